@@ -1,0 +1,13 @@
+import { array, call, integer, number, object, picklist, pipe, protocol, string } from '../../runtime/protocol.ts'
+
+const count = pipe(number(), integer())
+
+export const NodeDaemon = protocol('node-daemon', {
+  /** A fresh login token for the calling actor itself, as its link certificate names it. */
+  loginToken: call(object({}), object({ jwt: string() }), { concurrent: 16, suite: 'sealed' }),
+  services: call(object({}), array(object({
+    name: string(), state: picklist(['starting', 'serving', 'stopped', 'failed']), incarnation: count, reason: string(),
+  })), { concurrent: 8 }),
+  /** Reads `nodes/{me}/config` and drives services to it; settles when every wanted one serves. */
+  converge: call(object({}), object({ revision: count, started: array(string()), stopped: array(string()) })),
+})

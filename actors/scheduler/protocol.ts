@@ -1,0 +1,15 @@
+import { array, call, integer, number, object, pipe, protocol, string } from '../../runtime/protocol.ts'
+
+const count = pipe(number(), integer())
+
+/** The boot schedule: one transaction that makes a zone of an empty store. Runs before there is anybody to log in to. */
+export const BootScheduler = protocol('boot-scheduler', {
+  /** Idempotent: a second run finds `boot/config` and changes nothing. */
+  bootSchedule: call(object({}), object({ revision: count, skipped: number(), verifyHubKid: string() })),
+})
+
+/** The loop: config in, node configs, service info and RBAC lines out. */
+export const Scheduler = protocol('scheduler', {
+  /** Runs one round now; answers with what it wrote. */
+  round: call(object({}), object({ revision: count, written: array(string()) })),
+})

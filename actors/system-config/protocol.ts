@@ -1,0 +1,66 @@
+import { defineError } from '../../runtime/errors.ts'
+import {
+  array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol, record,
+  stream, string, unknown, variant, type Infer,
+} from '../../runtime/protocol.ts'
+
+/** `kv://` in the zone's one configuration store; keys are paths such as `nodes/ood1/config`, values are text. */
+const revision = pipe(number(), integer(), minValue(0))
+const key = string()
+const written = object({ revision })
+
+export const Action = variant('action', [
+  object({ action: literal('create'), value: string() }),
+  object({ action: literal('update'), value: string() }),
+  object({ action: literal('append'), value: string() }),
+  /** Path → JSON value; null deletes. Paths are `/a/b`; intermediate objects are made. */
+  object({ action: literal('set_by_path'), all_set: record(string(), unknown()) }),
+  object({ action: literal('remove') }),
+])
+
+const Item = object({ key, value: string(), revision })
+
+export const SystemConfig = protocol('system-config', {
+  get: call(object({ key }), nullable(object({ value: string(), revision })), { concurrent: 64 }),
+  /** Names of the direct children, sorted. */
+  list: call(object({ key }), array(string()), { concurrent: 64 }),
+  /** All keys below the prefixes, sorted, at one revision. */
+  dump: call(object({ prefixes: array(string()) }), object({ items: array(Item), revision }), { concurrent: 8 }),
+  set: call(object({ key, value: string() }), written, { concurrent: 64 }),
+  create: call(object({ key, value: string() }), written, { concurrent: 64 }),
+  delete: call(object({ key }), written, { concurrent: 64 }),
+  append: call(object({ key, value: string() }), written, { concurrent: 64 }),
+  setByJsonPath: call(object({ key, path: string(), value: string() }), written, { concurrent: 64 }),
+  /** All or nothing. `mainKey`: the key's revision must be this; 0 means that it does not exist. */
+  execTx: call(
+    object({ actions: record(key, Action), mainKey: optional(object({ key, revision })) }),
+    written, { concurrent: 64, suite: 'signature' },
+  ),
+  watch: stream(
+    object({ prefix: string(), after: revision }),
+    object({ type: picklist(['put', 'delete']), key, value: string(), revision }),
+  ),
+  /** What this verifier trusts now, and why. */
+  trust: call(object({}), object({
+    phase: picklist(['boot', 'normal']),
+    keys: array(object({ kid: string(), reason: string(), issuer: string() })),
+    booted: boolean(),
+  }), { concurrent: 8 }),
+})
+
+export const PublicKey = object({ kty: literal('OKP'), crv: literal('Ed25519'), x: string() })
+
+/** `boot/config`: the write permission on it is the highest in the zone. */
+export const BootConfig = object({
+  zone: string(),
+  root: PublicKey,
+  /** One, or two during rotation. */
+  verifyHub: array(PublicKey),
+  epoch: revision,
+})
+export type BootConfig = Infer<typeof BootConfig>
+
+export const KeyNotFound = defineError('KeyNotFound')
+export const KeyExists = defineError('KeyExists')
+export const InvalidKey = defineError('InvalidKey')
+export const InvalidPath = defineError('InvalidPath')

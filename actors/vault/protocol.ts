@@ -1,0 +1,24 @@
+import { defineError } from '../../runtime/errors.ts'
+import { boolean, call, integer, number, object, optional, pipe, protocol, string } from '../../runtime/protocol.ts'
+import { PublicKey } from '../system-config/protocol.ts'
+
+const count = pipe(number(), integer())
+
+/** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
+export const Vault = protocol('vault', {
+  status: call(object({}), object({
+    initialised: boolean(), sealed: boolean(), term: count, threshold: count, shares: count, vaultId: string(),
+  }), { concurrent: 8, suite: 'sealed' }),
+  /** Creates the Ed25519 key if it is absent; every retry gets the same answer. */
+  ensureKey: call(object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }), { suite: 'signature' }),
+  /** The private key, PKCS #8 PEM. For the one actor that the vault policy names. */
+  readKey: call(object({ name: string() }), object({ kid: string(), pem: string() }), { suite: 'signature' }),
+  /** `secret/…`, versioned; `cas` is the version that must be current, 0 for none. */
+  putSecret: call(object({ path: string(), value: string(), cas: optional(count) }), object({ version: count }), { suite: 'sealed' }),
+  getSecret: call(object({ path: string() }), object({ value: string(), version: count }), { concurrent: 16, suite: 'sealed' }),
+})
+
+export const VaultSealed = defineError('VaultSealed')
+export const VaultDamaged = defineError('VaultDamaged')
+export const SecretNotFound = defineError('SecretNotFound')
+export const SecretVersionMismatch = defineError('SecretVersionMismatch')

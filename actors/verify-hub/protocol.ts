@@ -1,0 +1,31 @@
+import { defineError } from '../../runtime/errors.ts'
+import { array, boolean, call, integer, number, object, optional, pipe, protocol, string } from '../../runtime/protocol.ts'
+
+const seconds = pipe(number(), integer())
+
+/** RFC 7523 grant: what a login gives. */
+export const TokenPair = object({
+  sessionToken: string(), refreshToken: string(), sid: string(),
+  /** Epoch seconds. */
+  sessionExpires: seconds, refreshExpires: seconds,
+})
+
+export const VerifyHub = protocol('verify-hub', {
+  /** `audiences` beside the app's own: only `system-config` may be asked for. */
+  loginByJwt: call(object({ jwt: string(), audiences: optional(array(string())) }), TokenPair, { concurrent: 64 }),
+  loginByPassword: call(
+    object({ username: string(), password: string(), appid: string(), audiences: optional(array(string())) }), TokenPair, { concurrent: 4 },
+  ),
+  refreshToken: call(object({ refreshToken: string() }), TokenPair, { concurrent: 64 }),
+  /** Claims of a session token that is valid now and whose session lives; else Denied. */
+  verifyToken: call(object({ sessionToken: string(), audience: string() }), object({
+    iss: string(), sub: string(), appid: string(), runtimeType: string(), sid: string(), exp: seconds,
+  }), { concurrent: 256 }),
+  verifySession: call(object({ sid: string() }), object({ active: boolean(), expires: seconds }), { concurrent: 256 }),
+  logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
+  /** A new first password for the owner as a person, until one was used: then `issued` is false. Only for this OOD's supervisor. */
+  issueFirstPassword: call(object({}), object({ username: string(), password: string(), issued: boolean() }), { suite: 'sealed' }),
+})
+
+export const InvalidPassword = defineError('InvalidPassword')
+export const VerifyHubKeyMismatch = defineError('VerifyHubKeyMismatch')

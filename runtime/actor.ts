@@ -1,0 +1,130 @@
+import type { InferOutput } from 'valibot'
+import type { Clock, Keys, Random, Transport } from './platform/ports.ts'
+import type { CallEntry, Client, Protocol, SendEntry, StreamEntry } from './protocol.ts'
+import type { Store } from './store/store.ts'
+
+/** Who a call speaks for: from a verified token, or the calling actor itself when there is none. */
+export interface Principal {
+  readonly sub: string
+  readonly appid: string
+  readonly runtimeType: string
+  /** Session id of a verify-hub login. */
+  readonly sid?: string
+  readonly sudo: boolean
+}
+
+/** What a link certificate says of the actor at the other end, once verified. */
+export interface Peer {
+  readonly zone: string
+  readonly host: string
+  readonly actor: string
+  readonly runtimeType: string
+  readonly incarnation: number
+  /** Thumbprint of the link key. */
+  readonly kid: string
+}
+
+export type Needs = Readonly<Record<string, Protocol>>
+type Clients<N extends Needs> = { readonly [K in keyof N]: Client<N[K]> }
+
+/** What a handler is given besides its arguments. Clients of `needs` carry deadline, cancellation, trace and token on. */
+export type CallContext<N extends Needs = Needs> = {
+  readonly principal: Principal
+  readonly peer: Peer
+  /** The token that was bound to this call, as text, to speak for the same principal elsewhere. */
+  readonly token: string | undefined
+  /** Epoch milliseconds. */
+  readonly deadline: number
+  readonly signal: AbortSignal
+  readonly trace: TraceContext
+} & Clients<N>
+
+export interface TraceContext {
+  readonly traceId: string
+  readonly spanId: string
+}
+
+/** Evidence of a documented step, told by the side that received it. Never a secret. */
+export type Evidence = Readonly<Record<string, string | number | boolean>>
+
+export interface Log {
+  info(message: string, fields?: Evidence): void
+  warn(message: string, fields?: Evidence): void
+  error(message: string, fields?: Evidence): void
+}
+
+/** What an actor is started with. Nothing else of the outside is in its reach. */
+export interface ActorStart<N extends Needs = Needs> {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly keys: Keys
+  readonly transport: Transport
+  readonly log: Log
+  /** Clients for work that no call caused. */
+  readonly needs: Clients<N>
+  /** The documented ENV names and values. */
+  readonly env: Readonly<Record<string, string>>
+  /** Aborts when the actor is asked to stop; background work ends on it. */
+  readonly stopping: AbortSignal
+  /** Runs background work; an error in it ends the actor, and the supervisor restarts it. */
+  background(task: () => Promise<void>): void
+  /** Marks a documented step as received. */
+  step(sequence: string, number: number, evidence: Evidence): void
+  readonly self: Self
+}
+
+export interface Self {
+  readonly zone: string
+  readonly host: string
+  readonly actor: string
+  readonly runtimeType: string
+  readonly incarnation: number
+  /** Thumbprint of this incarnation's link key. */
+  readonly linkKid: string
+}
+
+/** Decides who a token speaks for. @throws Denied */
+export type Authenticate = (token: string, peer: Peer, use: { readonly method: string }) => Promise<Principal> | Principal
+
+type HandlerOf<E, N extends Needs> =
+  E extends CallEntry<infer A, infer R> ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<InferOutput<R>> | InferOutput<R>
+  : E extends StreamEntry<infer A, infer I> ? (args: InferOutput<A>, cx: CallContext<N>) => AsyncIterable<InferOutput<I>>
+  : E extends SendEntry<infer A> ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<void> | void
+  : never
+
+export type Handlers<P extends Protocol, N extends Needs = Needs> = {
+  readonly [K in keyof P['methods']]: HandlerOf<P['methods'][K], N>
+}
+
+/** What the start function returns: the handlers, and what the runtime asks of the actor beside them. */
+export interface Lifecycle {
+  /** Turns a token into a principal. Without it every token is denied. */
+  readonly authenticate?: Authenticate
+  /** Whether this peer may link at all; each actor's row of the trust matrix. Without it: those that declare the need. */
+  readonly admit?: (peer: Peer) => boolean
+  /** Runs once, after the last call. */
+  readonly stop?: () => Promise<void>
+}
+
+export interface ActorOptions<N extends Needs> {
+  readonly needs?: N
+  /** Calls that may wait; default `limits.mailbox`. */
+  readonly mailbox?: number
+}
+
+export interface ActorDefinition<P extends Protocol = Protocol, N extends Needs = Needs> {
+  readonly protocol: P
+  readonly needs: N
+  readonly mailbox: number
+  readonly start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>
+}
+
+/** Handlers, or handlers with their lifecycle. */
+export type Serving<P extends Protocol, N extends Needs> =
+  | Handlers<P, N>
+  | { readonly handlers: Handlers<P, N>; readonly lifecycle: Lifecycle }
+
+export const isServingWithLifecycle = <P extends Protocol, N extends Needs>(
+  serving: Serving<P, N>,
+): serving is { handlers: Handlers<P, N>; lifecycle: Lifecycle } => 'lifecycle' in serving && 'handlers' in serving

@@ -1,0 +1,204 @@
+/**
+ * The six ports. Everything nondeterministic goes through one of them, so that the simulator can own it:
+ * outside the adapters in this folder nothing calls `Date`, timers, `Math.random`, `crypto`, `node:*` or `Deno`.
+ */
+
+/** Ends a timer or a subscription. Calling it twice does nothing. */
+export type Cancel = () => void
+
+export interface Clock {
+  /** Wall time in milliseconds since the epoch; may jump. */
+  now(): number
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonic(): number
+  /** Runs `task` once after `delayMs`. A pending timer does not keep the process alive. */
+  after(delayMs: number, task: () => void): Cancel
+  /** Runs `task` as soon as what is ready now has run: where senders gather a batch. */
+  soon(task: () => void): void
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array
+  /** An independent stream; the same label of the same parent gives the same stream in simulation. */
+  fork(label: string): Random
+}
+
+/** RFC 8037 public key. `kid` is its RFC 7638 thumbprint. */
+export interface PublicJwk {
+  readonly kty: 'OKP'
+  readonly crv: 'Ed25519'
+  readonly x: string
+}
+
+export interface VerifyKey {
+  readonly kid: string
+  readonly jwk: PublicJwk
+  verify(message: Uint8Array, signature: Uint8Array): boolean
+}
+
+export interface SigningKey {
+  readonly public: VerifyKey
+  sign(message: Uint8Array): Uint8Array
+  /** PKCS #8 PEM. For a file of mode 0600 or a sealed link, never for a log, a trace or `kv://`. */
+  exportPem(): string
+}
+
+/** One end of an X25519 agreement (RFC 7748). */
+export interface Agreement {
+  readonly publicKey: Uint8Array
+  /** @throws Denied when the result is all zero (RFC 7748 §6.1). */
+  agree(peerPublicKey: Uint8Array): Uint8Array
+}
+
+/** A keyed MAC over one frame; an object serves one direction of one link. */
+export interface Mac {
+  /** 16-byte tag over `header` then `frame`. The result is only valid until the next call. */
+  tag(header: Uint8Array, frame: Uint8Array): Uint8Array
+}
+
+export interface Aead {
+  /** AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` has 12 bytes and is never reused. */
+  seal(nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array): Uint8Array
+  /** Undefined when the tag does not match. */
+  open(nonce: Uint8Array, ciphertext: Uint8Array, additional: Uint8Array): Uint8Array | undefined
+}
+
+/** All but `slowHash` are synchronous: a hot path must not wait for a thread pool, and a simulation cannot. */
+export interface Keys {
+  generate(random: Random): SigningKey
+  importPem(pem: string): SigningKey
+  importJwk(jwk: PublicJwk): VerifyKey
+  agreement(random: Random): Agreement
+  /** SHA-256. */
+  hash(message: Uint8Array): Uint8Array
+  /** HKDF-SHA-256 (RFC 5869). */
+  derive(secret: Uint8Array, salt: Uint8Array, info: string, length: number): Uint8Array
+  mac(key: Uint8Array): Mac
+  aead(key: Uint8Array): Aead
+  /** Constant time in the contents; false at once when lengths differ. */
+  equal(left: Uint8Array, right: Uint8Array): boolean
+  /** scrypt (RFC 7914); 32 bytes. */
+  slowHash(password: Uint8Array, salt: Uint8Array): Promise<Uint8Array>
+}
+
+/** What crosses a channel: text on a `MessagePort` inside one process, bytes everywhere else. */
+export type Frame = string | Uint8Array
+
+export type ChannelKind = 'port' | 'memory' | 'tls' | 'tunnel' | 'simulated'
+
+/** Carries frames in order between two ends. It promises nothing about who is at the other end. */
+export interface Channel {
+  readonly kind: ChannelKind
+  /** Never throws and never waits; after close it does nothing. */
+  send(frame: Frame): void
+  /** Called once, at once after creation. `onClose` runs at most once, and no frame follows it. */
+  receive(onFrame: (frame: Frame) => void, onClose: (reason: string) => void): void
+  /** Both ends see the close. */
+  close(reason: string): void
+}
+
+export interface HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  readonly remoteAddress: string
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+}
+
+export interface HttpServer {
+  readonly port: number
+  /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
+  close(withinMs: number): Promise<void>
+}
+
+export interface Transport {
+  /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
+  serveHttp(
+    options: { hostname: string; port: number; bodyBytesMax: number; requestMsMax: number },
+    handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpServer>
+}
+
+export interface FileInfo {
+  readonly name: string
+  readonly directory: boolean
+}
+
+/** Paths are relative to the folder that was opened; `..` is refused. */
+export interface Files {
+  /** Absolute path (for messages) of a relative one. */
+  path(name: string): string
+  read(name: string): Promise<Uint8Array | undefined>
+  /** Durable and atomic: temporary file, fsync, rename, fsync of the folder. */
+  write(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
+  /** Like `write`, but @throws AlreadyExists when the name is taken. */
+  create(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
+  remove(name: string): Promise<void>
+  list(name: string): Promise<readonly FileInfo[]>
+  makeFolder(name: string, options: { mode: number }): Promise<void>
+  /** Permission bits, or undefined where there is no such file. */
+  mode(name: string): Promise<number | undefined>
+  /** An exclusive lock held until released or the process ends. @throws FolderInUse with the holder's process id. */
+  lock(name: string): Promise<() => Promise<void>>
+}
+
+export interface Host {
+  /** 'node 20.20.2', 'deno 2.9.6', 'simulator'. */
+  readonly runtime: string
+  readonly processId: number
+  /** @throws NotWritable */
+  openFolder(path: string): Promise<Files>
+  env(name: string): string | undefined
+  /** A new worker that runs `runtime/worker-entry`. */
+  spawn(options: SpawnOptions): SpawnedWorker
+}
+
+/** What a worker may do where the runtime can enforce it (Deno). Absent means nothing. */
+export interface WorkerPermissions {
+  readonly read?: readonly string[]
+  readonly write?: readonly string[]
+  readonly net?: readonly string[]
+  readonly ffi?: boolean
+}
+
+export interface SpawnOptions {
+  readonly name: string
+  readonly permissions: WorkerPermissions
+  readonly heapMbMax: number
+}
+
+/** A started worker, seen from its supervisor. */
+export interface SpawnedWorker {
+  readonly control: import('../worker.ts').WorkerControl
+  /** Runs once: the worker threw outside an actor, exited, or was terminated. Some deaths raise no event. */
+  onExit(listener: (reason: string) => void): void
+  /** Two ends to hand to two workers. */
+  terminate(): Promise<void>
+}
+
+/** Opens the Store of one actor: `name` is a folder of an embedded store, or a key prefix elsewhere. */
+export interface Stores {
+  open(name: string): Promise<import('../store/store.ts').Store>
+}
+
+/** What an adapter provides. */
+export interface Platform {
+  readonly clock: Clock
+  readonly random: Random
+  readonly keys: Keys
+  readonly host: Host
+  readonly transport: Transport
+  /** Two connected channel ends that can be handed to workers of this process. */
+  channelPair(): readonly [unknown, unknown]
+  /** The Channel over one such end, in the worker that received it. */
+  openChannel(end: unknown): Channel
+  /** Stores below a folder of this host. */
+  stores(folder: string): Stores
+}

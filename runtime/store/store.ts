@@ -1,0 +1,79 @@
+/**
+ * The Store port: etcd's semantics in small. One Store belongs to one actor; every successful write of one
+ * transaction gets one revision, revisions grow by one and survive delete and restart.
+ */
+
+export interface Entry {
+  readonly key: string
+  readonly value: Uint8Array
+  /** Revision at which the key was created, after its last delete. */
+  readonly createRevision: number
+  /** Revision of the last write. */
+  readonly modRevision: number
+  /** Writes since creation, from 1. */
+  readonly version: number
+  readonly lease?: string
+}
+
+/** Holds when the key's last write has exactly this revision; 0 means the key does not exist. */
+export interface Compare {
+  readonly key: string
+  readonly modRevision: number
+}
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly lease?: string }
+  | { readonly type: 'delete'; readonly key: string }
+
+export type TransactionResult =
+  | { readonly succeeded: true; readonly revision: number }
+  /** What was found for each Compare, in order; `revision` is the store's current one. */
+  | { readonly succeeded: false; readonly revision: number; readonly found: readonly (Entry | undefined)[] }
+
+export interface Event {
+  readonly type: 'put' | 'delete'
+  readonly key: string
+  /** For a delete: an empty value. */
+  readonly value: Uint8Array
+  readonly revision: number
+}
+
+export interface Listing {
+  readonly entries: readonly Entry[]
+  /** The store's revision at which the listing was true. */
+  readonly revision: number
+  /** True when `limit` cut it; continue with `after` = the last key. */
+  readonly more: boolean
+}
+
+export interface Lease {
+  readonly id: string
+  readonly ttlMs: number
+  /** @throws LeaseExpired */
+  keepAlive(): Promise<void>
+  /** Deletes the keys attached to it. */
+  revoke(): Promise<void>
+}
+
+export interface Store {
+  /** Stable for the life of the store, made when it is created. */
+  readonly id: string
+  revision(): Promise<number>
+  get(key: string): Promise<Entry | undefined>
+  /** Keys that start with `prefix`, in order of their UTF-8 bytes. */
+  list(prefix: string, options?: { after?: string; limit?: number }): Promise<Listing>
+  /** Durable when the promise settles. Returns the revision. */
+  put(key: string, value: Uint8Array, options?: { lease?: string }): Promise<number>
+  /** False when there was nothing to delete (no revision is used then). */
+  delete(key: string): Promise<boolean>
+  /** All compares hold, then all operations at one revision; else nothing. A key may be written once in one call. */
+  transact(compare: readonly Compare[], operations: readonly Operation[]): Promise<TransactionResult>
+  /**
+   * Events after revision `after`, in order, without gap, for keys that start with `prefix`; ends when `signal` aborts.
+   * @throws Compacted when history no longer reaches back to `after`
+   * @throws WatchOverrun when the reader is further behind than `limits.watchBacklog`
+   */
+  watch(prefix: string, options: { after: number; signal: AbortSignal }): AsyncIterable<Event>
+  grant(ttlMs: number): Promise<Lease>
+  close(): Promise<void>
+}

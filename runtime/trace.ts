@@ -1,0 +1,34 @@
+import mitt, { type Emitter } from 'mitt'
+import type { Evidence } from './actor.ts'
+
+/** What happened, told on the program's one event bus and forwarded from workers to their supervisor. */
+export type TraceEvents = {
+  /** A documented step, told by the side that received it. */
+  step: StepEvent
+  log: LogEvent
+  /** A call served, if somebody listens. */
+  span: SpanEvent
+  /** An actor's state as its supervisor sees it. */
+  actor: ActorEvent
+  /** A link that opened or closed. */
+  link: LinkEvent
+  /** Something refused. The chain stays on this host; the caller is given the id. */
+  denial: DenialEvent
+}
+
+interface Origin { readonly host: string; readonly actor: string; /** Epoch milliseconds. */ readonly at: number }
+export interface StepEvent extends Origin { readonly sequence: string; readonly number: number; readonly evidence: Evidence }
+export interface LogEvent extends Origin { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly fields: Evidence }
+export interface SpanEvent extends Origin {
+  readonly traceId: string; readonly spanId: string; readonly parentSpanId: string
+  readonly protocol: string; readonly method: string; readonly peer: string; readonly durationMs: number; readonly code: string
+}
+export interface ActorEvent extends Origin {
+  readonly state: 'starting' | 'serving' | 'stopping' | 'stopped' | 'died' | 'restarting' | 'failed'
+  readonly incarnation: number; readonly reason: string
+}
+export interface LinkEvent extends Origin { readonly peer: string; readonly state: 'open' | 'closed'; readonly suite: string; readonly reason: string }
+export interface DenialEvent extends Origin { readonly id: string; readonly chain: readonly { readonly layer: string; readonly verdict: string; readonly rule: string }[] }
+
+export type Trace = Emitter<TraceEvents>
+export const createTrace = (): Trace => mitt<TraceEvents>()
