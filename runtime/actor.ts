@@ -2,6 +2,8 @@ import type { InferOutput } from 'valibot'
 import type { Clock, Keys, Random, Transport } from './platform/ports.ts'
 import type { CallEntry, Client, Protocol, SendEntry, StreamEntry } from './protocol.ts'
 import type { Store } from './store/store.ts'
+import { limits } from './limits.ts'
+import type { DenialLog } from './trust/denial.ts'
 
 /** Who a call speaks for: from a verified token, or the calling actor itself when there is none. */
 export interface Principal {
@@ -11,6 +13,8 @@ export interface Principal {
   /** Session id of a verify-hub login. */
   readonly sid?: string
   readonly sudo: boolean
+  /** Epoch milliseconds until which a link may keep this verdict; without it every call is authenticated anew. */
+  readonly expires?: number
 }
 
 /** What a link certificate says of the actor at the other end, once verified. */
@@ -65,12 +69,16 @@ export interface ActorStart<N extends Needs = Needs> {
   readonly needs: Clients<N>
   /** The documented ENV names and values. */
   readonly env: Readonly<Record<string, string>>
+  /** Key material that this actor alone was given. Never in a log, a trace or `kv://`. */
+  readonly secrets: Readonly<Record<string, string>>
   /** Aborts when the actor is asked to stop; background work ends on it. */
   readonly stopping: AbortSignal
   /** Runs background work; an error in it ends the actor, and the supervisor restarts it. */
   background(task: () => Promise<void>): void
   /** Marks a documented step as received. */
   step(sequence: string, number: number, evidence: Evidence): void
+  /** Where a refusal is recorded for `explain`, and made into the error that the caller gets. */
+  readonly denials: DenialLog
   readonly self: Self
 }
 
@@ -85,7 +93,13 @@ export interface Self {
 }
 
 /** Decides who a token speaks for. @throws Denied */
-export type Authenticate = (token: string, peer: Peer, use: { readonly method: string }) => Promise<Principal> | Principal
+export type Authenticate = (token: string, peer: Peer, use: TokenPresented) => Promise<Principal> | Principal
+
+export interface TokenPresented {
+  readonly method: string
+  /** Names the link that the token was bound to: a token that is good once is good for one link. */
+  readonly link: string
+}
 
 type HandlerOf<E, N extends Needs> =
   E extends CallEntry<infer A, infer R> ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<InferOutput<R>> | InferOutput<R>
@@ -128,3 +142,12 @@ export type Serving<P extends Protocol, N extends Needs> =
 export const isServingWithLifecycle = <P extends Protocol, N extends Needs>(
   serving: Serving<P, N>,
 ): serving is { handlers: Handlers<P, N>; lifecycle: Lifecycle } => 'lifecycle' in serving && 'handlers' in serving
+
+/** An actor: its protocol, what it needs, and how it starts. The default export of its module. */
+export function actor<P extends Protocol, const N extends Needs = {}>(
+  protocol: P,
+  options: ActorOptions<N>,
+  start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>,
+): ActorDefinition<P, N> {
+  return { protocol, needs: options.needs ?? ({} as N), mailbox: options.mailbox ?? limits.mailbox, start }
+}

@@ -10,27 +10,54 @@ export const limits = {
   frame: 16 * 1024 * 1024,
   /** Characters of one message in a frame; a larger one fails that call with LimitExceeded. */
   message: 4 * 1024 * 1024,
+  /** Characters after which a frame takes no further message. */
+  frameFill: 256 * 1024,
   /** Messages in one frame; the rest waits for the next. */
   batch: 1_024,
   /** Stream items the receiver lets the sender have under way. */
   streamCredit: 256,
   /** Open streams on one link; one more fails with Overloaded. */
   streams: 10_000,
+  /** Messages after which a frame leaves at once: the peer works on it while the next one fills. */
+  flush: 32,
+  /** Characters of one link certificate, and of one handshake message; longer ones are HandshakeFailed. */
+  certificate: 4_096,
+  handshake: 16_384,
+  /** Life of a link certificate; each introduction brings a fresh one. */
+  linkCertificateMs: 10 * 60_000,
+  /** Frames kept for a link that nobody reads yet; one more closes it with FrameRejected. */
+  unreadFrames: 64,
   /** Milliseconds for a handshake; then HandshakeFailed. */
   handshakeMs: 10_000,
   /** Tokens bound on one link; one more unbinds the least recently used. */
   boundTokens: 1_024,
   /** Characters of one token; a longer one is Denied. */
   token: 8_192,
+  /** Characters of one signed document; a longer one is refused. */
+  document: 65_536,
+  /** Used tokens forgotten in one step, once as many have expired. */
+  burnSweep: 32,
   /** Events a watcher may lag behind; then its watch ends with WatchOverrun. */
   watchBacklog: 100_000,
   /** Revisions of history a store keeps for watches; older ones answer Compacted. */
   watchHistory: 100_000,
+  /** Bytes of that history; a store forgets the oldest revisions first. */
+  watchHistoryBytes: 16 * 1024 * 1024,
   /** Bytes of one key and of one value; larger ones are InvalidArgument. */
   keyBytes: 1_024,
   valueBytes: 1024 * 1024,
   /** Operations in one transaction; more are InvalidArgument. */
   transactionOperations: 1_024,
+  /** Bytes of all keys and values of a store that is held in memory; a write beyond fails with LimitExceeded. */
+  storeBytes: 256 * 1024 * 1024,
+  /** Writes that wait for one store's disk; one more fails with Overloaded. */
+  storePending: 10_000,
+  /** Live leases of one store; one more fails with Overloaded. */
+  leases: 10_000,
+  /** Milliseconds of the longest lease (what a timer can hold); a longer one is InvalidArgument. */
+  leaseMs: 2_147_483_647,
+  /** Bytes that an embedded store's log may hold beside its contents; then it is written anew. */
+  storeLogBytes: 16 * 1024 * 1024,
   /** Milliseconds between heartbeats, and how long a worker may stay silent before it is restarted. */
   heartbeatMs: 1_000,
   heartbeatSilenceMs: 10_000,
@@ -46,7 +73,47 @@ export const limits = {
   workerHeapMb: 512,
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
+  /** Milliseconds between rounds of the scheduler when nothing changes, and before it tries again. */
+  schedulerRoundMs: 30_000,
+  schedulerRetryMs: 100,
+  /** Milliseconds before the node daemon follows its config again. */
+  convergeRetryMs: 500,
+  /** Milliseconds that running requests get when the gateway stops. */
+  httpCloseMs: 2_000,
   /** HTTP request body, request time and header time; more is answered 413 or cut. */
   httpBodyBytes: 1024 * 1024,
   httpRequestMs: 30_000,
+  /** Live sessions of one subject in one app; one more ends the oldest. */
+  sessionsPerApp: 16,
+  /** Milliseconds between sweeps of what expired, and records one sweep takes; the rest waits for the next. */
+  sessionSweepMs: 60_000,
+  sessionSweep: 1_000,
+  /** Milliseconds in which a holder without a key may repeat a refresh; it ends when the successor is first used. */
+  keylessRefreshMs: 10_000,
+  /** Attempts of one transaction that others race; then Overloaded. */
+  storeRaces: 16,
+  /** Device documents whose signature was checked and is remembered; the oldest is forgotten. */
+  deviceDocuments: 1_024,
+  /** Bytes of a password; a longer one is InvalidPassword. */
+  passwordBytes: 1_024,
+  /** Milliseconds between attempts to log in or to refresh, doubled each time up to the maximum. */
+  loginRetryMsMin: 100,
+  loginRetryMsMax: 15_000,
+  /** Attempts of one configuration write that others race on the same keys; then Overloaded. */
+  writeAttempts: 1_000,
+  /** Segments of one JSON path; a longer one is InvalidPath. */
+  jsonPathSegments: 32,
+  /** Lines of the access policy; a longer one is refused. */
+  policyLines: 20_000,
+  /** Versions kept of one vault secret; a put drops the oldest. */
+  vaultSecretVersions: 10,
+  /** Characters of a vault secret's path; a longer one is InvalidArgument. */
+  vaultSecretPath: 512,
+  /** Grants of one vault key that are remembered, to answer each incarnation once; the oldest is forgotten. */
+  vaultGrants: 64,
+  /** Attempts at a vault transaction that others overtake; then Overloaded. */
+  vaultTransactionAttempts: 16,
+  /** Events that may wait in a simulation, and frames for an end that nobody has opened; one more fails the run. */
+  simulatedEvents: 1_000_000,
+  simulatedBacklog: 100_000,
 } as const

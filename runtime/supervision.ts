@@ -5,9 +5,13 @@ const State = picklist(['starting', 'serving', 'stopping', 'stopped', 'restartin
 
 /** What the supervisor of a host offers to the one actor that manages services there. */
 export const Supervision = protocol('supervision', {
-  /** Starts an actor of the catalogue and settles when it serves. ENV goes into its start message. */
-  start: call(object({ name: string(), env: record(string(), string()) }), object({ incarnation: count }), { concurrent: 16, suite: 'sealed' }),
-  stop: call(object({ name: string() }), object({ stopped: count }), { concurrent: 16 }),
+  /** Starts actors of the catalogue, each after what it needs; settles when all serve. ENV goes into the start message. */
+  start: call(
+    object({ actors: array(object({ name: string(), env: record(string(), string()) })) }),
+    array(object({ name: string(), incarnation: count })), { concurrent: 16, suite: 'sealed' },
+  ),
+  /** Stops it and what needs it; answers with their names. */
+  stop: call(object({ name: string() }), array(string()), { concurrent: 16 }),
   list: call(object({}), array(object({ name: string(), state: State, incarnation: count, reason: string() })), { concurrent: 8 }),
   /** The documented steps seen so far, in order of arrival. */
   steps: call(object({}), array(object({

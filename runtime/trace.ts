@@ -31,4 +31,8 @@ export interface LinkEvent extends Origin { readonly peer: string; readonly stat
 export interface DenialEvent extends Origin { readonly id: string; readonly chain: readonly { readonly layer: string; readonly verdict: string; readonly rule: string }[] }
 
 export type Trace = Emitter<TraceEvents>
-export const createTrace = (): Trace => mitt<TraceEvents>()
+
+// mitt's type file reads as CommonJS to NodeNext, though what is imported is the function itself
+const createEmitter = mitt as unknown as typeof mitt.default
+export const createTrace = (): Trace => createEmitter<TraceEvents>()
+

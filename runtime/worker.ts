@@ -1,4 +1,5 @@
-import type { PublicJwk, SigningKey, VerifyKey } from './platform/ports.ts'
+import type { TraceEvents } from './trace.ts'
+import type { PublicJwk } from './platform/ports.ts'
 
 /**
  * What the supervisor may ask of a worker. On threads Comlink carries it; in simulation it is called directly.
@@ -6,9 +7,12 @@ import type { PublicJwk, SigningKey, VerifyKey } from './platform/ports.ts'
  */
 export interface WorkerControl {
   /** Loads the actor's module and makes its link key. The private half never leaves the worker. */
-  load(start: StartMessage): Promise<{ readonly linkKey: PublicJwk }>
-  /** Installs the certificate of the link key, then runs the actor's start function; settles when it serves. */
-  run(actor: string, certificate: string): Promise<void>
+  load(start: StartMessage): Promise<Loaded>
+  /**
+   * Hands over the links to what the actor needs, then runs its start function; settles when it serves. `ends` are the
+   * channel ends of `introductions`, in order.
+   */
+  run(actor: string, given: Given, introductions: readonly Introduction[], ends: readonly unknown[]): Promise<void>
   /** Hands over one end of a channel to a peer. */
   introduce(actor: string, introduction: Introduction, end: unknown): Promise<void>
   inspect(): Promise<readonly Inspection[]>
@@ -18,6 +22,15 @@ export interface WorkerControl {
   stop(actor: string, withinMs: number): Promise<void>
 }
 
+export interface Loaded {
+  readonly linkKey: PublicJwk
+  /** Names of the protocols that the actor declares in `needs`. */
+  readonly needs: readonly string[]
+}
+
+/** One trace event on its way to the supervisor. */
+export type WorkerEvent = { [K in keyof TraceEvents]: { readonly type: K; readonly event: TraceEvents[K] } }[keyof TraceEvents]
+
 export interface StartMessage {
   readonly zone: string
   readonly host: string
@@ -26,14 +39,22 @@ export interface StartMessage {
   readonly incarnation: number
   /** Absolute URL of the module whose default export is the actor. */
   readonly module: string
+  /** Absolute folder of the embedded stores; without one the actor's store is in memory. */
+  readonly stores?: string
+  /** Device keys that may certify peers. */
+  readonly devices: readonly TrustedDevice[]
+  /** Actor names that only an OOD may certify. */
+  readonly kernelActors: readonly string[]
+  /** Tell of every call served. */
+  readonly spans: boolean
+}
+
+/** What an actor is handed when it starts to run. */
+export interface Given {
   /** The documented ENV of the actor. */
   readonly env: Readonly<Record<string, string>>
   /** Key material that this actor alone is given; never inspected, traced or logged. */
   readonly secrets: Readonly<Record<string, string>>
-  /** Absolute folder of the embedded stores. */
-  readonly stores: string
-  /** Device keys that may certify peers. */
-  readonly devices: readonly TrustedDevice[]
 }
 
 /** A host whose device document this host has checked. */
@@ -48,6 +69,8 @@ export interface Introduction {
   /** Protocol spoken on the link: the responder serves it. */
   readonly protocol: string
   readonly peer: { readonly host: string; readonly actor: string; readonly incarnation: number }
+  /** The actor's own link certificate, fresh from its host. */
+  readonly certificate: string
   readonly minimum: 'mac' | 'sealed'
 }
 
@@ -59,15 +82,4 @@ export interface Inspection {
   readonly links: number
   readonly deadLetters: number
   readonly framesRejected: number
-}
-
-/** The link key of one incarnation with the certificate that its host signed. */
-export interface LinkCredential {
-  readonly key: SigningKey
-  readonly certificate: string
-}
-
-export interface DeviceTrust {
-  readonly role: 'ood' | 'node'
-  readonly key: VerifyKey
 }

@@ -1,5 +1,7 @@
 import { defineError } from '../../runtime/errors.ts'
-import { boolean, call, integer, number, object, optional, pipe, protocol, string } from '../../runtime/protocol.ts'
+import {
+  array, boolean, call, integer, number, object, optional, pipe, protocol, string,
+} from '../../runtime/protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
@@ -10,12 +12,20 @@ export const Vault = protocol('vault', {
     initialised: boolean(), sealed: boolean(), term: count, threshold: count, shares: count, vaultId: string(),
   }), { concurrent: 8, suite: 'sealed' }),
   /** Creates the Ed25519 key if it is absent; every retry gets the same answer. */
-  ensureKey: call(object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }), { suite: 'signature' }),
+  ensureKey: call(
+    object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }), { suite: 'signature' },
+  ),
   /** The private key, PKCS #8 PEM. For the one actor that the vault policy names. */
   readKey: call(object({ name: string() }), object({ kid: string(), pem: string() }), { suite: 'signature' }),
   /** `secret/…`, versioned; `cas` is the version that must be current, 0 for none. */
-  putSecret: call(object({ path: string(), value: string(), cas: optional(count) }), object({ version: count }), { suite: 'sealed' }),
-  getSecret: call(object({ path: string() }), object({ value: string(), version: count }), { concurrent: 16, suite: 'sealed' }),
+  putSecret: call(
+    object({ path: string(), value: string(), cas: optional(count) }), object({ version: count }), { suite: 'sealed' },
+  ),
+  getSecret: call(
+    object({ path: string() }), object({ value: string(), version: count }), { concurrent: 16, suite: 'sealed' },
+  ),
+  /** Shares of the root key, for the owner: once, by the start that made the vault, to the supervisor of its host. */
+  takeRecoveryShares: call(object({}), object({ shares: array(string()) }), { suite: 'signature' }),
 })
 
 export const VaultSealed = defineError('VaultSealed')

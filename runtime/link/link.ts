@@ -1,9 +1,12 @@
 import type { Peer } from '../actor.ts'
 import type { ZonewrightError } from '../errors.ts'
+import type { ChannelKind } from '../platform/ports.ts'
 import type { Suite } from '../protocol.ts'
 
-/** Anything JSON; rpc.ts and stream.ts say what the messages are. */
+/** Anything JSON whose first element is a number; rpc.ts says what the messages are. */
 export type Message = readonly unknown[]
+
+export type Base = 'mac' | 'sealed'
 
 /**
  * An authenticated, ordered connection between two actors. Its base protection is `mac` or `sealed`; a frame that holds
@@ -11,16 +14,21 @@ export type Message = readonly unknown[]
  */
 export interface Link {
   readonly peer: Peer
-  readonly base: 'mac' | 'sealed'
+  readonly base: Base
+  readonly channel: ChannelKind
   /** SHA-256 of the handshake, base64url: names this link in traces. */
   readonly transcript: string
-  /** Queues; all that is queued when the flush comes leaves in one frame. Never throws. */
-  send(message: Message, signed?: boolean): void
+  /**
+   * Takes the message as it is now; all that is queued when the flush comes leaves in one frame. Never throws: returns
+   * InvalidArgument or LimitExceeded for a message that cannot be sent, and is silent on a closed link.
+   */
+  send(message: Message, signed?: boolean): ZonewrightError | undefined
   /** Called once. Messages arrive in order; after `onClose` none does. */
   receive(onMessage: (message: Message, signed: boolean) => void, onClose: (error: ZonewrightError) => void): void
+  /** Tells the peer `error` in an authenticated frame after all that is queued, then closes. `onClose` runs here too. */
   close(error: ZonewrightError): void
 }
 
 /** Weaker to stronger. */
-export const satisfies = (base: 'mac' | 'sealed', signed: boolean, least: Suite): boolean =>
+export const satisfies = (base: Base, signed: boolean, least: Suite): boolean =>
   least === 'mac' || (least === 'sealed' ? base === 'sealed' : signed)

@@ -39,8 +39,8 @@ export interface VerifyKey {
 export interface SigningKey {
   readonly public: VerifyKey
   sign(message: Uint8Array): Uint8Array
-  /** PKCS #8 PEM. For a file of mode 0600 or a sealed link, never for a log, a trace or `kv://`. */
-  exportPem(): string
+  /** PKCS #8 PEM, encrypted when given a passphrase. For a file of mode 0600 or a sealed link, never for a log or `kv://`. */
+  exportPem(passphrase?: string): string
 }
 
 /** One end of an X25519 agreement (RFC 7748). */
@@ -66,7 +66,8 @@ export interface Aead {
 /** All but `slowHash` are synchronous: a hot path must not wait for a thread pool, and a simulation cannot. */
 export interface Keys {
   generate(random: Random): SigningKey
-  importPem(pem: string): SigningKey
+  /** @throws InvalidArgument when it is no such key, or encrypted and the passphrase is missing or wrong */
+  importPem(pem: string, passphrase?: string): SigningKey
   importJwk(jwk: PublicJwk): VerifyKey
   agreement(random: Random): Agreement
   /** SHA-256. */
@@ -179,7 +180,8 @@ export interface SpawnedWorker {
   readonly control: import('../worker.ts').WorkerControl
   /** Runs once: the worker threw outside an actor, exited, or was terminated. Some deaths raise no event. */
   onExit(listener: (reason: string) => void): void
-  /** Two ends to hand to two workers. */
+  /** Trace events of its actors. */
+  onEvent(listener: (event: import('../worker.ts').WorkerEvent) => void): void
   terminate(): Promise<void>
 }
 

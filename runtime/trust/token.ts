@@ -1,4 +1,6 @@
-import type { PublicJwk } from '../platform/ports.ts'
+import { InvalidArgument } from '../errors.ts'
+import type { PublicJwk, SigningKey } from '../platform/ports.ts'
+import { signCompact } from './jws.ts'
 
 /** A token has exactly one use, and `typ` names it (RFC 8725 §3.11). */
 export type TokenUse = 'boot' | 'root' | 'login' | 'session' | 'refresh' | 'sudo'
@@ -35,4 +37,80 @@ export interface TrustKey {
   readonly reason: string
   /** The `iss` that this key may sign for. */
   readonly issuer: string
+}
+
+/** One `typ` per use, so that no token can be taken for another kind, or for a document. */
+export const tokenTypes: Readonly<Record<TokenUse, string>> = {
+  boot: 'zw-boot+jwt',
+  root: 'zw-root+jwt',
+  login: 'zw-login+jwt',
+  session: 'zw-session+jwt',
+  refresh: 'zw-refresh+jwt',
+  sudo: 'zw-sudo+jwt',
+}
+
+/** Longest `exp - iat` of each use, in seconds (DESIGN §7). */
+export const tokenLifetimeSeconds: Readonly<Record<TokenUse, number>> = {
+  boot: 15 * 60,
+  root: 5 * 60,
+  login: 20 * 60,
+  session: 15 * 60,
+  refresh: 7 * 24 * 60 * 60,
+  sudo: 3 * 60,
+}
+
+/** @throws InvalidArgument on claims that every verifier would refuse, so that the fault shows where it was made */
+export function signToken(key: SigningKey, claims: TokenClaims): string {
+  const problem = claimsProblem(claims as unknown as Readonly<Record<string, unknown>>)
+  if (problem) throw new InvalidArgument(`The claims of a token are not valid: ${problem}`)
+  return signCompact(key, tokenTypes[claims.token_use], claims)
+}
+
+/** Names, identifiers and the like: visible ASCII, so that none can forge a line of a log or a key of a store. */
+const NAME = /^[\x21-\x7e]{1,128}$/
+const AUDIENCES_MAX = 16
+
+const isName = (value: unknown): boolean => typeof value === 'string' && NAME.test(value)
+const isSeconds = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+const isAudience = (value: unknown): boolean =>
+  Array.isArray(value) && value.length >= 1 && value.length <= AUDIENCES_MAX && value.every(isName)
+  && new Set(value).size === value.length
+
+interface Shape {
+  readonly must: string
+  readonly holds: (value: unknown) => boolean
+  readonly optional?: true
+}
+
+/** What each claim must be; there is no other claim, and only those marked so may be absent. */
+const claims: Readonly<Record<string, Shape>> = {
+  iss: { must: 'a name', holds: isName },
+  sub: { must: 'a name', holds: isName },
+  aud: { must: `an array of 1 to ${AUDIENCES_MAX} different names`, holds: isAudience },
+  exp: { must: 'whole seconds since the epoch', holds: isSeconds },
+  iat: { must: 'whole seconds since the epoch', holds: isSeconds },
+  jti: { must: 'a name', holds: isName },
+  token_use: { must: 'a token use', holds: (value) => typeof value === 'string' && Object.hasOwn(tokenTypes, value) },
+  appid: { must: 'a name', holds: isName },
+  runtime_type: { must: 'a name', holds: isName },
+  sid: { must: 'a name', holds: isName, optional: true },
+  cnf: { must: 'an object with one member, jkt', holds: isConfirmation, optional: true },
+  epoch: { must: 'a whole number, not negative', holds: isSeconds },
+}
+
+function isConfirmation(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    && Object.keys(value).length === 1 && isName((value as { jkt?: unknown }).jkt)
+}
+
+/** What is wrong with the shape of these claims, or undefined. Names claims, never their values. */
+export function claimsProblem(payload: Readonly<Record<string, unknown>>): string | undefined {
+  for (const [name, { must, holds, optional }] of Object.entries(claims)) {
+    if (!Object.hasOwn(payload, name)) {
+      if (optional) continue
+      return `${name} is absent`
+    }
+    if (!holds(payload[name])) return `${name} must be ${must}`
+  }
+  return Object.keys(payload).every((name) => Object.hasOwn(claims, name)) ? undefined : 'there is a claim besides ours'
 }

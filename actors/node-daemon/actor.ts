@@ -1,0 +1,90 @@
+import { actor } from '../../runtime/actor.ts'
+import { Denied, StartFailed } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { Supervision } from '../../runtime/supervision.ts'
+import { pause } from '../../runtime/within.ts'
+import { kv, readRecord, ServiceSpec } from '../records.ts'
+import { loginTokenName } from '../session.ts'
+import { SystemConfig } from '../system-config/protocol.ts'
+import { difference, readWanted, type Read } from './converge.ts'
+import { deviceTokens } from './device-tokens.ts'
+import { NodeDaemon } from './protocol.ts'
+
+/**
+ * The OOD's daemon (seed: OOD, LOGIN_TYPE self): reads its node config by a session that the device key signs, and
+ * drives services to it, each with a login token in its ENV.
+ */
+export default actor(NodeDaemon, { needs: { supervision: Supervision, systemConfig: SystemConfig } }, (start) => {
+  const { needs, clock, random, keys, env, secrets, log, stopping, background, self, denials } = start
+  const pem = secrets['device-key']
+  if (pem === undefined) throw new StartFailed('The node daemon was not given the device key')
+  const tokens = deviceTokens({ key: keys.importPem(pem), host: self.host, epoch: Number(env['ZONEWRIGHT_EPOCH'] ?? 0), clock, random })
+  const read: Read = (key) => needs.systemConfig.get({ key }, { token: tokens.session() })
+
+  /** verify-hub logs in to nobody: it issues its own session. */
+  const envOf = (spec: ServiceSpec): Record<string, string> =>
+    spec.name === 'verify-hub' ? {} : { [loginTokenName(spec.appid)]: tokens.login(spec) }
+
+  let running: Promise<{ revision: number; started: string[]; stopped: string[] }> | undefined
+  /** One at a time; who asks meanwhile gets the result of the next. */
+  const converge = async (): Promise<{ revision: number; started: string[]; stopped: string[] }> => {
+    while (running) await running.catch(() => {})
+    running = convergeNow().finally(() => { running = undefined })
+    return running
+  }
+  const convergeNow = async () => {
+    const wanted = await readWanted(self.host, read)
+    const { start: toStart, stop: toStop } = difference(wanted, await needs.supervision.list({}))
+    for (const name of toStop) await needs.supervision.stop({ name })
+    if (toStart.length > 0) {
+      await needs.supervision.start({ actors: toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) })) })
+    }
+    return { revision: wanted.revision, started: [...toStart], stopped: [...toStop] }
+  }
+
+  background(async () => {
+    let after = 0
+    while (!stopping.aborted) {
+      try {
+        const settings = { token: tokens.session(), signal: stopping }
+        after ||= (await needs.systemConfig.get({ key: kv.node(self.host) }, settings))?.revision ?? 0
+        for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after }, settings)) {
+          after = event.revision
+          await converge()
+        }
+      } catch (error) {
+        if (stopping.aborted) return
+        log.warn(`Following the node config failed: ${error instanceof Error ? error.message : String(error)}`)
+        after = 0
+      }
+      await pause(clock, limits.convergeRetryMs, stopping)
+    }
+  })
+
+  return {
+    handlers: {
+      async loginToken(_, { peer }) {
+        const item = await read(kv.spec(peer.actor))
+        if (peer.host !== self.host || !item) {
+          throw denials.denied([{ layer: 'link', verdict: 'denied', rule: 'node-daemon/login-token', reason: 'login/app', detail: peer.actor }])
+        }
+        return { jwt: tokens.login(readRecord(ServiceSpec, kv.spec(peer.actor), item.value)) }
+      },
+      async services() {
+        const states = await needs.supervision.list({})
+        return states.map(({ name, state, incarnation, reason }) => ({
+          name, incarnation, reason,
+          state: state === 'restarting' || state === 'starting' ? 'starting' as const
+            : state === 'serving' || state === 'failed' ? state : 'stopped' as const,
+        }))
+      },
+      converge,
+    },
+    lifecycle: {
+      authenticate: () => {
+        throw new Denied('The node daemon takes no tokens')
+      },
+      admit: (peer) => peer.host === self.host,
+    },
+  }
+})

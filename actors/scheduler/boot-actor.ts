@@ -1,0 +1,64 @@
+import { actor } from '../../runtime/actor.ts'
+import { Denied, StartFailed } from '../../runtime/errors.ts'
+import { parseCompact } from '../../runtime/trust/jws.ts'
+import { limits } from '../../runtime/limits.ts'
+import { verifyDocument } from '../../runtime/trust/keys.ts'
+import { bootStep } from '../boot-steps.ts'
+import { kv } from '../records.ts'
+import { SystemConfig } from '../system-config/protocol.ts'
+import { Vault } from '../vault/protocol.ts'
+import { ZoneDocument, zoneDocumentType } from '../zone-document.ts'
+import { bootPlan } from './boot-plan.ts'
+import { BootScheduler } from './protocol.ts'
+import { readDeviceBy } from './read-device.ts'
+
+/** Seed: BOOT 2. Runs once, before there is a verify-hub to log in to; its ENV holds all that it knows. */
+export default actor(BootScheduler, { needs: { systemConfig: SystemConfig, vault: Vault } }, ({ needs, env, keys, self, step }) => {
+  const token = fromEnv(env, 'SCHEDULER_SESSION_TOKEN')
+  const deviceDocument = fromEnv(env, 'BUCKYOS_THIS_DEVICE')
+  const zone = zoneIn(fromEnv(env, 'BUCKYOS_ZONE_DOC'))
+  if (zone.zone !== self.zone) throw new StartFailed(`The zone document is of another zone: ${zone.zone}`)
+  step('boot', bootStep.bootTokenReceived, tokenEvidence(token))
+
+  function zoneIn(text: string): ZoneDocument {
+    // The document names the key that must have signed it; that it came in our ENV is what makes it ours
+    const claimed = parseCompact(text, limits.document)
+    const root = 'jws' in claimed ? (claimed.jws.payload as Partial<ZoneDocument>).root : undefined
+    const verdict = root && verifyDocument(keys, text, { typ: zoneDocumentType, schema: ZoneDocument, key: root })
+    if (!verdict?.accepted) throw new StartFailed('The zone document in the ENV does not verify: BUCKYOS_ZONE_DOC')
+    return verdict.payload
+  }
+
+  return {
+    handlers: {
+      async bootSchedule() {
+        const verifyHub = await needs.vault.ensureKey({ name: 'verify-hub' })
+        const readDevice = readDeviceBy(keys, zone.root)
+        const plan = bootPlan({ zone, deviceDocument, verifyHubKey: verifyHub.publicKey, readDevice })
+        const actions = Object.fromEntries([...plan].map(([key, value]) => [key, { action: 'create' as const, value }]))
+        const { revision } = await needs.systemConfig.execTx({ actions, mainKey: { key: kv.bootConfig, revision: 0 } }, { token })
+        return { revision, skipped: 0, verifyHubKid: verifyHub.kid }
+      },
+    },
+    lifecycle: {
+      authenticate: () => {
+        throw new Denied('The boot scheduler takes no tokens')
+      },
+      admit: (peer) => peer.actor === 'supervisor' && peer.host === self.host,
+    },
+  }
+})
+
+function fromEnv(env: Readonly<Record<string, string>>, name: string): string {
+  const value = env[name]
+  if (value === undefined) throw new StartFailed(`The ENV of the boot scheduler lacks ${name}`, { name })
+  return value
+}
+
+/** What may be told of a token: who signed it and its number, never the token. */
+function tokenEvidence(token: string): Record<string, string> {
+  const parsed = parseCompact(token, limits.token)
+  if (!('jws' in parsed)) throw new StartFailed('The token in the ENV is not a token: SCHEDULER_SESSION_TOKEN')
+  const { jti, sub } = parsed.jws.payload as { jti?: unknown; sub?: unknown }
+  return { kid: parsed.jws.header.kid, jti: String(jti), sub: String(sub) }
+}

@@ -1,0 +1,12 @@
+import type { Keys, PublicJwk } from '../../runtime/platform/ports.ts'
+import { verifyDocument } from '../../runtime/trust/keys.ts'
+import { DeviceDocument, deviceDocumentType } from '../records.ts'
+import type { ReadDevice } from './schedule.ts'
+
+/** Device documents count only when the owner key signed them. */
+export function readDeviceBy(keys: Keys, root: PublicJwk): ReadDevice {
+  return (text) => {
+    const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
+    return verdict.accepted ? verdict.payload : undefined
+  }
+}

@@ -1,0 +1,34 @@
+import { actor } from '../../runtime/actor.ts'
+import { bootStep } from '../boot-steps.ts'
+import { NodeDaemon } from '../node-daemon/protocol.ts'
+import { loginTokenName, openSession } from '../session.ts'
+import { SystemConfig } from '../system-config/protocol.ts'
+import { VerifyHub } from '../verify-hub/protocol.ts'
+import { Service } from './protocol.ts'
+import { sessionVerifier } from '../verify-session.ts'
+
+const APPID = 'service'
+
+/**
+ * The example to copy. A service logs in by the token of its ENV, reads the zone's two public keys by its session, and
+ * then accepts sessions that verify-hub issued for it, and nothing else.
+ */
+export default actor(Service, {
+  needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
+}, async (start) => {
+  const { needs, clock, random, env, stopping, background, step } = start
+  step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })
+  const session = await openSession({
+    clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
+  })
+  const authenticate = await sessionVerifier({
+    start, appid: APPID, systemConfig: needs.systemConfig, token: () => session.token(),
+  })
+  return {
+    handlers: {
+      greet: ({ greeting }, { principal }) =>
+        ({ text: `${greeting}, ${principal.sub}`, sub: principal.sub, appid: principal.appid }),
+    },
+    lifecycle: { authenticate },
+  }
+})

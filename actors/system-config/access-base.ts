@@ -1,0 +1,110 @@
+/**
+ * What is allowed in every zone, before `system/rbac/policy` adds its lines. An access needs a line for the app that
+ * calls and a line for whom it speaks for; `{…}` is the appid in the first and the subject in the second.
+ */
+
+/** By appid. `kernel` names run on an OOD only: verify-hub gives them sessions there and nowhere else. */
+export const appLines = `
+g, node-daemon, kernel
+g, scheduler, kernel
+g, verify-hub, kernel
+g, gateway, kernel
+p, kernel, boot/*, read
+p, kernel, devices/*, read
+p, kernel, nodes/*, read
+p, kernel, users/*, read
+p, kernel, agents/*, read
+p, kernel, services/*, read
+p, kernel, zone/*, read
+p, kernel, system/*, read
+p, kernel, services/{app}/instances/*, write
+p, scheduler, nodes/*/config, write
+p, scheduler, nodes/*/gateway_config, write
+p, scheduler, nodes/*/gateway_info, write
+p, scheduler, services/*/info, write
+p, scheduler, system/rbac/policy, write
+p, scheduler, system/scheduler/*, write
+p, node-daemon, devices/*/info, write
+p, node-daemon, services/*/instances/*, write
+p, app, boot/config, read
+p, app, services/*/info, read
+p, app, services/{app}/*, read
+p, app, services/{app}/settings, write
+p, app, services/{app}/instances/*, write
+p, app, users/*/profile, read
+p, app, users/*/apps/{app}/*, read
+p, app, users/*/apps/{app}/settings, write
+p, console, boot/config, read
+p, console, devices/*, read
+p, console, nodes/*, read
+p, console, services/*, read
+p, console, users/*, read|write
+p, console, services/*/spec, write
+p, console, services/*/settings, write
+`
+
+/** By subject. Its runtime type is a role of a device, and of a service; users are given theirs by the policy. */
+export const subjectLines = `
+g, ood, control-plane
+g, kernel-service, control-plane
+p, control-plane, boot/*, read
+p, control-plane, devices/*, read
+p, control-plane, nodes/*, read
+p, control-plane, users/*, read
+p, control-plane, agents/*, read
+p, control-plane, services/*, read
+p, control-plane, zone/*, read
+p, control-plane, system/*, read
+p, ood, devices/{ood}/info, write
+p, ood, services/*/instances/{ood}, write
+p, kernel-service, nodes/*, write
+p, kernel-service, services/*, write
+p, kernel-service, system/rbac/policy, write
+p, kernel-service, system/scheduler/*, write
+p, node, boot/config, read
+p, node, devices/*, read
+p, node, services/*, read
+p, node, nodes/{node}/*, read
+p, node, devices/{node}/info, write
+p, node, services/*/instances/{node}, write
+p, gateway, boot/config, read
+p, gateway, devices/*, read
+p, gateway, services/*, read
+p, gateway, nodes/{gateway}/*, read
+p, gateway, services/*/instances/{gateway}, write
+p, service, boot/config, read
+p, service, services/*, read
+p, service, services/*/settings, write
+p, service, services/*/instances/*, write
+p, user, boot/config, read
+p, user, services/*/info, read
+p, user, users/{user}/*, read|write
+g, admin, user
+p, admin, devices/*, read
+p, admin, nodes/*, read
+p, admin, services/*, read
+p, admin, services/*/spec, write
+p, admin, services/*/settings, write
+`
+
+/** Roles that a token's runtime type gives, and nothing else does. */
+export const runtimeTypeRoles: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway', 'service'])
+
+/** With these the subject is a device, whose name is nobody else's: what a user of that name may do is not for it. */
+export const deviceRuntimeTypes: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway'])
+
+/** Roles that no line of the policy may give or change. */
+export const fixedRoles: ReadonlySet<string> = new Set(['kernel', 'control-plane'])
+
+/** Roles that the policy gives. */
+export const givenRoles: ReadonlySet<string> = new Set(['app', 'console', 'user', 'admin'])
+
+/**
+ * Only root writes these, whatever a line says: each of them decides who is trusted, or as what. Nobody but root reads
+ * what is in `security`.
+ */
+export const rootWrites: readonly string[] = ['boot/config', 'users/*/doc', 'users/*/settings', 'devices/*/doc', 'security', 'security/*']
+export const rootReads: readonly string[] = ['security', 'security/*']
+
+/** Written by `execTx` only, whose frames are signed: who changed these must be provable later. */
+export const signedWrites: readonly string[] = ['boot/config', 'system/rbac/*']

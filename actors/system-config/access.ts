@@ -1,0 +1,127 @@
+import { InvalidArgument } from '../../runtime/errors.ts'
+import type { Principal } from '../../runtime/actor.ts'
+import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } from '../../runtime/trust/denial.ts'
+import {
+  appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, runtimeTypeRoles, signedWrites, subjectLines,
+} from './access-base.ts'
+import { matches, parsePolicy, rolesOf, type Operation, type Permission, type Policy } from './policy.ts'
+
+export interface Speaker extends Principal {
+  /** The token was signed by the owner key for use as root. */
+  readonly root: boolean
+}
+
+export interface Decision {
+  readonly allowed: boolean
+  readonly chain: readonly ChainEntry[]
+}
+
+export interface Access {
+  /** `path` is a key, or a folder with its last slash, or '' for the whole: then everything in it must be allowed. */
+  decide(speaker: Speaker, operation: Operation, path: string): Decision
+  /** Replaces what the policy adds to the base. @throws InvalidArgument, and the old policy stays */
+  replace(text: string): void
+}
+
+const appBase = parsePolicy(appLines)
+const subjectBase = parsePolicy(subjectLines)
+const split = (patterns: readonly string[]) => patterns.map((pattern) => pattern.split('/'))
+const onlyRootReads = split(rootReads)
+const onlyRootWrites = split(rootWrites)
+const onlySigned = split(signedWrites)
+
+const anyMatches = (patterns: readonly (readonly string[])[], path: readonly string[]): boolean =>
+  patterns.some((pattern) => matches(pattern, path, ''))
+
+export const needsSignature = (key: string): boolean => anyMatches(onlySigned, key.split('/'))
+
+/** @throws InvalidArgument when the text is no policy, or gives a role that a policy cannot give */
+export function checkPolicy(text: string): Policy {
+  const policy = parsePolicy(text)
+  for (const [name, roles] of policy.groups) {
+    const fixed = roles.find((role) => fixedRoles.has(role))
+    if (fixed !== undefined) throw new InvalidArgument(`The policy gives a role that is built in: ${fixed} to ${name}`)
+  }
+  for (const role of policy.permissions.keys()) {
+    if (fixedRoles.has(role)) throw new InvalidArgument(`The policy changes a role that is built in: ${role}`)
+  }
+  return policy
+}
+
+const NOTHING: Policy = { permissions: new Map(), groups: new Map() }
+
+export function createAccess(): Access {
+  let added = NOTHING
+  let granted = new WeakMap<Speaker, Grants>()
+  return {
+    replace(text) {
+      added = checkPolicy(text)
+      granted = new WeakMap()
+    },
+    decide(speaker, operation, path) {
+      if (speaker.root) return allowed('root: signed by the owner key')
+      const segments = path.split('/')
+      if (path === '' || anyMatches(operation === 'read' ? onlyRootReads : onlyRootWrites, segments)) {
+        return denied('rbac', 'rbac/root-only', `${speaker.sub} by ${speaker.appid}: ${operation} ${path}`)
+      }
+      let grants = granted.get(speaker)
+      if (!grants) granted.set(speaker, grants = grantsOf(speaker, added))
+      return judge(speaker, grants, operation, segments)
+    },
+  }
+}
+
+interface Grants {
+  readonly app: readonly Permission[]
+  readonly subject: readonly Permission[]
+  /** What the subject may do beside that by sudo. */
+  readonly sudo: readonly Permission[]
+}
+
+/** Seed: sudo, "first as the ordinary user, and only if that fails as su_alice". */
+const SUDO_PREFIX = 'su_'
+
+function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Grants {
+  const subjects = [subjectBase, added]
+  const implied = runtimeTypeRoles.has(runtimeType) ? impliedBy(runtimeType) : []
+  const named = deviceRuntimeTypes.has(runtimeType) || sub.startsWith(SUDO_PREFIX) ? [] : namedBy(subjects, sub)
+  return {
+    app: permissionsOf([appBase, added], namedBy([appBase, added], appid)),
+    subject: permissionsOf(subjects, [...implied, ...named]),
+    sudo: sudo ? permissionsOf(subjects, namedBy(subjects, SUDO_PREFIX + sub)) : [],
+  }
+}
+
+const impliedBy = (runtimeType: string): string[] => [runtimeType, ...rolesOf([subjectBase], runtimeType)]
+
+/** The name itself and the roles it was given. A name that is also a role's would have what was meant for others. */
+function namedBy(policies: readonly Policy[], name: string): string[] {
+  if (isRole(policies, name)) return []
+  return [name, ...rolesOf(policies, name)].filter((role) => !runtimeTypeRoles.has(role))
+}
+
+const permissionsOf = (policies: readonly Policy[], roles: readonly string[]): Permission[] =>
+  [...new Set(roles)].flatMap((role) => policies.flatMap(({ permissions }) => permissions.get(role) ?? []))
+
+const isRole = (policies: readonly Policy[], name: string): boolean =>
+  runtimeTypeRoles.has(name) || fixedRoles.has(name) || givenRoles.has(name)
+  || policies.some(({ groups }) => [...groups.values()].some((roles) => roles.includes(name)))
+
+function judge(speaker: Speaker, grants: Grants, operation: Operation, path: readonly string[]): Decision {
+  const { appid, sub } = speaker
+  const find = (permissions: readonly Permission[], caller: string) =>
+    permissions.find((one) => one.operations.has(operation) && matches(one.segments, path, caller))
+  const where = `${operation} ${path.join('/')}`
+  const app = find(grants.app, appid)
+  if (!app) return denied('rbac', 'rbac/no-rule', `app ${appid}: ${where}`)
+  const subject = find(grants.subject, sub)
+  if (subject) return allowed(`${app.line}; ${subject.line}`)
+  if (!speaker.sudo) return denied('rbac', 'rbac/no-rule', `subject ${sub}: ${where}`)
+  const sudo = find(grants.sudo, sub)
+  if (!sudo) return denied('sudo', 'sudo/no-rule', `subject ${SUDO_PREFIX}${sub}: ${where}`)
+  return { allowed: true, chain: [allowedBy('rbac', app.line), allowedBy('sudo', sudo.line)] }
+}
+
+const allowed = (rule: string): Decision => ({ allowed: true, chain: [allowedBy('rbac', rule)] })
+const denied = (layer: Layer, reason: DenialReason, detail: string): Decision =>
+  ({ allowed: false, chain: [deniedBy({ layer, reason, rule: 'system-config/policy', detail })] })

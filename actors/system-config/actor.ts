@@ -1,0 +1,25 @@
+import { actor } from '../../runtime/actor.ts'
+import { deniedBy } from '../../runtime/trust/denial.ts'
+import { linkAllowed } from '../trust-matrix.ts'
+import { SystemConfig } from './protocol.ts'
+import { reading } from './reading.ts'
+import { openState } from './state.ts'
+import { writing } from './writing.ts'
+
+export default actor(SystemConfig, {}, async (start) => {
+  const { self, denials } = start
+  const state = await openState(start)
+  return {
+    handlers: { ...reading(state, self), ...writing(state) },
+    lifecycle: {
+      authenticate: state.sessions.authenticate,
+      admit: (peer) => {
+        // Other hosts are known by their documents once they can join
+        const roleOf = (host: string) => host === self.host ? 'ood' as const : undefined
+        const verdict = linkAllowed(peer, { self, phase: state.trust.phase, roleOf })
+        if (!verdict.allowed) denials.denied([deniedBy(verdict.denial)])
+        return verdict.allowed
+      },
+    },
+  }
+})

@@ -1,0 +1,108 @@
+import type { ActorStart } from '../../runtime/actor.ts'
+import { InvalidArgument } from '../../runtime/errors.ts'
+import { deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
+import { thumbprint } from '../../runtime/trust/keys.ts'
+import { kv } from '../records.ts'
+import { checkPolicy, needsSignature, type Access, type Decision } from './access.ts'
+import type { Environment } from './environment.ts'
+import type { Scope } from './key-path.ts'
+import type { Trust } from './phase.ts'
+import type { Operation } from './policy.ts'
+import type { Guard } from './records.ts'
+import { chainOf, type Caller, type Session, type Sessions } from './sessions.ts'
+import type { KvAction } from './transaction.ts'
+
+export const POLICY_KEY = 'system/rbac/policy'
+
+/** What a call may do. Everything here throws Denied, with the chain kept for `explain`, or lets it pass. */
+export interface Permission {
+  read(cx: Caller, path: string): Promise<Session>
+  /** What of the scope may be read. @throws Denied when that is nothing */
+  scope(cx: Caller, scope: Scope): Promise<{ readonly session: Session; readonly scope: Scope }>
+  write(cx: Caller, key: string): Promise<Session>
+  /** @throws InvalidArgument, RecordInvalid when a value cannot stand under its key */
+  transaction(cx: Caller, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): Promise<Session>
+}
+
+export function createPermission(
+  start: Pick<ActorStart, 'keys' | 'denials'>,
+  parts: { sessions: Sessions; trust: Trust; access: Access; environment: Environment },
+): Permission {
+  const { sessions, trust, access, environment } = parts
+  const refuse = (session: Session, reason: DenialReason, detail: string): Error =>
+    start.denials.denied([...chainOf(session), deniedBy({ layer: 'rbac', reason, rule: 'system-config', detail })])
+  const decide = (session: Session, operation: Operation, path: string): Decision =>
+    access.decide(session.speaker, operation, path)
+  const demand = (session: Session, operation: Operation, path: string): void => {
+    const decision = decide(session, operation, path)
+    if (!decision.allowed) throw start.denials.denied([...chainOf(session), ...decision.chain])
+  }
+  /** In boot phase nobody is known but the device of the ENV, and there is nothing to hide from it. */
+  const mayRead = (session: Session, path: string): boolean => trust.phase === 'boot' || decide(session, 'read', path).allowed
+
+  const checkBootTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
+    const config = actions.get(kv.bootConfig)
+    const creates = [...actions.values()].every(({ action }) => action === 'create')
+    if (session.use !== 'boot') throw refuse(session, 'rbac/boot-phase', `a ${session.use} token`)
+    if (mainKey?.key !== kv.bootConfig || mainKey.revision !== 0 || config?.action !== 'create' || !creates) {
+      throw refuse(session, 'rbac/boot-phase', 'it is not one that creates boot/config and all else, guarded by boot/config')
+    }
+    const { root, verifyHub } = checkValue(kv.bootConfig, config, trust)!
+    if (verifyHub.length !== 1) throw new InvalidArgument('A zone boots with one key of verify-hub')
+    if (thumbprint(start.keys, root) !== thumbprint(start.keys, environment.root)) {
+      throw new InvalidArgument('The root key of boot/config is not the owner key of the ENV')
+    }
+    for (const [key, action] of actions) checkValue(key, action, trust)
+  }
+
+  const checkTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
+    for (const [key, action] of actions) {
+      demand(session, 'write', key)
+      if (!needsSignature(key)) continue
+      checkValue(key, action, trust)
+      if (key === kv.bootConfig && (mainKey?.key !== key || mainKey.revision === 0 || action.action !== 'update')) {
+        throw refuse(session, 'rbac/compare', 'boot/config is updated with itself as the main key')
+      }
+    }
+    // Its revision is told to who guessed it wrong
+    if (mainKey && !actions.has(mainKey.key)) demand(session, 'read', mainKey.key)
+  }
+
+  return {
+    async read(cx, path) {
+      const session = await sessions.current(cx)
+      if (trust.phase !== 'boot') demand(session, 'read', path)
+      return session
+    },
+    async scope(cx, scope) {
+      const session = await sessions.current(cx)
+      const self = scope.self && mayRead(session, scope.path)
+      const tree = mayRead(session, scope.below)
+      if (!self && !tree) demand(session, 'read', scope.below)
+      return { session, scope: { ...scope, self, tree } }
+    },
+    async write(cx, key) {
+      const session = await sessions.current(cx)
+      if (trust.phase === 'boot') throw refuse(session, 'rbac/boot-phase', `write ${key}`)
+      demand(session, 'write', key)
+      if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)
+      return session
+    },
+    async transaction(cx, actions, mainKey) {
+      const session = await sessions.current(cx)
+      if (trust.phase === 'boot') checkBootTransaction(session, actions, mainKey)
+      else checkTransaction(session, actions, mainKey)
+      return session
+    },
+  }
+}
+
+/** Of the keys that this actor reads itself, so that nothing gets in which it would have to refuse when it reads it. */
+function checkValue(key: string, action: KvAction, trust: Trust): ReturnType<Trust['check']> | undefined {
+  if (!needsSignature(key)) return undefined
+  if (action.action !== 'create' && action.action !== 'update') {
+    throw new InvalidArgument(`The key is only written as a whole: ${key}`)
+  }
+  if (key === POLICY_KEY) checkPolicy(action.value)
+  return key === kv.bootConfig ? trust.check(action.value) : undefined
+}

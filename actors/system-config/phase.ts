@@ -1,0 +1,112 @@
+import type { ActorStart } from '../../runtime/actor.ts'
+import { InvalidArgument, ZonewrightError } from '../../runtime/errors.ts'
+import { trustKeyOf } from '../../runtime/trust/keys.ts'
+import type { TrustKey } from '../../runtime/trust/token.ts'
+import { kv, readRecord } from '../records.ts'
+import { issuers, keyReason, type Phase } from '../trust-matrix.ts'
+import type { Environment } from './environment.ts'
+import { parseScope } from './key-path.ts'
+import { BootConfig, ZoneStoreMismatch } from './protocol.ts'
+import type { KvRecord, Records } from './records.ts'
+
+/** Tokens of a zone that was never restored; and of one that does not exist yet. */
+const FIRST_EPOCH = 0
+
+/** What this verifier trusts now. Boot phase ends when `boot/config` is there, and never comes back. */
+export interface Trust {
+  readonly phase: Phase
+  readonly keys: readonly TrustKey[]
+  readonly epoch: number
+  /** Of `boot/config`; 0 in boot phase. */
+  readonly revision: number
+  /** Grows with every change, so that whatever was verified before is verified again. */
+  readonly generation: number
+  /** Reads `boot/config` again. True when that ended boot phase. */
+  reload(): Promise<boolean>
+  /** @throws RecordInvalid, InvalidArgument: why this cannot be `boot/config` here */
+  check(text: string): BootConfig
+}
+
+/**
+ * @throws ZoneStoreMismatch when the store is not the one that this host has booted
+ * @throws RecordInvalid, InvalidArgument when `boot/config` is damaged
+ */
+export async function openTrust(
+  start: Pick<ActorStart, 'keys' | 'self' | 'log'>, records: Records, environment: Environment,
+): Promise<Trust> {
+  const { keys, self, log } = start
+  const { device } = environment
+  let phase: Phase = 'boot'
+  let trusted: readonly TrustKey[] = [device]
+  let epoch = FIRST_EPOCH
+  let revision = 0
+  let generation = 0
+
+  const check = (text: string): BootConfig => {
+    const config = readRecord(BootConfig, kv.bootConfig, text)
+    if (config.zone !== self.zone) throw new InvalidArgument(`boot/config is of another zone: ${config.zone}`)
+    checkKeys(config)
+    return config
+  }
+  /** One key has one reason: a key with two could be taken for the other. */
+  const checkKeys = ({ root, verifyHub }: BootConfig): void => {
+    if (verifyHub.length < 1 || verifyHub.length > 2) {
+      throw new InvalidArgument(`boot/config has one key of verify-hub, or two during rotation: ${verifyHub.length}`)
+    }
+    const kids = [device.kid, ...[root, ...verifyHub].map((jwk) => keys.importJwk(jwk).kid)]
+    if (new Set(kids).size !== kids.length) throw new InvalidArgument('boot/config gives one key two purposes')
+  }
+  const install = (record: KvRecord): void => {
+    const config = check(record.value)
+    trusted = [
+      device,
+      trustKeyOf(keys, config.root, keyReason.root, issuers.root),
+      ...config.verifyHub.map((jwk) => trustKeyOf(keys, jwk, keyReason.verifyHub, issuers.verifyHub)),
+    ]
+    epoch = config.epoch
+    revision = record.revision
+    phase = 'normal'
+    generation++
+  }
+
+  const first = await records.get(kv.bootConfig)
+  if (first) {
+    const { zone } = readRecord(BootConfig, kv.bootConfig, first.value)
+    if (zone !== self.zone) throw new ZoneStoreMismatch(`The store is of another zone: ${zone}`)
+    install(first)
+  } else await checkEmpty(records, environment)
+
+  return {
+    get phase() { return phase },
+    get keys() { return trusted },
+    get epoch() { return epoch },
+    get revision() { return revision },
+    get generation() { return generation },
+    check,
+    async reload() {
+      const record = await records.get(kv.bootConfig)
+      // What was deleted or damaged behind our back changes nothing here: phase never goes back
+      if (!record) {
+        if (phase === 'normal') log.error('boot/config is gone; what it named stays trusted until the restart')
+        return false
+      }
+      if (record.revision <= revision) return false
+      const left = phase === 'boot'
+      try {
+        install(record)
+      } catch (error) {
+        if (!(error instanceof ZonewrightError)) throw error
+        log.error('boot/config is damaged; what it named before stays trusted', { code: error.code, revision: record.revision })
+        return false
+      }
+      return left
+    },
+  }
+}
+
+/** Boot phase only on a host and in a store that know of no zone (DESIGN §6). */
+async function checkEmpty(records: Records, { booted }: Environment): Promise<void> {
+  if (booted) throw new ZoneStoreMismatch('This host has booted a zone, but its store has no boot/config')
+  const [item] = (await records.list([parseScope('')])).items
+  if (item) throw new ZoneStoreMismatch(`The store has no boot/config, but it is not empty: ${item.key}`)
+}

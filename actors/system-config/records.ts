@@ -1,0 +1,124 @@
+import { StoreDamaged } from '../../runtime/errors.ts'
+import type { Compare, Entry, Operation, Store } from '../../runtime/store/store.ts'
+import { encodeText, inScope, STORE_PREFIX, storePrefix, type Scope } from './key-path.ts'
+
+/**
+ * The records of `kv://` in the store.
+ *
+ * Revisions are the store's: one counter for all keys, which never goes back. So a key that is deleted and made again
+ * never meets a revision it had before, a transaction has one revision for all its keys, and one number says where a
+ * dump ends and a watch goes on. A record starts with a byte that says where its revision is kept. Now that is always
+ * the store, which saves every writer a counter to race for; a record that is copied to another store has to bring its
+ * revision along under another byte.
+ */
+const REVISION_IS_THE_STORES = 1
+
+export interface KvRecord {
+  readonly key: string
+  readonly value: string
+  readonly revision: number
+}
+
+export interface Change {
+  readonly type: 'put' | 'delete'
+  readonly key: string
+  readonly value: string
+  readonly revision: number
+}
+
+/** Holds when the key was last written at this revision; 0: when it does not exist. */
+export interface Guard {
+  readonly key: string
+  readonly revision: number
+}
+
+export type Write =
+  | { readonly type: 'put'; readonly key: string; readonly value: string }
+  | { readonly type: 'delete'; readonly key: string }
+
+export type CommitResult =
+  | { readonly succeeded: true; readonly revision: number }
+  /** What each guard found, in order. */
+  | { readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[] }
+
+export interface Records {
+  get(key: string): Promise<KvRecord | undefined>
+  /** Keys of the scopes in order, all at one revision. */
+  list(scopes: readonly Scope[]): Promise<{ items: KvRecord[]; revision: number }>
+  /** Names of the direct children, in order. */
+  children(scope: Scope): Promise<string[]>
+  /** Whatever was there before. Returns the revision. */
+  put(key: string, value: string): Promise<number>
+  commit(guards: readonly Guard[], writes: readonly Write[]): Promise<CommitResult>
+  /** Changes after `after`, without gap. @throws Compacted @throws WatchOverrun */
+  watch(scope: Scope, after: number, signal: AbortSignal): AsyncIterable<Change>
+}
+
+export function openRecords(store: Store): Records {
+  return {
+    async get(key) {
+      const entry = await store.get(STORE_PREFIX + key)
+      return entry && decodeEntry(entry)
+    },
+    async list(scopes) {
+      // One listing, of more than was asked for if need be: two would be true at two revisions
+      const { entries, revision } = await store.list(storePrefix(scopes))
+      const items = entries.filter((entry) => scopes.some((scope) => inScope(scope, keyOf(entry)))).map(decodeEntry)
+      return { items, revision }
+    },
+    async children(scope) {
+      const { entries } = await store.list(STORE_PREFIX + scope.below)
+      const from = STORE_PREFIX.length + scope.below.length
+      const names = new Set<string>()
+      for (const { key } of entries) {
+        const end = key.indexOf('/', from)
+        names.add(key.slice(from, end < 0 ? undefined : end))
+      }
+      return [...names].sort()
+    },
+    put: (key, value) => store.put(STORE_PREFIX + key, encodeValue(value)),
+    async commit(guards, writes) {
+      const result = await store.transact(guards.map(compareOf), writes.map(operationOf))
+      if (result.succeeded) return { succeeded: true, revision: result.revision }
+      return { succeeded: false, found: result.found.map((entry) => entry && decodeEntry(entry)) }
+    },
+    async *watch(scope, after, signal) {
+      for await (const { type, key: stored, value, revision } of store.watch(storePrefix([scope]), { after, signal })) {
+        const key = stored.slice(STORE_PREFIX.length)
+        if (inScope(scope, key)) yield { type, key, value: type === 'put' ? decodeValue(key, value) : '', revision }
+      }
+    },
+  }
+}
+
+const keyOf = (entry: Entry): string => entry.key.slice(STORE_PREFIX.length)
+const compareOf = ({ key, revision }: Guard): Compare => ({ key: STORE_PREFIX + key, modRevision: revision })
+
+function operationOf(write: Write): Operation {
+  const key = STORE_PREFIX + write.key
+  return write.type === 'delete' ? { type: 'delete', key } : { type: 'put', key, value: encodeValue(write.value) }
+}
+
+function decodeEntry(entry: Entry): KvRecord {
+  const key = keyOf(entry)
+  return { key, value: decodeValue(key, entry.value), revision: entry.modRevision }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function encodeValue(value: string): Uint8Array {
+  const text = encodeText(value, 1)
+  const bytes = new Uint8Array(text.length + 1)
+  bytes[0] = REVISION_IS_THE_STORES
+  bytes.set(text, 1)
+  return bytes
+}
+
+function decodeValue(key: string, bytes: Uint8Array): string {
+  if (bytes[0] !== REVISION_IS_THE_STORES) throw new StoreDamaged(`A record has an unknown format: ${key}`)
+  try {
+    return decoder.decode(bytes.subarray(1))
+  } catch {
+    throw new StoreDamaged(`A record is not text: ${key}`)
+  }
+}

@@ -1,0 +1,100 @@
+import { InvalidArgument, Overloaded, RevisionMismatch } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Infer } from '../../runtime/protocol.ts'
+import { setByPath } from './json-path.ts'
+import { parseKey } from './key-path.ts'
+import { InvalidKey, KeyExists, KeyNotFound, type Action } from './protocol.ts'
+import type { Guard, KvRecord, Records, Write } from './records.ts'
+
+export type KvAction = Infer<typeof Action>
+
+/** @throws InvalidKey when a key is none, or is named twice */
+export function parseActions(named: Readonly<Record<string, KvAction>>): Map<string, KvAction> {
+  const actions = new Map<string, KvAction>()
+  for (const [text, action] of Object.entries(named)) {
+    const key = parseKey(text)
+    if (actions.has(key)) throw new InvalidKey(`The transaction names a key twice: ${key}`)
+    actions.set(key, action)
+  }
+  return actions
+}
+
+/** @throws InvalidArgument */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new InvalidArgument('The value is not JSON')
+  }
+}
+
+/**
+ * All actions at one revision, or none. What an action was computed from is compared when it is committed, and when
+ * another writer was faster it is computed again from what that writer left: nothing is lost.
+ *
+ * @returns the revision
+ * @throws RevisionMismatch when the key of `mainKey` is at another revision
+ * @throws KeyExists, KeyNotFound, InvalidPath, Overloaded
+ */
+export async function execute(
+  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard,
+): Promise<number> {
+  if (actions.size === 0) throw new InvalidArgument('The transaction has no actions')
+  if (actions.size > limits.transactionOperations) {
+    throw new InvalidArgument(`A transaction has at most ${limits.transactionOperations} actions: ${actions.size}`)
+  }
+  const found = await readFirst(records, actions, mainKey)
+  for (let attempt = 0; attempt < limits.writeAttempts; attempt++) {
+    const { guards, writes } = plan(actions, found, mainKey)
+    const result = await records.commit(guards, writes)
+    if (result.succeeded) return result.revision
+    guards.forEach(({ key }, index) => found.set(key, result.found[index]))
+  }
+  throw new Overloaded(`Other writers were faster ${limits.writeAttempts} times`)
+}
+
+/** A key that is to be created is taken to be absent until the commit says otherwise. */
+async function readFirst(
+  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined,
+): Promise<Map<string, KvRecord | undefined>> {
+  const keys = new Set([...actions].filter(([, { action }]) => action !== 'create').map(([key]) => key))
+  if (mainKey) keys.add(mainKey.key)
+  return new Map(await Promise.all([...keys].map(async (key) => [key, await records.get(key)] as const)))
+}
+
+function plan(
+  actions: ReadonlyMap<string, KvAction>, found: ReadonlyMap<string, KvRecord | undefined>, mainKey: Guard | undefined,
+): { guards: Guard[]; writes: Write[] } {
+  const guards: Guard[] = []
+  if (mainKey) {
+    const actual = found.get(mainKey.key)?.revision ?? 0
+    if (actual !== mainKey.revision) throw revisionMismatch(mainKey, actual)
+    guards.push(mainKey)
+  }
+  const writes: Write[] = []
+  for (const [key, action] of actions) {
+    const current = found.get(key)
+    writes.push(writeOf(key, action, current))
+    if (key !== mainKey?.key) guards.push({ key, revision: current?.revision ?? 0 })
+  }
+  return { guards, writes }
+}
+
+function writeOf(key: string, action: KvAction, current: KvRecord | undefined): Write {
+  if (action.action === 'create') {
+    if (current) throw new KeyExists(`The key exists: ${key}`, { key, revision: current.revision })
+    return { type: 'put', key, value: action.value }
+  }
+  if (!current) throw new KeyNotFound(`The key does not exist: ${key}`, { key })
+  switch (action.action) {
+    case 'update': return { type: 'put', key, value: action.value }
+    case 'append': return { type: 'put', key, value: current.value + action.value }
+    case 'set_by_path': return { type: 'put', key, value: setByPath(current.value, Object.entries(action.all_set)) }
+    case 'remove': return { type: 'delete', key }
+  }
+}
+
+const revisionMismatch = ({ key, revision }: Guard, actual: number): Error =>
+  new RevisionMismatch(`Revision mismatch for key ${key}: expected ${revision}, actual ${actual}`, {
+    key, expected: revision, actual,
+  })

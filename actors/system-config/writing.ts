@@ -1,0 +1,36 @@
+import type { Handlers } from '../../runtime/actor.ts'
+import { parseKey } from './key-path.ts'
+import type { SystemConfig } from './protocol.ts'
+import type { Caller } from './sessions.ts'
+import type { State } from './state.ts'
+import { execute, parseActions, parseJson, type KvAction } from './transaction.ts'
+
+type Writing = Pick<
+  Handlers<typeof SystemConfig, {}>, 'set' | 'create' | 'delete' | 'append' | 'setByJsonPath' | 'execTx'
+>
+
+export function writing({ records, permission, transact }: State): Writing {
+  const change = async (cx: Caller, text: string, action: KvAction): Promise<{ revision: number }> => {
+    const key = parseKey(text)
+    await permission.write(cx, key)
+    return { revision: await execute(records, new Map([[key, action]])) }
+  }
+  return {
+    async set({ key: text, value }, cx) {
+      const key = parseKey(text)
+      await permission.write(cx, key)
+      return { revision: await records.put(key, value) }
+    },
+    create: ({ key, value }, cx) => change(cx, key, { action: 'create', value }),
+    delete: ({ key }, cx) => change(cx, key, { action: 'remove' }),
+    append: ({ key, value }, cx) => change(cx, key, { action: 'append', value }),
+    setByJsonPath: async ({ key, path, value }, cx) =>
+      change(cx, key, { action: 'set_by_path', all_set: { [path]: parseJson(value) } }),
+    async execTx({ actions: named, mainKey }, cx) {
+      const actions = parseActions(named)
+      const guard = mainKey && { key: parseKey(mainKey.key), revision: mainKey.revision }
+      const session = await permission.transaction(cx, actions, guard)
+      return { revision: await transact(session, actions, guard) }
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import { actor, type Peer } from '../../runtime/actor.ts'
+import { NotFound, type ZonewrightError } from '../../runtime/errors.ts'
+import { allowedBy, createDenialLog, deniedBy } from '../../runtime/trust/denial.ts'
+import { bootStep } from '../boot-steps.ts'
+import { createBarrier } from './barrier.ts'
+import { openVault } from './init.ts'
+import { termsOf } from './keyring.ts'
+import { createNamedKeys } from './named-keys.ts'
+import { allowingRule, mayLink, type VaultMethod } from './policy.ts'
+import { Vault } from './protocol.ts'
+import { createSecrets } from './secrets.ts'
+
+export default actor(Vault, {}, async (start) => {
+  const { store, keys, clock, log, self } = start
+  const random = start.random.fork('vault')
+  const opened = await openVault({ store, keys, random, clock }, start.secrets)
+  const { vaultId, shares, threshold } = opened.keyring
+  const terms = termsOf(opened.keyring, keys)
+  const { term } = terms.current
+  const barrier = createBarrier({ store, random, terms })
+  const namedKeys = createNamedKeys({ barrier, keys, random, clock })
+  const secrets = createSecrets({ barrier, clock })
+  let recoveryShares = opened.shares
+  log.info(recoveryShares ? 'Vault initialised' : 'Vault unsealed', { vaultId, term })
+
+  const denials = createDenialLog({
+    random, clock, onDenial: ({ id, reason }) => log.warn('The vault denied a call', { denial: id, reason }),
+  })
+  const refusal = (peer: Peer, method: VaultMethod, rule: string, why: string): ZonewrightError => denials.denied([
+    allowedBy('link', 'vault/link-certificate'),
+    deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule, detail: `${peer.actor}@${peer.host} ${method}: ${why}` }),
+  ])
+  const permit = (peer: Peer, method: VaultMethod, resource = '-'): string => {
+    const rule = allowingRule(peer, self, method, resource)
+    if (rule === undefined) throw refusal(peer, method, '-', 'not allowed')
+    return rule
+  }
+
+  return {
+    handlers: {
+      status(_, { peer }) {
+        permit(peer, 'status')
+        return { initialised: true, sealed: false, term, threshold, shares, vaultId }
+      },
+      async ensureKey({ name }, { peer }) {
+        permit(peer, 'ensureKey', name)
+        const key = await namedKeys.ensure(name)
+        start.step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
+        return key
+      },
+      async readKey({ name }, { peer }) {
+        const rule = permit(peer, 'readKey', name)
+        const key = await namedKeys.readOnce(name, peer)
+        if (key === undefined) throw refusal(peer, 'readKey', rule, 'this incarnation was given the key before')
+        start.step('boot', bootStep.vaultKeyRead, { kid: key.kid })
+        return key
+      },
+      putSecret({ path, value, cas }, { peer }) {
+        permit(peer, 'putSecret', path)
+        return secrets.put(path, value, cas)
+      },
+      getSecret({ path }, { peer }) {
+        permit(peer, 'getSecret', path)
+        return secrets.get(path)
+      },
+      takeRecoveryShares(_, { peer }) {
+        permit(peer, 'takeRecoveryShares')
+        if (recoveryShares === undefined) {
+          throw new NotFound('There are no recovery shares: they are given once, by the start that made the vault')
+        }
+        const taken = [...recoveryShares]
+        recoveryShares = undefined
+        return { shares: taken }
+      },
+    },
+    // No `authenticate`: callers are known by their link certificate, and every token is denied.
+    lifecycle: { admit: (peer) => mayLink(peer, self) },
+  }
+})

@@ -1,0 +1,55 @@
+import type { Peer, Self } from '../../runtime/actor.ts'
+import type { Vault } from './protocol.ts'
+
+export type VaultMethod = keyof typeof Vault['methods']
+
+/** What one actor, known by its link certificate, may do here. What no row allows is denied. */
+interface PolicyRule {
+  readonly rule: string
+  readonly actor: string
+  readonly runtimeType: string
+  /** `own`: only from the vault's own host. `any`: kernel names are certified for OODs only. */
+  readonly host: 'own' | 'any'
+  readonly methods: readonly VaultMethod[]
+  /** A name; a prefix when it ends with `/`; `-` where the method has no resource. */
+  readonly resource: string
+}
+
+export const vaultPolicy: readonly PolicyRule[] = [
+  {
+    rule: 'vault/boot-scheduler-ensures-verify-hub-key', actor: 'boot-scheduler', runtimeType: 'kernel-service',
+    host: 'any', methods: ['ensureKey'], resource: 'verify-hub',
+  },
+  {
+    rule: 'vault/scheduler-ensures-verify-hub-key', actor: 'scheduler', runtimeType: 'kernel-service',
+    host: 'any', methods: ['ensureKey'], resource: 'verify-hub',
+  },
+  {
+    rule: 'vault/verify-hub-reads-its-key-once', actor: 'verify-hub', runtimeType: 'kernel-service',
+    host: 'any', methods: ['readKey'], resource: 'verify-hub',
+  },
+  {
+    rule: 'vault/verify-hub-keeps-its-secrets', actor: 'verify-hub', runtimeType: 'kernel-service',
+    host: 'any', methods: ['putSecret', 'getSecret'], resource: 'verify-hub/',
+  },
+  {
+    rule: 'vault/supervisor-of-this-host', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['status', 'takeRecoveryShares'], resource: '-',
+  },
+]
+
+/** The rule that allows it, if one does. */
+export function allowingRule(peer: Peer, self: Self, method: VaultMethod, resource: string): string | undefined {
+  const allows = (rule: PolicyRule): boolean => speaksFor(rule, peer, self)
+    && rule.methods.includes(method)
+    && (rule.resource.endsWith('/') ? resource.startsWith(rule.resource) : resource === rule.resource)
+  return vaultPolicy.find(allows)?.rule
+}
+
+/** Whether any row is about this peer; nobody else may link. */
+export const mayLink = (peer: Peer, self: Self): boolean => vaultPolicy.some((rule) => speaksFor(rule, peer, self))
+
+const speaksFor = (rule: PolicyRule, peer: Peer, self: Self): boolean => peer.zone === self.zone
+  && peer.actor === rule.actor
+  && peer.runtimeType === rule.runtimeType
+  && (rule.host === 'any' || peer.host === self.host)

@@ -1,0 +1,103 @@
+import { actor, type ActorStart } from '../../runtime/actor.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { deniedBy } from '../../runtime/trust/denial.ts'
+import { bootStep } from '../boot-steps.ts'
+import { pause } from '../pause.ts'
+import { kv } from '../records.ts'
+import { SystemConfig } from '../system-config/protocol.ts'
+import { linkAllowed } from '../trust-matrix.ts'
+import { Vault } from '../vault/protocol.ts'
+import { checkSession } from './check.ts'
+import type { Hub } from './hub.ts'
+import { loginByJwt, loginByPassword } from './login.ts'
+import { createPasswords } from './password.ts'
+import { VerifyHub } from './protocol.ts'
+import { logout, refresh } from './refresh.ts'
+import { openSessions } from './sessions.ts'
+import { readSigningKey } from './signing-key.ts'
+import { createTokens, nowSeconds, selfSession } from './tokens.ts'
+import { openZone } from './zone.ts'
+
+const needs = { systemConfig: SystemConfig, vault: Vault }
+
+export default actor(VerifyHub, { needs }, async (start) => {
+  const { clock, self } = start
+  const hub = await openHub(start)
+  const once = marker(start)
+  start.background(() => sweepSessions(hub, start.stopping))
+
+  return {
+    handlers: {
+      async loginByJwt({ jwt, audiences = [] }, cx) {
+        const { pair, session, jti } = await loginByJwt(hub, cx, { jwt, audiences })
+        once(bootStep.loginReceived, session.appid, { jti, sub: session.sub, sid: session.sid, host: session.host ?? '' })
+        return pair
+      },
+      async loginByPassword({ username, password, appid, audiences = [] }, cx) {
+        return (await loginByPassword(hub, cx, { username, password, appid, audiences })).pair
+      },
+      async refreshToken({ refreshToken }, cx) {
+        const { pair, session, rotated } = await refresh(hub, cx, refreshToken)
+        if (rotated) once(bootStep.refreshReceived, session.appid, { sub: session.sub, sid: session.sid })
+        return pair
+      },
+      verifyToken: ({ sessionToken, audience }) => checkSession(hub, sessionToken, audience),
+      async verifySession({ sid }) {
+        const session = (await hub.sessions.find(sid))?.session
+        const active = session?.state === 'live' && session.expires > nowSeconds(clock) && session.issue.epoch === hub.zone.boot.epoch
+        return { active, expires: session?.expires ?? 0 }
+      },
+      logout: async ({ refreshToken }) => ({ sid: await logout(hub, refreshToken) }),
+      async issueFirstPassword(_, cx) {
+        if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
+          const detail = `${cx.peer.actor} on ${cx.peer.host}`
+          throw hub.denials.denied([deniedBy({ layer: 'link', reason: 'login/first-password', rule: 'verify-hub/first-password', detail })])
+        }
+        const [document] = await hub.zone.read(cx.systemConfig, kv.device(self.host))
+        const username = hub.zone.device(self.host, document)?.document.owner
+        if (username === undefined) throw new Denied(`This host has no device document that names its owner: ${self.host}`)
+        const password = await hub.passwords.issueFirst(cx.vault, username)
+        return { username, password: password ?? '', issued: password !== undefined }
+      },
+    },
+    lifecycle: {
+      admit: (peer) => linkAllowed(peer, {
+        // It serves from the moment that boot/config is there, on a host of the control plane
+        self, phase: 'normal', roleOf: (host) => (host === self.host ? 'ood' : undefined),
+      }).allowed,
+    },
+  }
+})
+
+/** Loads the key and what it must match. @throws VerifyHubKeyMismatch */
+async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
+  const { clock, random, keys, store, self, denials } = start
+  const key = await readSigningKey(start.needs.vault, keys)
+  const session = selfSession({ key, clock, random: random.fork('self'), linkKid: self.linkKid })
+  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session })
+  start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
+  return {
+    clock, random: random.fork('sessions'), keys, denials, zone, sessions: openSessions(store),
+    tokens: createTokens({ key, clock, random: random.fork('tokens') }),
+    passwords: createPasswords({ keys, random: random.fork('passwords') }),
+  }
+}
+
+/** A documented step is told once for each service: its later logins and refreshes are no part of the boot. */
+function marker(start: ActorStart<typeof needs>) {
+  const told = new Set<string>()
+  return (number: number, appid: string, evidence: Readonly<Record<string, string>>): void => {
+    const name = `${number}/${appid}`
+    if (told.has(name) || told.size >= limits.denials) return
+    told.add(name)
+    start.step('boot', number, { appid, ...evidence })
+  }
+}
+
+async function sweepSessions(hub: Hub, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    await pause(hub.clock, limits.sessionSweepMs, stopping)
+    while (!stopping.aborted && await hub.sessions.sweep(nowSeconds(hub.clock)) >= limits.sessionSweep) continue
+  }
+}

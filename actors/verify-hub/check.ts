@@ -1,0 +1,39 @@
+import { deniedBy } from '../../runtime/trust/denial.ts'
+import { verifyTokenSync } from '../../runtime/trust/verify.ts'
+import { onlyUse, rulesFor } from '../trust-matrix.ts'
+import type { Hub } from './hub.ts'
+import { nowSeconds } from './tokens.ts'
+
+/** What any service accepts of verify-hub's sessions; here the session itself is asked for as well. */
+const SESSION_RULES = onlyUse(rulesFor('service', 'normal'), 'session')
+
+export interface CheckedSession {
+  readonly iss: string
+  readonly sub: string
+  readonly appid: string
+  readonly runtimeType: string
+  readonly sid: string
+  readonly exp: number
+}
+
+/** A session token that is good at `audience` now, of a session that lives. @throws Denied */
+export async function checkSession(hub: Hub, sessionToken: string, audience: string): Promise<CheckedSession> {
+  const verdict = verifyTokenSync(sessionToken, {
+    keys: hub.keys, rules: SESSION_RULES, audience, nowSeconds: nowSeconds(hub.clock), epoch: hub.zone.boot.epoch,
+    trustKey: (kid, { iss }) => hub.zone.keyOf(iss, kid),
+  })
+  if (!verdict.accepted) throw hub.denials.denied([deniedBy(verdict.denial)])
+  const { iss, sub, appid, runtime_type: runtimeType, exp, jti } = verdict.claims
+  const sid = verdict.claims.sid!
+  const found = await hub.sessions.find(sid)
+  if (found?.session.state !== 'live') {
+    const detail = `session ${sid}: ${found?.session.reason ?? 'unknown'}`
+    throw hub.denials.denied([deniedBy({ layer: 'token', reason: 'token/revoked', rule: verdict.rule.id, detail })])
+  }
+  const { session } = found
+  // The successor's first use: from now on its predecessor is not in flight any more, but a copy
+  if (session.holder === null && session.before && jti === session.issue.sessionJti) {
+    await hub.sessions.replace(found, { ...session, before: null })
+  }
+  return { iss, sub, appid, runtimeType, sid, exp }
+}

@@ -1,0 +1,122 @@
+import type { Peer } from '../../runtime/actor.ts'
+import { Overloaded } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import { deniedBy, type Denial, type DenialReason } from '../../runtime/trust/denial.ts'
+import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
+import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
+import { kv } from '../records.ts'
+import { onlyUse, rulesFor } from '../trust-matrix.ts'
+import type { Vault } from '../vault/protocol.ts'
+import type { Hub } from './hub.ts'
+import { admitService, admitUser, audiencesOf, type Admission } from './principals.ts'
+import type { LoginUse, Session } from './sessions.ts'
+import { ISSUER, nowSeconds, randomId, type Pair } from './tokens.ts'
+import type { Config } from './zone.ts'
+
+export interface Login {
+  readonly pair: Pair
+  readonly session: Session
+  /** Of the login token; empty for a password. */
+  readonly jti: string
+}
+
+/** Who calls, and what the call may ask of others. */
+export interface Caller {
+  readonly peer: Peer
+  readonly systemConfig: Config
+  readonly vault: Client<typeof Vault>
+}
+
+const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
+
+/**
+ * RFC 7523: a token that a registered device signed for one of its services, for one pair. Its first use burns it in
+ * the transaction that makes the session; the same key gets the same pair again, since it may never have had the reply.
+ * @throws Denied
+ */
+export async function loginByJwt(hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] }): Promise<Login> {
+  for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+    const seen: { id: string; use: LoginUse | undefined } = { id: '', use: undefined }
+    const verdict = await checkLoginToken(hub, caller, args.jwt, async (id, expires) => {
+      const use = await hub.sessions.loginUse(id, expires)
+      if (use === 'forgotten' || (use && use.holder !== caller.peer.kid)) return false
+      Object.assign(seen, { id, use })
+      return true
+    })
+    const { claims } = verdict
+    if (caller.peer.host !== claims.iss || caller.peer.actor !== claims.appid) {
+      throw refuse(hub, verdict, 'login/presenter', `${claims.appid} of ${claims.iss}, shown by ${caller.peer.actor} on ${caller.peer.host}`)
+    }
+    const { appid, sub, iss: host } = claims
+    const admission = await admitService(hub.zone, caller.systemConfig, { appid, sub, host })
+    if (seen.use) return { ...await repeat(hub, verdict, seen.use, admission), jti: claims.jti }
+    const principal = { sub, appid, host, holder: caller.peer.kid }
+    const session = newSession(hub, admission, principal, args.audiences)
+    const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
+    if (created === 'created') return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
+  }
+  throw new Overloaded(`Others kept writing the same login: ${caller.peer.actor}`)
+}
+
+/** A name and a password, for a user who is active. Behind the gateway the holder is a cookie and has no key. */
+export async function loginByPassword(
+  hub: Hub, caller: Caller, args: { username: string; password: string; appid: string; audiences: readonly string[] },
+): Promise<Login> {
+  const { username, appid } = args
+  await hub.passwords.check(caller.vault, username, args.password)
+  await hub.zone.refresh(caller.systemConfig)
+  const admission = await admitUser(hub.zone, caller.systemConfig, { username, appid })
+  const holder = caller.peer.runtimeType === 'gateway' ? null : caller.peer.kid
+  for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+    const session = newSession(hub, admission, { sub: username, appid, host: null, holder }, args.audiences)
+    if (await hub.sessions.create(session) === 'created') return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
+  }
+  throw new Overloaded(`Others kept writing sessions of the user: ${username}`)
+}
+
+type Burn = (id: string, expiresSeconds: number) => Promise<boolean>
+
+async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn): Promise<Acceptance> {
+  const { zone } = hub
+  await zone.refresh(caller.systemConfig)
+  const verdict = await verifyToken(jwt, {
+    keys: hub.keys, rules: LOGIN_RULES, audience: ISSUER, nowSeconds: nowSeconds(hub.clock), epoch: zone.boot.epoch, burn,
+    // Root's and verify-hub's own keys are known, so that the denial says that they may not do this
+    trustKey: async (kid, { iss }) => zone.keyOf(iss, kid) ?? await deviceKey(hub, caller.systemConfig, iss),
+  })
+  if (!verdict.accepted) throw hub.denials.denied([deniedBy(verdict.denial)])
+  return verdict
+}
+
+async function deviceKey(hub: Hub, config: Config, host: string) {
+  const [document] = await hub.zone.read(config, kv.device(host))
+  return hub.zone.device(host, document)?.key
+}
+
+/** The reply that this holder was given before, as long as its session lives. */
+async function repeat(hub: Hub, verdict: Acceptance, used: LoginUse, admission: Admission): Promise<Omit<Login, 'jti'>> {
+  if (!admission.admitted) throw hub.denials.denied([deniedBy(admission.denial)])
+  const found = await hub.sessions.find(used.sid)
+  if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${used.sid}`)
+  return { pair: hub.tokens.pair(found.session, used.issue), session: found.session }
+}
+
+interface Speaker { readonly sub: string; readonly appid: string; readonly host: string | null; readonly holder: string | null }
+
+/** @throws Denied when the principal was not admitted or asks for an audience that it may not have */
+function newSession(hub: Hub, admission: Admission, speaker: Speaker, asked: readonly string[]): Session {
+  if (!admission.admitted) throw hub.denials.denied([deniedBy(admission.denial)])
+  const aud = audiencesOf(speaker.appid, asked, admission.audiences)
+  if ('reason' in aud) throw hub.denials.denied([deniedBy(aud)])
+  const issue = hub.tokens.issue(aud, admission.runtimeType, hub.zone.boot.epoch)
+  return {
+    ...speaker, sid: randomId(hub.random), state: 'live', reason: '', createdMs: hub.clock.now(),
+    expires: issue.iat + tokenLifetimeSeconds.refresh, issue, before: null,
+  }
+}
+
+function refuse(hub: Hub, verdict: Acceptance, reason: DenialReason, detail: string): Error {
+  const denial: Denial = { layer: 'token', reason, rule: verdict.rule.id, detail }
+  return hub.denials.denied([deniedBy(denial)])
+}

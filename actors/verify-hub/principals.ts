@@ -1,0 +1,75 @@
+import type { Denial, DenialReason } from '../../runtime/trust/denial.ts'
+import { isName, kv, NodeConfig, readRecord, ServiceSpec, UserSettings } from '../records.ts'
+import { loginTypes, reservedSubjects } from '../trust-matrix.ts'
+import type { Config, Zone } from './zone.ts'
+
+/** Who a session speaks for, taken from `kv://` and never from a token. */
+export type Admission =
+  | { readonly admitted: true; readonly runtimeType: string; readonly audiences: readonly string[] }
+  | { readonly admitted: false; readonly denial: Denial }
+
+export interface ServiceLogin {
+  readonly host: string
+  readonly appid: string
+  readonly sub: string
+}
+
+/**
+ * Whether this host may run this service for this subject now: registered and active, placed there by the scheduler,
+ * kernel services only on an OOD; sub is the device for the system's services and the owner for an app's.
+ */
+export async function admitService(zone: Zone, config: Config, login: ServiceLogin): Promise<Admission> {
+  const { host, appid, sub } = login
+  if (!isName(host) || !isName(appid) || !isName(sub)) return refuse('login/subject', 'a name is not one segment of a key')
+  const type = (loginTypes as Readonly<Record<string, string>>)[appid]
+  if (type !== undefined && type !== 'by-jwt') return refuse('login/role', `LOGIN_TYPE of ${appid} is ${type}`)
+  const [documentText, nodeText, specText, userText] =
+    await zone.read(config, kv.device(host), kv.node(host), kv.spec(appid), kv.user(sub))
+
+  const device = zone.device(host, documentText)
+  if (!device) return refuse('token/unknown-key', `device ${host} is not registered`)
+  if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
+  const spec = readRecord(ServiceSpec, kv.spec(appid), specText)
+  if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
+  if (spec.kernel && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
+  const node = nodeText === undefined ? undefined : readRecord(NodeConfig, kv.node(host), nodeText)
+  if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
+    return refuse('login/placement', `${appid} on ${host}`)
+  }
+  if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)
+  if (spec.owner !== null && !isActive(sub, userText)) return refuse('login/user', `user ${sub}`)
+  return { admitted: true, runtimeType: spec.runtimeType, audiences: spec.audiences }
+}
+
+/** Whether this user may use this app. Kernel services are nobody's app, save the gateway that a browser talks to. */
+export async function admitUser(zone: Zone, config: Config, login: { username: string; appid: string }): Promise<Admission> {
+  const { username, appid } = login
+  if (!isName(username) || !isName(appid)) return refuse('login/user', 'a name is not one segment of a key')
+  if (isReserved(username)) return refuse('login/user', `${username} is nobody's name`)
+  const [userText, specText] = await zone.read(config, kv.user(username), kv.spec(appid))
+  if (!isActive(username, userText)) return refuse('login/user', `user ${username}`)
+  if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
+  const spec = readRecord(ServiceSpec, kv.spec(appid), specText)
+  if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
+  if (spec.kernel && spec.runtimeType !== 'gateway') return refuse('login/app', `${appid} is a kernel service`)
+  return { admitted: true, runtimeType: 'user', audiences: spec.audiences }
+}
+
+/** Its own app, and beside it only what was asked for and the spec allows. */
+export function audiencesOf(appid: string, asked: readonly string[], allowed: readonly string[]): readonly string[] | Denial {
+  const refused = asked.find((audience) => audience !== appid && !allowed.includes(audience))
+  if (refused !== undefined) return denial('login/audience', `${appid} asked for ${refused}`)
+  return [...new Set([appid, ...asked])]
+}
+
+const isReserved = (name: string): boolean =>
+  reservedSubjects.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern))
+
+function isActive(name: string, text: string | undefined): boolean {
+  if (text === undefined) return false
+  const user = readRecord(UserSettings, kv.user(name), text)
+  return user.name === name && user.state === 'active'
+}
+
+const denial = (reason: DenialReason, detail: string): Denial => ({ layer: 'token', reason, rule: 'verify-hub/login', detail })
+const refuse = (reason: DenialReason, detail: string): Admission => ({ admitted: false, denial: denial(reason, detail) })

@@ -1,0 +1,181 @@
+import { Overloaded } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
+
+/**
+ * What makes one token pair. Tokens are signed from it whenever they are asked for: a signature is deterministic, so a
+ * lost reply can be given again byte for byte, and the store holds nothing that a thief could present.
+ */
+export interface Issue {
+  readonly sessionJti: string
+  readonly refreshJti: string
+  /** Epoch seconds. */
+  readonly iat: number
+  readonly aud: readonly string[]
+  readonly runtimeType: string
+  readonly epoch: number
+}
+
+/** A verify-hub login. */
+export interface Session {
+  readonly sid: string
+  readonly sub: string
+  readonly appid: string
+  /** Host whose device key signed the login token; null for a password. */
+  readonly host: string | null
+  /** Thumbprint of the key that must hold its tokens; null for a cookie, which anyone could hold. */
+  readonly holder: string | null
+  readonly state: 'live' | 'ended'
+  /** Why it ended. */
+  readonly reason: string
+  readonly createdMs: number
+  /** Epoch seconds at which the newest refresh token, and so the session, expires. */
+  readonly expires: number
+  readonly issue: Issue
+  /** The refresh token that `issue` replaced, while a retry of it may still ask for the same successor. */
+  readonly before: { readonly refreshJti: string; readonly atMs: number } | null
+}
+
+/** One use of a login token: who used it and what it gave. */
+export interface LoginUse {
+  readonly holder: string
+  readonly sid: string
+  readonly issue: Issue
+}
+
+export interface Found {
+  readonly session: Session
+  readonly revision: number
+}
+
+type Created = 'created' | 'used' | 'raced'
+
+export interface Sessions {
+  find(sid: string): Promise<Found | undefined>
+  /**
+   * `id` names the token once and for all; `expires` is the token's own, in epoch seconds. Forgotten: it expired before
+   * the last sweep, and with a clock set back it cannot be told from a new one.
+   */
+  loginUse(id: string, expires: number): Promise<LoginUse | 'forgotten' | undefined>
+  /** The session and the use of its login token in one transaction: both or neither. */
+  create(session: Session, login?: { readonly id: string; readonly expires: number }): Promise<Created>
+  /** False when somebody else wrote the session since it was found. */
+  replace(found: Found, next: Session): Promise<boolean>
+  /** A dead session id: no refresh, and verify says so at once. False when there was nothing alive. */
+  end(sid: string, reason: string): Promise<boolean>
+  /** Forgets what expired; returns how many records went. */
+  sweep(nowSeconds: number): Promise<number>
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
+const decode = <T>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as T
+
+/** Seconds in names sort as text, so what expires first comes first. */
+const STAMP_LENGTH = 12
+const stamp = (seconds: number): string => String(seconds).padStart(STAMP_LENGTH, '0')
+const secondsOf = (prefix: string, key: string): number => Number(key.slice(prefix.length, prefix.length + STAMP_LENGTH))
+const LOGINS = 'logins/'
+const DUE = 'due/'
+const sessionKey = (sid: string): string => `sessions/${sid}`
+const dueKey = (session: Session): string => `${DUE}${stamp(session.expires)}/${session.sid}`
+const liveFolder = (session: Session): string => `live/${session.sub}/${session.appid}/`
+const liveKey = (session: Session): string => liveFolder(session) + session.sid
+const loginKey = (id: string, expires: number): string => `${LOGINS}${stamp(expires)}/${id}`
+
+/** Expiry, in epoch seconds, up to which uses of login tokens were forgotten. */
+const SWEPT = 'swept'
+
+const put = (key: string, value: unknown): Operation => ({ type: 'put', key, value: encode(value) })
+const remove = (key: string): Operation => ({ type: 'delete', key })
+
+/** Every question goes to the store, so that OODs that share one see each other's answers at once. */
+export function openSessions(store: Store): Sessions {
+  const find = async (sid: string): Promise<Found | undefined> => {
+    const entry = await store.get(sessionKey(sid))
+    return entry && { session: decode<Session>(entry.value), revision: entry.modRevision }
+  }
+
+  const replace = async ({ session, revision }: Found, next: Session): Promise<boolean> => {
+    const result = await store.transact([{ key: sessionKey(session.sid), modRevision: revision }], rewrite(session, next))
+    return result.succeeded
+  }
+
+  return {
+    find,
+    replace,
+    async loginUse(id, expires) {
+      const [entry, swept] = await Promise.all([store.get(loginKey(id, expires)), store.get(SWEPT)])
+      if (entry) return decode<LoginUse>(entry.value)
+      return swept && expires <= decode<number>(swept.value) ? 'forgotten' : undefined
+    },
+    async create(session, login) {
+      const compare: Compare[] = [{ key: sessionKey(session.sid), modRevision: 0 }]
+      const operations = [put(sessionKey(session.sid), session), put(dueKey(session), session.sid), put(liveKey(session), session.createdMs)]
+      if (login) {
+        const use: LoginUse = { holder: session.holder ?? '', sid: session.sid, issue: session.issue }
+        compare.push({ key: loginKey(login.id, login.expires), modRevision: 0 })
+        operations.push(put(loginKey(login.id, login.expires), use))
+      }
+      for (const found of await oldest(store, session, find)) {
+        compare.push({ key: sessionKey(found.session.sid), modRevision: found.revision })
+        operations.push(...rewrite(found.session, ended(found.session, 'replaced by a newer login')))
+      }
+      const result = await store.transact(compare, operations)
+      if (result.succeeded) return 'created'
+      return login && result.found[1] ? 'used' : 'raced'
+    },
+    async end(sid, reason) {
+      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+        const found = await find(sid)
+        if (!found || found.session.state === 'ended') return false
+        if (await replace(found, ended(found.session, reason))) return true
+      }
+      throw new Overloaded(`Others kept writing the session: ${sid}`)
+    },
+    sweep: (nowSeconds) => sweep(store, nowSeconds),
+  }
+}
+
+const ended = (session: Session, reason: string): Session => ({ ...session, state: 'ended', reason, before: null })
+
+/** An ended session stays readable, with its reason, until its tokens would have expired. */
+function rewrite(session: Session, next: Session): Operation[] {
+  const operations = [put(sessionKey(next.sid), next)]
+  if (next.expires !== session.expires) operations.push(remove(dueKey(session)), put(dueKey(next), next.sid))
+  if (next.state === 'ended' && session.state === 'live') operations.push(remove(liveKey(session)))
+  return operations
+}
+
+/** The sessions that must end so that `session` finds room among those of its subject and app. */
+async function oldest(store: Store, session: Session, find: (sid: string) => Promise<Found | undefined>): Promise<Found[]> {
+  const folder = liveFolder(session)
+  const { entries } = await store.list(folder, { limit: limits.sessionsPerApp * 2 })
+  const excess = entries.length + 1 - limits.sessionsPerApp
+  if (excess <= 0) return []
+  const byAge = entries
+    .map(({ key, value }) => ({ sid: key.slice(folder.length), createdMs: decode<number>(value) }))
+    .sort((a, b) => a.createdMs - b.createdMs)
+  const found = await Promise.all(byAge.slice(0, excess).map(({ sid }) => find(sid)))
+  return found.filter((one) => one !== undefined)
+}
+
+/** The names sort by expiry, so that a sweep reads what is due and no more. */
+async function sweep(store: Store, nowSeconds: number): Promise<number> {
+  const due = async (prefix: string): Promise<string[]> => {
+    const { entries } = await store.list(prefix, { limit: limits.sessionSweep })
+    return entries.map(({ key }) => key).filter((key) => secondsOf(prefix, key) <= nowSeconds)
+  }
+  const logins = await due(LOGINS)
+  const last = logins.at(-1)
+  if (last !== undefined) await store.transact([], [put(SWEPT, secondsOf(LOGINS, last)), ...logins.map(remove)])
+  const sessions = await due(DUE)
+  for (const key of sessions) {
+    const sid = key.slice(key.lastIndexOf('/') + 1)
+    const entry = await store.get(sessionKey(sid))
+    const records = entry ? [sessionKey(sid), liveKey(decode<Session>(entry.value))] : []
+    await store.transact([], [key, ...records].map(remove))
+  }
+  return logins.length + sessions.length
+}

@@ -1,0 +1,75 @@
+import type { Clock, Random, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Infer } from '../../runtime/protocol.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { signToken, tokenLifetimeSeconds, type TokenClaims } from '../../runtime/trust/token.ts'
+import type { TokenPair } from './protocol.ts'
+import type { Issue, Session } from './sessions.ts'
+
+export type Pair = Infer<typeof TokenPair>
+
+export const ISSUER = 'verify-hub'
+
+export interface Tokens {
+  /** What makes a new pair; nothing is signed yet. */
+  issue(aud: readonly string[], runtimeType: string, epoch: number): Issue
+  /** The pair of an issue: the same bytes each time. */
+  pair(session: Session, issue: Issue): Pair
+}
+
+export const nowSeconds = (clock: Clock): number => Math.floor(clock.now() / 1000)
+
+/** 128 random bits: the second in which a token was made is no name for it. */
+export const randomId = (random: Random): string => toBase64url(random.bytes(16))
+
+export function createTokens({ key, clock, random }: { key: SigningKey; clock: Clock; random: Random }): Tokens {
+  return {
+    issue: (aud, runtimeType, epoch) => ({
+      sessionJti: randomId(random), refreshJti: randomId(random), iat: nowSeconds(clock), aud: [...aud], runtimeType, epoch,
+    }),
+    pair(session, issue) {
+      const common = {
+        iss: ISSUER, sub: session.sub, iat: issue.iat, appid: session.appid, runtime_type: issue.runtimeType,
+        sid: session.sid, epoch: issue.epoch, ...(session.holder === null ? {} : { cnf: { jkt: session.holder } }),
+      }
+      const sessionClaims: TokenClaims = {
+        ...common, token_use: 'session', aud: issue.aud, exp: issue.iat + tokenLifetimeSeconds.session, jti: issue.sessionJti,
+      }
+      const refreshClaims: TokenClaims = {
+        ...common, token_use: 'refresh', aud: [ISSUER], exp: issue.iat + tokenLifetimeSeconds.refresh, jti: issue.refreshJti,
+      }
+      return {
+        sessionToken: signToken(key, sessionClaims), refreshToken: signToken(key, refreshClaims), sid: session.sid,
+        sessionExpires: sessionClaims.exp, refreshExpires: refreshClaims.exp,
+      }
+    },
+  }
+}
+
+/** When this share of its life is left, a new one is signed. */
+const RENEW_AT = 0.3
+
+/**
+ * LOGIN_TYPE self: verify-hub speaks to system-config by a session that it issues to itself. `current` signs a new one
+ * in good time, whenever it is asked.
+ */
+export function selfSession(options: { key: SigningKey; clock: Clock; random: Random; linkKid: string }) {
+  const { key, clock, random, linkKid } = options
+  let token = ''
+  let epochOf = -1
+  let renewAt = 0
+  return {
+    current(epoch: number): string {
+      const iat = nowSeconds(clock)
+      if (epoch === epochOf && iat < renewAt) return token
+      token = signToken(key, {
+        iss: ISSUER, sub: ISSUER, aud: ['system-config'], exp: iat + tokenLifetimeSeconds.session, iat, jti: randomId(random),
+        token_use: 'session', appid: ISSUER, runtime_type: 'kernel-service', cnf: { jkt: linkKid }, epoch,
+      })
+      epochOf = epoch
+      renewAt = iat + Math.floor(tokenLifetimeSeconds.session * (1 - RENEW_AT))
+      return token
+    },
+  }
+}
+
+export type SelfSession = ReturnType<typeof selfSession>

@@ -1,0 +1,113 @@
+import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Keys, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
+import type { TrustKey } from '../../runtime/trust/token.ts'
+import { DeviceDocument, deviceDocumentType, kv, readRecord } from '../records.ts'
+import { BootConfig, type SystemConfig } from '../system-config/protocol.ts'
+import { VerifyHubKeyMismatch } from './protocol.ts'
+import { ISSUER, type SelfSession } from './tokens.ts'
+
+export type Config = Client<typeof SystemConfig>
+
+export interface Device {
+  readonly document: DeviceDocument
+  readonly key: TrustKey
+}
+
+/** What verify-hub knows of its zone: `boot/config` as last read, and how to read the rest. Nothing else is kept. */
+export interface Zone {
+  /** As last read. */
+  readonly boot: BootConfig
+  /** The root key and verify-hub's own, by the `iss` that they sign for. */
+  keyOf(issuer: string, kid: string): TrustKey | undefined
+  /** Values of keys, in order, as verify-hub may read them. */
+  read(config: Config, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
+  /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it no longer names our key */
+  refresh(config: Config): Promise<void>
+  /** The registered device, if its document is there, names it, and the owner key signed it. */
+  device(host: string, text: string | undefined): Device | undefined
+}
+
+/** Names that sign for themselves: no device may sign for them. */
+const RESERVED = new Set(['root', ISSUER])
+/** The epoch of a zone that was never restored: what is assumed until `boot/config` was read. */
+const FIRST_EPOCH = 0
+
+/** @throws VerifyHubKeyMismatch */
+export async function openZone(
+  config: Config, options: { keys: Keys; key: SigningKey; self: SelfSession },
+): Promise<Zone> {
+  const { keys, key, self } = options
+  let epoch = FIRST_EPOCH
+  let text: string | undefined
+  let boot: BootConfig
+  let trusted: readonly TrustKey[] = []
+  const documents = new Map<string, Device | undefined>()
+
+  const read: Zone['read'] = async (client, ...names) => {
+    const token = self.current(epoch)
+    try {
+      const items = await Promise.all(names.map((name) => client.get({ key: name }, { token })))
+      return items.map((item) => item?.value)
+    } catch (error) {
+      throw error instanceof Denied ? refusedByConfig(error, key.public.kid) : error
+    }
+  }
+
+  const refresh: Zone['refresh'] = async (client) => {
+    const [now] = await read(client, kv.bootConfig)
+    if (now === text && now !== undefined) return
+    if (now === undefined) throw new VerifyHubKeyMismatch('There is no boot/config that names the key of verify-hub')
+    const next = readRecord(BootConfig, kv.bootConfig, now)
+    if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {
+      throw new VerifyHubKeyMismatch(`boot/config does not name the key of verify-hub: ${key.public.kid}`)
+    }
+    trusted = [
+      trustKeyOf(keys, next.root, 'boot-config.root', 'root'),
+      ...next.verifyHub.map((jwk) => trustKeyOf(keys, jwk, 'boot-config.verify-hub', ISSUER)),
+    ]
+    // Documents are judged by the root key
+    documents.clear()
+    text = now
+    boot = next
+    epoch = next.epoch
+  }
+
+  await refresh(config)
+
+  return {
+    get boot() {
+      return boot
+    },
+    keyOf: (issuer, kid) => trusted.find((one) => one.issuer === issuer && one.kid === kid),
+    read,
+    refresh,
+    device(host, document) {
+      if (document === undefined || RESERVED.has(host)) return undefined
+      if (!documents.has(document)) {
+        if (documents.size >= limits.deviceDocuments) documents.delete(documents.keys().next().value!)
+        documents.set(document, openDevice(keys, boot, document))
+      }
+      const device = documents.get(document)
+      return device?.document.name === host ? device : undefined
+    },
+  }
+}
+
+/** Not the caller's fault, who is never told that he was denied. */
+function refusedByConfig(error: ZonewrightError, kid: string): ZonewrightError {
+  const reason = String(error.details['reason'])
+  // system-config trusts the keys that boot/config names: to refuse our session is to say that ours is none of them
+  return reason.startsWith('token/')
+    ? new VerifyHubKeyMismatch(`system-config refuses the session of verify-hub: ${reason}`, { reason, kid })
+    : new Unavailable(`system-config does not let verify-hub read: ${reason}`, { reason })
+}
+
+function openDevice(keys: Keys, boot: BootConfig, text: string): Device | undefined {
+  const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: boot.root })
+  if (!verdict.accepted || verdict.payload.zone !== boot.zone) return undefined
+  const document = verdict.payload
+  return { document, key: trustKeyOf(keys, document.key, kv.device(document.name), document.name) }
+}

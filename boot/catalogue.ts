@@ -1,0 +1,28 @@
+import { Gateway } from '../actors/gateway/protocol.ts'
+import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
+import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
+import { Service } from '../actors/service/protocol.ts'
+import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { Vault } from '../actors/vault/protocol.ts'
+import { VerifyHub } from '../actors/verify-hub/protocol.ts'
+import type { ZoneConfig } from './config.ts'
+import { worker, type ActorSpec } from '../runtime/supervisor.ts'
+
+/** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
+export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorSpec[] {
+  const kernel = { runtimeType: 'kernel-service', manual: true } as const
+  const store = (name: string) => ({ write: [`${stores}/${name}`], ffi: true })
+  return [
+    worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
+    worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), { ...kernel, permissions: store('system-config') }),
+    worker(BootScheduler, new URL('../actors/scheduler/boot-actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(Scheduler, new URL('../actors/scheduler/actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), { ...kernel, permissions: store('verify-hub') }),
+    worker(NodeDaemon, new URL('../actors/node-daemon/actor.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
+    worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), {
+      runtimeType: 'gateway', manual: true, env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
+      permissions: { net: ['127.0.0.1', '0.0.0.0', 'localhost'] },
+    }),
+    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), { runtimeType: 'service', manual: true }),
+  ]
+}

@@ -1,0 +1,185 @@
+import { safeParse } from 'valibot'
+import { DeviceDocument, deviceDocumentType } from '../actors/records.ts'
+import { ZoneDocument, zoneDocumentType } from '../actors/zone-document.ts'
+import { AlreadyExists, InvalidArgument } from '../runtime/errors.ts'
+import type { Files, Platform, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
+import { object, string, type Infer } from '../runtime/protocol.ts'
+import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
+import { signDocument, verifyDocument } from '../runtime/trust/keys.ts'
+import { defaultConfig, type ReadConfig, type ZoneConfig } from './config.ts'
+import { DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded } from './errors.ts'
+
+/** Names in a zone's folder. */
+export const file = {
+  lock: 'lock',
+  ownerKey: 'owner.key',
+  deviceKey: 'device.key',
+  unsealKey: 'unseal.key',
+  /** The owner-signed zone and device documents; written last, so that its presence says that step 0 is done. */
+  identity: 'identity.json',
+  /** Written after the boot transaction: this host has booted this zone. */
+  booted: 'booted.json',
+  recoveryShares: 'recovery-shares',
+  stores: 'stores',
+  config: 'zone.yaml',
+} as const
+
+const IdentityFile = object({ zoneDocument: string(), deviceDocument: string() })
+
+/** Who this host is. The owner key is not part of it. */
+export interface Identity {
+  readonly zone: ZoneDocument
+  readonly zoneDocument: string
+  readonly deviceDocument: string
+  readonly device: SigningKey
+  readonly unsealKey: string
+  /** Step 0 ran now. */
+  readonly created: boolean
+}
+
+export interface InitOptions {
+  readonly platform: Platform
+  readonly files: Files
+  readonly read: ReadConfig
+  /** Encrypts the owner key, or opens it where step 0 has to be finished. */
+  readonly ownerPassphrase?: string
+}
+
+/**
+ * Step 0: on an empty folder makes the owner key, the device key and the two documents; later only reads them.
+ * Killed anywhere, the next run finishes it. The owner key is not loaded once the documents are there.
+ * @throws FolderDamaged, FolderOfAnotherZone, DeviceKeyMissing, DeviceKeyMismatch, OwnerKeyNeeded
+ */
+export async function init(options: InitOptions): Promise<Identity> {
+  const { files } = options
+  const text = await files.read(file.identity)
+  if (text) return open(options, text)
+  for (const name of [file.booted, file.stores]) {
+    if ((await files.mode(name)) === undefined) continue
+    throw new FolderDamaged(`The folder has a zone's ${name} but no ${file.identity}: ${files.path('.')}`, {
+      path: files.path(file.identity), next: `Restore ${file.identity} and ${file.deviceKey} from a backup, or boot in another folder`,
+    })
+  }
+  return create(options)
+}
+
+async function create({ platform, files, read, ownerPassphrase }: InitOptions): Promise<Identity> {
+  const { keys, random, clock } = platform
+  const { config } = read
+  const owner = await keyFile(files, file.ownerKey, () => keys.generate(random.fork('owner key')).exportPem(ownerPassphrase))
+  const device = keys.importPem(await keyFile(files, file.deviceKey, () => keys.generate(random.fork('device key')).exportPem()))
+  const unsealKey = await keyFile(files, file.unsealKey, () => `${toBase64url(random.fork('unseal key').bytes(32))}\n`)
+  const ownerKey = openOwnerKey(() => keys.importPem(owner, ownerPassphrase), files.path(file.ownerKey))
+  const iat = Math.floor(clock.now() / 1000)
+  const zone: ZoneDocument = {
+    zone: config.zone, owner: config.owner, root: ownerKey.public.jwk, host: config.host, epoch: 0, iat,
+  }
+  const document: Infer<typeof DeviceDocument> = {
+    zone: config.zone, name: config.host, role: 'ood', key: device.public.jwk, owner: config.owner, iat,
+  }
+  const zoneDocument = signDocument(ownerKey, zoneDocumentType, zone)
+  const deviceDocument = signDocument(ownerKey, deviceDocumentType, document)
+  const contents = `${JSON.stringify({ zoneDocument, deviceDocument }, null, 2)}\n`
+  await files.create(file.identity, new TextEncoder().encode(contents), { mode: 0o600 })
+  return { zone, zoneDocument, deviceDocument, device, unsealKey: unsealKey.trim(), created: true }
+}
+
+/** The file's text, or what `make` gives, written 0600; of two that race, both use the first. */
+async function keyFile(files: Files, name: string, make: () => string): Promise<string> {
+  const found = await files.read(name)
+  if (found) return new TextDecoder().decode(found)
+  const text = make()
+  try {
+    await files.create(name, new TextEncoder().encode(text), { mode: 0o600 })
+    return text
+  } catch (error) {
+    const theirs = error instanceof AlreadyExists ? await files.read(name) : undefined
+    if (!theirs) throw error
+    return new TextDecoder().decode(theirs)
+  }
+}
+
+function openOwnerKey(load: () => SigningKey, path: string): SigningKey {
+  try {
+    return load()
+  } catch (error) {
+    if (!(error instanceof InvalidArgument)) throw error
+    throw new OwnerKeyNeeded(`The owner key cannot be read: ${path}: ${error.message}`, {
+      path, next: 'Give its passphrase with --owner-passphrase-file',
+    })
+  }
+}
+
+async function open({ platform, files, read }: InitOptions, contents: Uint8Array): Promise<Identity> {
+  const { keys } = platform
+  const damaged = (what: string): Error => new FolderDamaged(`${files.path(file.identity)}: ${what}`, {
+    path: files.path(file.identity), next: `Restore ${file.identity} from a backup`,
+  })
+  const parsed = safeParse(IdentityFile, parseJson(contents))
+  if (!parsed.success) throw damaged('it is not an identity file')
+  const { zoneDocument, deviceDocument } = parsed.output
+  const zone = verifyDocument(keys, zoneDocument, { typ: zoneDocumentType, schema: ZoneDocument, lookup: (kid) => rootIn(zoneDocument, kid, platform) })
+  if (!zone.accepted) throw damaged(`the zone document does not verify: ${zone.denial.reason}`)
+  const device = verifyDocument(keys, deviceDocument, { typ: deviceDocumentType, schema: DeviceDocument, key: zone.payload.root })
+  if (!device.accepted) throw damaged(`the device document does not verify: ${device.denial.reason}`)
+  if (device.payload.zone !== zone.payload.zone || device.payload.name !== zone.payload.host) {
+    throw damaged('its two documents belong to different zones or hosts')
+  }
+  refuseOtherZone(files, read, zone.payload)
+  const pem = await files.read(file.deviceKey)
+  if (!pem) {
+    throw new DeviceKeyMissing(`The device key is missing: ${files.path(file.deviceKey)}`, {
+      path: files.path(file.deviceKey), next: 'Restore it from a backup; without it this host cannot prove who it is',
+    })
+  }
+  const key = deviceKey(platform, pem, device.payload.key, files.path(file.deviceKey))
+  const unsealKey = new TextDecoder().decode((await files.read(file.unsealKey)) ?? new Uint8Array()).trim()
+  return { zone: zone.payload, zoneDocument, deviceDocument, device: key, unsealKey, created: false }
+}
+
+function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, path: string): SigningKey {
+  const mismatch = (what: string): Error => new DeviceKeyMismatch(`${path}: ${what}`, {
+    path, next: 'Restore the key that belongs to the device document of this folder',
+  })
+  let key: SigningKey
+  try {
+    key = keys.importPem(new TextDecoder().decode(pem))
+  } catch {
+    throw mismatch('it is not a private key')
+  }
+  if (key.public.jwk.x !== expected.x) throw mismatch('it is not the key of this host’s device document')
+  return key
+}
+
+/** The zone document carries its own root key: the folder is what says that it is ours. */
+function rootIn(document: string, kid: string, { keys }: Platform): PublicJwk | undefined {
+  const claimed = safeParse(ZoneDocument, parseJson(fromBase64url(document.split('.')[1] ?? '') ?? new Uint8Array()))
+  if (!claimed.success) return undefined
+  try {
+    return keys.importJwk(claimed.output.root).kid === kid ? claimed.output.root : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function parseJson(contents: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(contents))
+  } catch {
+    return undefined
+  }
+}
+
+function refuseOtherZone(files: Files, { config, stated }: ReadConfig, zone: ZoneDocument): void {
+  for (const name of ['zone', 'host', 'owner'] as const) {
+    if (!stated.has(name) || config[name] === zone[name]) continue
+    throw new FolderOfAnotherZone(`The folder belongs to ${name} ${zone[name]}, but ${name} ${config[name]} was asked for: ${files.path('.')}`, {
+      path: files.path('.'), next: `Use another --dir, or say ${name}: ${zone[name]}`,
+    })
+  }
+}
+
+/** What the zone runs by: the folder's identity, and the rest of the file. */
+export const configOf = (identity: Identity, read: ReadConfig): ZoneConfig => ({
+  zone: identity.zone.zone, host: identity.zone.host, owner: identity.zone.owner, http: read.config.http ?? defaultConfig.http,
+})

@@ -1,0 +1,192 @@
+import { isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer } from './actor.ts'
+import { createService, type Service } from './context.ts'
+import { Denied, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
+import { createCaller, type Caller } from './link/caller.ts'
+import { verifyLinkCertificate, type CertifiedPeer } from './link/certificate.ts'
+import { establish } from './link/handshake.ts'
+import { serveLink, type ServedLink } from './link/serve.ts'
+import { createMailbox, type Mailbox } from './mailbox.ts'
+import type { Platform, SigningKey, VerifyKey } from './platform/ports.ts'
+import type { Store } from './store/store.ts'
+import { createMemoryStore } from './store/memory.ts'
+import { createTrace, type TraceEvents } from './trace.ts'
+import { createDenialLog } from './trust/denial.ts'
+import { deferred, within } from './within.ts'
+import type { Given, Inspection, Introduction, StartMessage, WorkerEvent } from './worker.ts'
+
+/** One actor in its worker: its links, its mailbox, and its life from start to stop. */
+export interface ActorHost {
+  run(given: Given): Promise<void>
+  introduce(introduction: Introduction, end: unknown): Promise<void>
+  inspect(): Inspection
+  stop(withinMs: number): Promise<void>
+  /** A client slot for a protocol that is not in the actor's needs: the supervisor calls whom it is asked to. */
+  caller(protocol: ActorDefinition['protocol']): Caller
+  callerOf(protocol: string): Caller | undefined
+}
+
+export interface ActorHostOptions {
+  readonly start: StartMessage
+  readonly definition: ActorDefinition
+  readonly platform: Platform
+  /** The link key of this incarnation. */
+  readonly key: SigningKey
+  readonly emit: (event: WorkerEvent) => void
+}
+
+export function createActorHost({ start, definition, platform, key, emit }: ActorHostOptions): ActorHost {
+  const { clock, random, keys } = platform
+  const origin = () => ({ host: start.host, actor: start.actor, at: clock.now() })
+  const callers = new Map<string, Caller>()
+  const served = new Set<ServedLink>()
+  const mailbox = createMailbox({ capacity: definition.mailbox, clock })
+  const stopping = new AbortController()
+  const ready = deferred<{ service: Service; lifecycle: Lifecycle }>()
+  const verifyCertificate = certificateVerifier(start, platform)
+  const log = logTo((level, message, fields) => emit({ type: 'log', event: { ...origin(), level, message, fields } }))
+  let state: Inspection['state'] = 'loaded'
+  let framesRejected = 0
+  let service: Service | undefined
+  let lifecycle: Lifecycle = {}
+  let store: Store | undefined
+
+  const caller = (protocol: ActorDefinition['protocol']): Caller => {
+    const found = callers.get(protocol.name)
+    if (found) return found
+    const created = createCaller(protocol, { clock, keys, name: start.actor })
+    callers.set(protocol.name, created)
+    return created
+  }
+  const needs = Object.fromEntries(Object.entries(definition.needs).map(([name, protocol]) => [name, caller(protocol)]))
+  const linkOptions = (introduction: Introduction) => ({
+    role: introduction.role,
+    self: {
+      zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
+      key, certificate: introduction.certificate,
+    },
+    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${introduction.peer.actor}`),
+    verifyCertificate,
+    onRejected: (error: ZonewrightError) => {
+      framesRejected++
+      log.warn(error.message, { peer: introduction.peer.actor })
+    },
+  })
+  const linked = (peer: Peer, linkState: 'open' | 'closed', suite: string, reason: string): void =>
+    emit({ type: 'link', event: { ...origin(), peer: peer.actor, state: linkState, suite, reason } })
+
+  const call = async (introduction: Introduction, end: unknown): Promise<void> => {
+    const target = callers.get(introduction.protocol)
+    if (!target) throw new StartFailed(`${start.actor} was introduced to an actor that it does not need: ${introduction.protocol}`)
+    const link = await establish(platform.openChannel(end), linkOptions(introduction))
+    linked(link.peer, 'open', link.base, '')
+    target.attach(link, (error) => linked(link.peer, 'closed', link.base, error.message))
+  }
+  const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
+    const channel = platform.openChannel(end)
+    const { service: offered, lifecycle: offeredLife } = await ready.promise
+    const link = await establish(channel, linkOptions(introduction))
+    if (offeredLife.admit && !offeredLife.admit(link.peer)) {
+      link.close(new Denied(`${start.actor} does not admit ${link.peer.actor}`, { reason: 'link/not-admitted' }))
+      return
+    }
+    const one: ServedLink = serveLink(link, offered, (error) => {
+      served.delete(one)
+      linked(link.peer, 'closed', link.base, error.message)
+    })
+    served.add(one)
+  }
+  return {
+    caller,
+    callerOf: (protocol) => callers.get(protocol),
+    introduce: (introduction, end) => (introduction.role === 'initiator' ? call(introduction, end) : serve(introduction, end)),
+    async run(given) {
+      const opened = start.stores === undefined
+        ? createMemoryStore({ clock, random: random.fork('store') })
+        : await platform.stores(start.stores).open(start.actor)
+      store = opened
+      const serving = await definition.start(startOf(given, opened, needs))
+      const { handlers, lifecycle: life } = isServingWithLifecycle(serving) ? serving : { handlers: serving, lifecycle: {} }
+      lifecycle = life
+      service = createService({
+        protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
+        self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
+        onFault: (error, method) => log.error(`${method} failed: ${describe(error)}`),
+      })
+      state = 'serving'
+      ready.resolve({ service, lifecycle })
+    },
+    inspect: () => ({
+      actor: start.actor, state, waiting: mailbox.waiting, running: mailbox.running, links: served.size + callers.size,
+      deadLetters: service?.deadLetters ?? 0, framesRejected,
+    }),
+    async stop(withinMs) {
+      if (state === 'stopped') return
+      state = 'stopping'
+      const gone = new Unavailable(`${start.actor} stops`)
+      ready.reject(gone)
+      await drain(mailbox, gone, withinMs)
+      stopping.abort(gone)
+      await lifecycle.stop?.()
+      for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
+      for (const each of callers.values()) each.close(gone)
+      await store?.close()
+      state = 'stopped'
+    },
+  }
+
+  async function drain(box: Mailbox, gone: ZonewrightError, withinMs: number): Promise<void> {
+    box.close(gone)
+    await within(clock, withinMs, box.idle(), () => gone).catch(() => box.drop(gone))
+  }
+
+  function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {
+    return {
+      store: opened, clock, random, keys, transport: platform.transport, log, env: given.env, secrets: given.secrets,
+      needs: Object.fromEntries(Object.entries(needs).map(([name, each]) => [name, each.client])) as ActorStart['needs'],
+      stopping: stopping.signal,
+      background(task) {
+        task().catch((error: unknown) => {
+          if (stopping.signal.aborted) return
+          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation: start.incarnation, reason: describe(error) } })
+        })
+      },
+      step: (sequence, number, evidence) => emit({ type: 'step', event: { ...origin(), sequence, number, evidence } }),
+      denials: createDenialLog({
+        random: random.fork('denials'), clock,
+        onDenial: ({ id, chain }) => emit({ type: 'denial', event: { ...origin(), id, chain } }),
+      }),
+      self: {
+        zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
+        linkKid: key.public.kid,
+      },
+    }
+  }
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+function logTo(write: (level: 'info' | 'warn' | 'error', message: string, fields: Evidence) => void): Log {
+  return {
+    info: (message, fields = {}) => write('info', message, fields),
+    warn: (message, fields = {}) => write('warn', message, fields),
+    error: (message, fields = {}) => write('error', message, fields),
+  }
+}
+
+/** Spans leave the worker only when somebody asked for them. */
+function spanTrace(emit: (event: WorkerEvent) => void) {
+  const trace = createTrace()
+  trace.on('span', (event: TraceEvents['span']) => emit({ type: 'span', event }))
+  return trace
+}
+
+/** DESIGN: chain owner → device → actor; kernel names only from an OOD. */
+function certificateVerifier(start: StartMessage, { keys, clock }: Platform): (text: string) => CertifiedPeer {
+  const devices = new Map<string, { role: 'ood' | 'node'; key: VerifyKey }>()
+  for (const { host, role, jwk } of start.devices) devices.set(host, { role, key: keys.importJwk(jwk) })
+  const kernel = new Set(start.kernelActors)
+  return (text) => verifyLinkCertificate(text, {
+    keys, zone: start.zone, nowMs: clock.now(), device: (host) => devices.get(host),
+    allows: (_host, role, actor) => role === 'ood' || !kernel.has(actor),
+  })
+}

@@ -1,0 +1,116 @@
+import type { ActorDefinition, Needs } from './actor.ts'
+import { actor } from './actor.ts'
+import { createActorHost, type ActorHost } from './actor-host.ts'
+import { Restarted, StartFailed, type ZonewrightError } from './errors.ts'
+import { signLinkCertificate } from './link/certificate.ts'
+import { limits } from './limits.ts'
+import type { PublicJwk } from './platform/ports.ts'
+import { protocol, type Client, type Protocol } from './protocol.ts'
+import type { SupervisorOptions } from './supervisor.ts'
+import type { Introduction } from './worker.ts'
+
+/** The name by which a host's supervisor speaks on links. */
+export const SUPERVISOR = 'supervisor'
+
+/** One side of an introduction: what that actor is told, and its channel end. */
+export interface Side {
+  readonly introduction: Introduction
+  readonly end: unknown
+}
+
+export interface Registration {
+  readonly actor: string
+  readonly runtimeType: string
+  readonly incarnation: number
+  readonly key: PublicJwk
+}
+
+/** Certifies link keys with the device key, makes channels between actors, and is the supervisor's own end of links. */
+export interface Introducer {
+  nextIncarnation(actor: string): number
+  register(registration: Registration): void
+  pair(caller: string, callee: string, minimum: 'mac' | 'sealed'): { readonly forCaller: Side; readonly forCallee: Side }
+  /** A channel from `caller` to what the supervisor itself serves. */
+  offer(caller: string): Side
+  /** The supervisor's client of a protocol. `isNew`: it has no link yet. */
+  client<P extends Protocol>(protocol: P): { readonly client: Client<P>; readonly isNew: boolean }
+  hasClient(actor: string): boolean
+  /** Takes up the caller's side of a pair for the supervisor's client. */
+  connect(side: Side): Promise<void>
+  /** The actor's incarnation ended: calls of the supervisor's client to it fail. */
+  gone(actor: string, error?: ZonewrightError): void
+  close(): void
+}
+
+const Nothing: ActorDefinition = actor(protocol(SUPERVISOR, {}), {}, () => ({}))
+
+export function createIntroducer(options: SupervisorOptions): Introducer {
+  const { platform, zone, host, device } = options
+  const { clock, keys, random } = platform
+  const registered = new Map<string, Registration>()
+  const incarnations = new Map<string, number>()
+  const clients = new Set<string>()
+  // Certificates are fresh with each introduction, so a short life is enough and a stolen one soon useless
+  const certify = ({ actor: name, runtimeType, incarnation, key }: Registration): string => signLinkCertificate(device, {
+    zone, host, actor: name, runtimeType, key, incarnation, exp: Math.floor((clock.now() + limits.linkCertificateMs) / 1000),
+  })
+  const registrationOf = (name: string): Registration => {
+    const found = registered.get(name)
+    if (!found) throw new StartFailed(`There is no running actor to introduce: ${name}`, { actor: name })
+    return found
+  }
+  const nextIncarnation = (name: string): number => {
+    // Wall time makes it grow across restarts of the host as well
+    const next = Math.max((incarnations.get(name) ?? 0) + 1, Math.floor(clock.now()))
+    incarnations.set(name, next)
+    return next
+  }
+  const pair: Introducer['pair'] = (caller, callee, minimum) => {
+    const [from, to] = [registrationOf(caller), registrationOf(callee)]
+    const [callerEnd, calleeEnd] = platform.channelPair()
+    const side = (role: Introduction['role'], self: Registration, peer: Registration, end: unknown): Side => ({
+      introduction: {
+        role, protocol: callee, minimum, certificate: certify(self), peer: { host, actor: peer.actor, incarnation: peer.incarnation },
+      },
+      end,
+    })
+    return { forCaller: side('initiator', from, to, callerEnd), forCallee: side('responder', to, from, calleeEnd) }
+  }
+
+  const linkKey = keys.generate(random.fork('supervisor link key'))
+  const incarnation = nextIncarnation(SUPERVISOR)
+  registered.set(SUPERVISOR, { actor: SUPERVISOR, runtimeType: 'ood', incarnation, key: linkKey.public.jwk })
+  const own: ActorHost = createActorHost({
+    definition: (options.offers as ActorDefinition<Protocol, Needs> | undefined) ?? Nothing, platform, key: linkKey,
+    start: {
+      zone, host, actor: SUPERVISOR, runtimeType: 'ood', incarnation, module: '', devices: options.devices,
+      kernelActors: options.kernelActors, spans: options.spans ?? false,
+    },
+    emit: ({ type, event }) => options.trace.emit(type, event as never),
+  })
+  const running = own.run({ env: {}, secrets: {} })
+  running.catch(() => {})
+
+  return {
+    nextIncarnation,
+    register: (registration) => void registered.set(registration.actor, registration),
+    pair,
+    offer(caller) {
+      const { forCaller, forCallee } = pair(caller, SUPERVISOR, 'sealed')
+      own.introduce(forCallee.introduction, forCallee.end).catch(() => {})
+      return { ...forCaller, introduction: { ...forCaller.introduction, protocol: options.offers?.protocol.name ?? SUPERVISOR } }
+    },
+    client<P extends Protocol>(target: P) {
+      const isNew = !clients.has(target.name)
+      clients.add(target.name)
+      return { client: own.caller(target).client as Client<P>, isNew }
+    },
+    hasClient: (name) => clients.has(name),
+    connect: ({ introduction, end }) => own.introduce(introduction, end),
+    gone(name, error) {
+      registered.delete(name)
+      if (clients.has(name)) own.callerOf(name)?.detach(error ?? new Restarted(`${name} has restarted`, { actor: name }))
+    },
+    close: () => void own.stop(0),
+  }
+}

@@ -1,0 +1,335 @@
+import { safeParse } from 'valibot'
+import type { Scope } from '../context.ts'
+import {
+  Cancelled, DeadlineExceeded, Denied, HandshakeFailed, InvalidResult, Overloaded, Restarted, Unavailable, ZonewrightError, fromWire,
+} from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Clock, Keys } from '../platform/ports.ts'
+import type { CallSettings, Client, Protocol } from '../protocol.ts'
+import { Deadlines } from './deadlines.ts'
+import { satisfies, type Link, type Message } from './link.ts'
+import {
+  BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, isCount, malformed, planOf, type MethodPlan, type Plan,
+} from './rpc.ts'
+import { Pending } from './pending.ts'
+import { StreamReader } from './stream.ts'
+import { TokenSlots } from './token-slots.ts'
+
+/**
+ * The calling side of one need. It outlives links: when the peer restarts, `attach` gives it the new one, and calls made
+ * meanwhile wait for that until their deadline.
+ */
+export interface Caller<P extends Protocol = Protocol> {
+  /** Inherits nothing: for work that no call caused. */
+  readonly client: Client<P>
+  /** Speaks for the call being served: its deadline, cancellation, trace and token. */
+  within(scope: Scope): Client<P>
+  /** What is pending on an older link fails: Restarted when the peer is a new incarnation, else Unavailable. */
+  attach(link: Link, onClose?: (error: ZonewrightError) => void): void
+  /** Closes the link with `error`, with which pending calls fail; later calls wait for the next link. */
+  detach(error: ZonewrightError): void
+  /** As `detach`, and every later call fails with `error`. */
+  close(error: ZonewrightError): void
+  readonly pending: number
+  /** One-way messages that found no link. */
+  readonly deadLetters: number
+}
+
+export interface CallerOptions {
+  readonly clock: Clock
+  readonly keys: Keys
+  /** Names the peer in messages; default: the protocol's name. */
+  readonly name?: string
+}
+
+export const createCaller = <P extends Protocol>(protocol: P, options: CallerOptions): Caller<P> =>
+  new LinkCaller<P>(protocol, options)
+
+class PendingCall extends Pending {
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: ZonewrightError) => void
+
+  constructor(caller: LinkCaller, plan: MethodPlan, args: unknown, deadline: number, settings: CallSettings | undefined,
+    scope: Scope | undefined, resolve: (value: unknown) => void, reject: (error: ZonewrightError) => void) {
+    super(CALL, caller, plan, args, deadline, settings, scope)
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  succeed(value: unknown): void {
+    if (this.plan.entry.kind !== 'call') throw malformed()
+    const result = safeParse(this.plan.entry.result, value)
+    if (result.success) this.#resolve(result.output)
+    else this.#reject(new InvalidResult(`The result of ${this.plan.name} has the wrong shape: ${result.issues[0].message}`))
+  }
+
+  fail(error: ZonewrightError): void {
+    this.#reject(error)
+  }
+}
+
+export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
+  readonly client: Client<P>
+  readonly #clock: Clock
+  readonly #plan: Plan
+  readonly #name: string
+  readonly #deadlines: Deadlines
+  readonly #Bound: new (scope: Scope) => object
+  /** Sent, by id. */
+  readonly #sent = new Map<number, Pending>()
+  /** Made while there was no link. */
+  readonly #waiting = new Set<Pending>()
+  #slots = new TokenSlots()
+  #link: Link | undefined
+  #greeted = false
+  #closed: ZonewrightError | undefined
+  #lastId = 0
+  deadLetters = 0
+
+  constructor(protocol: P, { clock, keys, name }: CallerOptions) {
+    this.#clock = clock
+    this.#plan = planOf(protocol, keys)
+    this.#name = name ?? protocol.name
+    this.#deadlines = new Deadlines(clock, (now) => this.#expire(now))
+    this.#Bound = boundClient(this.#plan, this)
+    this.client = plainClient(this.#plan, this) as Client<P>
+  }
+
+  get pending(): number {
+    return this.#sent.size + this.#waiting.size
+  }
+
+  within(scope: Scope): Client<P> {
+    return new this.#Bound(scope) as Client<P>
+  }
+
+  attach(link: Link, onClose?: (error: ZonewrightError) => void): void {
+    const old = this.#link
+    if (old) {
+      const text = `A new link to ${this.#name} took the place of the old one`
+      old.close(old.peer.incarnation === link.peer.incarnation ? new Unavailable(text) : new Restarted(text))
+    }
+    if (this.#closed) return link.close(this.#closed)
+    this.#link = link
+    this.#greeted = false
+    this.#slots = new TokenSlots()
+    link.send([HELLO, this.#plan.protocol, this.#plan.methodsHash])
+    link.receive((message) => this.#receive(link, message), (error) => {
+      if (this.#link === link) this.#lose(error)
+      onClose?.(error)
+    })
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const pending of waiting) this.#post(link, pending)
+  }
+
+  #lose(error: ZonewrightError): void {
+    this.#link = undefined
+    const lost = [...this.#sent.values()]
+    this.#sent.clear()
+    for (const pending of lost) this.#fail(pending, error)
+  }
+
+  detach(error: ZonewrightError): void {
+    this.#link?.close(error)
+  }
+
+  close(error: ZonewrightError): void {
+    this.#closed ??= error
+    this.detach(error)
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const pending of waiting) this.#fail(pending, error)
+    this.#deadlines.close()
+  }
+
+  call(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const asked = this.#clock.now() + (settings?.withinMs ?? limits.callMs)
+      const deadline = scope !== undefined && scope.deadline < asked ? scope.deadline : asked
+      this.start(new PendingCall(this, plan, args, deadline, settings, scope, resolve, reject))
+    })
+  }
+
+  /** Each iteration opens a stream of its own; it has a deadline only if it was given or inherits one. */
+  stream(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): AsyncIterable<unknown> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const asked = settings?.withinMs === undefined ? NEVER : this.#clock.now() + settings.withinMs
+        const reader = new StreamReader(this, plan, args, Math.min(asked, scope?.deadline ?? NEVER), settings, scope)
+        this.start(reader)
+        return reader
+      },
+    }
+  }
+
+  send(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): void {
+    const link = this.#link
+    if (!link || !satisfies(link.base, plan.signed, plan.least)) {
+      this.deadLetters++
+      return
+    }
+    const asked = this.#clock.now() + (settings?.withinMs ?? limits.callMs)
+    const slot = this.#bind(link, settings?.token ?? scope?.token)
+    const deadline = Math.min(asked, scope?.deadline ?? NEVER)
+    const message = scope === undefined
+      ? [SEND, ++this.#lastId, plan.index, deadline, slot, args]
+      : [SEND, ++this.#lastId, plan.index, deadline, slot, args, scope.traceId, scope.spanId]
+    if (slot < 0 || link.send(message, plan.signed)) this.deadLetters++
+  }
+
+  start(pending: Pending): void {
+    if (this.#closed) return pending.fail(this.#closed)
+    if (pending.aborted) return pending.fail(new Cancelled(`The call was cancelled: ${pending.plan.name}`))
+    if (!(pending.deadline > this.#clock.now())) return pending.fail(late(pending))
+    const link = this.#link
+    if (!link) {
+      if (this.#waiting.size >= limits.inFlight) return pending.fail(this.#overloaded())
+      this.#waiting.add(pending)
+    }
+    pending.begin()
+    if (pending.deadline < NEVER) this.#deadlines.add(pending.deadline)
+    if (link) this.#post(link, pending)
+  }
+
+  #post(link: Link, pending: Pending): void {
+    const { plan, scope } = pending
+    if (this.#sent.size >= limits.inFlight + limits.streams) return this.#fail(pending, this.#overloaded())
+    if (!satisfies(link.base, plan.signed, plan.least)) {
+      return this.#fail(pending, new Denied(`${plan.name} asks for a link of suite ${plan.least}: this one has ${link.base}`))
+    }
+    const slot = this.#bind(link, pending.token)
+    if (slot < 0) return this.#fail(pending, new Denied(`The token is longer than ${limits.token} characters`))
+    const id = pending.id = ++this.#lastId
+    this.#sent.set(id, pending)
+    const refused = link.send(scope === undefined
+      ? [pending.kind, id, plan.index, pending.deadline, slot, pending.args]
+      : [pending.kind, id, plan.index, pending.deadline, slot, pending.args, scope.traceId, scope.spanId], plan.signed)
+    if (refused === undefined) return
+    this.#sent.delete(id)
+    this.#fail(pending, refused)
+  }
+
+  /** The token's slot on this link, bound now if it was not; -1 for a token that no link takes. */
+  #bind(link: Link, token: string | undefined): number {
+    if (token === undefined) return 0
+    if (token.length > limits.token) return -1
+    const known = this.#slots.find(token)
+    if (known > 0) return known
+    const slot = this.#slots.take(token)
+    link.send([BIND, slot, token])
+    return slot
+  }
+
+  #overloaded(): ZonewrightError {
+    return new Overloaded(`Too many calls are in flight to ${this.#name}: ${this.pending}`)
+  }
+
+  #fail(pending: Pending, error: ZonewrightError): void {
+    pending.finish()
+    pending.fail(error)
+  }
+
+  abandon(pending: Pending, error: ZonewrightError): void {
+    if (this.#waiting.delete(pending)) return this.#fail(pending, error)
+    if (!this.#sent.delete(pending.id)) return
+    this.#link?.send([CANCEL, pending.id])
+    this.#fail(pending, error)
+  }
+
+  credit(pending: Pending, items: number): void {
+    if (this.#sent.has(pending.id)) this.#link?.send([CREDIT, pending.id, items])
+  }
+
+  #expire(now: number): number {
+    let next = Infinity
+    for (const pending of this.#waiting) {
+      if (pending.deadline <= now) {
+        this.#waiting.delete(pending)
+        this.#fail(pending, new Unavailable(`There was no link to ${this.#name} until the deadline of the call: ${pending.plan.name}`))
+      } else if (pending.deadline < next) next = pending.deadline
+    }
+    for (const pending of this.#sent.values()) {
+      if (pending.deadline <= now) this.abandon(pending, late(pending))
+      else if (pending.deadline < next) next = pending.deadline
+    }
+    return next === NEVER ? Infinity : next
+  }
+
+  #receive(link: Link, message: Message): void {
+    if (!this.#greeted) return this.#greet(link, message)
+    const id = message[1] as number
+    const pending = this.#sent.get(id)
+    // An answer to a call that was cancelled meanwhile is no fault; one to a call that was never made is.
+    if (!pending) {
+      if (!isCount(id) || id > this.#lastId) throw malformed()
+      return
+    }
+    switch (message[0]) {
+      case RESULT:
+        if (pending.kind !== CALL) throw malformed()
+        this.#sent.delete(id)
+        pending.finish()
+        return pending.succeed(message[2])
+      case ITEM:
+        if (pending.kind !== OPEN) throw malformed()
+        return pending.succeed(message[2])
+      case END:
+        if (!(pending instanceof StreamReader)) throw malformed()
+        this.#sent.delete(id)
+        pending.finish()
+        return pending.end()
+      case ERROR:
+        this.#sent.delete(id)
+        return this.#fail(pending, errorOf(message))
+      default:
+        throw malformed()
+    }
+  }
+
+  #greet(link: Link, message: Message): void {
+    if (message[0] !== HELLO) throw malformed()
+    this.#greeted = true
+    if (message[1] === this.#plan.protocol && message[2] === this.#plan.methodsHash) return
+    link.close(new HandshakeFailed(`The peer serves another version of ${this.#plan.protocol}`, { reason: 'protocol differs' }))
+  }
+}
+
+const late = (pending: Pending): ZonewrightError => new DeadlineExceeded(`The deadline of the call passed: ${pending.plan.name}`)
+
+function errorOf([, , code, message, details]: Message): ZonewrightError {
+  if (typeof code !== 'string' || typeof message !== 'string') throw malformed()
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) throw malformed()
+  return fromWire({ code, message, details: details as Record<string, unknown> })
+}
+
+type Invoke = (args: unknown, settings?: CallSettings) => unknown
+
+function invoker(plan: MethodPlan, caller: LinkCaller, scope: Scope | undefined): Invoke {
+  switch (plan.entry.kind) {
+    case 'call': return (args, settings) => caller.call(plan, args, settings, scope)
+    case 'stream': return (args, settings) => caller.stream(plan, args, settings, scope)
+    case 'send': return (args, settings) => caller.send(plan, args, settings, scope)
+  }
+}
+
+const plainClient = (plan: Plan, caller: LinkCaller): object =>
+  Object.freeze(Object.fromEntries(plan.methods.map((method) => [method.name, invoker(method, caller, undefined)])))
+
+/** Made for each call served, so its methods are made when they are read. */
+function boundClient(plan: Plan, caller: LinkCaller): new (scope: Scope) => object {
+  class Bound {
+    readonly #scope: Scope
+    constructor(scope: Scope) {
+      this.#scope = scope
+    }
+    static scope(bound: Bound): Scope { return bound.#scope }
+  }
+  for (const method of plan.methods) {
+    Object.defineProperty(Bound.prototype, method.name, {
+      get(this: Bound) { return invoker(method, caller, Bound.scope(this)) },
+      enumerable: true,
+    })
+  }
+  return Bound
+}

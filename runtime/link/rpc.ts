@@ -1,0 +1,80 @@
+import { FrameRejected, type ZonewrightError } from '../errors.ts'
+import type { Keys } from '../platform/ports.ts'
+import type { Entry, Protocol, Suite } from '../protocol.ts'
+import { toBase64url } from '../trust/base64url.ts'
+
+/**
+ * What the two ends of a link say. The initiator calls, the responder serves. `method` is the place of the method in
+ * its protocol, which both ends have compared before; `deadline` is epoch milliseconds; `slot` is 0 or names a bound
+ * token. Ids only grow. A call made while another is served carries that one's trace.
+ */
+export const HELLO = 0
+export const CALL = 1
+export const SEND = 2
+export const OPEN = 3
+export const CANCEL = 4
+export const CREDIT = 5
+export const BIND = 6
+export const RESULT = 8
+export const ERROR = 9
+export const ITEM = 10
+export const END = 11
+
+type Request<Kind extends number> =
+  | readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown]
+  | readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown, traceId: string, spanId: string]
+
+export type FromCaller =
+  | readonly [typeof HELLO, protocol: string, methodsHash: string]
+  | Request<typeof CALL>
+  | Request<typeof SEND>
+  | Request<typeof OPEN>
+  | readonly [typeof CANCEL, id: number]
+  | readonly [typeof CREDIT, id: number, items: number]
+  | readonly [typeof BIND, slot: number, token: string]
+
+export type FromServer =
+  | readonly [typeof HELLO, protocol: string, methodsHash: string]
+  /** Without the value: undefined. */
+  | readonly [typeof RESULT, id: number, value?: unknown]
+  | readonly [typeof ERROR, id: number, code: string, message: string, details: Readonly<Record<string, unknown>>]
+  | readonly [typeof ITEM, id: number, item: unknown]
+  | readonly [typeof END, id: number]
+
+/** A deadline that does not come: of a stream that nobody limited. */
+export const NEVER = Number.MAX_SAFE_INTEGER
+
+export interface MethodPlan {
+  readonly index: number
+  readonly name: string
+  readonly entry: Entry
+  readonly least: Suite
+  readonly signed: boolean
+}
+
+export interface Plan {
+  readonly protocol: string
+  readonly methods: readonly MethodPlan[]
+  readonly byName: ReadonlyMap<string, MethodPlan>
+  readonly methodsHash: string
+}
+
+/** Methods by place, and a hash that differs where the two ends would not understand each other. */
+export function planOf(protocol: Protocol, keys: Keys): Plan {
+  const methods = Object.entries(protocol.methods).map(([name, entry], index): MethodPlan => {
+    const least = entry.suite ?? 'mac'
+    return { index, name, entry, least, signed: least === 'signature' }
+  })
+  const list = JSON.stringify(methods.map(({ name, entry, least }) => [name, entry.kind, least]))
+  return {
+    protocol: protocol.name,
+    methods,
+    byName: new Map(methods.map((method) => [method.name, method])),
+    methodsHash: toBase64url(keys.hash(new TextEncoder().encode(list))),
+  }
+}
+
+/** Message that no correct peer sends; thrown out of `Link.receive`, it closes the link. */
+export const malformed = (): ZonewrightError => new FrameRejected('Frame rejected: malformed', { reason: 'malformed' })
+
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

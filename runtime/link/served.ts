@@ -1,0 +1,229 @@
+import { safeParse } from 'valibot'
+import type { Peer, Principal } from '../actor.ts'
+import { Scope, type Service, type ServiceMethod, type TraceSeed } from '../context.ts'
+import { DeadlineExceeded, InvalidArgument, ZonewrightError, toWire } from '../errors.ts'
+import type { Job } from '../mailbox.ts'
+import type { Link } from './link.ts'
+import { END, ERROR, ITEM, RESULT } from './rpc.ts'
+import { StreamWriter, type StreamSink } from './stream.ts'
+
+/** A token that the caller bound, and what the actor said of it. */
+export interface BoundToken {
+  readonly token: string
+  /** By method. Verdicts of the actor differ by method, and end with the token. */
+  readonly verdicts: (Principal | undefined)[]
+}
+
+/** The link that a request came by. */
+export interface Server {
+  readonly link: Link
+  readonly service: Service
+  readonly seed: TraceSeed
+  /** It is answered, or nobody waits for the answer. */
+  finish(served: Served): void
+}
+
+export interface RequestFields {
+  readonly server: Server
+  readonly method: ServiceMethod
+  readonly id: number
+  readonly deadline: number
+  readonly args: unknown
+  readonly bound: boolean
+  readonly token: BoundToken | undefined
+  readonly signed: boolean
+  readonly traceId: string | undefined
+  readonly spanId: string | undefined
+}
+
+/** A request from its arrival to its answer. */
+export abstract class Served extends Scope {
+  readonly method: ServiceMethod
+  readonly bound: boolean
+  readonly boundToken: BoundToken | undefined
+  readonly signed: boolean
+  protected readonly server: Server
+  #args: unknown
+  #startedMs = 0
+  principal!: Principal
+
+  constructor(fields: RequestFields) {
+    super(fields.id, fields.deadline, fields.server.seed, fields.traceId, fields.spanId)
+    this.server = fields.server
+    this.method = fields.method
+    this.bound = fields.bound
+    this.boundToken = fields.token
+    this.signed = fields.signed
+    this.#args = fields.args
+  }
+
+  get peer(): Peer { return this.server.link.peer }
+  get token(): string | undefined { return this.boundToken?.token }
+
+  /** Runs it, or hands it to the mailbox. */
+  protected abstract accept(): void
+  /** It ends with this error. */
+  protected abstract answerError(error: ZonewrightError): void
+
+  /** Called once the principal is known. */
+  admit(): void {
+    if (this.deadline <= this.server.service.clock.now()) {
+      return this.drop(new DeadlineExceeded('The deadline passed before the call arrived'))
+    }
+    const args = safeParse(this.method.plan.entry.args, this.#args)
+    if (!args.success) {
+      return this.drop(new InvalidArgument(`The arguments of ${this.method.plan.name} have the wrong shape: ${args.issues[0].message}`))
+    }
+    this.#args = args.output
+    this.accept()
+  }
+
+  drop(error: ZonewrightError): void {
+    this.server.finish(this)
+    if (!this.cancelled) this.answerError(error)
+    this.tell(error.code)
+  }
+
+  /** The handler, or the check of the token, threw. */
+  failed(error: unknown): void {
+    if (!(error instanceof ZonewrightError)) this.server.service.fault(error, this.method.plan.name)
+    const { code, message, details } = toWire(error)
+    this.drop(error instanceof ZonewrightError ? error : new ZonewrightError(code, message, details))
+  }
+
+  protected invoke(): unknown {
+    if (this.server.service.span()) this.#startedMs = this.server.service.clock.monotonic()
+    return this.method.handler(this.#args, this.server.service.context(this))
+  }
+
+  protected reply(message: readonly unknown[]): ZonewrightError | undefined {
+    return this.server.link.send(message, this.method.plan.signed)
+  }
+
+  /** The trace of this call, if somebody listens. */
+  protected tell(code: string): void {
+    const { service } = this.server
+    const span = service.span()
+    if (!span) return
+    span({
+      traceId: this.traceId, spanId: this.spanId, parentSpanId: this.parentSpanId, method: this.method.plan.name,
+      peer: this.peer.actor, durationMs: this.#startedMs === 0 ? 0 : service.clock.monotonic() - this.#startedMs, code,
+    })
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+function answerError(served: { readonly id: number }, reply: (message: readonly unknown[]) => unknown, error: ZonewrightError): void {
+  const refused = reply([ERROR, served.id, error.code, error.message, error.details])
+  // Details that are not JSON stay here
+  if (refused) reply([ERROR, served.id, error.code, error.message, {}])
+}
+
+export class ServedCall extends Served implements Job {
+  protected accept(): void {
+    const refused = this.method.lane.admit(this)
+    if (refused) this.drop(refused)
+  }
+
+  protected answerError(error: ZonewrightError): void {
+    answerError(this, (message) => this.reply(message), error)
+  }
+
+  run(): boolean {
+    // Its place in the queue was kept, its caller has gone
+    if (this.cancelled) return true
+    let outcome: unknown
+    try {
+      outcome = this.invoke()
+    } catch (error) {
+      this.failed(error)
+      return true
+    }
+    if (!isThenable(outcome)) {
+      this.#succeed(outcome)
+      return true
+    }
+    outcome.then((value) => this.#succeed(value), (error) => this.failed(error)).then(() => this.method.lane.release())
+    return false
+  }
+
+  #succeed(value: unknown): void {
+    this.server.finish(this)
+    if (this.cancelled) return this.tell('Cancelled')
+    const refused = this.reply(value === undefined ? [RESULT, this.id] : [RESULT, this.id, value])
+    if (refused) this.answerError(refused)
+    this.tell(refused?.code ?? '')
+  }
+}
+
+export class ServedSend extends Served implements Job {
+  protected accept(): void {
+    const refused = this.method.lane.admit(this)
+    if (refused) this.drop(refused)
+  }
+
+  protected answerError(): void {
+    this.server.service.deadLetters++
+  }
+
+  run(): boolean {
+    let outcome: unknown
+    try {
+      outcome = this.invoke()
+    } catch (error) {
+      this.#ended(error)
+      return true
+    }
+    if (!isThenable(outcome)) return true
+    outcome.then(() => this.tell(''), (error) => this.#ended(error)).then(() => this.method.lane.release())
+    return false
+  }
+
+  /** Nobody is told, so the actor's log is. */
+  #ended(error: unknown): void {
+    this.server.service.fault(error, this.method.plan.name)
+    this.tell(toWire(error).code)
+  }
+}
+
+export class ServedStream extends Served implements StreamSink {
+  readonly writer = new StreamWriter(this)
+
+  protected accept(): void {
+    let items: AsyncIterable<unknown>
+    try {
+      items = this.invoke() as AsyncIterable<unknown>
+    } catch (error) {
+      return this.failed(error)
+    }
+    // An error while the iterator is being closed has no reader any more
+    this.writer.run(items).catch((error) => this.server.service.fault(error, this.method.plan.name))
+  }
+
+  protected answerError(error: ZonewrightError): void {
+    answerError(this, (message) => this.reply(message), error)
+  }
+
+  override cancel(error: ZonewrightError): void {
+    this.writer.stop()
+    super.cancel(error)
+  }
+
+  item(value: unknown): boolean {
+    const refused = this.reply([ITEM, this.id, value])
+    if (refused) this.drop(refused)
+    return refused === undefined
+  }
+
+  end(): void {
+    this.server.finish(this)
+    this.reply([END, this.id])
+    this.tell('')
+  }
+
+  fail(error: unknown): void {
+    this.failed(error)
+  }
+}

@@ -1,0 +1,57 @@
+import * as Comlink from 'comlink'
+import { fromWire, toWire, ZonewrightError, type WireError } from '../errors.ts'
+import type { WorkerControl, WorkerEvent } from '../worker.ts'
+
+type Ports = Parameters<typeof Comlink.transfer>[1]
+
+/** What a worker exposes to its supervisor. */
+export interface ExposedControl extends WorkerControl {
+  observe(listener: (event: WorkerEvent) => void): void
+}
+
+/** Comlink marks what was thrown by this symbol of its own, which it does not export: it is found by a probe. */
+const THROWN = findThrowMarker()
+
+function findThrowMarker(): symbol {
+  const own = Comlink.transferHandlers.get('throw')
+  let marker: symbol | undefined
+  own?.canHandle(new Proxy({}, { has: (_, key) => ((marker = key as symbol), true) }))
+  if (!marker) throw new Error('This Comlink has no throw handler')
+  return marker
+}
+
+/**
+ * Comlink loses the class and the code of an error. Ours cross as data, like on links; others keep their message,
+ * since the supervisor and its workers are one program.
+ */
+Comlink.transferHandlers.set('throw', {
+  canHandle: (value): value is { value: unknown } => typeof value === 'object' && value !== null && THROWN in value,
+  serialize({ value }: { value: unknown }) {
+    const wire = value instanceof ZonewrightError
+      ? toWire(value)
+      : { code: 'StartFailed', message: value instanceof Error ? value.message : String(value) }
+    return [{ wire, stack: value instanceof Error ? value.stack : undefined }, []]
+  },
+  deserialize({ wire, stack }: { wire: WireError; stack?: string }) {
+    const error = fromWire(wire)
+    if (stack !== undefined) error.stack = stack
+    throw error
+  },
+})
+
+/** The control of a worker behind a Comlink proxy: ports are transferred, events arrive by a callback. */
+export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
+  control: WorkerControl
+  onEvent: (listener: (event: WorkerEvent) => void) => void
+} {
+  const control: WorkerControl = {
+    load: (start) => remote.load(start),
+    run: (actor, given, introductions, ends) =>
+      remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
+    introduce: (actor, introduction, end) => remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
+    inspect: () => remote.inspect(),
+    beat: () => remote.beat(),
+    stop: (actor, withinMs) => remote.stop(actor, withinMs),
+  }
+  return { control, onEvent: (listener) => void remote.observe(Comlink.proxy(listener)) }
+}

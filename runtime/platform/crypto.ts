@@ -1,0 +1,159 @@
+import {
+  createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, createSecretKey, diffieHellman,
+  hkdfSync, scrypt, sign, timingSafeEqual, verify, type KeyObject,
+} from 'node:crypto'
+import { createBLAKE3 } from 'hash-wasm'
+import { Denied, InvalidArgument } from '../errors.ts'
+import type { Aead, Agreement, Keys, Mac, PublicJwk, Random, SigningKey, VerifyKey } from './ports.ts'
+
+/**
+ * The Keys port by `node:crypto`, which both runtimes have. Its synchronous calls with KeyObjects are the fastest
+ * on both, and a simulation can use them: signatures of Ed25519 are deterministic (RFC 8032).
+ */
+export async function createCrypto(): Promise<Keys> {
+  const blake3Mac = await createBlake3Mac()
+  return {
+    generate: (random) => signingKey(privateKey(ED25519_PKCS8, random.bytes(32))),
+    importPem: (pem, passphrase) => signingKey(fromPem(pem, passphrase)),
+    importJwk: verifyKey,
+    agreement,
+    hash: (message) => createHash('sha256').update(message).digest(),
+    derive: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
+    mac: blake3Mac,
+    aead,
+    equal: (left, right) => left.length === right.length && timingSafeEqual(left, right),
+    slowHash,
+  }
+}
+
+/** RFC 8410: the DER before the 32 bytes of a private key. */
+const ED25519_PKCS8 = '302e020100300506032b657004220420'
+const X25519_PKCS8 = '302e020100300506032b656e04220420'
+
+function privateKey(prefix: string, seed: Uint8Array): KeyObject {
+  const der = Buffer.concat([Buffer.from(prefix, 'hex'), seed])
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  der.fill(0)
+  return key
+}
+
+function fromPem(pem: string, passphrase: string | undefined): KeyObject {
+  let key: KeyObject
+  try {
+    key = createPrivateKey({ key: pem, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) })
+  } catch {
+    const what = pem.includes('ENCRYPTED') ? 'The passphrase of the private key is missing or wrong' : 'The private key is not a PKCS #8 PEM'
+    throw new InvalidArgument(what)
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new InvalidArgument(`The private key must be Ed25519: ${key.asymmetricKeyType ?? 'unknown'}`)
+  }
+  return key
+}
+
+function signingKey(key: KeyObject): SigningKey {
+  const jwk = createPublicKey(key).export({ format: 'jwk' })
+  return {
+    public: verifyKey({ kty: 'OKP', crv: 'Ed25519', x: String(jwk.x) }),
+    sign: (message) => sign(null, message, key),
+    exportPem: (passphrase) => key.export({
+      format: 'pem', type: 'pkcs8', ...(passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase }),
+    }).toString(),
+  }
+}
+
+/** @throws InvalidArgument unless `jwk` is an Ed25519 public key of exactly 32 canonical base64url bytes */
+function verifyKey(jwk: PublicJwk): VerifyKey {
+  const raw = Buffer.from(jwk.x, 'base64url')
+  if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || raw.length !== 32 || raw.toString('base64url') !== jwk.x) {
+    throw new InvalidArgument('The public key must be an Ed25519 JWK (RFC 8037)')
+  }
+  const key = createPublicKey({ key: { kty: jwk.kty, crv: jwk.crv, x: jwk.x }, format: 'jwk' })
+  return {
+    // RFC 7638 §3: members in lexicographic order, no white space
+    kid: createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${jwk.x}"}`).digest('base64url'),
+    jwk: { kty: 'OKP', crv: 'Ed25519', x: jwk.x },
+    verify: (message, signature) => signature.length === 64 && verify(null, message, key, signature),
+  }
+}
+
+function agreement(random: Random): Agreement {
+  const key = privateKey(X25519_PKCS8, random.bytes(32))
+  const own = createPublicKey(key).export({ format: 'jwk' })
+  return {
+    publicKey: Buffer.from(String(own.x), 'base64url'),
+    agree(peer) {
+      if (peer.length !== 32) throw new Denied(`The peer's X25519 key must have 32 bytes: ${peer.length}`)
+      const jwk = { kty: 'OKP', crv: 'X25519', x: Buffer.from(peer).toString('base64url') }
+      let secret: Uint8Array = new Uint8Array(32)
+      try {
+        secret = diffieHellman({ privateKey: key, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) })
+      } catch {
+        // OpenSSL refuses a low-order point itself; the check below answers for both runtimes
+      }
+      if (secret.every((byte) => byte === 0)) throw new Denied('The X25519 agreement gave zero (RFC 7748 §6.1)')
+      return secret
+    },
+  }
+}
+
+const TAG_BYTES = 16
+/** From here on one SHA-256 pass by the runtime is cheaper than BLAKE3 in WebAssembly (measured: see ARCHITECTURE.md). */
+const LARGE_FRAME_BYTES = 2_048
+
+/** Keyed BLAKE3 for small frames, HMAC-SHA-256 for large ones, each under its own derived key. */
+async function createBlake3Mac(): Promise<(key: Uint8Array) => Mac> {
+  // The hasher keeps a reference to this buffer and keys itself from it at each init: one instance serves all links.
+  const current = new Uint8Array(32)
+  const hasher = await createBLAKE3(256, current)
+  const digest = (key: Uint8Array, header: Uint8Array, frame: Uint8Array): Uint8Array => {
+    current.set(key)
+    return hasher.init().update(header).update(frame).digest('binary')
+  }
+  const none = new Uint8Array()
+  const [first, second] = [digest(new Uint8Array(32).fill(1), none, none), digest(new Uint8Array(32).fill(2), none, none)]
+  if (Buffer.from(first).equals(second)) throw new Error('The BLAKE3 hasher does not follow its key buffer')
+  return (key) => {
+    const small = new Uint8Array(hkdfSync('sha256', key, new Uint8Array(), 'zonewright mac small', 32))
+    const large = createSecretKey(Buffer.from(hkdfSync('sha256', key, new Uint8Array(), 'zonewright mac large', 32)))
+    return {
+      tag(header, frame) {
+        const full = frame.length < LARGE_FRAME_BYTES
+          ? digest(small, header, frame)
+          : createHmac('sha256', large).update(header).update(frame).digest()
+        return full.subarray(0, TAG_BYTES)
+      },
+    }
+  }
+}
+
+function aead(rawKey: Uint8Array): Aead {
+  const key = createSecretKey(rawKey)
+  return {
+    seal(nonce, plaintext, additional) {
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(additional)
+      return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+    },
+    open(nonce, ciphertext, additional) {
+      if (ciphertext.length < TAG_BYTES) return undefined
+      const end = ciphertext.length - TAG_BYTES
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(additional)
+      decipher.setAuthTag(ciphertext.subarray(end))
+      try {
+        return Buffer.concat([decipher.update(ciphertext.subarray(0, end)), decipher.final()])
+      } catch {
+        return undefined
+      }
+    },
+  }
+}
+
+/** RFC 7914 with N = 2^15, r = 8, p = 1 (OWASP's figure for 32 MiB). */
+function slowHash(password: Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    scrypt(password, salt, 32, { N: 1 << 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }, (error, hash) => {
+      if (error) reject(error)
+      else resolve(hash)
+    })
+  })
+}

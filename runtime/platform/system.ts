@@ -1,0 +1,28 @@
+import process from 'node:process'
+import { join } from 'node:path'
+import { openEmbeddedStore } from '../store/embedded.ts'
+import { systemClock } from './clock.ts'
+import { createCrypto } from './crypto.ts'
+import { openFolder } from './files.ts'
+import { serveHttp } from './http.ts'
+import { portChannel, type Port } from './port-channel.ts'
+import type { Host, Platform } from './ports.ts'
+import { systemRandom } from './random.ts'
+
+/** What Node and Deno have in common; each adds its workers. */
+export async function systemPlatform(
+  runtime: string, workers: Pick<Host, 'spawn'> & Pick<Platform, 'channelPair'>,
+): Promise<Platform> {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    keys: await createCrypto(),
+    host: { runtime, processId: process.pid, openFolder, env: (name) => process.env[name], spawn: workers.spawn },
+    transport: { serveHttp },
+    channelPair: workers.channelPair,
+    openChannel: (end) => portChannel(end as Port),
+    stores: (folder) => ({
+      open: (name) => openEmbeddedStore(join(folder, name), { clock: systemClock, random: systemRandom }),
+    }),
+  }
+}

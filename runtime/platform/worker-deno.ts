@@ -1,0 +1,68 @@
+import * as Comlink from 'comlink'
+import type { WorkerControl, WorkerEvent } from '../worker.ts'
+import { remoteControl, type ExposedControl } from './comlink.ts'
+import type { SpawnedWorker, SpawnOptions } from './ports.ts'
+
+type Endpoint = Parameters<typeof Comlink.wrap>[0]
+interface WebWorker extends EventTarget { terminate(): void }
+type WebWorkerClass = new (url: URL, options: object) => WebWorker
+const WebWorker = (globalThis as unknown as { Worker: WebWorkerClass }).Worker
+
+export const channelPair = (): readonly [unknown, unknown] => {
+  const { port1, port2 } = new MessageChannel()
+  return [port1, port2]
+}
+
+/** Set once: this Deno was started without the flag that lets a worker have fewer permissions than its parent. */
+let unrestricted: string | undefined
+export const workersUnrestricted = (): string | undefined => unrestricted
+
+export function spawnWorker(options: SpawnOptions): SpawnedWorker {
+  const worker = create(options)
+  const exits: ((reason: string) => void)[] = []
+  let reason: string | undefined
+  const died = (what: string): void => {
+    if (reason !== undefined) return
+    reason = what
+    for (const listener of exits) listener(what)
+  }
+  worker.addEventListener('error', (event) => {
+    // Without this the whole process ends with the worker
+    event.preventDefault()
+    died((event as Event & { message: string }).message)
+    worker.terminate()
+  })
+  const { control, onEvent } = remoteControl(Comlink.wrap<ExposedControl>(worker as unknown as Endpoint))
+  return {
+    control,
+    onEvent,
+    onExit: (listener) => (reason === undefined ? void exits.push(listener) : listener(reason)),
+    async terminate() {
+      worker.terminate()
+      died('terminated')
+    },
+  }
+}
+
+function create(options: SpawnOptions): WebWorker {
+  const url = new URL('../worker-entry.ts', import.meta.url)
+  const base = { type: 'module', name: options.name }
+  if (unrestricted !== undefined) return new WebWorker(url, base)
+  const { read, write, net, ffi } = options.permissions
+  const permissions = {
+    read: read ? [...read] : true, write: write ? [...write] : false, net: net ? [...net] : false, ffi: ffi ?? false,
+    env: false, run: false, sys: false, import: false,
+  }
+  try {
+    return new WebWorker(url, { ...base, deno: { permissions } })
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes('unstable-worker-options')) throw error
+    unrestricted = 'workers have all permissions of this process: start Deno with --unstable-worker-options to restrict them'
+    return new WebWorker(url, base)
+  }
+}
+
+/** In the worker: answers its supervisor. */
+export function exposeControl(control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void): void {
+  Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, globalThis as unknown as Endpoint)
+}

@@ -1,0 +1,125 @@
+import { posix } from 'node:path'
+import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
+import type { FileInfo, Files } from '../platform/ports.ts'
+import { delays } from './delays.ts'
+import type { SeededRandom } from './random.ts'
+import type { Schedule } from './schedule.ts'
+import { never, type SimulatedThread } from './thread.ts'
+
+type Node = { readonly type: 'file'; readonly contents: Uint8Array; readonly mode: number } | { readonly type: 'folder'; readonly mode: number }
+interface Holder { readonly thread: SimulatedThread; readonly processId: number }
+
+/** The files of one host. They outlive its processes; locks do not. */
+export class Disk {
+  readonly #nodes = new Map<string, Node>([['/', { type: 'folder', mode: 0o755 }]])
+  readonly #locks = new Map<string, Holder>()
+  readonly #schedule: Schedule
+  readonly #random: SeededRandom
+
+  constructor(schedule: Schedule, random: SeededRandom) {
+    this.#schedule = schedule
+    this.#random = random
+  }
+
+  /** @throws NotWritable when it is a file, or its mode forbids the owner to write */
+  openFolder(path: string, thread: SimulatedThread, processId: number): Promise<Files> {
+    return this.#change(thread, path, () => {
+      const root = posix.resolve('/', path)
+      const found = this.#nodes.get(root)
+      if (found && (found.type === 'file' || (found.mode & 0o200) === 0)) {
+        throw new NotWritable(`The folder cannot be written: ${root}`, { path: root })
+      }
+      this.#makeFolder(root, 0o700)
+      return this.#files(root, thread, processId)
+    })
+  }
+
+  #files(root: string, thread: SimulatedThread, processId: number): Files {
+    const at = (name: string): string => {
+      if (posix.isAbsolute(name) || name.split(/[\\/]/).includes('..')) throw new InvalidArgument(`A file name must stay in its folder: ${name}`)
+      return posix.join(root, name)
+    }
+    const see = async <T>(name: string, task: (path: string) => T): Promise<T> => task(at(name))
+    const act = async <T>(name: string, task: (path: string) => T): Promise<T> => this.#change(thread, at(name), () => task(at(name)))
+    return {
+      path: at,
+      read: (name) => see(name, (path) => {
+        const node = this.#nodes.get(path)
+        if (node?.type === 'folder') throw failure('EISDIR', path)
+        return node?.contents.slice()
+      }),
+      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, contents, mode)),
+      create: (name, contents, { mode }) => act(name, (path) => {
+        if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
+        this.#put(path, contents, mode)
+      }),
+      remove: (name) => act(name, (path) => {
+        for (const each of [...this.#nodes.keys()]) if (each === path || each.startsWith(`${path}/`)) this.#nodes.delete(each)
+      }),
+      list: (name) => see(name, (path) => this.#list(path)),
+      makeFolder: (name, { mode }) => act(name, (path) => {
+        this.#makeFolder(path, mode)
+        this.#nodes.set(path, { type: 'folder', mode })
+      }),
+      mode: (name) => see(name, (path) => this.#nodes.get(path)?.mode),
+      lock: (name) => act(name, (path) => this.#lock(path, { thread, processId })),
+    }
+  }
+
+  /** Takes its time, then happens at once: a process killed before that has changed nothing. */
+  #change<T>(thread: SimulatedThread, path: string, task: () => T): Promise<T> {
+    if (!thread.alive) return never()
+    return new Promise<T>((resolve, reject) => this.#schedule.inOrder({
+      to: thread, lane: thread.lane, delayUs: this.#random.within(delays.disk), kind: 'file', from: path,
+      task: () => {
+        try {
+          resolve(task())
+        } catch (error) {
+          reject(error)
+        }
+      },
+    }))
+  }
+
+  #makeFolder(path: string, mode: number): void {
+    const node = this.#nodes.get(path)
+    if (node?.type === 'file') throw failure('EEXIST', path)
+    if (node) return
+    this.#makeFolder(posix.dirname(path), mode)
+    this.#nodes.set(path, { type: 'folder', mode })
+  }
+
+  #put(path: string, contents: Uint8Array, mode: number): void {
+    const folder = this.#nodes.get(posix.dirname(path))
+    if (folder?.type !== 'folder') throw failure('ENOENT', path)
+    if ((folder.mode & 0o200) === 0) throw failure('EACCES', path)
+    if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
+    this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
+  }
+
+  #list(path: string): readonly FileInfo[] {
+    const prefix = path === '/' ? '/' : `${path}/`
+    return [...this.#nodes]
+      .filter(([each]) => each.startsWith(prefix) && each !== prefix && !each.slice(prefix.length).includes('/'))
+      .map(([each, node]) => ({ name: each.slice(prefix.length), directory: node.type === 'folder' }))
+      .sort((left, right) => (left.name < right.name ? -1 : 1))
+  }
+
+  /** The file stays when its holder is killed, as on a real disk; the next one takes it over. */
+  #lock(path: string, holder: Holder): () => Promise<void> {
+    const present = this.#locks.get(path)
+    if (present?.thread.alive) {
+      throw new FolderInUse(`Another process uses this folder: process ${present.processId} (${path})`, { pid: present.processId, path })
+    }
+    this.#put(path, new TextEncoder().encode(JSON.stringify({ pid: holder.processId })), 0o600)
+    this.#locks.set(path, holder)
+    return () => this.#change(holder.thread, path, () => {
+      if (this.#locks.get(path) !== holder) return
+      this.#locks.delete(path)
+      this.#nodes.delete(path)
+    })
+  }
+}
+
+/** As `node:fs` throws it: with a code, and no class of ours. */
+const failure = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code })

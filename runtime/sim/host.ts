@@ -1,0 +1,208 @@
+import type { ActorDefinition } from '../actor.ts'
+import { fromWire, StartFailed, toWire, ZonewrightError } from '../errors.ts'
+import type { Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions } from '../platform/ports.ts'
+import { createWorkerControl } from '../worker-control.ts'
+import type { WorkerControl, WorkerEvent } from '../worker.ts'
+import { delays } from './delays.ts'
+import { Disk } from './disk.ts'
+import { HttpPorts } from './http.ts'
+import { ChannelEnd } from './network.ts'
+import type { SeededRandom } from './random.ts'
+import { createLane, type Lane, type Schedule } from './schedule.ts'
+import { DiskStores } from './stores.ts'
+import { clockOf, SimulatedThread } from './thread.ts'
+
+/** What all hosts of one run share. */
+export interface Shared {
+  readonly schedule: Schedule
+  readonly random: SeededRandom
+  readonly keys: Keys
+  /** Default exports of the actors' modules by URL. */
+  readonly modules: ReadonlyMap<string, ActorDefinition>
+  /** Numbers processes and channels. */
+  readonly next: () => number
+}
+
+/** One machine: its disk and its ports outlive its processes. */
+export class SimulatedHost {
+  readonly name: string
+  readonly #shared: Shared
+  readonly #disk: Disk
+  readonly #stores: DiskStores
+  readonly #ports: HttpPorts
+
+  constructor(name: string, shared: Shared) {
+    const { schedule, random } = shared
+    this.name = name
+    this.#shared = shared
+    this.#disk = new Disk(schedule, random.fork(`disk ${name}`))
+    this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`))
+    this.#ports = new HttpPorts(name, schedule, random.fork(`ports ${name}`))
+  }
+
+  /** Starts a process, whose main thread is the caller's code on the returned platform. */
+  start(env: Readonly<Record<string, string>>): SimulatedProcess {
+    return new SimulatedProcess(this, this.#shared, env)
+  }
+
+  openFolder(path: string, thread: SimulatedThread, processId: number): Promise<Files> {
+    return this.#disk.openFolder(path, thread, processId)
+  }
+
+  request(from: SimulatedThread, port: number, request: HttpRequest): Promise<HttpResponse> {
+    return this.#ports.request(from, port, request)
+  }
+
+  /** The ports that all threads of a host see the same way. */
+  portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
+    return { transport: this.#ports.transportOf(thread), stores: (folder) => this.#stores.in(folder, thread) }
+  }
+}
+
+export class SimulatedProcess {
+  readonly id: number
+  readonly platform: Platform
+  readonly #host: SimulatedHost
+  readonly #shared: Shared
+  readonly #random: SeededRandom
+  readonly #thread: SimulatedThread
+
+  constructor(host: SimulatedHost, shared: Shared, env: Readonly<Record<string, string>>) {
+    const { schedule } = shared
+    this.id = shared.next()
+    this.#host = host
+    this.#shared = shared
+    this.#random = shared.random.fork(`process ${this.id}`)
+    this.#thread = new SimulatedThread(`${host.name}/${this.id}`, this.#random.fork('thread'), (error) => schedule.fail(error))
+    this.platform = this.#platformOf(this.#thread, this.#random.fork('random'), env)
+  }
+
+  /** As `kill -9`: no more of it happens, its workers end with it, its files stay as they are. */
+  kill(): void {
+    this.#thread.end()
+  }
+
+  #platformOf(thread: SimulatedThread, random: SeededRandom, env: Readonly<Record<string, string>>): Platform {
+    const { schedule, keys, next } = this.#shared
+    return {
+      clock: clockOf(schedule, thread),
+      random,
+      keys,
+      host: {
+        runtime: 'simulator',
+        processId: this.id,
+        openFolder: (path) => this.#host.openFolder(path, thread, this.id),
+        env: (name) => env[name],
+        spawn: (options) => this.#spawn(thread, options),
+      },
+      channelPair: () => ChannelEnd.pair(`#${next()}`, schedule, this.#random, thread),
+      openChannel: (end) => {
+        const channelEnd = end as ChannelEnd
+        channelEnd.moveTo(thread)
+        return channelEnd.open('port')
+      },
+      ...this.#host.portsOf(thread),
+    }
+  }
+
+  #spawn(parent: SimulatedThread, options: SpawnOptions): SpawnedWorker {
+    const { schedule, next, modules } = this.#shared
+    const random = this.#random.fork(`worker ${options.name} ${next()}`)
+    const toParent = createLane(random)
+    const tell = (kind: string, payload: string, task: () => void): void => schedule.inOrder({
+      to: parent, lane: toParent, delayUs: random.within(delays.control), kind, from: thread.name, payload, task,
+    })
+    const exitListeners: ((reason: string) => void)[] = []
+    let exitReason: string | undefined
+    const die = (reason: string): void => {
+      if (!thread.alive) return
+      thread.end()
+      tell('exit', reason, () => {
+        exitReason = reason
+        for (const listener of exitListeners) listener(reason)
+      })
+    }
+    const thread: SimulatedThread = new SimulatedThread(`${parent.name}/${options.name}`, random, (error) => die(messageOf(error)))
+    parent.onEnd(() => thread.end())
+    const eventListeners: ((event: WorkerEvent) => void)[] = []
+    const real = createWorkerControl({
+      platform: this.#platformOf(thread, random.fork('random'), {}),
+      load: async (url) => {
+        const definition = modules.get(url)
+        if (!definition) throw new StartFailed(`The simulation was given no such module: ${url}`)
+        return definition
+      },
+      emit: (event) => {
+        if (!thread.alive) return
+        const text = JSON.stringify(event)
+        tell('event', text, () => { for (const listener of eventListeners) listener(JSON.parse(text) as WorkerEvent) })
+      },
+    })
+    const toWorker = createLane(random)
+    toWorker.lastUs = schedule.nowUs + random.within(delays.workerStart)
+    return {
+      control: remoteControl({ real, schedule, random, parent, thread, toWorker, tell, modules }),
+      onEvent: (listener) => void eventListeners.push(listener),
+      onExit: (listener) => (exitReason === undefined ? void exitListeners.push(listener) : listener(exitReason)),
+      terminate: async () => die('terminated'),
+    }
+  }
+}
+
+/**
+ * Each call and each answer is an event of its own, with copies of what crosses. As on threads, a call to a worker
+ * that has ended never settles.
+ */
+function remoteControl({ real, schedule, random, parent, thread, toWorker, tell, modules }: {
+  real: WorkerControl, schedule: Schedule, random: SeededRandom, parent: SimulatedThread, thread: SimulatedThread, toWorker: Lane,
+  tell: (kind: string, payload: string, task: () => void) => void, modules: Shared['modules'],
+}): WorkerControl {
+  // A module's URL says where this checkout lies; in the trace its protocol stands for it
+  const described = (args: readonly unknown[]): string => JSON.stringify(args, (key, value: unknown) =>
+    key === 'module' ? modules.get(String(value))?.protocol.name : value)
+  const ask = <T>(method: keyof WorkerControl, args: readonly unknown[], call: (copy: readonly unknown[]) => Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      if (!parent.alive || !thread.alive) return
+      const copy = transfer(args, thread) as readonly unknown[]
+      const answered = schedule.waiting(`${parent.name} waits for ${method} of ${thread.name}`)
+      const answer = (payload: string, settle: () => void): void => {
+        if (thread.alive) tell(`${method}-answer`, payload, settle)
+      }
+      schedule.inOrder({
+        to: thread, lane: toWorker, delayUs: random.within(delays.control), kind: method, from: parent.name, payload: described(args),
+        task: () => {
+          void call(copy).then((value) => answer(JSON.stringify(value) ?? '', () => {
+            answered()
+            resolve(transfer(value, parent) as T)
+          }), (error: unknown) => answer(messageOf(error), () => {
+            answered()
+            reject(acrossThreads(error))
+          }))
+        },
+      })
+    })
+  type Args<K extends keyof WorkerControl> = Parameters<WorkerControl[K]>
+  return {
+    load: (...args) => ask('load', args, (copy) => real.load(...(copy as Args<'load'>))),
+    run: (...args) => ask('run', args, (copy) => real.run(...(copy as Args<'run'>))),
+    introduce: (...args) => ask('introduce', args, (copy) => real.introduce(...(copy as Args<'introduce'>))),
+    inspect: () => ask('inspect', [], () => real.inspect()),
+    beat: () => ask('beat', [], () => real.beat()),
+    stop: (...args) => ask('stop', args, (copy) => real.stop(...(copy as Args<'stop'>))),
+  }
+}
+
+/** A copy, but for channel ends, which move. */
+function transfer(value: unknown, to: SimulatedThread): unknown {
+  if (value instanceof ChannelEnd) {
+    value.moveTo(to)
+    return value
+  }
+  return Array.isArray(value) ? value.map((each) => transfer(each, to)) : structuredClone(value)
+}
+
+/** As the adapters' control carries them: ours as their class, others as StartFailed with their message. */
+const acrossThreads = (error: unknown): Error =>
+  fromWire(error instanceof ZonewrightError ? toWire(error) : { code: 'StartFailed', message: messageOf(error) })
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

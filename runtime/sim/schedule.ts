@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto'
+// Bound when this module loads, so the traps that a run installs do not touch it
+import { setImmediate } from 'node:timers'
+import { defineError, type ZonewrightError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Cancel, Frame } from '../platform/ports.ts'
+import { shortDigest } from './digest.ts'
+import { Queue, type Delivery, type Receiver } from './queue.ts'
+import type { SeededRandom } from './random.ts'
+
+/** Nothing is left that could happen, but the program has not ended. */
+export const SimulationStalled = defineError('SimulationStalled')
+export const SimulationLimit = defineError('SimulationLimit')
+
+const LINES_PER_HASH = 256
+
+/** A sequence of events that keeps its order: the timers of one thread, or one direction of a channel. */
+export interface Lane {
+  readonly tie: number
+  /** The latest event of a lane with `ordered` delays. */
+  lastUs: number
+}
+
+export const createLane = (random: SeededRandom): Lane => ({ tie: random.word(), lastUs: 0 })
+
+export interface Scheduled {
+  readonly to: Receiver
+  readonly lane: Lane
+  readonly delayUs: number
+  readonly kind: string
+  readonly from: string
+  readonly payload?: Frame
+  readonly task: () => void
+}
+
+/**
+ * Virtual time. Delivers one event, lets every promise that can settle do so, then delivers the next; each delivery
+ * is a line of the trace, and the hash of the lines is what two runs of one seed have in common.
+ */
+export class Schedule {
+  nowUs = 0
+  delivered = 0
+  failure: unknown
+  readonly #eventsMax: number
+  readonly #virtualUsMax: number
+  readonly #onLine: ((line: string) => void) | undefined
+  readonly #queue = new Queue()
+  #soon: { readonly thread: Receiver; readonly task: () => void }[] = []
+  #sequence = 0
+  readonly #hash = createHash('sha256')
+  #lines: string[] = []
+  #previousLines: string[] = []
+  /** What somebody waits for, named for the report of a stall. */
+  readonly #pending = new Set<{ readonly what: string }>()
+
+  constructor(options: { eventsMax: number; virtualMsMax: number; onLine?: (line: string) => void }) {
+    this.#eventsMax = options.eventsMax
+    this.#virtualUsMax = options.virtualMsMax * 1_000
+    this.#onLine = options.onLine
+  }
+
+  /** After the delay, wherever that is in the lane. */
+  after(event: Scheduled): Cancel {
+    return this.#push(event, this.nowUs + event.delayUs)
+  }
+
+  /** After the delay, and after all that was scheduled `inOrder` on this lane before. */
+  inOrder(event: Scheduled): void {
+    event.lane.lastUs = Math.max(event.lane.lastUs, this.nowUs + event.delayUs)
+    this.#push(event, event.lane.lastUs)
+  }
+
+  #push(event: Scheduled, atUs: number): Cancel {
+    if (this.#queue.waiting >= limits.simulatedEvents) {
+      this.fail(new SimulationLimit(`More events wait than limits.simulatedEvents: ${limits.simulatedEvents}`))
+      return () => {}
+    }
+    const delivery: Delivery = {
+      atUs, tie: mix(event.lane.tie, atUs), sequence: ++this.#sequence, to: event.to, kind: event.kind, from: event.from,
+      payload: event.payload, task: event.task, cancelled: false,
+    }
+    this.#queue.push(delivery)
+    return () => this.#queue.cancel(delivery)
+  }
+
+  /** When all that the current event caused has settled, before the next event. */
+  soon(thread: Receiver, task: () => void): void {
+    this.#soon.push({ thread, task })
+  }
+
+  /** Names what is waited for until the returned function is called. */
+  waiting(what: string): () => void {
+    const entry = { what }
+    this.#pending.add(entry)
+    return () => void this.#pending.delete(entry)
+  }
+
+  /** The run ends with the first failure. */
+  fail(error: unknown): void {
+    this.failure ??= error ?? new Error('Rejected with nothing')
+  }
+
+  note(line: string): void {
+    if (this.#lines.length >= LINES_PER_HASH) this.#flush()
+    this.#lines.push(line)
+    this.#onLine?.(line)
+  }
+
+  lastLines(count: number): readonly string[] {
+    return [...this.#previousLines, ...this.#lines].slice(-count)
+  }
+
+  /** Of all lines; the schedule has ended. */
+  digest(): string {
+    this.#flush()
+    return this.#hash.digest('hex')
+  }
+
+  /** Delivers until `finished` or the first failure, which it throws. */
+  run(finished: () => boolean): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      // Microtasks run out between two immediates on every runtime; nothing else is cheap and does that
+      const step = (): void => {
+        if (this.failure !== undefined) return reject(this.failure)
+        if (this.#soon.length > 0) this.#runSoon()
+        else if (finished()) return resolve()
+        else this.#deliverNext()
+        setImmediate(step)
+      }
+      setImmediate(step)
+    })
+  }
+
+  #runSoon(): void {
+    const batch = this.#soon
+    this.#soon = []
+    for (const { thread, task } of batch) {
+      if (thread.alive) attempt(thread, task)
+    }
+  }
+
+  #deliverNext(): void {
+    let event = this.#queue.pop()
+    while (event && !event.to.alive) event = this.#queue.pop()
+    if (!event) return this.fail(this.#stalled())
+    if (this.delivered >= this.#eventsMax) return this.fail(this.#limit('maxEvents', this.#eventsMax))
+    if (event.atUs > this.#virtualUsMax) return this.fail(this.#limit('maxVirtualMs', this.#virtualUsMax / 1_000))
+    this.nowUs = event.atUs
+    this.delivered++
+    const digest = event.payload === undefined ? '-' : shortDigest(event.payload)
+    this.note(`${event.atUs} ${event.kind} ${event.from} > ${event.to.name} ${digest}`)
+    attempt(event.to, event.task)
+  }
+
+  #stalled(): ZonewrightError {
+    const pending = [...this.#pending].map(({ what }) => what)
+    return new SimulationStalled(`Nothing is left to happen, but the program waits: ${pending.join('; ') || 'for no port'}`, { pending })
+  }
+
+  #limit(name: string, value: number): ZonewrightError {
+    const pending = [...this.#pending].map(({ what }) => what)
+    return new SimulationLimit(`The program has not ended within ${name}: ${value} (pending: ${pending.join('; ') || 'nothing'})`, { pending })
+  }
+
+  #flush(): void {
+    if (this.#lines.length === 0) return
+    this.#hash.update(`${this.#lines.join('\n')}\n`)
+    this.#previousLines = this.#lines
+    this.#lines = []
+  }
+}
+
+function attempt(receiver: Receiver, task: () => void): void {
+  try {
+    task()
+  } catch (error) {
+    receiver.uncaught(error)
+  }
+}
+
+/** Which lane comes first differs from one moment to the next, and with the seed. */
+function mix(tie: number, atUs: number): number {
+  const mixed = Math.imul(tie ^ (atUs | 0), 0x9e3779b1)
+  return (mixed ^ (mixed >>> 15)) >>> 0
+}

@@ -1,0 +1,64 @@
+import { FolderInUse } from '../errors.ts'
+import type { Stores } from '../platform/ports.ts'
+import type { Change } from '../store/change.ts'
+import { createMemoryStore, emptyState } from '../store/memory.ts'
+import type { StoreState } from '../store/state.ts'
+import type { Store } from '../store/store.ts'
+import { shortDigest } from './digest.ts'
+import { delays } from './delays.ts'
+import type { SeededRandom } from './random.ts'
+import type { Schedule } from './schedule.ts'
+import { clockOf, type SimulatedThread } from './thread.ts'
+
+interface Kept {
+  readonly state: StoreState
+  readonly random: SeededRandom
+  /** While it runs, nobody else may open the store. */
+  openedBy: SimulatedThread | undefined
+}
+
+/** The stores of one host, by path. Their contents outlive the processes; a write that was not answered when one is killed is lost. */
+export class DiskStores {
+  readonly #schedule: Schedule
+  readonly #random: SeededRandom
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(schedule: Schedule, random: SeededRandom) {
+    this.#schedule = schedule
+    this.#random = random
+  }
+
+  in(folder: string, thread: SimulatedThread): Stores {
+    return { open: (name) => thread.whileAlive(() => this.#open(`${folder}/${name}`, thread)) }
+  }
+
+  #open(path: string, thread: SimulatedThread): Store {
+    const kept = this.#keep(path)
+    if (kept.openedBy?.alive) throw new FolderInUse(`The store is open in ${kept.openedBy.name}: ${path}`, { path })
+    kept.openedBy = thread
+    const store = createMemoryStore({
+      clock: clockOf(this.#schedule, thread), random: kept.random, state: kept.state,
+      persist: (changes) => new Promise<void>((resolve) => this.#schedule.inOrder({
+        to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path, payload: described(changes),
+        task: resolve,
+      })),
+    })
+    const close = async (): Promise<void> => {
+      await store.close()
+      if (kept.openedBy === thread) kept.openedBy = undefined
+    }
+    return { ...store, close }
+  }
+
+  #keep(path: string): Kept {
+    const found = this.#kept.get(path)
+    if (found) return found
+    const random = this.#random.fork(path)
+    const kept: Kept = { state: emptyState(random), random, openedBy: undefined }
+    this.#kept.set(path, kept)
+    return kept
+  }
+}
+
+const described = (changes: readonly Change[]): string => changes.map(({ revision, writes }) =>
+  `${revision} ${writes.map(({ key, entry }) => `${key} ${entry ? shortDigest(entry.value) : ''}`).join()}`).join('\n')

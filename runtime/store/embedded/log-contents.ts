@@ -1,0 +1,118 @@
+import type { Change, LeaseRecord, Write } from '../change.ts'
+import { StoreState } from '../state.ts'
+import { encodeRecord, readRecord, type LogRecord } from './log-record.ts'
+
+/**
+ * What a log holds: the state at the time the log was begun (head, leases, entries, past changes, end), then every
+ * change since. A write is [key, bytes of its value or -1 when it deletes, create revision, version, lease].
+ */
+type WriteRow = readonly [key: string, length: number, createRevision: number, version: number, lease: string | null]
+
+interface ChangeRow {
+  readonly revision: number
+  readonly writes: readonly WriteRow[]
+  readonly granted?: LeaseRecord
+  readonly ended?: string
+}
+
+type Description =
+  | { readonly head: { readonly format: number; readonly id: string; readonly revision: number; readonly floor: number } }
+  | { readonly lease: LeaseRecord }
+  | { readonly entry: WriteRow; readonly modRevision: number }
+  | { readonly past: ChangeRow }
+  | { readonly end: { readonly records: number } }
+  | { readonly change: ChangeRow }
+
+const format = 1
+
+/** The records that begin a log. */
+export function* encodeState(state: StoreState): Generator<Uint8Array> {
+  const { id, revision, history } = state
+  let records = 1
+  const record = (description: Description, values: readonly Uint8Array[] = []): Uint8Array => {
+    records++
+    return encodeRecord(description, values)
+  }
+  yield record({ head: { format, id, revision, floor: history.floor } })
+  for (const lease of state.leases.values()) yield record({ lease })
+  for (const [key, entry] of state.entriesFrom('', false)) {
+    yield record({ entry: rowOf({ key, entry }), modRevision: entry.modRevision }, [entry.value])
+  }
+  for (const change of history.since(history.floor)) yield record({ past: changeRow(change) }, valuesOf(change))
+  yield record({ end: { records } })
+}
+
+export const encodeChange = (change: Change): Uint8Array =>
+  encodeRecord({ change: changeRow(change) } satisfies Description, valuesOf(change))
+
+/** The state that a log says, or the offset at which it is damaged. */
+export function decodeLog(bytes: Uint8Array): StoreState | { readonly damagedAt: number } {
+  let state: StoreState | undefined
+  let begun = false
+  let records = 0
+  for (let offset = 0; offset < bytes.length;) {
+    const record = readRecord(bytes, offset)
+    // Only what came after the beginning was ever written in place, so only that can be cut
+    if (record === 'cut' && begun && state) return state
+    if (record === 'cut' || record === 'damaged') return { damagedAt: offset }
+    records++
+    const description = record.description as Description
+    if ('head' in description && !state && description.head.format === format) {
+      const { id, revision, floor } = description.head
+      state = new StoreState(id, revision, floor)
+    } else if ('end' in description && state && !begun && description.end.records === records) {
+      begun = true
+    } else if (!state || !decodeInto(state, description, record, begun)) {
+      return { damagedAt: offset }
+    }
+    offset = record.end
+  }
+  return state && begun ? state : { damagedAt: bytes.length }
+}
+
+/** False when the record has no place there. */
+function decodeInto(state: StoreState, description: Description, { values }: LogRecord, begun: boolean): boolean {
+  if ('change' in description) {
+    const change = decodeChange(description.change, values)
+    if (!begun || change.revision !== state.revision + (change.writes.length > 0 ? 1 : 0)) return false
+    state.apply(change)
+    return true
+  }
+  if (begun) return false
+  if ('lease' in description) state.leases.set(description.lease.id, description.lease)
+  else if ('entry' in description) {
+    const { key, entry } = decodeWrite(description.entry, values, description.modRevision)
+    state.set(key, entry)
+  } else if ('past' in description) state.history.push(decodeChange(description.past, values))
+  else return false
+  return true
+}
+
+const rowOf = ({ key, entry }: Write): WriteRow =>
+  entry ? [key, entry.value.length, entry.createRevision, entry.version, entry.lease ?? null] : [key, -1, 0, 0, null]
+
+const changeRow = ({ revision, writes, granted, ended }: Change): ChangeRow => ({
+  revision, writes: writes.map(rowOf), ...(granted && { granted }), ...(ended !== undefined && { ended }),
+})
+
+const valuesOf = ({ writes }: Change): Uint8Array[] => writes.flatMap(({ entry }) => (entry ? [entry.value] : []))
+
+function decodeChange({ revision, writes, ...leases }: ChangeRow, values: Uint8Array): Change {
+  let offset = 0
+  return {
+    ...leases,
+    revision,
+    writes: writes.map((row) => {
+      const write = decodeWrite(row, values.subarray(offset), revision)
+      offset += write.entry?.value.length ?? 0
+      return write
+    }),
+  }
+}
+
+function decodeWrite([key, length, createRevision, version, lease]: WriteRow, values: Uint8Array, modRevision: number): Write {
+  if (length < 0) return { key, entry: undefined }
+  // A copy: the bytes of the whole log would stay in memory otherwise
+  const value = values.slice(0, length)
+  return { key, entry: { key, value, createRevision, modRevision, version, ...(lease !== null && { lease }) } }
+}

@@ -1,0 +1,160 @@
+import { close, constants, open, unlink, write } from 'node:fs'
+import { open as openHandle, readdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { StoreDamaged } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Change } from '../change.ts'
+import type { StoreState } from '../state.ts'
+import { holdPath, holdsOf, type Hold } from './folder-hold.ts'
+import { decodeLog, encodeChange, encodeState } from './log-contents.ts'
+
+const chunkBytes = 1024 * 1024
+const logName = /^log\.(\d+)(\.new)?$/
+
+const openFile = promisify(open)
+const closeFile = promisify(close)
+const unlinkFile = promisify(unlink)
+
+/** A write to it is on the disk when it returns, in one step instead of a write and a sync. */
+const durableAppend = constants.O_WRONLY | constants.O_APPEND | (constants.O_DSYNC ?? constants.O_SYNC)
+
+/**
+ * The state of the newest log, or undefined in a new folder.
+ * @throws StoreDamaged
+ */
+export async function readNewestLog(folder: string): Promise<StoreState | undefined> {
+  const newest = (await logsOf(folder)).filter(({ whole }) => whole).at(-1)
+  if (!newest) return undefined
+  const state = decodeLog(await readFile(join(folder, newest.name)))
+  if (!('damagedAt' in state)) return state
+  throw new StoreDamaged(
+    `The store is damaged; restore this folder from a backup, or move it away to start anew: ${folder} ` +
+      `(${newest.name}, byte ${state.damagedAt})`,
+    { folder, file: newest.name, byte: state.damagedAt },
+  )
+}
+
+/** The log of one holder: begins with the whole state, then takes each change. */
+export class LogFile {
+  readonly #folder: string
+  readonly #hold: Hold
+  readonly #state: StoreState
+  #file = -1
+  #begunWith = 0
+  #appended = 0
+
+  private constructor(folder: string, hold: Hold, state: StoreState) {
+    this.#folder = folder
+    this.#hold = hold
+    this.#state = state
+  }
+
+  /** Older logs and holds are removed once this one is complete on the disk. */
+  static async begin(folder: string, hold: Hold, state: StoreState): Promise<LogFile> {
+    const log = new LogFile(folder, hold, state)
+    try {
+      await log.#begin()
+      hold.assertHeld()
+      await removeOlder(folder, hold.generation)
+      return log
+    } catch (error) {
+      await log.close()
+      throw error
+    }
+  }
+
+  /** Durable when it settles. */
+  async append(changes: readonly Change[]): Promise<void> {
+    if (this.#appended > limits.storeLogBytes + this.#begunWith) await this.#begin()
+    const records = changes.map(encodeChange)
+    const bytes = records.length === 1 ? records[0] as Uint8Array : concatenated(records)
+    await writeAll(this.#file, bytes)
+    this.#appended += bytes.length
+    this.#hold.assertHeld()
+  }
+
+  async close(): Promise<void> {
+    if (this.#file >= 0) await closeFile(this.#file)
+  }
+
+  /** Under another name until it is complete, so a file with the name of a log was whole once. */
+  async #begin(): Promise<void> {
+    const path = join(this.#folder, `log.${this.#hold.generation}`)
+    const fresh = await openHandle(`${path}.new`, 'w', 0o600)
+    try {
+      this.#begunWith = 0
+      for (const chunk of chunks(encodeState(this.#state))) {
+        await fresh.writeFile(chunk)
+        this.#begunWith += chunk.length
+      }
+      await fresh.sync()
+    } finally {
+      await fresh.close()
+    }
+    await rename(`${path}.new`, path)
+    await syncFolder(this.#folder)
+    if (this.#file >= 0) await closeFile(this.#file)
+    this.#file = await openFile(path, durableAppend)
+    this.#appended = 0
+  }
+}
+
+async function removeOlder(folder: string, than: number): Promise<void> {
+  for (const { name, generation } of await logsOf(folder)) {
+    if (generation < than) await unlinkFile(join(folder, name))
+  }
+  // Oldest first, as `assertHeld` needs it
+  for (const generation of holdsOf(folder)) {
+    if (generation < than) await unlinkFile(holdPath(folder, generation))
+  }
+}
+
+async function logsOf(folder: string): Promise<{ name: string; generation: number; whole: boolean }[]> {
+  return (await readdir(folder)).flatMap((name) => {
+    const found = logName.exec(name)
+    return found ? [{ name, generation: Number(found[1]), whole: found[2] === undefined }] : []
+  }).sort((left, right) => left.generation - right.generation)
+}
+
+/** Without it a power cut could bring the old name back. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await openHandle(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeAll(file: number, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length;) {
+    offset += await new Promise<number>((resolve, reject) => {
+      write(file, bytes, offset, bytes.length - offset, null, (error, written) => (error ? reject(error) : resolve(written)))
+    })
+  }
+}
+
+function* chunks(records: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = []
+  let length = 0
+  for (const record of records) {
+    waiting.push(record)
+    length += record.length
+    if (length < chunkBytes) continue
+    yield concatenated(waiting)
+    waiting = []
+    length = 0
+  }
+  yield concatenated(waiting)
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}

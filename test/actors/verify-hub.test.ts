@@ -1,0 +1,296 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bootStep } from '../../actors/boot-steps.ts'
+import { kv } from '../../actors/records.ts'
+import { onlyUse, rulesFor } from '../../actors/trust-matrix.ts'
+import { VerifyHubKeyMismatch } from '../../actors/verify-hub/protocol.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import { signDocument, trustKeyOf } from '../../runtime/trust/keys.ts'
+import { signToken, type TokenClaims, type TokenUse } from '../../runtime/trust/token.ts'
+import { verifyTokenSync } from '../../runtime/trust/verify.ts'
+import {
+  check, claimsOf, crypto, denied, failure, loggedIn, peer, refreshAs, seconds, service, testZone,
+} from './verify-hub-zone.ts'
+
+test('a login token of a registered device gives a pair that names its session, its holder and its app', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const [session, refresh] = [claimsOf(pair.sessionToken), claimsOf(pair.refreshToken)]
+  const common = {
+    iss: 'verify-hub', sub: 'ood1', appid: 'service', runtime_type: 'service', iat: seconds(zone), epoch: 0, sid: pair.sid,
+    cnf: { jkt: service.kid },
+  }
+  assert.equal(session, { ...common, token_use: 'session', aud: ['service'], exp: seconds(zone) + 900, jti: session.jti })
+  assert.equal(refresh, { ...common, token_use: 'refresh', aud: ['verify-hub'], exp: seconds(zone) + 604_800, jti: refresh.jti })
+  assert.is.not(session.jti, refresh.jti)
+  assert.is(pair.sessionExpires, session.exp)
+  assert.is(pair.refreshExpires, refresh.exp)
+  assert.equal(await check(hub, pair.sessionToken), {
+    iss: 'verify-hub', sub: 'ood1', appid: 'service', runtimeType: 'service', sid: pair.sid, exp: session.exp,
+  })
+})
+
+test('runtime type comes from the spec of the service, whatever the login token says', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const { sessionToken } = await hub.handlers.loginByJwt({ jwt: zone.login({ runtime_type: 'kernel-service' }) }, hub.as(service))
+  assert.is(claimsOf(sessionToken).runtime_type, 'service')
+})
+
+test('system-config is an audience only of those that ask for it and whose spec allows it', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const login = (appid: string, audiences: string[]) =>
+    hub.handlers.loginByJwt({ jwt: zone.login({ appid }), audiences }, hub.as(peer(appid)))
+  assert.equal(claimsOf((await login('scheduler', [])).sessionToken).aud, ['scheduler'])
+  assert.equal(claimsOf((await login('scheduler', ['system-config'])).sessionToken).aud, ['scheduler', 'system-config'])
+  assert.is(await denied(() => login('service', ['system-config'])), 'login/audience')
+  assert.is(await denied(() => login('scheduler', ['system-config', 'vault'])), 'login/audience')
+})
+
+test('a session passes at system-config by the real rules, and its refresh token does not', async () => {
+  const { zone, hub } = await loggedIn()
+  const pair = await hub.handlers.loginByJwt(
+    { jwt: zone.login({ appid: 'scheduler' }), audiences: ['system-config'] }, hub.as(peer('scheduler')))
+  const trusted = trustKeyOf(crypto, zone.hubKey.public.jwk, 'boot-config.verify-hub', 'verify-hub')
+  const at = (token: string) => verifyTokenSync(token, {
+    keys: crypto, rules: onlyUse(rulesFor('system-config', 'normal'), 'session'), audience: 'system-config', epoch: 0,
+    nowSeconds: seconds(zone), trustKey: () => trusted,
+  })
+  assert.is(at(pair.sessionToken).accepted, true)
+  assert.is(at(pair.refreshToken).accepted, false)
+})
+
+test('when the reply is lost, the same login token by the same key gives the same pair, byte for byte', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const jwt = zone.login()
+  const first = await hub.handlers.loginByJwt({ jwt }, hub.as(service))
+  await zone.clock.advance(30_000)
+  assert.equal(await hub.handlers.loginByJwt({ jwt }, hub.as(service)), first)
+  const restarted = await zone.start()
+  assert.equal(await restarted.handlers.loginByJwt({ jwt }, restarted.as(service)), first)
+})
+
+test('one login token used many times at once by one key makes one session', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const jwt = zone.login()
+  const pairs = await Promise.all(Array.from({ length: 8 }, () => hub.handlers.loginByJwt({ jwt }, hub.as(service))))
+  assert.is(new Set(pairs.map(({ refreshToken }) => refreshToken)).size, 1)
+  assert.is((await zone.store.list('sessions/')).entries.length, 1)
+})
+
+test('a login token is burned for every other key, also when all come at once', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const jwt = zone.login()
+  const answers = await Promise.allSettled(Array.from({ length: 8 }, (_, index) =>
+    hub.handlers.loginByJwt({ jwt }, hub.as({ ...service, kid: `link-${index}` }))))
+  assert.is(answers.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const answer of answers) {
+    if (answer.status === 'rejected') assert.is(answer.reason.details.reason, 'token/replayed')
+  }
+})
+
+test('a used login token stays burned as long as it lives: beyond the first session token, and across a restart', async () => {
+  const { zone } = await loggedIn()
+  const hub = await zone.start()
+  const jwt = zone.login()
+  await hub.handlers.loginByJwt({ jwt }, hub.as(service))
+  const thief = { ...service, kid: 'thief' }
+  await zone.clock.advance(16 * 60_000)
+  assert.is(await denied(() => hub.handlers.loginByJwt({ jwt }, hub.as(thief))), 'token/replayed')
+  const restarted = await zone.start()
+  assert.is(await denied(() => restarted.handlers.loginByJwt({ jwt }, restarted.as(thief))), 'token/replayed')
+  await zone.clock.advance(4 * 60_000)
+  assert.is(await denied(() => restarted.handlers.loginByJwt({ jwt }, restarted.as(thief))), 'token/expired')
+  hub.stop()
+})
+
+test('a login token that was swept away stays refused when the clock is set back', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const jwt = zone.login()
+  const at = zone.clock.now()
+  await hub.handlers.loginByJwt({ jwt }, hub.as(service))
+  await zone.clock.advance(25 * 60_000)
+  assert.is((await zone.store.list('logins/')).entries.length, 0, 'the sweep must have come by')
+  zone.clock.set(at)
+  assert.is(await denied(() => hub.handlers.loginByJwt({ jwt }, hub.as({ ...service, kid: 'thief' }))), 'token/replayed')
+  hub.stop()
+})
+
+test('two login tokens of the same second and app are two logins, since a jti is not a time', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const other = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  assert.is.not(other.sid, pair.sid)
+  assert.is.not(claimsOf(other.sessionToken).jti, claimsOf(pair.sessionToken).jti)
+})
+
+test('every other kind of token is refused as a login, each for its own reason', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const iat = seconds(zone)
+  const token = (use: TokenUse, changes: Partial<TokenClaims>, key = zone.devices.ood1): string => signToken(key, {
+    iss: 'ood1', sub: 'ood1', aud: ['verify-hub'], iat, exp: iat + 60, jti: 'j', token_use: use, appid: 'service',
+    runtime_type: 'service', epoch: 0, ...changes,
+  })
+  const login = (jwt: string) => denied(() => hub.handlers.loginByJwt({ jwt }, hub.as(service)))
+  assert.is(await login(pair.sessionToken), 'token/use', 'a session is no way to a new pair')
+  assert.is(await login(pair.refreshToken), 'token/use')
+  assert.is(await login(token('root', { iss: 'root', sub: 'root' }, zone.owner)), 'token/use')
+  assert.is(await login(token('boot', { sub: 'scheduler' })), 'token/use')
+  assert.is(await login(token('sudo', { iss: 'alice', sub: 'alice' })), 'token/use')
+  assert.is(await login(token('session', {})), 'token/use', 'a device session')
+  assert.is(await login(token('login', { iss: 'root', sub: 'root' }, zone.owner)), 'token/key-reason', 'root never logs in')
+  assert.is(await login(token('login', { iss: 'verify-hub' }, zone.hubKey)), 'token/key-reason', 'nor does verify-hub')
+  assert.is(await login(token('login', { aud: ['service'] })), 'token/audience')
+  assert.is(await login(token('login', { aud: ['verify-hub', 'service'] })), 'token/audience')
+  assert.is(await login(token('login', { exp: iat + 1201 })), 'token/lifetime')
+  assert.is(await login(token('login', { epoch: 1 })), 'token/epoch')
+  assert.is(await login('nonsense'), 'token/malformed')
+})
+
+test('a device signs for itself alone', async () => {
+  const { zone, hub } = await loggedIn()
+  const login = (changes: Partial<TokenClaims>, as = service, key = zone.devices.ood1) =>
+    denied(() => hub.handlers.loginByJwt({ jwt: zone.login(changes, key) }, hub.as(as)))
+  const onNode = peer('service', { host: 'node1' })
+  assert.is(await login({ iss: 'node1', sub: 'node1' }, onNode), 'token/unknown-key', 'the key of another device')
+  assert.is(await login({ iss: 'ghost', sub: 'ghost' }, peer('service', { host: 'ghost' })), 'token/unknown-key')
+  assert.is(await login({ sub: 'node1' }), 'login/subject', 'sub of another device')
+  assert.is(await login({ sub: 'alice' }), 'login/subject', 'a user, for a service of the system')
+  assert.is(await login({ sub: 'root' }), 'token/subject')
+  assert.is(await login({ sub: 'su_alice' }), 'token/subject')
+})
+
+test('a login token works only in the hands of the actor and on the host that it was made for', async () => {
+  const { zone, hub } = await loggedIn()
+  const login = (as: typeof service) => denied(() => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(as)))
+  assert.is(await login(peer('gateway')), 'login/presenter')
+  assert.is(await login(peer('service', { host: 'node1' })), 'login/presenter')
+})
+
+test('a device counts as registered only by a document that the owner key signed, for this zone and this name', async () => {
+  const { zone, hub } = await loggedIn()
+  const content = { zone: 'z1', name: 'ood1', role: 'ood', key: zone.devices.ood1.public.jwk, owner: 'alice', iat: 1 }
+  const login = () => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  const signed = (changes: object, key = zone.owner, typ = 'zw-device+jws') => signDocument(key, typ, { ...content, ...changes })
+  const bad: Record<string, string> = {
+    'signed by the device itself': signed({}, zone.devices.ood1),
+    'signed by verify-hub': signed({}, zone.hubKey),
+    'of another zone': signed({ zone: 'z2' }),
+    'of another device': signed({ name: 'node1' }),
+    'of another kind': signed({}, zone.owner, 'zw-anchor+jws'),
+    'with a claim too many': signed({ admin: true }),
+    'not signed': JSON.stringify(content),
+  }
+  for (const [what, text] of Object.entries(bad)) {
+    zone.put(kv.device('ood1'), text)
+    assert.is(await denied(login), 'token/unknown-key', what)
+  }
+  zone.put(kv.device('ood1'), signed({}))
+  assert.ok((await login()).sid)
+})
+
+test('a service logs in only from where the scheduler put it, and a kernel service only from an OOD', async () => {
+  const { zone, hub } = await loggedIn()
+  const login = (appid: string, host: 'ood1' | 'node1') => hub.handlers.loginByJwt(
+    { jwt: zone.login({ appid, iss: host, sub: host }, zone.devices[host]) }, hub.as(peer(appid, { host })))
+  assert.ok((await login('service', 'node1')).sid)
+  assert.is(await denied(() => login('gateway', 'node1')), 'login/placement')
+  assert.is(await denied(() => login('scheduler', 'node1')), 'login/kernel')
+  assert.is(await denied(() => login('unknown', 'ood1')), 'login/app')
+  zone.put(kv.node('ood1'), { host: 'ood1', state: 'running', services: { service: { target: 'stopped', specRevision: 2 } } })
+  assert.is(await denied(() => login('service', 'ood1')), 'login/placement')
+  zone.put(kv.node('node1'), { host: 'node1', state: 'stopped', services: { service: { target: 'running', specRevision: 2 } } })
+  assert.is(await denied(() => login('service', 'node1')), 'login/placement')
+})
+
+test('an app service speaks for its owner, as long as the owner is active', async () => {
+  const { zone, hub } = await loggedIn()
+  const login = (sub: string) =>
+    hub.handlers.loginByJwt({ jwt: zone.login({ appid: 'notes', sub }) }, hub.as(peer('notes')))
+  assert.is(claimsOf((await login('alice')).sessionToken).sub, 'alice')
+  assert.is(await denied(() => login('ood1')), 'login/subject')
+  assert.is(await denied(() => login('bob')), 'login/subject')
+  for (const state of ['suspended', 'pending', 'deleted']) {
+    zone.put(kv.user('alice'), { name: 'alice', type: 'admin', state })
+    assert.is(await denied(() => login('alice')), 'login/user', state)
+  }
+})
+
+test('who has no LOGIN_TYPE by-jwt does not log in by a login token', async () => {
+  const { zone, hub } = await loggedIn()
+  for (const appid of ['verify-hub', 'system-config', 'vault', 'ood', 'user']) {
+    zone.put(kv.spec(appid), { name: appid, appid, owner: null, runtimeType: 'kernel-service', kernel: true, audiences: [] })
+    assert.is(await denied(() => hub.handlers.loginByJwt({ jwt: zone.login({ appid }) }, hub.as(peer(appid)))), 'login/role', appid)
+  }
+})
+
+test('a session token is good at its own audience only', async () => {
+  const { hub, pair } = await loggedIn()
+  assert.is(await denied(() => check(hub, pair.sessionToken, 'gateway')), 'token/audience')
+  assert.is(await denied(() => check(hub, pair.sessionToken, 'verify-hub')), 'token/audience')
+  assert.is(await denied(() => check(hub, pair.sessionToken, 'system-config')), 'token/audience')
+})
+
+test('with two keys in boot/config, as during a rotation, verify-hub starts with either', async () => {
+  const zone = await testZone()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk, zone.hubKey.public.jwk] })
+  const hub = await zone.start()
+  const { sessionToken } = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  assert.is((await check(hub, sessionToken)).sub, 'ood1')
+})
+
+test('verify-hub refuses to start with a key that boot/config does not name, or without one', async () => {
+  const zone = await testZone()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  zone.kv.delete(kv.bootConfig)
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  const without = await testZone()
+  for (const { key } of (await without.vaultStore.list('')).entries) {
+    if (key.includes('keys/verify-hub') && !key.includes('grants')) await without.vaultStore.delete(key)
+  }
+  await failure(VerifyHubKeyMismatch, () => without.start())
+})
+
+test('verify-hub stops serving logins as soon as boot/config names another key', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service)))
+  await failure(VerifyHubKeyMismatch, () => refreshAs(hub, pair.refreshToken))
+})
+
+test('documented steps are told once for each service, with their evidence and without a token', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const next = await refreshAs(hub, pair.refreshToken)
+  await refreshAs(hub, next.refreshToken)
+  await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  assert.equal(hub.steps.map(({ number }) => number), [bootStep.verifyHubKeyLoaded, bootStep.loginReceived, bootStep.refreshReceived])
+  assert.is(hub.steps[0]!.evidence['kid'], zone.hubKey.public.kid)
+  assert.equal(hub.steps[2]!.evidence, { appid: 'service', sub: 'ood1', sid: pair.sid })
+  const evidence = JSON.stringify(hub.steps)
+  for (const { sessionToken, refreshToken } of [pair, next]) {
+    assert.not.ok(evidence.includes(sessionToken) || evidence.includes(refreshToken))
+  }
+})
+
+test('a denial tells the caller a code and a reason, and its detail stays in the log', async () => {
+  const { zone, hub } = await loggedIn()
+  const error = await failure(Denied, () => hub.handlers.loginByJwt({ jwt: zone.login({ sub: 'node1' }) }, hub.as(service)))
+  assert.match(String(error.details['denial']), /^D-[0-9a-f]{8}$/)
+  assert.not.match(error.message, /node1/)
+  assert.match(hub.said.join(), /sub node1/)
+})
+
+test('a peer of another zone or an unknown host is not admitted', async () => {
+  const { hub } = await loggedIn()
+  const admit = hub.lifecycle.admit!
+  assert.is(admit(service), true)
+  assert.is(admit({ ...service, zone: 'z2' }), false)
+  assert.is(admit({ ...service, host: 'stranger' }), false)
+})
+
+test.run()

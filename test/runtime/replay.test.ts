@@ -1,0 +1,97 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
+import { SeededRandom } from '../../runtime/sim/random.ts'
+import { createMemoryStore, emptyState } from '../../runtime/store/memory.ts'
+import { burn } from '../../runtime/trust/replay.ts'
+
+const now = 1_800_000_000
+const clock = { now: () => now * 1000, monotonic: () => 0, after: () => () => {}, soon: (task: () => void) => task() }
+const random = new SeededRandom('replay test')
+const open = (state = emptyState(random)) => createMemoryStore({ clock, random, state })
+const countOf = async (store: ReturnType<typeof open>, prefix: string): Promise<number> =>
+  (await store.list(prefix)).entries.length
+
+const replay = suite('replay')
+
+replay('an id is fresh once, and another id beside it is fresh too', async () => {
+  const store = open()
+  assert.is(await burn(store, 'k:1', now + 60, now), true)
+  assert.is(await burn(store, 'k:1', now + 60, now), false)
+  assert.is(await burn(store, 'k:1', now + 90, now + 1), false, 'whatever exp it comes with')
+  assert.is(await burn(store, 'k:2', now + 60, now), true)
+})
+
+replay('of a hundred that come at once one is the first', async () => {
+  const store = open()
+  const answers = await Promise.all(Array.from({ length: 100 }, () => burn(store, 'k:1', now + 60, now)))
+  assert.is(answers.filter(Boolean).length, 1)
+})
+
+replay('a used id stays used when the store is opened again', async () => {
+  const state = emptyState(random)
+  const first = open(state)
+  assert.is(await burn(first, 'k:1', now + 60, now), true)
+  await first.close()
+  assert.is(await burn(open(state), 'k:1', now + 60, now), false)
+  assert.is(await burn(open(state), 'k:2', now + 60, now), true)
+})
+
+replay('what has expired is not burned but refused', async () => {
+  const store = open()
+  assert.is(await burn(store, 'k:1', now, now), false)
+  assert.is(await store.revision(), 0)
+})
+
+replay('the ledger holds what lives and less than two steps of what has expired', async () => {
+  const store = open()
+  const lifetime = 40
+  let most = 0
+  for (let second = 0; second < 400; second++) {
+    assert.is(await burn(store, `k:${second}`, now + second + lifetime, now + second), true)
+    most = Math.max(most, await countOf(store, 'jti/used/'))
+  }
+  assert.ok(most >= lifetime && most <= lifetime + 2 * limits.burnSweep, `${most}`)
+  assert.is(await countOf(store, 'jti/used/'), await countOf(store, 'jti/expiry/'))
+})
+
+replay('a clock that is set back does not make a forgotten id fresh', async () => {
+  const store = open()
+  for (let index = 0; index < limits.burnSweep; index++) await burn(store, `k:${index}`, now + 60, now)
+  assert.is(await burn(store, 'k:late', now + 200, now + 100), true)
+  assert.is(await countOf(store, 'jti/used/'), 1, 'the expired ones are forgotten')
+  assert.is(await burn(store, 'k:0', now + 60, now), false)
+  assert.is(await burn(store, 'k:new', now + 61, now), true)
+})
+
+replay('fresh ids that come while old ones are swept all get in, each once', async () => {
+  const store = open()
+  const old = Array.from({ length: 10 * limits.burnSweep }, (_, index) => burn(store, `k:old-${index}`, now + 60, now))
+  assert.ok((await Promise.all(old)).every(Boolean))
+  const ids = Array.from({ length: 200 }, (_, index) => `k:new-${index >> 1}`)
+  const answers = await Promise.all(ids.map((id) => burn(store, id, now + 200, now + 100)))
+  assert.is(answers.filter(Boolean).length, 100)
+  assert.is(new Set(ids.filter((_, index) => answers[index])).size, 100)
+})
+
+replay('an id that others burn and forget while a slow caller is at it is not fresh for that caller', async () => {
+  const store = open()
+  for (let index = 1; index < limits.burnSweep; index++) await burn(store, `k:${index}`, now + 60, now)
+  const between = async (): Promise<void> => {
+    assert.is(await burn(store, 'k:0', now + 60, now), true)
+    assert.is(await burn(store, 'k:later', now + 200, now + 100), true, 'sweeps')
+  }
+  let waiting: (() => Promise<void>) | undefined = between
+  const slow: typeof store = {
+    ...store, id: store.id,
+    async transact(compare, operations) {
+      const task = waiting
+      waiting = undefined
+      await task?.()
+      return store.transact(compare, operations)
+    },
+  }
+  assert.is(await burn(slow, 'k:0', now + 60, now), false)
+})
+
+replay.run()
