@@ -53,6 +53,8 @@ export interface RunningZone {
   /** A new first password for the owner, or undefined once one was used. */
   firstPassword(): Promise<{ username: string; password: string } | undefined>
   kill(name: string): Promise<void>
+  /** See Supervisor.expose. */
+  expose: Supervisor['expose']
   stop(): Promise<void>
 }
 
@@ -145,6 +147,7 @@ class Boot {
         return issued ? { username, password } : undefined
       },
       kill: (name) => supervisor.kill(name),
+      expose: (name, peer) => supervisor.expose(name, peer),
       async stop() {
         await supervisor.stopAll()
         await unlock()

@@ -30,6 +30,8 @@ export interface Introducer {
   nextIncarnation(actor: string): number
   register(registration: Registration): void
   pair(caller: string, callee: string, minimum: 'mac' | 'sealed'): { readonly forCaller: Side; readonly forCallee: Side }
+  /** A bare channel to an actor that is told to expect `peer`: what an intruder who got hold of a port would have. */
+  bare(callee: string, peer: Introduction['peer'], minimum: 'mac' | 'sealed'): { readonly end: unknown; readonly forCallee: Side }
   /** A channel from `caller` to what the supervisor itself serves. */
   offer(caller: string): Side
   /** The supervisor's client of a protocol. `isNew`: it has no link yet. */
@@ -95,6 +97,13 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
     nextIncarnation,
     register: (registration) => void registered.set(registration.actor, registration),
     pair,
+    bare(callee, peer, minimum) {
+      const [end, calleeEnd] = platform.channelPair()
+      const introduction: Introduction = {
+        role: 'responder', protocol: callee, minimum, certificate: certify(registrationOf(callee)), peer,
+      }
+      return { end, forCallee: { introduction, end: calleeEnd } }
+    },
     offer(caller) {
       const { forCaller, forCallee } = pair(caller, SUPERVISOR, 'sealed')
       own.introduce(forCallee.introduction, forCallee.end).catch(() => {})

@@ -188,6 +188,17 @@ export class Supervisor {
     return this.#steps
   }
 
+  /**
+   * A bare channel end to a serving actor that was told to expect `peer`, with no handshake done: what an intruder on
+   * this host who got hold of a port would have. `prove` attacks the zone through it.
+   */
+  expose(name: string, peer: { host: string; actor: string; incarnation: number }): { end: unknown; incarnation: number } {
+    const actor = this.#actor(name)
+    const { end, forCallee } = this.#introducer.bare(name, peer, actor.spec.minimum)
+    void actor.thread?.worker.control.introduce(name, forCallee.introduction, forCallee.end).catch(() => {})
+    return { end, incarnation: actor.incarnation }
+  }
+
   /** Ends the actor's thread at once, as a crash would; the restart rule does the rest. */
   async kill(name: string): Promise<void> {
     const thread = this.#actor(name).thread

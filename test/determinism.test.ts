@@ -55,12 +55,8 @@ function defineTests(): void {
     ['Node 24, from source', NODE_24, [SOURCE]],
     ['Deno, from source', DENO, ['run', '-A', SOURCE]],
   ]
-  for (const [name, program, args] of runtimes) {
-    // Optional packages bring the other runtimes
-    if (!existsSync(program)) {
-      test.skip(`a seed gives the same trace in ${name}`, () => {})
-      continue
-    }
+  // Packages for one platform bring the other runtimes
+  for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
     test(`a seed gives the same trace in ${name}`, async () => {
       const here = await runAll()
       const there: unknown = JSON.parse(execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 }))

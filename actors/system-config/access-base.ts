@@ -43,10 +43,10 @@ p, console, services/*/spec, write
 p, console, services/*/settings, write
 `
 
-/** By subject. Its runtime type is a role of a device, and of a service; users are given theirs by the policy. */
+/** By subject. The runtime type of its token is a role; users are given theirs by the policy. */
 export const subjectLines = `
-g, ood, control-plane
-g, kernel-service, control-plane
+g, type:ood, control-plane
+g, type:kernel-service, control-plane
 p, control-plane, boot/*, read
 p, control-plane, devices/*, read
 p, control-plane, nodes/*, read
@@ -55,27 +55,27 @@ p, control-plane, agents/*, read
 p, control-plane, services/*, read
 p, control-plane, zone/*, read
 p, control-plane, system/*, read
-p, ood, devices/{ood}/info, write
-p, ood, services/*/instances/{ood}, write
-p, kernel-service, nodes/*, write
-p, kernel-service, services/*, write
-p, kernel-service, system/rbac/policy, write
-p, kernel-service, system/scheduler/*, write
-p, node, boot/config, read
-p, node, devices/*, read
-p, node, services/*, read
-p, node, nodes/{node}/*, read
-p, node, devices/{node}/info, write
-p, node, services/*/instances/{node}, write
-p, gateway, boot/config, read
-p, gateway, devices/*, read
-p, gateway, services/*, read
-p, gateway, nodes/{gateway}/*, read
-p, gateway, services/*/instances/{gateway}, write
-p, service, boot/config, read
-p, service, services/*, read
-p, service, services/*/settings, write
-p, service, services/*/instances/*, write
+p, type:ood, devices/{ood}/info, write
+p, type:ood, services/*/instances/{ood}, write
+p, type:kernel-service, nodes/*, write
+p, type:kernel-service, services/*, write
+p, type:kernel-service, system/rbac/policy, write
+p, type:kernel-service, system/scheduler/*, write
+p, type:node, boot/config, read
+p, type:node, devices/*, read
+p, type:node, services/*, read
+p, type:node, nodes/{node}/*, read
+p, type:node, devices/{node}/info, write
+p, type:node, services/*/instances/{node}, write
+p, type:gateway, boot/config, read
+p, type:gateway, devices/*, read
+p, type:gateway, services/*, read
+p, type:gateway, nodes/{gateway}/*, read
+p, type:gateway, services/*/instances/{gateway}, write
+p, type:service, boot/config, read
+p, type:service, services/*, read
+p, type:service, services/*/settings, write
+p, type:service, services/*/instances/*, write
 p, user, boot/config, read
 p, user, services/*/info, read
 p, user, users/{user}/*, read|write
@@ -87,8 +87,8 @@ p, admin, services/*/spec, write
 p, admin, services/*/settings, write
 `
 
-/** Roles that a token's runtime type gives, and nothing else does. */
-export const runtimeTypeRoles: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway', 'service'])
+/** Before a runtime type that is a role. Nobody else has such a role. */
+export const TYPE = 'type:'
 
 /** With these the subject is a device, whose name is nobody else's: what a user of that name may do is not for it. */
 export const deviceRuntimeTypes: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway'])

@@ -2,7 +2,7 @@ import { InvalidArgument } from '../../runtime/errors.ts'
 import type { Principal } from '../../runtime/actor.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } from '../../runtime/trust/denial.ts'
 import {
-  appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, runtimeTypeRoles, signedWrites, subjectLines,
+  appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
 } from './access-base.ts'
 import { matches, parsePolicy, rolesOf, type Operation, type Permission, type Policy } from './policy.ts'
 
@@ -35,15 +35,17 @@ const anyMatches = (patterns: readonly (readonly string[])[], path: readonly str
 
 export const needsSignature = (key: string): boolean => anyMatches(onlySigned, key.split('/'))
 
+const isFixed = (role: string): boolean => fixedRoles.has(role) || role.startsWith(TYPE)
+
 /** @throws InvalidArgument when the text is no policy, or gives a role that a policy cannot give */
 export function checkPolicy(text: string): Policy {
   const policy = parsePolicy(text)
   for (const [name, roles] of policy.groups) {
-    const fixed = roles.find((role) => fixedRoles.has(role))
+    const fixed = roles.find((role) => isFixed(role) || appBase.groups.has(role))
     if (fixed !== undefined) throw new InvalidArgument(`The policy gives a role that is built in: ${fixed} to ${name}`)
   }
   for (const role of policy.permissions.keys()) {
-    if (fixedRoles.has(role)) throw new InvalidArgument(`The policy changes a role that is built in: ${role}`)
+    if (isFixed(role)) throw new InvalidArgument(`The policy changes a role that is built in: ${role}`)
   }
   return policy
 }
@@ -83,7 +85,7 @@ const SUDO_PREFIX = 'su_'
 
 function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Grants {
   const subjects = [subjectBase, added]
-  const implied = runtimeTypeRoles.has(runtimeType) ? impliedBy(runtimeType) : []
+  const implied = [TYPE + runtimeType, ...rolesOf([subjectBase], TYPE + runtimeType)]
   const named = deviceRuntimeTypes.has(runtimeType) || sub.startsWith(SUDO_PREFIX) ? [] : namedBy(subjects, sub)
   return {
     app: permissionsOf([appBase, added], namedBy([appBase, added], appid)),
@@ -92,19 +94,17 @@ function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Gr
   }
 }
 
-const impliedBy = (runtimeType: string): string[] => [runtimeType, ...rolesOf([subjectBase], runtimeType)]
-
 /** The name itself and the roles it was given. A name that is also a role's would have what was meant for others. */
 function namedBy(policies: readonly Policy[], name: string): string[] {
   if (isRole(policies, name)) return []
-  return [name, ...rolesOf(policies, name)].filter((role) => !runtimeTypeRoles.has(role))
+  return [name, ...rolesOf(policies, name)]
 }
 
 const permissionsOf = (policies: readonly Policy[], roles: readonly string[]): Permission[] =>
   [...new Set(roles)].flatMap((role) => policies.flatMap(({ permissions }) => permissions.get(role) ?? []))
 
 const isRole = (policies: readonly Policy[], name: string): boolean =>
-  runtimeTypeRoles.has(name) || fixedRoles.has(name) || givenRoles.has(name)
+  isFixed(name) || givenRoles.has(name)
   || policies.some(({ groups }) => [...groups.values()].some((roles) => roles.includes(name)))
 
 function judge(speaker: Speaker, grants: Grants, operation: Operation, path: readonly string[]): Decision {

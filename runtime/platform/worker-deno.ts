@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import * as Comlink from 'comlink'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
 import { remoteControl, type ExposedControl } from './comlink.ts'
@@ -13,9 +14,21 @@ export const channelPair = (): readonly [unknown, unknown] => {
   return [port1, port2]
 }
 
-/** Set once: this Deno was started without the flag that lets a worker have fewer permissions than its parent. */
-let unrestricted: string | undefined
-export const workersUnrestricted = (): string | undefined => unrestricted
+const FLAG = '--unstable-worker-options'
+const restricted = commandLine().includes(FLAG)
+
+/** Why workers have all permissions of this process, if they do. */
+export const workersUnrestricted = (): string | undefined =>
+  restricted ? undefined : `workers have all permissions of this process; start Deno with ${FLAG} to restrict them`
+
+/** Without the flag Deno ends the whole process when a worker asks for permissions, and it has no other way to ask. */
+function commandLine(): readonly string[] {
+  try {
+    return readFileSync('/proc/self/cmdline', 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}
 
 export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   const worker = create(options)
@@ -47,19 +60,13 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
 function create(options: SpawnOptions): WebWorker {
   const url = new URL('../worker-entry.ts', import.meta.url)
   const base = { type: 'module', name: options.name }
-  if (unrestricted !== undefined) return new WebWorker(url, base)
+  if (!restricted) return new WebWorker(url, base)
   const { read, write, net, ffi } = options.permissions
   const permissions = {
     read: read ? [...read] : true, write: write ? [...write] : false, net: net ? [...net] : false, ffi: ffi ?? false,
     env: false, run: false, sys: false, import: false,
   }
-  try {
-    return new WebWorker(url, { ...base, deno: { permissions } })
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes('unstable-worker-options')) throw error
-    unrestricted = 'workers have all permissions of this process: start Deno with --unstable-worker-options to restrict them'
-    return new WebWorker(url, base)
-  }
+  return new WebWorker(url, { ...base, deno: { permissions } })
 }
 
 /** In the worker: answers its supervisor. */

@@ -41,8 +41,8 @@ export class SimulatedHost {
   }
 
   /** Starts a process, whose main thread is the caller's code on the returned platform. */
-  start(env: Readonly<Record<string, string>>): SimulatedProcess {
-    return new SimulatedProcess(this, this.#shared, env)
+  start(env: Readonly<Record<string, string>>, parent: SimulatedThread): SimulatedProcess {
+    return new SimulatedProcess(this, this.#shared, env, parent)
   }
 
   openFolder(path: string, thread: SimulatedThread, processId: number): Promise<Files> {
@@ -67,13 +67,14 @@ export class SimulatedProcess {
   readonly #random: SeededRandom
   readonly #thread: SimulatedThread
 
-  constructor(host: SimulatedHost, shared: Shared, env: Readonly<Record<string, string>>) {
+  constructor(host: SimulatedHost, shared: Shared, env: Readonly<Record<string, string>>, parent: SimulatedThread) {
     const { schedule } = shared
     this.id = shared.next()
     this.#host = host
     this.#shared = shared
     this.#random = shared.random.fork(`process ${this.id}`)
     this.#thread = new SimulatedThread(`${host.name}/${this.id}`, this.#random.fork('thread'), (error) => schedule.fail(error))
+    this.#thread.onEnd(parent.onEnd(() => this.kill()))
     this.platform = this.#platformOf(this.#thread, this.#random.fork('random'), env)
   }
 
@@ -123,7 +124,7 @@ export class SimulatedProcess {
       })
     }
     const thread: SimulatedThread = new SimulatedThread(`${parent.name}/${options.name}`, random, (error) => die(messageOf(error)))
-    parent.onEnd(() => thread.end())
+    thread.onEnd(parent.onEnd(() => thread.end()))
     const eventListeners: ((event: WorkerEvent) => void)[] = []
     const real = createWorkerControl({
       platform: this.#platformOf(thread, random.fork('random'), {}),
@@ -162,9 +163,9 @@ function remoteControl({ real, schedule, random, parent, thread, toWorker, tell,
     key === 'module' ? modules.get(String(value))?.protocol.name : value)
   const ask = <T>(method: keyof WorkerControl, args: readonly unknown[], call: (copy: readonly unknown[]) => Promise<T>): Promise<T> =>
     new Promise<T>((resolve, reject) => {
+      const answered = schedule.waiting(parent, `${method} of ${thread.name}`)
       if (!parent.alive || !thread.alive) return
       const copy = transfer(args, thread) as readonly unknown[]
-      const answered = schedule.waiting(`${parent.name} waits for ${method} of ${thread.name}`)
       const answer = (payload: string, settle: () => void): void => {
         if (thread.alive) tell(`${method}-answer`, payload, settle)
       }

@@ -1,5 +1,5 @@
 import { PortInUse, Unavailable } from '../errors.ts'
-import type { HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
+import type { Frame, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
@@ -39,7 +39,7 @@ export class HttpPorts {
     const server: Server = { thread, options, handle, running: new Set(), onIdle: () => {} }
     this.#servers.set(port, server)
     const stopListening = (): void => void (this.#servers.get(port) === server && this.#servers.delete(port))
-    thread.onEnd(() => {
+    const leaveThread = thread.onEnd(() => {
       stopListening()
       for (const cut of server.running) cut()
     })
@@ -47,8 +47,11 @@ export class HttpPorts {
       port,
       close: (withinMs) => new Promise<void>((resolve) => {
         stopListening()
-        if (server.running.size === 0) return resolve()
-        server.onIdle = resolve
+        server.onIdle = () => {
+          leaveThread()
+          resolve()
+        }
+        if (server.running.size === 0) return server.onIdle()
         this.#schedule.after({
           to: thread, lane: thread.lane, delayUs: withinMs * 1_000, kind: 'timer', from: 'http close',
           task: () => { for (const cut of server.running) cut() },
@@ -60,10 +63,10 @@ export class HttpPorts {
   /** @throws Unavailable when nothing listens or the connection is cut */
   request(from: SimulatedThread, port: number, request: HttpRequest): Promise<HttpResponse> {
     const what = `${request.method} ${request.path}`
-    const done = this.#schedule.waiting(`${from.name} waits for ${what} of ${this.#host}:${port}`)
+    const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
     const answered = new Promise<HttpResponse>((resolve, reject) => {
-      const deliver = (to: SimulatedThread, kind: string, payload: string, task: () => void): void => this.#schedule.inOrder({
+      const deliver = (to: SimulatedThread, kind: string, payload: Frame, task: () => void): void => this.#schedule.inOrder({
         to, lane, delayUs: this.#random.within(delays.http), kind, from: `http ${what}`, payload, task,
       })
       const cut = (reason: string): void => deliver(from, 'http-cut', reason, () => reject(new Unavailable(`${reason}: ${this.#host}:${port}`)))
@@ -76,12 +79,11 @@ export class HttpPorts {
         if (server.running.size === 0) server.onIdle()
       }
       server.running.add(onCut)
-      deliver(server.thread, 'http-request', new TextDecoder().decode(request.body), () => {
+      deliver(server.thread, 'http-request', request.body, () => {
         void this.#serve(server, request, onCut).then((response) => {
           if (!server.running.has(onCut)) return
           unlist()
-          const text = typeof response.body === 'string' ? response.body : new TextDecoder().decode(response.body)
-          deliver(from, 'http-response', `${response.status} ${text}`, () => resolve(response))
+          deliver(from, `http-${response.status}`, response.body, () => resolve(response))
           if (server.running.size === 0) server.onIdle()
         })
       })

@@ -26,7 +26,6 @@ export class ChannelEnd implements Receiver {
     this.#random = random
     this.#lane = createLane(random)
     this.#thread = thread
-    this.moveTo(thread)
   }
 
   /** Two connected ends; both belong to `thread` until they are handed over. */
@@ -35,6 +34,7 @@ export class ChannelEnd implements Receiver {
     const right = new ChannelEnd(`${label}.b`, schedule, random.fork(`${label}.b`), thread)
     left.#peer = right
     right.#peer = left
+    for (const end of [left, right]) end.moveTo(thread)
     return [left, right]
   }
 

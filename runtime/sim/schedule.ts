@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 // Bound when this module loads, so the traps that a run installs do not touch it
 import { setImmediate } from 'node:timers'
-import { defineError, type ZonewrightError } from '../errors.ts'
+import { defineError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Cancel, Frame } from '../platform/ports.ts'
 import { shortDigest } from './digest.ts'
@@ -51,7 +51,7 @@ export class Schedule {
   #lines: string[] = []
   #previousLines: string[] = []
   /** What somebody waits for, named for the report of a stall. */
-  readonly #pending = new Set<{ readonly what: string }>()
+  readonly #waits = new Set<{ readonly thread: Receiver; readonly what: string }>()
 
   constructor(options: { eventsMax: number; virtualMsMax: number; onLine?: (line: string) => void }) {
     this.#eventsMax = options.eventsMax
@@ -88,11 +88,11 @@ export class Schedule {
     this.#soon.push({ thread, task })
   }
 
-  /** Names what is waited for until the returned function is called. */
-  waiting(what: string): () => void {
-    const entry = { what }
-    this.#pending.add(entry)
-    return () => void this.#pending.delete(entry)
+  /** Names what the thread waits for, until the returned function is called. */
+  waiting(thread: Receiver, what: string): () => void {
+    const wait = { thread, what }
+    this.#waits.add(wait)
+    return () => void this.#waits.delete(wait)
   }
 
   /** The run ends with the first failure. */
@@ -152,14 +152,17 @@ export class Schedule {
     attempt(event.to, event.task)
   }
 
-  #stalled(): ZonewrightError {
-    const pending = [...this.#pending].map(({ what }) => what)
-    return new SimulationStalled(`Nothing is left to happen, but the program waits: ${pending.join('; ') || 'for no port'}`, { pending })
+  #stalled(): Error {
+    return new SimulationStalled(`Nothing is left to happen, but the program has not ended; ${this.#whoWaits()}`)
   }
 
-  #limit(name: string, value: number): ZonewrightError {
-    const pending = [...this.#pending].map(({ what }) => what)
-    return new SimulationLimit(`The program has not ended within ${name}: ${value} (pending: ${pending.join('; ') || 'nothing'})`, { pending })
+  #limit(name: string, value: number): Error {
+    return new SimulationLimit(`The program has not ended within ${name}: ${value}; ${this.#whoWaits()}`)
+  }
+
+  #whoWaits(): string {
+    const waits = [...this.#waits].filter(({ thread }) => thread.alive)
+    return waits.map(({ thread, what }) => `${thread.name} waits for ${what}`).join('; ') || 'nobody waits for a worker or a server'
   }
 
   #flush(): void {

@@ -130,11 +130,7 @@ function createWorld(observer: SimulatedThread, shared: Shared): World {
   return {
     clock: clockOf(schedule, observer),
     random: random.fork('program'),
-    startProcess(name, env = {}) {
-      const started = host(name).start(env)
-      observer.onEnd(() => started.kill())
-      return started
-    },
+    startProcess: (name, env = {}) => host(name).start(env, observer),
     openFolder: (name, path) => host(name).openFolder(path, observer, 0),
     http: (name, port, request) => host(name).request(observer, port, request),
     note: (text) => schedule.note(`${schedule.nowUs} note ${text}`),

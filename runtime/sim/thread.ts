@@ -24,8 +24,12 @@ export class SimulatedThread implements Receiver {
     this.#onUncaught(error)
   }
 
-  /** Runs when the thread ends; the returned function takes it back. */
+  /** Runs when the thread ends, or at once when it has; the returned function takes it back. */
   onEnd(listener: () => void): () => void {
+    if (!this.alive) {
+      listener()
+      return () => {}
+    }
     this.#endings.add(listener)
     return () => void this.#endings.delete(listener)
   }
@@ -52,6 +56,7 @@ export function clockOf(schedule: Schedule, thread: SimulatedThread): Clock {
     now: () => EPOCH_MS + Math.floor(schedule.nowUs / 1_000),
     monotonic: () => schedule.nowUs / 1_000,
     after(delayMs, task): Cancel {
+      if (Number.isNaN(delayMs)) throw new RangeError('A delay must be a number: NaN')
       if (!thread.alive) return () => {}
       // Timers of both runtimes wait one millisecond at least
       const delayUs = Math.max(1_000, Math.round(delayMs * 1_000))

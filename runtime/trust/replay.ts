@@ -25,15 +25,15 @@ export async function burn(store: Store, id: string, expSeconds: number, nowSeco
     { type: 'put', key: `${EXPIRY}${String(expSeconds).padStart(EXPIRY_DIGITS, '0')}/${id}`, value: nothing },
   ]
   const [swept, oldest] = await Promise.all([store.get(SWEPT), store.list(EXPIRY, { limit: limits.burnSweep })])
-  if (expSeconds <= secondsSwept(swept)) return false
-  const sweep = sweepOf(oldest.entries, nowSeconds)
+  const sweptSeconds = secondsSwept(swept)
+  if (expSeconds <= sweptSeconds) return false
+  const sweep = sweepOf(oldest.entries, nowSeconds, sweptSeconds)
   if (sweep.length > 0) {
     const result = await store.transact(
       [absent, { key: SWEPT, modRevision: swept?.modRevision ?? 0 }], [...marks, ...sweep],
     )
     if (result.succeeded) return true
-    if (result.found[0]) return false
-    // Another has swept meanwhile: this one only marks.
+    // Used before, or another has swept meanwhile: the next line tells.
   }
   const { succeeded } = await store.transact([absent], marks)
   // What was forgotten cannot be told from what is new. Asked last, so that no sweep can come between.
@@ -43,14 +43,16 @@ export async function burn(store: Store, id: string, expSeconds: number, nowSeco
 const secondsSwept = (entry: Entry | undefined): number => (entry ? Number(decoder.decode(entry.value)) : 0)
 
 /** Nothing until a full step has expired: then as many burns have shared its cost. */
-function sweepOf(oldest: readonly Entry[], nowSeconds: number): readonly Operation[] {
+function sweepOf(oldest: readonly Entry[], nowSeconds: number, sweptSeconds: number): readonly Operation[] {
   const newest = oldest.at(-1)
   if (!newest || oldest.length < limits.burnSweep || secondsOf(newest.key) > nowSeconds) return []
   const deletes = oldest.flatMap(({ key }): Operation[] => [
     { type: 'delete', key },
     { type: 'delete', key: USED + key.slice(EXPIRY.length + EXPIRY_DIGITS + 1) },
   ])
-  return [...deletes, { type: 'put', key: SWEPT, value: encoder.encode(String(secondsOf(newest.key))) }]
+  // Never back: a clock that was set back leaves entries older than what was swept before.
+  const until = Math.max(sweptSeconds, secondsOf(newest.key))
+  return [...deletes, { type: 'put', key: SWEPT, value: encoder.encode(String(until)) }]
 }
 
 const secondsOf = (key: string): number => Number(key.slice(EXPIRY.length, EXPIRY.length + EXPIRY_DIGITS))

@@ -74,15 +74,13 @@ replay('fresh ids that come while old ones are swept all get in, each once', asy
   assert.is(new Set(ids.filter((_, index) => answers[index])).size, 100)
 })
 
-replay('an id that others burn and forget while a slow caller is at it is not fresh for that caller', async () => {
-  const store = open()
-  for (let index = 1; index < limits.burnSweep; index++) await burn(store, `k:${index}`, now + 60, now)
-  const between = async (): Promise<void> => {
-    assert.is(await burn(store, 'k:0', now + 60, now), true)
-    assert.is(await burn(store, 'k:later', now + 200, now + 100), true, 'sweeps')
-  }
-  let waiting: (() => Promise<void>) | undefined = between
-  const slow: typeof store = {
+type Open = ReturnType<typeof open>
+const step = Array.from({ length: limits.burnSweep }, (_, index) => index)
+
+/** A caller that others overtake just before its first transaction. */
+function overtaken(store: Open, by: () => Promise<void>): Open {
+  let waiting: (() => Promise<void>) | undefined = by
+  return {
     ...store, id: store.id,
     async transact(compare, operations) {
       const task = waiting
@@ -91,7 +89,43 @@ replay('an id that others burn and forget while a slow caller is at it is not fr
       return store.transact(compare, operations)
     },
   }
+}
+
+replay('an id that others burn and forget while a slow caller is at it is not fresh for that caller', async () => {
+  const store = open()
+  for (const index of step.slice(1)) await burn(store, `k:${index}`, now + 60, now)
+  const slow = overtaken(store, async () => {
+    assert.is(await burn(store, 'k:0', now + 60, now), true)
+    assert.is(await burn(store, 'k:later', now + 200, now + 100), true, 'sweeps')
+  })
   assert.is(await burn(slow, 'k:0', now + 60, now), false)
+})
+
+replay('late marks of expired ids do not take back what was forgotten', async () => {
+  const store = open()
+  let sweepIsDone = (): void => {}
+  const swept = new Promise<void>((resolve) => { sweepIsDone = resolve })
+  const late = step.map((index) => burn(overtaken(store, () => swept), `k:late-${index}`, now + 30, now))
+  for (const index of step) await burn(store, `k:${index}`, now + 60, now)
+  assert.is(await burn(store, 'k:sweeps', now + 200, now + 100), true)
+  sweepIsDone()
+  assert.not((await Promise.all(late)).some(Boolean))
+  assert.is(await burn(store, 'k:0', now + 60, now + 40), false, 'with a sweep due')
+  assert.is(await burn(store, 'k:sweeps the late ones', now + 201, now + 101), true)
+  assert.is(await countOf(store, 'jti/used/'), 2)
+  assert.is(await burn(store, 'k:0', now + 60, now + 40), false)
+})
+
+replay('a slow sweep does not take back what a faster one has forgotten', async () => {
+  const store = open()
+  for (const index of step) await burn(store, `k:${index}`, now + 60, now)
+  const slow = overtaken(store, async () => {
+    await burn(store, 'k:first', now + 900, now + 100)
+    for (const index of step) await burn(store, `k:later-${index}`, now + 250, now + 100)
+    await burn(store, 'k:second', now + 900, now + 300)
+  })
+  assert.is(await burn(slow, 'k:slow', now + 900, now + 100), true)
+  assert.is(await burn(store, 'k:later-0', now + 250, now + 200), false)
 })
 
 replay.run()

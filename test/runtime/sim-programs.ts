@@ -19,7 +19,7 @@ const text = new TextEncoder()
 
 interface Packet { readonly id: number; readonly hops: number; readonly trail: string }
 
-/** Ports alone: several packets wander between three hosts; each stop checks a signature, sleeps, stores and asks another host by HTTP. */
+/** Several packets wander between three hosts; each stop signs, sleeps, hashes by WebCrypto and writes a file. */
 async function runWander(world: World): Promise<void> {
   const platforms = ['ood1', 'node1', 'node2'].map((host) => world.startProcess(host).platform)
   const channels = new Map<Platform, Channel[]>(platforms.map((platform) => [platform, []]))

@@ -3,21 +3,27 @@ import * as x509 from '@peculiar/x509'
 import { jwtVerify, SignJWT } from 'jose'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AlreadyExists, Denied, FolderInUse, InvalidArgument, NotWritable, PortInUse, Unavailable } from '../../runtime/errors.ts'
+import { actor, type ActorDefinition } from '../../runtime/actor.ts'
+import {
+  AlreadyExists, Denied, FolderInUse, InvalidArgument, NotWritable, PortInUse, StartFailed, Unavailable,
+} from '../../runtime/errors.ts'
+import { supervise, worker } from '../../runtime/index.ts'
 import type { HttpRequest, Keys, Platform } from '../../runtime/platform/ports.ts'
+import { call, number, object, protocol, send, string } from '../../runtime/protocol.ts'
 import { createKeys } from '../../runtime/sim/keys.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import {
-  Nondeterminism, SimulationFailed, SimulationLimit, SimulationStalled, simulate, type SimulationResult, type World,
+  Nondeterminism, SimulationFailed, SimulationStalled, simulate, type SimulateOptions, type SimulationResult,
+  type World,
 } from '../../runtime/sim/simulate.ts'
 
 const text = new TextEncoder()
 
-const simulateWith = (program: (world: World) => Promise<void>, options: { seed?: number; maxEvents?: number; maxVirtualMs?: number } = {}):
+const simulateWith = (program: (world: World) => Promise<void>, options: Partial<SimulateOptions> = {}):
   Promise<SimulationResult> => simulate({ seed: 1, keys: 'cheap', modules: new Map(), maxEvents: 10_000, maxVirtualMs: 86_400_000, ...options }, program)
 
 /** The cause of the failure that the run must end with. */
-async function failureOf(program: (world: World) => Promise<void>, options = {}): Promise<Error> {
+async function failureOf(program: (world: World) => Promise<void>, options: Partial<SimulateOptions> = {}): Promise<Error> {
   try {
     await simulateWith(program, options)
   } catch (error) {
@@ -92,17 +98,14 @@ time('what is to run soon runs after all that is ready, before the next event', 
 })
 
 time('a program that waits for what cannot happen ends as a stall that names the wait', async () => {
-  const error = await failureOf(async (world) => {
-    world.startProcess('ood1').platform.transport.serveHttp(
-      { hostname: '127.0.0.1', port: 80, bodyBytesMax: 10, requestMsMax: 1_000_000_000 }, () => new Promise(() => {}),
-    )
-    await pause(world, 1)
-    await Promise.race([world.http('ood1', 80, get('/')), new Promise(() => {})])
-  }, { maxVirtualMs: 1_000_000 })
-  assert.instance(error, SimulationLimit)
-  assert.match(error.message, 'observer waits for GET / of ood1:80')
-  const stall = await failureOf(() => new Promise(() => {}))
+  const stall = await failureOf(async (world) => {
+    const { platform } = world.startProcess('ood1')
+    const spawned = platform.host.spawn({ name: 'mute', permissions: {}, heapMbMax: 64 })
+    await spawned.terminate()
+    await spawned.control.inspect()
+  })
   assert.instance(stall, SimulationStalled)
+  assert.match(stall.message, 'ood1/1 waits for inspect of ood1/1/mute')
 })
 
 time('a program without an end is stopped by the number of events and by virtual time', async () => {
@@ -322,6 +325,90 @@ processes('files keep their modes, refuse a taken name and a path outside, and a
   })
 })
 
+const workers = suite('simulated workers')
+
+const Probe = protocol('probe', { read: call(object({}), number()), burst: send(object({})), keep: call(object({ text: string() }), number()) })
+const probeUrl = new URL('probe.js', 'sim:///')
+const probe = (start: Parameters<typeof actor<typeof Probe>>[2]): ReadonlyMap<string, ActorDefinition> =>
+  new Map([[probeUrl.href, actor(Probe, {}, start) as unknown as ActorDefinition]])
+const superviseProbe = (platform: Platform) => supervise([worker(Probe, probeUrl)], { platform, host: 'ood1', stores: '/stores' })
+const neverKeeps = { burst: () => {}, keep: () => 0 }
+
+workers('a planted Date.now in an actor fails the run and is named, though the caller only sees a failed call', async () => {
+  const modules = probe(() => ({ ...neverKeeps, read: () => Date.now() }))
+  const error = await failureOf(async (world) => {
+    const zone = await superviseProbe(world.startProcess('ood1').platform)
+    await zone.get(Probe).read({}).catch(() => {})
+  }, { modules })
+  assert.instance(error, Nondeterminism)
+  assert.match(error.message, /^Date\.now .* called at .*sim\.test\.[tj]s:\d+/)
+})
+
+workers('an actor that throws outside a call ends its worker, and the supervisor starts it again', async () => {
+  const modules = probe(({ clock, self }) => ({
+    ...neverKeeps, read: () => self.incarnation, burst: () => void clock.after(1, () => { throw new Error('Planted') }),
+  }))
+  await simulateWith(async (world) => {
+    const zone = await superviseProbe(world.startProcess('ood1').platform)
+    const reasons: string[] = []
+    zone.trace.on('actor', ({ state, reason }) => { if (state === 'died') reasons.push(reason) })
+    const incarnation = await zone.get(Probe).read({})
+    zone.get(Probe).burst({})
+    await pause(world, 2_000)
+    assert.equal(reasons, ['Planted'])
+    assert.ok(await zone.get(Probe).read({}) > incarnation)
+  }, { modules })
+})
+
+workers('a process killed at any event keeps every write that was answered, and none that was not begun', async () => {
+  const modules = probe(({ store }) => ({
+    ...neverKeeps, read: () => store.revision(), keep: ({ text: value }) => store.put(value, text.encode(value)),
+  }))
+  const outcomes = new Set<string>()
+  for (let killAt = 1; killAt <= 40; killAt++) {
+    let [begun, answered, lines] = [0, 0, 0]
+    let kill = (): void => {}
+    await simulateWith(async (world) => {
+      const first = world.startProcess('ood1')
+      kill = () => first.kill()
+      const writing = async (): Promise<void> => {
+        const zone = await superviseProbe(first.platform)
+        for (const each of ['a', 'b', 'c', 'd', 'e', 'f']) {
+          begun++
+          await zone.get(Probe).keep({ text: each })
+          answered++
+        }
+      }
+      void writing()
+      await pause(world, 1_000)
+      first.kill()
+      const again = await superviseProbe(world.startProcess('ood1').platform)
+      const kept = await again.get(Probe).read({})
+      assert.ok(kept >= answered && kept <= begun, `killed at event ${killAt}: ${begun} begun, ${kept} kept, ${answered} answered`)
+      outcomes.add(`${begun - kept} lost, ${kept - answered} kept without an answer`)
+    }, { modules, onLine: () => { if (++lines === killAt) kill() } })
+  }
+  assert.equal([...outcomes].sort(), ['0 lost, 0 kept without an answer', '0 lost, 1 kept without an answer', '1 lost, 0 kept without an answer'])
+})
+
+workers('a module that the simulation was not given fails the start, and the worker says which', async () => {
+  await simulateWith(async (world) => {
+    const start = superviseProbe(world.startProcess('ood1').platform)
+    const error = await start.then(() => undefined, (thrown: unknown) => thrown as Error)
+    assert.instance(error, StartFailed)
+    assert.match(error?.message ?? '', 'sim:///probe.js')
+  })
+})
+
+workers('a supervisor and its actors live for a simulated day, heartbeats and all', async () => {
+  const result = await simulateWith(async (world) => {
+    const zone = await superviseProbe(world.startProcess('ood1').platform)
+    await pause(world, 86_400_000)
+    assert.is(await zone.get(Probe).read({}), 1)
+  }, { modules: probe(() => ({ ...neverKeeps, read: () => 1 })), maxEvents: 1_000_000, maxVirtualMs: 90_000_000 })
+  assert.ok(result.events > 3 * 86_400, `too few events: ${result.events}`)
+})
+
 const http = suite('simulated HTTP')
 
 const get = (path: string, body = ''): HttpRequest =>
@@ -441,4 +528,4 @@ function flip(bytes: Uint8Array, bit: number): Uint8Array {
   return copy
 }
 
-for (const each of [time, random, traps, channels, processes, http]) each.run()
+for (const each of [time, random, traps, channels, processes, workers, http]) each.run()

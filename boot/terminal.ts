@@ -1,0 +1,99 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import process from 'node:process'
+import { workersUnrestricted } from '../runtime/platform/worker-deno.ts'
+import { exitCodes } from './errors.ts'
+
+/** The process as the command line sees it: arguments, streams, signals and the few files a person names. */
+export interface Terminal {
+  readonly args: readonly string[]
+  /** The name this program was called by: `zonewright`, `rks` or `rkl`. */
+  readonly name: string
+  /** What a person types here to call it: `npx zonewright` in a checkout. */
+  readonly invocation: string
+  readonly colours: boolean
+  /** Columns of the terminal, undefined when the output goes elsewhere. */
+  readonly columns: number | undefined
+  out(line: string): void
+  error(line: string): void
+  /** Settles at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+  interrupted(): Promise<string>
+  read(path: string): Promise<string>
+  absolute(path: string): string
+  temporaryFolder(): Promise<string>
+  removeFolder(path: string): Promise<void>
+  /** On Deno: workers cannot be restricted, and why. Known once a worker was started. */
+  workersUnrestricted(): string | undefined
+  /** Lets the process end by itself, with this exit code. */
+  close(exitCode: number): void
+}
+
+const NAMES = ['zonewright', 'rks', 'rkl']
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** npm passes on the SIGINT that the terminal has sent us too: one Ctrl-C arrives twice (npm run-script, signal-manager). */
+const SAME_PRESS_MS = 500
+/** Longest delay of a timer. Nothing else keeps this process alive: timers and workers of the runtime do not. */
+const LONGEST_MS = 2_147_483_647
+
+export function openTerminal(): Terminal {
+  const { stdout, stderr, env } = process
+  const alive = setInterval(() => {}, LONGEST_MS)
+  for (const stream of [stdout, stderr]) stream.on('error', ignoreClosedPipe)
+  const signals = listenForSignals()
+  const called = basename(process.argv[1] ?? '')
+  const name = NAMES.includes(called) ? called : 'zonewright'
+  return {
+    args: process.argv.slice(2),
+    name,
+    invocation: invocationOf(name, called),
+    colours: stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
+    columns: stdout.isTTY === true ? stdout.columns || 80 : undefined,
+    out: (line) => void stdout.write(`${line}\n`),
+    error: (line) => void stderr.write(`${line}\n`),
+    interrupted: signals.interrupted,
+    read: (path) => readFile(path, 'utf8'),
+    absolute: (path) => resolve(path),
+    temporaryFolder: () => mkdtemp(join(tmpdir(), 'zonewright-')),
+    removeFolder: (path) => rm(path, { recursive: true, force: true }),
+    workersUnrestricted,
+    close(exitCode) {
+      process.exitCode = exitCode
+      signals.close()
+      clearInterval(alive)
+    },
+  }
+}
+
+/** A reader that went away (`| head`) is no reason to leave a zone in the middle. */
+function ignoreClosedPipe(error: Error & { code?: string }): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+}
+
+function invocationOf(name: string, called: string): string {
+  if (process.versions['deno'] !== undefined) return `deno task ${name}`
+  const onPath = called === name && !process.env['npm_command']
+  return onPath ? name : `npx ${name}`
+}
+
+function listenForSignals() {
+  let listening: Promise<string> | undefined
+  let remove = (): void => {}
+  return {
+    interrupted(): Promise<string> {
+      listening ??= new Promise((settle) => {
+        let firstMs: number | undefined
+        const listener = (signal: string): void => {
+          const nowMs = performance.now()
+          if (firstMs !== undefined && nowMs - firstMs >= SAME_PRESS_MS) process.exit(exitCodes['Interrupted'])
+          firstMs ??= nowMs
+          settle(signal)
+        }
+        for (const signal of SIGNALS) process.on(signal, listener)
+        remove = () => SIGNALS.forEach((signal) => process.off(signal, listener))
+      })
+      return listening
+    },
+    close: () => remove(),
+  }
+}

@@ -1,0 +1,180 @@
+import systemConfigActor from '../../actors/system-config/actor.ts'
+import { zoneDocumentType, type SystemConfig } from '../../actors/system-config/protocol.ts'
+import { deviceDocumentType } from '../../actors/records.ts'
+import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
+import { Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
+import { createCrypto } from '../../runtime/platform/crypto.ts'
+import type { Clock, SigningKey } from '../../runtime/platform/ports.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import { createMemoryStore } from '../../runtime/store/memory.ts'
+import type { Store } from '../../runtime/store/store.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { createDenialLog, type DenialLog } from '../../runtime/trust/denial.ts'
+import { signDocument } from '../../runtime/trust/keys.ts'
+import { signToken, type TokenClaims } from '../../runtime/trust/token.ts'
+
+/** system-config as its host starts it, on a memory store; calls come in as the runtime hands them to an actor. */
+export const crypto = await createCrypto()
+const START_MS = 1_795_000_000_000
+const key = (): SigningKey => crypto.generate(systemRandom)
+
+export const peer = (actor: string, changes: Partial<Peer> = {}): Peer => ({
+  zone: 'z1', host: 'ood1', actor, runtimeType: 'service', incarnation: 1, kid: `${actor}-link-1`, ...changes,
+})
+
+export interface Running {
+  readonly lifecycle: Lifecycle
+  readonly steps: { number: number; evidence: Evidence }[]
+  readonly said: string[]
+  readonly denials: DenialLog
+  /** A caller on a link of its own, which presents this token with every call. */
+  as(token: string | undefined, from?: Peer, link?: string): Client<typeof SystemConfig>
+  stop(): void
+}
+
+export interface TestZone {
+  readonly store: Store
+  readonly owner: SigningKey
+  readonly device: SigningKey
+  readonly hub: SigningKey
+  readonly other: SigningKey
+  readonly env: Record<string, string>
+  now: number
+  /** Tokens of each kind that system-config meets. */
+  readonly tokens: Readonly<Record<'boot' | 'device' | 'verifyHub' | 'root', (changes?: Partial<TokenClaims>, by?: SigningKey) => string>>
+    & { session(appid: string, changes?: Partial<TokenClaims>): string }
+  bootConfig(changes?: object): string
+  start(env?: Record<string, string>): Promise<Running>
+  /** Starts it and makes the boot transaction, with these keys beside `boot/config`. */
+  booted(more?: Record<string, string>): Promise<Running>
+  boot(running: Running, more?: Record<string, string>): Promise<{ revision: number }>
+}
+
+let links = 0
+
+export function testZone(): TestZone {
+  const [owner, device, hub, other] = [key(), key(), key(), key()]
+  const clock: Clock = {
+    now: () => zone.now, monotonic: () => zone.now, after: () => () => {}, soon: (task) => queueMicrotask(task),
+  }
+  const store = createMemoryStore({ clock, random: systemRandom })
+  const deviceDocument = {
+    zone: 'z1', name: 'ood1', role: 'ood', key: device.public.jwk, owner: 'alice', iat: START_MS / 1000,
+  }
+  const token = (by: SigningKey, claims: Omit<TokenClaims, 'iat' | 'exp' | 'jti' | 'epoch'>, life: number, changes: Partial<TokenClaims> = {}) => {
+    const iat = Math.floor(zone.now / 1000)
+    return signToken(by, { iat, exp: iat + life, jti: toBase64url(systemRandom.bytes(12)), epoch: 0, ...claims, ...changes })
+  }
+  const aud = ['system-config']
+  const zone: TestZone = {
+    store, owner, device, hub, other, now: START_MS,
+    env: {
+      BUCKYOS_ZONE_DOC: signDocument(owner, zoneDocumentType, { zone: 'z1', root: owner.public.jwk }),
+      BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, deviceDocument),
+    },
+    tokens: {
+      boot: (changes, by = device) => token(by, {
+        iss: 'ood1', sub: 'scheduler', aud, token_use: 'boot', appid: 'scheduler', runtime_type: 'kernel-service',
+      }, 900, changes),
+      device: (changes, by = device) => token(by, {
+        iss: 'ood1', sub: 'ood1', aud, token_use: 'session', appid: 'node-daemon', runtime_type: 'ood',
+      }, 900, changes),
+      verifyHub: (changes, by = hub) => token(by, {
+        iss: 'verify-hub', sub: 'verify-hub', aud, token_use: 'session', appid: 'verify-hub', runtime_type: 'kernel-service',
+      }, 900, changes),
+      root: (changes, by = owner) => token(by, {
+        iss: 'root', sub: 'root', aud, token_use: 'root', appid: 'cli', runtime_type: 'user',
+      }, 300, changes),
+      session: (appid, changes) => token(hub, {
+        iss: 'verify-hub', sub: 'ood1', aud: [appid, 'system-config'], token_use: 'session', appid, sid: `sid-${appid}`,
+        runtime_type: 'kernel-service',
+      }, 900, changes),
+    },
+    bootConfig: (changes = {}) =>
+      JSON.stringify({ zone: 'z1', root: owner.public.jwk, verifyHub: [hub.public.jwk], epoch: 0, ...changes }),
+    async start(env = {}) {
+      const stopping = new AbortController()
+      const { start, steps, said } = actorStart(zone, clock, { ...zone.env, ...env }, stopping.signal)
+      const serving = await systemConfigActor.start(start as never) as { handlers: Handlers<typeof SystemConfig>; lifecycle: Lifecycle }
+      return {
+        lifecycle: serving.lifecycle, steps, said, denials: start.denials, stop: () => stopping.abort(),
+        as: (text, from = peer('test'), link = `link-${++links}`) => clientOf(serving, text, from, link),
+      }
+    },
+    boot: (running, more = {}) => running.as(zone.tokens.boot(), peer('boot-scheduler')).execTx({
+      actions: Object.fromEntries(Object.entries({ 'boot/config': zone.bootConfig(), ...more })
+        .map(([name, value]) => [name, { action: 'create' as const, value }])),
+      mainKey: { key: 'boot/config', revision: 0 },
+    }),
+    async booted(more = {}) {
+      const running = await zone.start()
+      await zone.boot(running, more)
+      return running
+    },
+  }
+  return zone
+}
+
+function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, stopping: AbortSignal) {
+  const steps: Running['steps'] = []
+  const said: string[] = []
+  const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
+  const start: Omit<ActorStart<{}>, 'transport'> = {
+    store: zone.store, clock, random: systemRandom, keys: crypto, needs: {}, env, secrets: {}, stopping,
+    log: { info: say, warn: say, error: say },
+    denials: createDenialLog({ random: systemRandom, clock }),
+    background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
+    step: (_, number, evidence) => void steps.push({ number, evidence }),
+    self: { zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own' },
+  }
+  return { start, steps, said }
+}
+
+/** As runtime/link/serve.ts does it: the token is judged for each call, and the verdict is the call's principal. */
+function clientOf(
+  { handlers, lifecycle }: { handlers: Handlers<typeof SystemConfig>; lifecycle: Lifecycle }, token: string | undefined, from: Peer, link: string,
+): Client<typeof SystemConfig> {
+  const context = async (method: string, signal: AbortSignal): Promise<never> => ({
+    principal: token === undefined
+      ? { sub: from.actor, appid: from.actor, runtimeType: from.runtimeType, sudo: false }
+      : await lifecycle.authenticate!(token, from, { method, link }),
+    peer: from, token, signal, deadline: Infinity,
+  }) as never
+  const call = (method: string) => async (args: never) =>
+    (handlers as unknown as Record<string, (args: never, cx: never) => unknown>)[method]!(args, await context(method, new AbortController().signal))
+  const watch = async function* (args: never, settings?: { signal?: AbortSignal }) {
+    yield* handlers.watch(args, await context('watch', settings?.signal ?? new AbortController().signal))
+  }
+  const methods = Object.keys(handlers).map((method) => [method, method === 'watch' ? watch : call(method)])
+  return Object.fromEntries(methods) as Client<typeof SystemConfig>
+}
+
+/** The error of this class that `run` must end with. */
+export async function failure(Class: ErrorClass, run: () => unknown): Promise<ZonewrightError> {
+  let answer: unknown
+  try {
+    answer = await run()
+  } catch (error) {
+    if (error instanceof Class) return error
+    throw error
+  }
+  throw new Error(`Nothing was thrown: ${JSON.stringify(answer)}`)
+}
+
+/** The reason that `run` is denied for. */
+export const denied = async (run: () => unknown): Promise<unknown> => (await failure(Denied, run)).details['reason']
+
+export type Change = { type: 'put' | 'delete'; key: string; value: string; revision: number }
+
+/** The first `count` items, then the stream is ended. */
+export async function take(stream: AsyncIterable<Change>, count: number): Promise<Change[]> {
+  const taken: Change[] = []
+  for await (const change of stream) {
+    taken.push(change)
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+export const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))

@@ -1,0 +1,279 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { InvalidKey, InvalidPath, KeyExists, KeyNotFound } from '../../actors/system-config/protocol.ts'
+import { Denied, InvalidArgument, RevisionMismatch } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { denied, failure, take, testZone, type Change } from './system-config-zone.ts'
+
+/** A booted zone and root, who may do all of this; who else may is the matter of other tests. */
+async function rooted() {
+  const zone = testZone()
+  const running = await zone.booted()
+  return { zone, running, kv: running.as(zone.tokens.root()) }
+}
+
+test('a key that is set, created, changed, deleted and made again never meets a revision it had before', async () => {
+  const { kv } = await rooted()
+  const key = 'services/notes/spec'
+  const revisions = [
+    await kv.create({ key, value: 'one' }), await kv.set({ key, value: 'two' }), await kv.append({ key, value: '+' }),
+    await kv.delete({ key }), await kv.create({ key, value: 'three' }), await kv.delete({ key }), await kv.set({ key, value: '4' }),
+  ].map(({ revision }) => revision)
+  assert.equal(revisions, [...new Set(revisions)].sort((a, b) => a - b))
+  assert.equal(await kv.get({ key }), { value: '4', revision: revisions.at(-1)! })
+  await failure(KeyExists, () => kv.create({ key, value: 'x' }))
+  for (const revision of [0, ...revisions.slice(0, -1)]) {
+    await failure(RevisionMismatch, () =>
+      kv.execTx({ actions: { [key]: { action: 'update', value: 'stale' } }, mainKey: { key, revision } }))
+  }
+  const { revision } = await kv.execTx({
+    actions: { [key]: { action: 'update', value: 'fresh' } }, mainKey: { key, revision: revisions.at(-1)! },
+  })
+  assert.equal(await kv.get({ key }), { value: 'fresh', revision })
+})
+
+test('what needs a key that is there says KeyNotFound, and get answers null', async () => {
+  const { kv } = await rooted()
+  const key = 'services/none/spec'
+  assert.is(await kv.get({ key }), null)
+  await failure(KeyNotFound, () => kv.delete({ key }))
+  await failure(KeyNotFound, () => kv.append({ key, value: 'x' }))
+  await failure(KeyNotFound, () => kv.setByJsonPath({ key, path: '/a', value: '1' }))
+  await failure(KeyNotFound, () => kv.execTx({ actions: { [key]: { action: 'update', value: 'x' } } }))
+  await failure(KeyNotFound, () => kv.execTx({ actions: { [key]: { action: 'remove' } } }))
+  assert.is(await kv.get({ key }), null)
+})
+
+test('a transaction writes all its keys at one revision, or nothing when one action cannot be', async () => {
+  const { kv } = await rooted()
+  await kv.set({ key: 'a/there', value: '{"x":1}' })
+  const { revision } = await kv.execTx({ actions: {
+    'kv://a/new': { action: 'create', value: 'n' }, 'a/there': { action: 'set_by_path', all_set: { '/y/z': [2], '/x': null } },
+  } })
+  assert.equal((await kv.dump({ prefixes: ['a'] })).items, [
+    { key: 'a/new', value: 'n', revision }, { key: 'a/there', value: '{"y":{"z":[2]}}', revision },
+  ])
+  const before = await kv.dump({ prefixes: ['a'] })
+  for (const [Class, wrong] of [
+    [KeyExists, { 'a/new': { action: 'create', value: 'again' } }],
+    [KeyNotFound, { 'a/none': { action: 'remove' } }],
+    [InvalidPath, { 'a/new': { action: 'set_by_path', all_set: { '/b': 1 } } }],
+    [InvalidKey, { 'a/../b': { action: 'create', value: '' } }],
+    [InvalidKey, { 'a/there': { action: 'remove' }, 'kv://a/there': { action: 'remove' } }],
+  ] as const) {
+    await failure(Class, () => kv.execTx({ actions: { 'a/other': { action: 'create', value: 'o' }, ...wrong } }))
+  }
+  await failure(InvalidArgument, () => kv.execTx({ actions: {} }))
+  assert.equal(await kv.dump({ prefixes: ['a'] }), before)
+})
+
+test('a failed main key says which revision was expected and which is there, and comes before all else', async () => {
+  const { kv } = await rooted()
+  const { revision } = await kv.set({ key: 'a/guard', value: '' })
+  const error = await failure(RevisionMismatch, () => kv.execTx({
+    actions: { 'a/none': { action: 'remove' } }, mainKey: { key: 'a/guard', revision: 0 },
+  }))
+  assert.is(error.message, `Revision mismatch for key a/guard: expected 0, actual ${revision}`)
+  assert.equal(error.details, { key: 'a/guard', expected: 0, actual: revision })
+})
+
+test('nothing that writers at the same time add is lost: 64 appends, 64 paths of one object, 64 counted updates', async () => {
+  const { kv } = await rooted()
+  await kv.set({ key: 'a/text', value: '' })
+  await kv.set({ key: 'a/object', value: '{}' })
+  await kv.set({ key: 'a/count', value: '0' })
+  const increment = async (): Promise<void> => {
+    for (;;) {
+      const { value, revision } = (await kv.get({ key: 'a/count' }))!
+      try {
+        await kv.execTx({
+          actions: { 'a/count': { action: 'update', value: String(Number(value) + 1) } }, mainKey: { key: 'a/count', revision },
+        })
+        return
+      } catch (error) {
+        if (!(error instanceof RevisionMismatch)) throw error
+      }
+    }
+  }
+  const writers = Array.from({ length: 64 }, (_, index) => [
+    kv.append({ key: 'a/text', value: `[${index}]` }),
+    kv.setByJsonPath({ key: 'a/object', path: `/k${index}`, value: String(index) }),
+    increment(),
+  ])
+  await Promise.all(writers.flat())
+  const text = (await kv.get({ key: 'a/text' }))!.value
+  assert.equal(text.match(/\[\d+\]/g)!.sort(), Array.from({ length: 64 }, (_, index) => `[${index}]`).sort())
+  assert.is(Object.keys(JSON.parse((await kv.get({ key: 'a/object' }))!.value)).length, 64)
+  assert.is((await kv.get({ key: 'a/count' }))!.value, '64')
+})
+
+test('of 64 creations of one key at the same time one wins', async () => {
+  const { kv } = await rooted()
+  const results = await Promise.allSettled(Array.from({ length: 64 }, (_, index) => kv.create({ key: 'a/one', value: String(index) })))
+  const won = results.flatMap((result, index) => result.status === 'fulfilled' ? [index] : [])
+  assert.is(won.length, 1)
+  for (const result of results) if (result.status === 'rejected') assert.instance(result.reason, KeyExists)
+  assert.is((await kv.get({ key: 'a/one' }))!.value, String(won[0]))
+})
+
+test('a JSON path makes the objects on its way, walks nothing but objects, and never reaches a prototype', async () => {
+  const { kv } = await rooted()
+  const key = 'nodes/ood1/config'
+  await kv.set({ key, value: '{"state":"running","list":[1]}' })
+  const at = (path: string, value: string) => kv.setByJsonPath({ key, path, value })
+  await at('/kernel/scheduler/target', '"running"')
+  await at('/kernel/scheduler/__proto', 'true')
+  await at('/state', 'null')
+  await at('/nothing/there', 'null')
+  assert.is((await kv.get({ key }))!.value, '{"list":[1],"kernel":{"scheduler":{"target":"running","__proto":true}}}')
+  for (const path of [
+    '', '/', 'a', 'a/b', '//a', '/a/', '/list/0', '/kernel/scheduler/target/deeper', '/__proto__', '/__proto__/polluted',
+    '/kernel/constructor/prototype/polluted', '/prototype', '/a'.repeat(limits.jsonPathSegments + 1),
+  ]) {
+    await failure(InvalidPath, () => at(path, '1'))
+  }
+  assert.is(({} as Record<string, unknown>)['polluted'], undefined)
+  await failure(InvalidArgument, () => at('/a', 'no JSON'))
+  await kv.set({ key, value: 'no JSON' })
+  await failure(InvalidPath, () => at('/a', '1'))
+  await kv.set({ key, value: '[]' })
+  await failure(InvalidPath, () => at('/a', '1'))
+})
+
+test('kv:// and the bare path are one key, and no other spelling gets anywhere', async () => {
+  const { kv } = await rooted()
+  await kv.set({ key: 'kv://users/did:dev:x_1~@a=b+c.d/doc', value: 'v' })
+  assert.is((await kv.get({ key: 'users/did:dev:x_1~@a=b+c.d/doc' }))!.value, 'v')
+  const keys = [
+    '', 'kv://', 'kv://kv://a', 'kv:///a', '/a', 'a/', 'a//b', 'a/./b', 'a/../b', '..', 'a/..', '../kv/a', 'a\\..\\b', 'a/%2e%2e/b',
+    'a b', 'a\nb', 'a\u0000b', 'a\u007f', 'ä', 'a*', 'a/{x}', 'a,b', 'a?b', 'a#b', '__meta/a', 'a/__revision', 'a/constructor',
+    'x'.repeat(limits.keyBytes), `a/${'x/'.repeat(600)}y`,
+  ]
+  for (const key of keys) {
+    await failure(InvalidKey, () => kv.get({ key }))
+    await failure(InvalidKey, () => kv.set({ key, value: 'v' }))
+    await failure(InvalidKey, () => kv.execTx({ actions: { [key]: { action: 'create', value: 'v' } } }))
+  }
+  const longest = 'x'.repeat(limits.keyBytes - 'kv/'.length)
+  await kv.set({ key: longest, value: 'v' })
+  assert.is((await kv.get({ key: longest }))!.value, 'v')
+})
+
+test('a value is any text up to the limit, and comes back as it was', async () => {
+  const { kv } = await rooted()
+  const key = 'a/value'
+  for (const value of ['', '\u0000\u0001\uFEFF\r\n', 'ünï 💾', 'x'.repeat(limits.valueBytes - 1)]) {
+    await kv.set({ key, value })
+    assert.ok((await kv.get({ key }))!.value === value)
+  }
+  for (const value of ['x'.repeat(limits.valueBytes), 'ü'.repeat(limits.valueBytes / 2), 'half \ud83d']) {
+    await failure(InvalidArgument, () => kv.set({ key, value }))
+    await failure(InvalidArgument, () => kv.execTx({ actions: { 'a/other': { action: 'create', value } } }))
+  }
+  await failure(InvalidArgument, () => kv.append({ key, value: 'x' }))
+})
+
+test('list names the direct children once, in order, and nothing of the actor itself', async () => {
+  const { kv } = await rooted()
+  for (const key of ['l/b', 'l/a/1', 'l/a/2', 'l/a-b', 'l/a.b/c/d', 'l', 'lm/x']) await kv.set({ key, value: '' })
+  assert.equal(await kv.list({ key: 'l' }), ['a', 'a-b', 'a.b', 'b'])
+  assert.equal(await kv.list({ key: 'kv://l/a/' }), ['1', '2'])
+  assert.equal(await kv.list({ key: 'l/b' }), [])
+  assert.equal(await kv.list({ key: 'nowhere' }), [])
+  assert.equal(await kv.list({ key: '' }), ['boot', 'l', 'lm'])
+  await failure(InvalidKey, () => kv.list({ key: '__meta' }))
+})
+
+test('ten thousand keys are listed, dumped and watched', async () => {
+  const { kv } = await rooted()
+  const start = (await kv.set({ key: 'many', value: '' })).revision
+  const name = (index: number): string => `k${String(index).padStart(5, '0')}`
+  for (let batch = 0; batch < 10; batch++) {
+    const actions = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) =>
+      [`many/${name(batch * 1_000 + index)}`, { action: 'create' as const, value: 'v' }]))
+    await kv.execTx({ actions })
+  }
+  const names = Array.from({ length: 10_000 }, (_, index) => name(index))
+  assert.equal(await kv.list({ key: 'many' }), names)
+  assert.equal((await kv.dump({ prefixes: ['many/'] })).items.map(({ key }) => key), names.map((one) => `many/${one}`))
+  const seen = await take(kv.watch({ prefix: 'many/', after: start }), 10_000)
+  assert.equal(seen.map(({ key }) => key), names.map((one) => `many/${one}`))
+})
+
+test('a dump of several prefixes is true at one revision while others write', async () => {
+  const { kv } = await rooted()
+  await kv.execTx({ actions: { 'x/n': { action: 'create', value: '0' }, 'y/n': { action: 'create', value: '0' } } })
+  const writer = (async () => {
+    for (let round = 1; round <= 50; round++) {
+      const value = String(round)
+      await kv.execTx({ actions: { 'x/n': { action: 'update', value }, 'y/n': { action: 'update', value } } })
+    }
+  })()
+  for (let round = 0; round < 50; round++) {
+    const { items, revision } = await kv.dump({ prefixes: ['y', 'x', 'x/n'] })
+    assert.equal(items.map(({ key }) => key), ['x/n', 'y/n'])
+    assert.is(items[0]!.value, items[1]!.value)
+    assert.is(items[0]!.revision, items[1]!.revision)
+    assert.ok(items[0]!.revision <= revision)
+  }
+  await writer
+  await failure(InvalidArgument, () => kv.dump({ prefixes: [] }))
+})
+
+test('a watch goes on from any revision: what a dump shows and what follows it have no gap and nothing twice', async () => {
+  const { kv } = await rooted()
+  const keys = ['w/a', 'w/b', 'w/a/c', 'wx/no', 'w']
+  const writer = (async () => {
+    for (let round = 0; round < 40; round++) {
+      for (const key of keys) await kv.set({ key, value: `${round}` })
+      await kv.delete({ key: 'w/b' })
+    }
+  })()
+  const shape = ({ type, key, value }: Change): string => `${type} ${key} ${value}`
+  const all = await take(kv.watch({ prefix: 'w/', after: 0 }), 160)
+  await writer
+  assert.ok(all.every(({ key }) => ['w/a', 'w/b', 'w/a/c'].includes(key)))
+  assert.is(all.filter(({ type }) => type === 'delete').length, 40)
+  for (let index = 1; index < all.length; index++) assert.ok(all[index]!.revision > all[index - 1]!.revision)
+  for (const cut of [1, 77, 159]) {
+    const rest = await take(kv.watch({ prefix: 'w/', after: all[cut - 1]!.revision }), 160 - cut)
+    assert.equal(rest.map(shape), all.slice(cut).map(shape))
+  }
+  const self = await take(kv.watch({ prefix: 'w', after: 0 }), 200)
+  assert.is(self.filter(({ key }) => key === 'w').length, 40)
+  assert.is(self.some(({ key }) => key === 'wx/no'), false)
+})
+
+test('a watch ends when its caller cancels it, and with Denied when its token has expired', async () => {
+  const { zone, running, kv } = await rooted()
+  const cancel = new AbortController()
+  const cancelled = take(kv.watch({ prefix: 'w/', after: 0 }, { signal: cancel.signal }), 1)
+  cancel.abort()
+  assert.equal(await cancelled, [])
+
+  const device = running.as(zone.tokens.device())
+  const { revision } = await kv.set({ key: 'nodes/a', value: '1' })
+  const stream = device.watch({ prefix: 'nodes/', after: revision - 1 })[Symbol.asyncIterator]()
+  assert.is((await stream.next()).value.key, 'nodes/a')
+  zone.now += 901_000
+  await running.as(zone.tokens.root()).set({ key: 'nodes/a', value: '2' })
+  assert.is((await failure(Denied, () => stream.next())).details['reason'], 'token/expired')
+})
+
+test('a root token is good on the one link it came by, and for the life of the token only', async () => {
+  const { zone, running } = await rooted()
+  const token = zone.tokens.root()
+  const first = running.as(token)
+  const both = await Promise.all([first.get({ key: 'boot/config' }), first.list({ key: 'boot' })])
+  assert.is(both.length, 2)
+  assert.is(await denied(() => running.as(token).get({ key: 'boot/config' })), 'token/replayed')
+  await first.set({ key: 'a/b', value: '' })
+  zone.now += 300_000
+  assert.is(await denied(() => first.get({ key: 'a/b' })), 'token/expired')
+  running.stop()
+  const restarted = await zone.start()
+  zone.now -= 300_000
+  assert.is(await denied(() => restarted.as(token).get({ key: 'boot/config' })), 'token/replayed')
+})
+
+test.run()

@@ -1,0 +1,51 @@
+import * as assert from 'uvu/assert'
+import { ZonewrightError } from '../../../runtime/errors.ts'
+import type { Event, Operation, Store } from '../../../runtime/store/store.ts'
+import type { StoreUnderTest } from '../store.ts'
+
+export type Check = (title: string, body: (store: Store, under: StoreUnderTest) => Promise<void>) => void
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value)
+
+/** The promise must reject with this code. */
+export async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
+  const outcome = await promise.then(() => 'no error', (error: unknown) =>
+    error instanceof ZonewrightError ? error.code : `not one of ours: ${String(error)}`)
+  assert.is(outcome, code)
+}
+
+export async function take(events: AsyncIterator<Event>, count: number): Promise<Event[]> {
+  const taken: Event[] = []
+  while (taken.length < count) {
+    const { value, done } = await events.next()
+    assert.not(done, `the watch ended after ${taken.length} of ${count} events`)
+    taken.push(value as Event)
+  }
+  return taken
+}
+
+/** Runs `body` with an open watch, and ends it. */
+export async function watching(
+  store: Store, prefix: string, after: number, body: (events: AsyncIterator<Event>, stop: AbortController) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController()
+  const events = store.watch(prefix, { after, signal: stop.signal })[Symbol.asyncIterator]()
+  try {
+    await body(events, stop)
+  } finally {
+    stop.abort()
+    await events.return?.()
+  }
+}
+
+export async function until(reached: () => Promise<boolean>, withinMs: number): Promise<void> {
+  for (let waited = 0; waited < withinMs; waited += 25) {
+    if (await reached()) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  assert.unreachable(`not reached within ${withinMs} ms`)
+}
+
+export const put = (key: string, value = ''): Operation => ({ type: 'put', key, value: bytes(value) })
+export const keysOf = (list: readonly { key: string }[]): string[] => list.map(({ key }) => key)
