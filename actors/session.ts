@@ -3,9 +3,9 @@ import { limits } from '../runtime/limits.ts'
 import type { Evidence } from '../runtime/actor.ts'
 import type { Clock, Random } from '../runtime/platform/ports.ts'
 import type { Client, Infer } from '../runtime/protocol.ts'
+import { pause } from '../runtime/within.ts'
 import { bootStep } from './boot-steps.ts'
 import type { NodeDaemon } from './node-daemon/protocol.ts'
-import { pause } from './pause.ts'
 import type { TokenPair, VerifyHub } from './verify-hub/protocol.ts'
 
 type Pair = Infer<typeof TokenPair>

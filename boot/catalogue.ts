@@ -11,7 +11,7 @@ import { worker, type ActorSpec } from '../runtime/supervisor.ts'
 /** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
 export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorSpec[] {
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
-  const store = (name: string) => ({ write: [`${stores}/${name}`], ffi: true })
+  const store = (name: string) => ({ write: [`${stores}/${name}`] })
   return [
     worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), { ...kernel, permissions: store('system-config') }),
@@ -23,6 +23,6 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
       runtimeType: 'gateway', manual: true, env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
       permissions: { net: ['127.0.0.1', '0.0.0.0', 'localhost'] },
     }),
-    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), { runtimeType: 'service', manual: true }),
+    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), { runtimeType: 'service', manual: true, permissions: store('service') }),
   ]
 }

@@ -100,7 +100,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     callerOf: (protocol) => callers.get(protocol),
     introduce: (introduction, end) => (introduction.role === 'initiator' ? call(introduction, end) : serve(introduction, end)),
     async run(given) {
-      const opened = start.stores === undefined
+      const opened = start.stores === undefined || definition.stateless
         ? createMemoryStore({ clock, random: random.fork('store') })
         : await platform.stores(start.stores).open(start.actor)
       store = opened

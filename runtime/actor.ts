@@ -125,12 +125,15 @@ export interface ActorOptions<N extends Needs> {
   readonly needs?: N
   /** Calls that may wait; default `limits.mailbox`. */
   readonly mailbox?: number
+  /** Keeps nothing across restarts: its store is in memory. */
+  readonly stateless?: boolean
 }
 
 export interface ActorDefinition<P extends Protocol = Protocol, N extends Needs = Needs> {
   readonly protocol: P
   readonly needs: N
   readonly mailbox: number
+  readonly stateless: boolean
   readonly start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>
 }
 
@@ -149,5 +152,7 @@ export function actor<P extends Protocol, const N extends Needs = {}>(
   options: ActorOptions<N>,
   start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>,
 ): ActorDefinition<P, N> {
-  return { protocol, needs: options.needs ?? ({} as N), mailbox: options.mailbox ?? limits.mailbox, start }
+  return {
+    protocol, needs: options.needs ?? ({} as N), mailbox: options.mailbox ?? limits.mailbox, stateless: options.stateless ?? false, start,
+  }
 }

@@ -2,7 +2,7 @@ import type { ActorDefinition } from './actor.ts'
 import { RestartLimit, StartFailed, ZonewrightError } from './errors.ts'
 import { limits } from './limits.ts'
 import { startOrder, withDependents } from './needs.ts'
-import type { Clock, Platform, SigningKey, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
+import type { Cancel, Clock, Platform, SigningKey, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
 import type { Client, Protocol } from './protocol.ts'
 import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { RestartBudget } from './restart.ts'
@@ -87,6 +87,7 @@ export class Supervisor {
   /** Names in the order in which they were first asked to serve; stopped in reverse. */
   readonly #started: string[] = []
   #stopping = false
+  #release: Cancel = () => {}
 
   constructor(options: SupervisorOptions, specs: readonly ActorSpec[]) {
     this.#options = options
@@ -107,6 +108,7 @@ export class Supervisor {
 
   /** Spawns the workers and loads the modules, all at once; nothing serves yet. Their needs must form no circle. */
   async load(): Promise<void> {
+    this.#release = this.#options.platform.host.hold()
     await Promise.all([...this.#actors.values()].map((actor) => this.#load(actor)))
     startOrder(this.#graph())
     this.#beat()
@@ -164,6 +166,7 @@ export class Supervisor {
     this.#introducer.close()
     await Promise.all([...this.#threads.values()].map((thread) => thread.worker.terminate()))
     this.#threads.clear()
+    this.#release()
   }
 
   /** A client of an actor; its calls speak for this host's supervisor unless they carry a token. */

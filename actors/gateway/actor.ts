@@ -16,6 +16,7 @@ const APPID = 'gateway'
 /** The zone's way in by HTTP. It routes: what a path means belongs to the actor behind it. */
 export default actor(Gateway, {
   needs: { supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
+  stateless: true,
 }, async (start) => {
   const { needs, transport, clock, random, env, stopping, background, step, self } = start
   step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })

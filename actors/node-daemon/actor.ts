@@ -14,7 +14,9 @@ import { NodeDaemon } from './protocol.ts'
  * The OOD's daemon (seed: OOD, LOGIN_TYPE self): reads its node config by a session that the device key signs, and
  * drives services to it, each with a login token in its ENV.
  */
-export default actor(NodeDaemon, { needs: { supervision: Supervision, systemConfig: SystemConfig } }, (start) => {
+export default actor(NodeDaemon, {
+  needs: { supervision: Supervision, systemConfig: SystemConfig }, stateless: true,
+}, (start) => {
   const { needs, clock, random, keys, env, secrets, log, stopping, background, self, denials } = start
   const pem = secrets['device-key']
   if (pem === undefined) throw new StartFailed('The node daemon was not given the device key')

@@ -17,7 +17,7 @@ const APPID = 'scheduler'
 const roundKey = 'system/scheduler/snapshot'
 
 export default actor(Scheduler, {
-  needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
+  needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon }, stateless: true,
 }, async (start) => {
   const { needs, clock, random, keys, env, log, stopping, background, step, self } = start
   step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })

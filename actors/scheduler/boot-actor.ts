@@ -13,7 +13,9 @@ import { BootScheduler } from './protocol.ts'
 import { readDeviceBy } from './read-device.ts'
 
 /** Seed: BOOT 2. Runs once, before there is a verify-hub to log in to; its ENV holds all that it knows. */
-export default actor(BootScheduler, { needs: { systemConfig: SystemConfig, vault: Vault } }, ({ needs, env, keys, self, step }) => {
+export default actor(BootScheduler, {
+  needs: { systemConfig: SystemConfig, vault: Vault }, stateless: true,
+}, ({ needs, env, keys, self, step }) => {
   const token = fromEnv(env, 'SCHEDULER_SESSION_TOKEN')
   const deviceDocument = fromEnv(env, 'BUCKYOS_THIS_DEVICE')
   const zone = zoneIn(fromEnv(env, 'BUCKYOS_ZONE_DOC'))

@@ -29,7 +29,7 @@ export interface Policy {
 }
 
 const NAME = /^[A-Za-z0-9._~@:+=-]{1,128}$/
-const PATTERN_SEGMENT = /^([A-Za-z0-9._~@:+=-]+|\*|\{[A-Za-z0-9_-]+\})$/
+const PATTERN_SEGMENT = /^(?!\.{1,2}$)([A-Za-z0-9._~@:+=-]+|\*|\{[A-Za-z0-9_-]+\})$/
 const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
   'read': ['read'], 'write': ['write'], 'read|write': ['read', 'write'],
 }

@@ -2,8 +2,8 @@ import { actor, type ActorStart } from '../../runtime/actor.ts'
 import { Denied } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
+import { pause } from '../../runtime/within.ts'
 import { bootStep } from '../boot-steps.ts'
-import { pause } from '../pause.ts'
 import { kv } from '../records.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { linkAllowed } from '../trust-matrix.ts'
@@ -72,10 +72,10 @@ export default actor(VerifyHub, { needs }, async (start) => {
 
 /** Loads the key and what it must match. @throws VerifyHubKeyMismatch */
 async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
-  const { clock, random, keys, store, self, denials } = start
+  const { clock, random, keys, store, self, denials, env } = start
   const key = await readSigningKey(start.needs.vault, keys)
   const session = selfSession({ key, clock, random: random.fork('self'), linkKid: self.linkKid })
-  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session })
+  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session, epoch: Number(env['ZONEWRIGHT_EPOCH'] ?? 0) })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
   return {
     clock, random: random.fork('sessions'), keys, denials, zone, sessions: openSessions(store),

@@ -32,15 +32,13 @@ export interface Zone {
 
 /** Names that sign for themselves: no device may sign for them. */
 const RESERVED = new Set(['root', ISSUER])
-/** The epoch of a zone that was never restored: what is assumed until `boot/config` was read. */
-const FIRST_EPOCH = 0
 
-/** @throws VerifyHubKeyMismatch */
+/** `epoch` is assumed until `boot/config` says which it is. @throws VerifyHubKeyMismatch */
 export async function openZone(
-  config: Config, options: { keys: Keys; key: SigningKey; self: SelfSession },
+  config: Config, options: { keys: Keys; key: SigningKey; self: SelfSession; epoch: number },
 ): Promise<Zone> {
   const { keys, key, self } = options
-  let epoch = FIRST_EPOCH
+  let { epoch } = options
   let text: string | undefined
   let boot: BootConfig
   let trusted: readonly TrustKey[] = []

@@ -157,6 +157,8 @@ export interface Host {
   /** @throws NotWritable */
   openFolder(path: string): Promise<Files>
   env(name: string): string | undefined
+  /** Keeps the process alive until cancelled; timers and workers do not. */
+  hold(): Cancel
   /** A new worker that runs `runtime/worker-entry`. */
   spawn(options: SpawnOptions): SpawnedWorker
 }

@@ -6,8 +6,16 @@ import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
 import { portChannel, type Port } from './port-channel.ts'
-import type { Host, Platform } from './ports.ts'
+import type { Cancel, Host, Platform } from './ports.ts'
 import { systemRandom } from './random.ts'
+
+/** Longer than any process lives; only its being there counts. */
+const HOLD_MS = 2 ** 31 - 1
+
+function hold(): Cancel {
+  const timer = setInterval(() => {}, HOLD_MS)
+  return () => clearInterval(timer)
+}
 
 /** What Node and Deno have in common; each adds its workers. */
 export async function systemPlatform(
@@ -17,7 +25,7 @@ export async function systemPlatform(
     clock: systemClock,
     random: systemRandom,
     keys: await createCrypto(),
-    host: { runtime, processId: process.pid, openFolder, env: (name) => process.env[name], spawn: workers.spawn },
+    host: { runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn },
     transport: { serveHttp },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),

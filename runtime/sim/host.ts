@@ -94,6 +94,7 @@ export class SimulatedProcess {
         processId: this.id,
         openFolder: (path) => this.#host.openFolder(path, thread, this.id),
         env: (name) => env[name],
+        hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
       },
       channelPair: () => ChannelEnd.pair(`#${next()}`, schedule, this.#random, thread),

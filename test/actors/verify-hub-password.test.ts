@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kv } from '../../actors/records.ts'
 import { InvalidPassword } from '../../actors/verify-hub/protocol.ts'
+import { signDocument } from '../../runtime/trust/keys.ts'
 import {
   check, claimsOf, countSlowHashes, denied, failure, gateway, peer, refreshAs, service, supervisor, testZone,
   type LoggedIn, type Running,
@@ -75,6 +76,19 @@ test('only active users log in or refresh, and no user logs in to a kernel servi
   const at = (appid: string) => hub.handlers.loginByPassword({ username: 'alice', password, appid }, hub.as(gateway))
   assert.is(await denied(() => at('scheduler')), 'login/app')
   assert.is(await denied(() => at('nowhere')), 'login/app')
+})
+
+test('no password logs anybody in as root, or under a name of the sudo rule', async () => {
+  for (const owner of ['root', 'su_alice', 'kernel']) {
+    const zone = await testZone()
+    const content = { zone: 'z1', name: 'ood1', role: 'ood', key: zone.devices.ood1.public.jwk, owner, iat: 1 }
+    zone.put(kv.device('ood1'), signDocument(zone.owner, 'zw-device+jws', content))
+    zone.put(kv.user(owner), { name: owner, type: 'admin', state: 'active' })
+    const hub = await zone.start()
+    const { username, password } = await firstPassword(hub)
+    assert.is(username, owner)
+    assert.is(await denied(() => passwordLogin(hub, password, owner)), 'login/user')
+  }
 })
 
 test('verifiers of passwords are in the vault alone, sealed, and no password is in any store', async () => {

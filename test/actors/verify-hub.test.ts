@@ -193,6 +193,23 @@ test('a device counts as registered only by a document that the owner key signed
   assert.ok((await login()).sid)
 })
 
+test('no device signs under the name of root or verify-hub, even with a document that the owner signed', async () => {
+  const { zone, hub } = await loggedIn()
+  for (const name of ['root', 'verify-hub']) {
+    const content = { zone: 'z1', name, role: 'ood', key: zone.devices.ood1.public.jwk, owner: 'alice', iat: 1 }
+    zone.put(kv.device(name), signDocument(zone.owner, 'zw-device+jws', content))
+    zone.put(kv.node(name), { host: name, state: 'running', services: { notes: { target: 'running', specRevision: 1 } } })
+    const jwt = zone.login({ iss: name, sub: 'alice', appid: 'notes' })
+    assert.is(await denied(() => hub.handlers.loginByJwt({ jwt }, hub.as(peer('notes', { host: name })))), 'token/unknown-key', name)
+  }
+})
+
+test('a spec that lies under the name of another service logs nobody in', async () => {
+  const { zone, hub } = await loggedIn()
+  zone.put(kv.spec('service'), zone.kv.get(kv.spec('scheduler')))
+  assert.is(await denied(() => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))), 'login/app')
+})
+
 test('a service logs in only from where the scheduler put it, and a kernel service only from an OOD', async () => {
   const { zone, hub } = await loggedIn()
   const login = (appid: string, host: 'ood1' | 'node1') => hub.handlers.loginByJwt(
@@ -246,6 +263,8 @@ test('with two keys in boot/config, as during a rotation, verify-hub starts with
 test('verify-hub refuses to start with a key that boot/config does not name, or without one', async () => {
   const zone = await testZone()
   zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  zone.unchecked = true
   await failure(VerifyHubKeyMismatch, () => zone.start())
   zone.kv.delete(kv.bootConfig)
   await failure(VerifyHubKeyMismatch, () => zone.start())

@@ -90,7 +90,7 @@ export const adapters: readonly Adapter[] = [
     may: ['Date', 'Math.exp, pow, log', 'crypto', 'globalThis'],
     reason: 'puts the traps in their place',
   },
-  { files: /^boot\/cli\.ts$/, may: ['process', nodeModules], reason: 'arguments, signals and the exit code' },
+  { files: /^boot\/(cli|terminal)\.ts$/, reason: 'arguments, signals, the screen and the exit code' },
   { files: /^boot\/(build|bin)\.mjs$/, reason: 'run before anything is built' },
   { files: /^test\//, reason: 'tests act from outside' },
   { files: /^bench\//, reason: 'benchmarks measure real time' },

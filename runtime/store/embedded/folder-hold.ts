@@ -48,7 +48,7 @@ export const holdPath = (folder: string, generation: number): string => join(fol
 
 /** Generations of the hold files, oldest first. */
 export const holdsOf = (folder: string): readonly number[] =>
-  readdirSync(folder).flatMap((name) => Number(holdName.exec(name)?.[1] ?? [])).sort((left, right) => left - right)
+  readdirSync(folder).flatMap((name) => holdName.exec(name)?.[1] ?? []).map(Number).sort((left, right) => left - right)
 
 const newestHold = (folder: string): number => holdsOf(folder).at(-1) ?? 0
 

@@ -1,0 +1,45 @@
+import { Command } from 'commander'
+import { exitCodes } from '../errors.ts'
+import { pairs } from '../render.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** One sentence for each number; the errors that end with it are read from `exitCodes`. */
+const meanings: Readonly<Record<number, string>> = {
+  0: 'It did what was asked',
+  1: 'An error that has no code of its own',
+  2: 'The command line cannot be read',
+  3: 'zone.yaml, or the file of --config, is not valid',
+  4: 'The folder cannot be written',
+  5: 'Another process uses the folder',
+  6: 'The folder belongs to another zone, host or owner',
+  7: 'The folder, a store or the vault is damaged',
+  8: 'The device key is missing, or is not the one of this host',
+  9: 'This host has booted before, but the store is empty',
+  10: 'The vault is sealed, and its key does not open it',
+  11: 'An actor does not start, or keeps failing',
+  12: 'The HTTP port is taken',
+  13: 'The self-check failed: an attack got in, or an allowed call was refused',
+  14: 'Something was denied',
+  15: 'The owner key is needed, and its passphrase is missing or wrong',
+  16: 'Something took longer than it may',
+  130: 'Interrupted before it was done',
+}
+
+export const exitCodeTable = (): readonly (readonly [number, string, readonly string[]])[] => Object.entries(meanings)
+  .map(([number, meaning]) => [Number(number), meaning, namesOf(Number(number))])
+
+const namesOf = (exitCode: number): readonly string[] =>
+  Object.entries(exitCodes).filter(([, number]) => number === exitCode).map(([name]) => name)
+
+function text(): string {
+  const lines = pairs(exitCodeTable().map(([number, meaning, names]) =>
+    [String(number).padStart(3), names.length === 0 ? meaning : `${meaning} (${names.join(', ')})`]))
+  return ['Exit codes:', ...lines, ''].join('\n')
+}
+
+/** A page of the help: `zonewright help exit-codes`. */
+export function exitCodesCommand(terminal: Terminal): Command {
+  const command = new Command('exit-codes').description('what each exit code means')
+  command.helpInformation = text
+  return command.action(() => terminal.out(text().trimEnd()))
+}

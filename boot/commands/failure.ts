@@ -1,0 +1,64 @@
+import { CommanderError } from 'commander'
+import { ZonewrightError } from '../../runtime/errors.ts'
+import { exitCodes } from '../errors.ts'
+import type { Style } from '../render.ts'
+
+/** What to do next, where the error itself does not say. */
+const nextSteps: Readonly<Record<string, string>> = {
+  NotWritable: 'Make it writable for this user, or give another folder with --dir',
+  FolderInUse: 'Stop that process, or give another folder with --dir',
+  PortInUse: 'Give another --port, or none: then a free one is taken',
+  StartFailed: 'Run it again with --debug to see where it failed',
+  RestartLimit: 'Run it again with --debug to see why the actor keeps failing',
+  DeadlineExceeded: 'Run it again: what was done is kept, and the boot goes on from there',
+}
+
+/** What a script reads of a failure. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly next?: string
+}
+
+const OTHER_ERROR = 1
+
+export function failureOf(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error)
+  if (!(error instanceof ZonewrightError)) return { code: 'Internal', message: oneLine(message) }
+  const next = error.details['next'] ?? nextSteps[error.code]
+  return { code: error.code, message: oneLine(message), ...(typeof next === 'string' ? { next } : {}) }
+}
+
+export function exitCodeOf(error: unknown): number {
+  return (error instanceof ZonewrightError ? exitCodes[error.code] : undefined) ?? OTHER_ERROR
+}
+
+/** The lines for a person: what, where and what to do next. */
+export function failureLines(error: unknown, style: Style, debug: boolean): readonly string[] {
+  const { message, next } = failureOf(error)
+  const path = error instanceof ZonewrightError ? error.details['path'] : undefined
+  return [
+    `${style.bad('error:')} ${message}`,
+    ...(typeof path === 'string' && !message.includes(path) ? [`  where: ${path}`] : []),
+    ...(next === undefined ? [] : [`  next:  ${next}`]),
+    ...(debug && error instanceof Error ? stackLines(error) : []),
+  ]
+}
+
+function stackLines(error: Error): readonly string[] {
+  const causes = error.cause instanceof Error ? stackLines(error.cause) : []
+  const details = error instanceof ZonewrightError ? [`  details: ${JSON.stringify(error.details)}`] : []
+  return [...details, ...(error.stack ?? '').split('\n').map((line) => `  ${line}`), ...causes]
+}
+
+const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, '; ')
+
+/** Help and version are answers; anything else that commander ends with is a command line it could not read. */
+export const isAnswer = (error: CommanderError): boolean => error.exitCode === 0
+
+/** `error: unknown option '--onc'` and its hint, without the word that we print ourselves. */
+export function usageMessage({ message }: CommanderError): { message: string; hint?: string } {
+  const [first = '', hint] = message.replace(/^error: /, '').split('\n')
+  const sentence = first.charAt(0).toUpperCase() + first.slice(1)
+  return hint === undefined ? { message: sentence } : { message: sentence, hint: hint.replace(/^\(|\)$/g, '') }
+}
