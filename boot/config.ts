@@ -15,11 +15,22 @@ const ZoneFile = object({
   /** The owner as a person. */
   owner: optional(Name),
   http: optional(object({
-    hostname: optional(string()),
+    hostname: optional(pipe(string(), regex(/^[0-9A-Za-z.:-]{1,253}$/))),
     /** 0 takes a free one. */
     port: optional(pipe(number(), integer(), minValue(0), maxValue(65_535))),
   })),
 })
+
+/** What a message says is expected, for each key that there is. */
+const expected: Readonly<Record<string, string>> = {
+  '': 'a mapping of zone, host, owner and http',
+  zone: 'a name of lower-case letters, digits, - and .',
+  host: 'a name of lower-case letters, digits and -',
+  owner: 'a name of lower-case letters, digits and -',
+  http: 'a mapping of hostname and port',
+  'http.hostname': 'a host name or an IP address',
+  'http.port': 'a whole number from 0 to 65535',
+}
 
 export interface ZoneConfig {
   readonly zone: string
@@ -38,24 +49,24 @@ export interface ReadConfig {
   readonly stated: ReadonlySet<keyof ZoneConfig>
 }
 
-/** @throws ConfigInvalid with file, line and what is wrong */
+const keysHint = 'Keys are zone, host, owner, http.hostname and http.port'
+const syntaxHint = 'It is YAML: `key: value` lines, indented by spaces'
+
+/** @throws ConfigInvalid: `FILE:LINE: what` */
 export function readConfig(text: string | undefined, path: string): ReadConfig {
   if (text === undefined) return { config: defaultConfig, stated: new Set() }
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true })
-  const fault = document.errors[0]
-  if (fault) {
-    const [what = ''] = fault.message.split('\n')
-    throw invalid(path, fault.linePos?.[0].line ?? 1, what.replace(/ at line \d+, column \d+:?$/, ''))
-  }
-  const result = safeParse(ZoneFile, document.toJS() ?? {})
+  const document = parse(text, path, lines)
+  const result = safeParse(ZoneFile, valueOf(document, path) ?? {})
   if (!result.success) {
     const [issue] = result.issues
-    const keys = (issue.path ?? []).map((item) => String(item.key))
+    const keys = (issue.path ?? []).map(({ key }) => String(key))
     const name = keys.join('.')
     const unknown = issue.type === 'strict_object' && issue.expected === 'never'
-    const what = unknown ? `unknown key: ${name}` : `${name === '' ? 'the file' : name}: expected ${issue.expected ?? 'another form'}, found ${issue.received}`
-    throw invalid(path, lineOf(document, keys, lines), what)
+    const what = unknown
+      ? `unknown key: ${name === '' ? '""' : name}`
+      : `${name === '' ? 'the file' : name}: expected ${expected[name] ?? 'another value'}, found ${shown(issue.input)}`
+    throw invalid(path, lineOf(document, keys, lines), what, keysHint)
   }
   const file: Infer<typeof ZoneFile> = result.output
   return {
@@ -67,20 +78,63 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   }
 }
 
-function invalid(path: string, line: number, what: string): Error {
-  return new ConfigInvalid(`${path}:${line}: ${what}`, { path, line, next: 'Keys are zone, host, owner, http.hostname and http.port' })
+/** The text of a valid file with another port in it. */
+export function withPort(text: string, port: number): string {
+  const document = parseDocument(text)
+  if (document.contents === null) return `http: { port: ${port} }\n`
+  document.setIn(['http', 'port'], port)
+  return String(document)
+}
+
+function parse(text: string, path: string, lineCounter: LineCounter): Document {
+  const document = parseDocument(text, { lineCounter, uniqueKeys: true, strict: true })
+  const [fault] = document.errors
+  if (fault) throw invalid(path, fault.linePos?.[0].line ?? 1, syntaxFault(fault, text), syntaxHint)
+  return document
+}
+
+/** yaml's message goes on with the place and an excerpt; the place is said already. */
+function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string): string {
+  if (code === 'DUPLICATE_KEY') return `duplicate key: ${/^[^\s:]*/.exec(text.slice(from))?.[0] ?? ''}`
+  if (code === 'TAB_AS_INDENT') return 'a tab indents this line'
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins'
+  const [what = ''] = message.split('\n')
+  return what.replace(/ at line \d+, column \d+:?$/, '').replace(/^./, (first) => first.toLowerCase())
+}
+
+/** An alias may name nothing, or so much that yaml refuses to expand it. */
+function valueOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw invalid(path, 1, `an alias cannot be followed: ${(error as Error).message}`, syntaxHint)
+  }
+}
+
+const SHOWN_MAX = 40
+
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
+}
+
+function invalid(path: string, line: number, what: string, next: string): Error {
+  return new ConfigInvalid(`${path}:${line}: ${what}`, { path, line, next })
 }
 
 function lineOf(document: Document, keys: readonly string[], lines: LineCounter): number {
   let node: unknown = document.contents
-  let offset = 0
+  let offset = isMap(node) ? 0 : (document.contents?.range?.[0] ?? 0)
   for (const key of keys) {
     if (!isMap(node)) break
-    const pair = node.items.find((item) => String((item.key as { value?: unknown } | null)?.value) === key)
+    const pair = node.items.find((item) => String((item.key as { value?: unknown } | null)?.value ?? '') === key)
     const range = (pair?.key as { range?: [number, number, number] } | undefined)?.range
     if (!pair || !range) break
     offset = range[0]
     node = pair.value
   }
-  return lines.linePos(offset).line
+  return Math.max(1, lines.linePos(offset).line)
 }

@@ -25,6 +25,8 @@ export interface Terminal {
   removeFolder(path: string): Promise<void>
   /** On Deno: workers cannot be restricted, and why. Known once a worker was started. */
   workersUnrestricted(): string | undefined
+  /** Told of an error that nothing caught; the process ends with the exit code it returns. */
+  onUncaught(tell: (error: unknown) => number): void
   /** Lets the process end by itself, with this exit code. */
   close(exitCode: number): void
 }
@@ -57,6 +59,11 @@ export function openTerminal(): Terminal {
     temporaryFolder: () => mkdtemp(join(tmpdir(), 'zonewright-')),
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
     workersUnrestricted,
+    onUncaught(tell) {
+      const end = (error: unknown): never => process.exit(tell(error))
+      process.on('uncaughtException', end)
+      process.on('unhandledRejection', end)
+    },
     close(exitCode) {
       process.exitCode = exitCode
       signals.close()

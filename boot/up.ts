@@ -5,6 +5,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { kernelActors } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
+import { limits } from '../runtime/limits.ts'
 import { NotFound } from '../runtime/errors.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
@@ -13,6 +14,7 @@ import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
 import { bootedMarker, writeBootedMarker } from './booted.ts'
+import { sequenceComplete } from './complete.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
 import { configOf, file, init, type Identity } from './init.ts'
@@ -132,6 +134,10 @@ class Boot {
     })
     await supervisor.get(NodeDaemon).converge({}, { withinMs: 60_000 })
     this.#address = await supervisor.get(Gateway).address({})
+    await sequenceComplete({
+      steps: () => supervisor.steps(), trace: supervisor.trace, clock: this.#platform.clock, withinMs: limits.startMs,
+      secondBoot: this.#secondBoot,
+    })
   }
 
   running(bootMs: number, unlock: () => Promise<void>): RunningZone {

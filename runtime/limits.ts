@@ -94,6 +94,8 @@ export const limits = {
   storeRaces: 16,
   /** Device documents whose signature was checked and is remembered; the oldest is forgotten. */
   deviceDocuments: 1_024,
+  /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */
+  recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */
   passwordBytes: 1_024,
   /** Milliseconds between attempts to log in or to refresh, doubled each time up to the maximum. */

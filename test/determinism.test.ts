@@ -14,7 +14,9 @@ const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 const programs: Readonly<Record<string, Program>> = { wander, counters }
 const keyKinds: readonly KeyKind[] = ['real', 'cheap']
 
-const run = (name: string, keys: KeyKind, seed: number, onLine: (line: string) => void = () => {}): Promise<SimulationResult> => {
+type OnLine = (line: string) => void
+
+const run = (name: string, keys: KeyKind, seed: number, onLine: OnLine = () => {}): Promise<SimulationResult> => {
   const { run: program, modules } = programs[name] as Program
   return simulate({ seed, keys, modules, maxEvents: 1_000_000, maxVirtualMs: 600_000, onLine }, program)
 }
@@ -22,7 +24,9 @@ const run = (name: string, keys: KeyKind, seed: number, onLine: (line: string) =
 /** Results by program and kind of keys: what every process and runtime must have in common. */
 async function runAll(): Promise<Readonly<Record<string, SimulationResult>>> {
   const results: Record<string, SimulationResult> = {}
-  for (const name of Object.keys(programs)) for (const keys of keyKinds) results[`${name}, ${keys} keys`] = await run(name, keys, 7)
+  for (const name of Object.keys(programs)) {
+    for (const keys of keyKinds) results[`${name}, ${keys} keys`] = await run(name, keys, 7)
+  }
   return results
 }
 
@@ -59,8 +63,8 @@ function defineTests(): void {
   for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
     test(`a seed gives the same trace in ${name}`, async () => {
       const here = await runAll()
-      const there: unknown = JSON.parse(execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 }))
-      assert.equal(there, here)
+      const output = execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 })
+      assert.equal(JSON.parse(output), here)
     })
   }
   test.run()

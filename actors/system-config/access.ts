@@ -4,7 +4,7 @@ import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } f
 import {
   appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
 } from './access-base.ts'
-import { matches, parsePolicy, rolesOf, type Operation, type Permission, type Policy } from './policy.ts'
+import { matches, parsePolicy, type Operation, type Permission, type Policy } from './policy.ts'
 
 export interface Speaker extends Principal {
   /** The token was signed by the owner key for use as root. */
@@ -50,7 +50,7 @@ export function checkPolicy(text: string): Policy {
   return policy
 }
 
-const NOTHING: Policy = { permissions: new Map(), groups: new Map() }
+const NOTHING = parsePolicy('')
 
 export function createAccess(): Access {
   let added = NOTHING
@@ -84,28 +84,35 @@ interface Grants {
 const SUDO_PREFIX = 'su_'
 
 function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Grants {
-  const subjects = [subjectBase, added]
-  const implied = [TYPE + runtimeType, ...rolesOf([subjectBase], TYPE + runtimeType)]
-  const named = deviceRuntimeTypes.has(runtimeType) || sub.startsWith(SUDO_PREFIX) ? [] : namedBy(subjects, sub)
+  const type = TYPE + runtimeType
+  const named = !deviceRuntimeTypes.has(runtimeType) && !sub.startsWith(SUDO_PREFIX)
+  const given = named ? namesOf(sub, added) : []
   return {
-    app: permissionsOf([appBase, added], namedBy([appBase, added], appid)),
-    subject: permissionsOf(subjects, [...implied, ...named]),
-    sudo: sudo ? permissionsOf(subjects, namedBy(subjects, SUDO_PREFIX + sub)) : [],
+    app: permissionsOf(appBase, added, [...namesOf(appid, added), ...(appBase.groups.get(appid) ?? [])]),
+    subject: permissionsOf(subjectBase, added, [type, ...given]),
+    sudo: sudo ? permissionsOf(subjectBase, added, namesOf(SUDO_PREFIX + sub, added)) : [],
   }
 }
 
-/** The name itself and the roles it was given. A name that is also a role's would have what was meant for others. */
-function namedBy(policies: readonly Policy[], name: string): string[] {
-  if (isRole(policies, name)) return []
-  return [name, ...rolesOf(policies, name)]
+/**
+ * A name and the roles it was given. Names and roles are two things that may be spelled alike: a user called admin is
+ * given what a line gives to that name, and nothing of what is meant for the role.
+ */
+function namesOf(name: string, added: Policy): string[] {
+  if (isFixed(name)) return []
+  if (givenRoles.has(name)) return [...(added.groups.get(name) ?? [])]
+  return added.roles.has(name) ? [] : [name, ...(added.groups.get(name) ?? [])]
 }
 
-const permissionsOf = (policies: readonly Policy[], roles: readonly string[]): Permission[] =>
-  [...new Set(roles)].flatMap((role) => policies.flatMap(({ permissions }) => permissions.get(role) ?? []))
-
-const isRole = (policies: readonly Policy[], name: string): boolean =>
-  isFixed(name) || givenRoles.has(name)
-  || policies.some(({ groups }) => [...groups.values()].some((roles) => roles.includes(name)))
+/** Of these names and roles, and of the roles that they are part of. Built-in roles are part of built-in ones only. */
+function permissionsOf(base: Policy, added: Policy, names: readonly string[]): Permission[] {
+  const all = new Set(names)
+  for (const role of all) {
+    const above = givenRoles.has(role) || isFixed(role) ? [] : added.groups.get(role) ?? []
+    for (const one of [...above, ...(base.groups.get(role) ?? [])]) all.add(one)
+  }
+  return [...all].flatMap((role) => [base, added].flatMap(({ permissions }) => permissions.get(role) ?? []))
+}
 
 function judge(speaker: Speaker, grants: Grants, operation: Operation, path: readonly string[]): Decision {
   const { appid, sub } = speaker

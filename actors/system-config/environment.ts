@@ -1,20 +1,22 @@
+import { safeParse } from 'valibot'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
 import { parseCompact } from '../../runtime/trust/jws.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
-import { safeParse } from 'valibot'
-import { limits } from '../../runtime/limits.ts'
 import { DeviceDocument, deviceDocumentType } from '../records.ts'
 import { keyReason } from '../trust-matrix.ts'
-import { ZoneDocument, zoneDocumentType } from './protocol.ts'
+import { ZoneDocument, zoneDocumentType } from '../zone-document.ts'
 
 export interface Environment {
   /** The first trust key (seed: BOOT 1). */
   readonly device: TrustKey
   /** The owner key that `boot/config` is to name as root. */
   readonly root: PublicJwk
+  /** That tokens carry until `boot/config` says so itself. */
+  readonly epoch: number
   /** This host has booted a zone before. */
   readonly booted: boolean
 }
@@ -38,6 +40,7 @@ export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'k
   return {
     device: trustKeyOf(keys, device.key, keyReason.env, device.name),
     root,
+    epoch: zone.payload.epoch,
     booted: env['ZONEWRIGHT_BOOTED'] === '1',
   }
 }

@@ -9,9 +9,6 @@ import { parseScope } from './key-path.ts'
 import { BootConfig, ZoneStoreMismatch } from './protocol.ts'
 import type { KvRecord, Records } from './records.ts'
 
-/** Tokens of a zone that was never restored; and of one that does not exist yet. */
-const FIRST_EPOCH = 0
-
 /** What this verifier trusts now. Boot phase ends when `boot/config` is there, and never comes back. */
 export interface Trust {
   readonly phase: Phase
@@ -38,7 +35,7 @@ export async function openTrust(
   const { device } = environment
   let phase: Phase = 'boot'
   let trusted: readonly TrustKey[] = [device]
-  let epoch = FIRST_EPOCH
+  let { epoch } = environment
   let revision = 0
   let generation = 0
 

@@ -26,6 +26,8 @@ export interface Policy {
   readonly permissions: ReadonlyMap<string, readonly Permission[]>
   /** Roles given to a name or to a role. */
   readonly groups: ReadonlyMap<string, readonly string[]>
+  /** All roles that are given. */
+  readonly roles: ReadonlySet<string>
 }
 
 const NAME = /^[A-Za-z0-9._~@:+=-]{1,128}$/
@@ -50,7 +52,7 @@ export function parsePolicy(text: string): Policy {
     else if (fields[0] === 'g') append(groups, ...parseGroup(fields, index + 1))
     else throw fault(index + 1, 'it is neither a p nor a g line')
   })
-  return { permissions, groups }
+  return { permissions, groups, roles: new Set([...groups.values()].flat()) }
 }
 
 function parsePermission(fields: readonly string[], line: string, number: number): [string, Permission] {
@@ -96,20 +98,4 @@ export function matches(pattern: readonly string[], path: readonly string[], cal
     }
   }
   return path.length === pattern.length
-}
-
-/** All roles that a name has, through roles as well. */
-export function rolesOf(policies: readonly Policy[], name: string): Set<string> {
-  const roles = new Set<string>()
-  const open = [name]
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    for (const policy of policies) {
-      for (const role of policy.groups.get(at) ?? []) {
-        if (roles.has(role)) continue
-        roles.add(role)
-        open.push(role)
-      }
-    }
-  }
-  return roles
 }

@@ -1,4 +1,3 @@
-import { looseObject } from 'valibot'
 import { defineError } from '../../runtime/errors.ts'
 import {
   array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol, record,
@@ -60,10 +59,6 @@ export const BootConfig = object({
   epoch: revision,
 })
 export type BootConfig = Infer<typeof BootConfig>
-
-/** `typ` of the compact JWS in BUCKYOS_ZONE_DOC: the boot parameters, signed by the owner key that they name. */
-export const zoneDocumentType = 'zw-zone+jws'
-export const ZoneDocument = looseObject({ zone: string(), root: PublicKey })
 
 /** This host has booted a zone, or the store holds one, and the other of the two does not fit. */
 export const ZoneStoreMismatch = defineError('ZoneStoreMismatch')

@@ -1,5 +1,5 @@
 import type { Denial, DenialReason } from '../../runtime/trust/denial.ts'
-import { isName, kv, NodeConfig, readRecord, ServiceSpec, UserSettings } from '../records.ts'
+import { isName, kv, NodeConfig, ServiceSpec, UserSettings } from '../records.ts'
 import { loginTypes, reservedSubjects } from '../trust-matrix.ts'
 import type { Config, Zone } from './zone.ts'
 
@@ -29,15 +29,15 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
   const device = zone.device(host, documentText)
   if (!device) return refuse('token/unknown-key', `device ${host} is not registered`)
   if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
-  const spec = readRecord(ServiceSpec, kv.spec(appid), specText)
+  const spec = zone.record(ServiceSpec, kv.spec(appid), specText)
   if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
   if (spec.kernel && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
-  const node = nodeText === undefined ? undefined : readRecord(NodeConfig, kv.node(host), nodeText)
+  const node = nodeText === undefined ? undefined : zone.record(NodeConfig, kv.node(host), nodeText)
   if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
     return refuse('login/placement', `${appid} on ${host}`)
   }
   if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)
-  if (spec.owner !== null && !isActive(sub, userText)) return refuse('login/user', `user ${sub}`)
+  if (spec.owner !== null && !isActive(zone, sub, userText)) return refuse('login/user', `user ${sub}`)
   return { admitted: true, runtimeType: spec.runtimeType, audiences: spec.audiences }
 }
 
@@ -47,9 +47,9 @@ export async function admitUser(zone: Zone, config: Config, login: { username: s
   if (!isName(username) || !isName(appid)) return refuse('login/user', 'a name is not one segment of a key')
   if (isReserved(username)) return refuse('login/user', `${username} is nobody's name`)
   const [userText, specText] = await zone.read(config, kv.user(username), kv.spec(appid))
-  if (!isActive(username, userText)) return refuse('login/user', `user ${username}`)
+  if (!isActive(zone, username, userText)) return refuse('login/user', `user ${username}`)
   if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
-  const spec = readRecord(ServiceSpec, kv.spec(appid), specText)
+  const spec = zone.record(ServiceSpec, kv.spec(appid), specText)
   if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
   if (spec.kernel && spec.runtimeType !== 'gateway') return refuse('login/app', `${appid} is a kernel service`)
   return { admitted: true, runtimeType: 'user', audiences: spec.audiences }
@@ -65,9 +65,9 @@ export function audiencesOf(appid: string, asked: readonly string[], allowed: re
 const isReserved = (name: string): boolean =>
   reservedSubjects.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern))
 
-function isActive(name: string, text: string | undefined): boolean {
+function isActive(zone: Zone, name: string, text: string | undefined): boolean {
   if (text === undefined) return false
-  const user = readRecord(UserSettings, kv.user(name), text)
+  const user = zone.record(UserSettings, kv.user(name), text)
   return user.name === name && user.state === 'active'
 }
 

@@ -48,8 +48,6 @@ export interface Found {
   readonly revision: number
 }
 
-type Created = 'created' | 'used' | 'raced'
-
 export interface Sessions {
   find(sid: string): Promise<Found | undefined>
   /**
@@ -57,8 +55,11 @@ export interface Sessions {
    * the last sweep, and with a clock set back it cannot be told from a new one.
    */
   loginUse(id: string, expires: number): Promise<LoginUse | 'forgotten' | undefined>
-  /** The session and the use of its login token in one transaction: both or neither. */
-  create(session: Session, login?: { readonly id: string; readonly expires: number }): Promise<Created>
+  /**
+   * The session and the use of its login token in one transaction: both, or neither and false, because the token was
+   * used meanwhile. Then ends the oldest of more than `limits.sessionsPerApp`.
+   */
+  create(session: Session, login?: { readonly id: string; readonly expires: number }): Promise<boolean>
   /** False when somebody else wrote the session since it was found. */
   replace(found: Found, next: Session): Promise<boolean>
   /** A dead session id: no refresh, and verify says so at once. False when there was nothing alive. */
@@ -102,6 +103,15 @@ export function openSessions(store: Store): Sessions {
     return result.succeeded
   }
 
+  const end = async (sid: string, reason: string): Promise<boolean> => {
+    for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+      const found = await find(sid)
+      if (!found || found.session.state === 'ended') return false
+      if (await replace(found, ended(found.session, reason))) return true
+    }
+    throw new Overloaded(`Others kept writing the session: ${sid}`)
+  }
+
   return {
     find,
     replace,
@@ -112,28 +122,17 @@ export function openSessions(store: Store): Sessions {
     },
     async create(session, login) {
       const compare: Compare[] = [{ key: sessionKey(session.sid), modRevision: 0 }]
-      const operations = [put(sessionKey(session.sid), session), put(dueKey(session), session.sid), put(liveKey(session), session.createdMs)]
+      const operations = [put(sessionKey(session.sid), session), put(dueKey(session), ''), put(liveKey(session), '')]
       if (login) {
         const use: LoginUse = { holder: session.holder ?? '', sid: session.sid, issue: session.issue }
         compare.push({ key: loginKey(login.id, login.expires), modRevision: 0 })
         operations.push(put(loginKey(login.id, login.expires), use))
       }
-      for (const found of await oldest(store, session, find)) {
-        compare.push({ key: sessionKey(found.session.sid), modRevision: found.revision })
-        operations.push(...rewrite(found.session, ended(found.session, 'replaced by a newer login')))
-      }
-      const result = await store.transact(compare, operations)
-      if (result.succeeded) return 'created'
-      return login && result.found[1] ? 'used' : 'raced'
+      if (!(await store.transact(compare, operations)).succeeded) return false
+      for (const sid of await oldest(store, session)) await end(sid, 'replaced by a newer login')
+      return true
     },
-    async end(sid, reason) {
-      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
-        const found = await find(sid)
-        if (!found || found.session.state === 'ended') return false
-        if (await replace(found, ended(found.session, reason))) return true
-      }
-      throw new Overloaded(`Others kept writing the session: ${sid}`)
-    },
+    end,
     sweep: (nowSeconds) => sweep(store, nowSeconds),
   }
 }
@@ -143,22 +142,19 @@ const ended = (session: Session, reason: string): Session => ({ ...session, stat
 /** An ended session stays readable, with its reason, until its tokens would have expired. */
 function rewrite(session: Session, next: Session): Operation[] {
   const operations = [put(sessionKey(next.sid), next)]
-  if (next.expires !== session.expires) operations.push(remove(dueKey(session)), put(dueKey(next), next.sid))
+  if (next.expires !== session.expires) operations.push(remove(dueKey(session)), put(dueKey(next), ''))
   if (next.state === 'ended' && session.state === 'live') operations.push(remove(liveKey(session)))
   return operations
 }
 
-/** The sessions that must end so that `session` finds room among those of its subject and app. */
-async function oldest(store: Store, session: Session, find: (sid: string) => Promise<Found | undefined>): Promise<Found[]> {
+/** Those of its subject and app that are one too many. The clock may jump; revisions do not. */
+async function oldest(store: Store, session: Session): Promise<string[]> {
   const folder = liveFolder(session)
   const { entries } = await store.list(folder, { limit: limits.sessionsPerApp * 2 })
-  const excess = entries.length + 1 - limits.sessionsPerApp
-  if (excess <= 0) return []
-  const byAge = entries
-    .map(({ key, value }) => ({ sid: key.slice(folder.length), createdMs: decode<number>(value) }))
-    .sort((a, b) => a.createdMs - b.createdMs)
-  const found = await Promise.all(byAge.slice(0, excess).map(({ sid }) => find(sid)))
-  return found.filter((one) => one !== undefined)
+  return [...entries]
+    .sort((a, b) => a.createRevision - b.createRevision)
+    .slice(0, Math.max(0, entries.length - limits.sessionsPerApp))
+    .map(({ key }) => key.slice(folder.length))
 }
 
 /** The names sort by expiry, so that a sweep reads what is due and no more. */

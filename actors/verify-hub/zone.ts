@@ -1,7 +1,7 @@
 import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Keys, SigningKey } from '../../runtime/platform/ports.ts'
-import type { Client } from '../../runtime/protocol.ts'
+import type { Client, Infer, Schema } from '../../runtime/protocol.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { DeviceDocument, deviceDocumentType, kv, readRecord } from '../records.ts'
@@ -26,6 +26,8 @@ export interface Zone {
   read(config: Config, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
   /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it no longer names our key */
   refresh(config: Config): Promise<void>
+  /** The record in a value just read. One that has not changed is not parsed again. @throws RecordInvalid */
+  record<S extends Schema>(schema: S, key: string, text: string): Infer<S>
   /** The registered device, if its document is there, names it, and the owner key signed it. */
   device(host: string, text: string | undefined): Device | undefined
 }
@@ -43,6 +45,7 @@ export async function openZone(
   let boot: BootConfig
   let trusted: readonly TrustKey[] = []
   const documents = new Map<string, Device | undefined>()
+  const records = new Map<string, { readonly text: string; readonly value: unknown }>()
 
   const read: Zone['read'] = async (client, ...names) => {
     const token = self.current(epoch)
@@ -82,16 +85,30 @@ export async function openZone(
     keyOf: (issuer, kid) => trusted.find((one) => one.issuer === issuer && one.kid === kid),
     read,
     refresh,
+    record(schema, name, value) {
+      const known = records.get(name)
+      // A key has one schema here, so that what is remembered under it has that shape
+      if (known?.text === value) return known.value as Infer<typeof schema>
+      const parsed = readRecord(schema, name, value)
+      if (!known) makeRoom(records, limits.recordsRemembered)
+      records.set(name, { text: value, value: parsed })
+      return parsed
+    },
     device(host, document) {
       if (document === undefined || RESERVED.has(host)) return undefined
       if (!documents.has(document)) {
-        if (documents.size >= limits.deviceDocuments) documents.delete(documents.keys().next().value!)
+        makeRoom(documents, limits.deviceDocuments)
         documents.set(document, openDevice(keys, boot, document))
       }
       const device = documents.get(document)
       return device?.document.name === host ? device : undefined
     },
   }
+}
+
+/** The oldest gives way. */
+function makeRoom(map: Map<string, unknown>, most: number): void {
+  if (map.size >= most) map.delete(map.keys().next().value!)
 }
 
 /** Not the caller's fault, who is never told that he was denied. */

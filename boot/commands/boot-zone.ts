@@ -1,3 +1,5 @@
+import { Option, type Command } from 'commander'
+import { RestartLimit } from '../../runtime/errors.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
@@ -6,10 +8,11 @@ import { readConfig, withPort } from '../config.ts'
 import { diagram } from '../diagram.ts'
 import { ConfigInvalid, Interrupted, Usage } from '../errors.ts'
 import { file } from '../init.ts'
-import { layoutOf, sequences, stepRow, tableHead, tableRow, type StepRow, type Style } from '../render.ts'
+import { evidenceText, layoutOf, stepRow, tableHead, tableRow, type StepRow, type Style } from '../render.ts'
 import { bootSequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
 import { up, type Progress, type RunningZone, type UpOptions } from '../up.ts'
+import { wholeNumber } from './command.ts'
 import { stepZero } from './step-zero.ts'
 
 export const DEFAULT_FOLDER = './.zone'
@@ -25,11 +28,25 @@ export interface ZoneOptions {
   readonly debug?: true
 }
 
+/** Options of every command that boots a zone. */
+export const zoneOptions = (of: Command): Command => of
+  .addOption(new Option('--dir <folder>', 'the folder of the zone; made if it is missing').default(DEFAULT_FOLDER))
+  .option('--config <file>', 'read this file instead of zone.yaml in the folder')
+  .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
+  .option('--owner-passphrase-file <file>', 'its first line encrypts the owner key, or opens it')
+  .option('--diagram', 'print the steps as a mermaid sequence diagram')
+
+/** Where lines for a person go: with --json nowhere, so that the object stands alone. */
+export const sayTo = (terminal: Terminal, { json }: { readonly json?: true }): ((line: string) => void) =>
+  (json ? () => {} : (line) => terminal.out(line))
+
 export interface BootedZone {
   readonly zone: RunningZone
   readonly platform: Platform
   readonly rows: () => readonly StepRow[]
   readonly diagram: () => string
+  /** Settles when an actor that the zone cannot be without has failed for good. */
+  readonly broken: Promise<Error>
   /** Stops in reverse order, telling each actor as it stops. */
   stop(): Promise<void>
 }
@@ -41,8 +58,9 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   const given = await upOptions(terminal, options)
   const beganMs = platform.clock.now()
   const trace = createTrace()
-  const say = options.json ? () => {} : (line: string): void => terminal.out(line)
+  const say = sayTo(terminal, options)
   const rows = showSteps(terminal, trace, beganMs, style, say)
+  const broken = showTrouble(terminal, trace, style)
   let signal: string | undefined
   let ready = false
   void interrupted.then((name) => {
@@ -58,7 +76,7 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   const unrestricted = terminal.workersUnrestricted()
   if (unrestricted !== undefined) terminal.error(`note: ${unrestricted}`)
   const booted: BootedZone = {
-    zone, platform, rows, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
+    zone, platform, rows, broken, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
     stop: () => stopZone(zone, say, style),
   }
   if (signal !== undefined) {
@@ -108,11 +126,29 @@ function showSteps(terminal: Terminal, trace: Trace, beganMs: number, style: Sty
   const layout = layoutOf(bootSequence, terminal.columns)
   trace.on('step', (event) => {
     const row = stepRow(event, beganMs)
-    if (!row || !sequences[event.sequence]) return
+    if (!row) return
     rows.push(row)
     for (const line of tableRow(row, layout, style)) say(line)
   })
   return () => rows
+}
+
+/** Without one of these there is no control plane. */
+const INDISPENSABLE = ['vault', 'system-config', 'verify-hub', 'node-daemon']
+
+function showTrouble(terminal: Terminal, trace: Trace, style: Style): Promise<Error> {
+  const tell = (actor: string, what: string): void => terminal.error(`${style.bad(actor)}: ${what}`)
+  trace.on('log', ({ level, actor, message, fields }) => {
+    if (level !== 'info') tell(actor, [message, evidenceText(fields)].filter(Boolean).join('  '))
+  })
+  return new Promise((settle) => {
+    trace.on('actor', ({ actor, state, reason }) => {
+      if (state === 'died' || state === 'failed' || state === 'restarting') tell(actor, [state, reason].filter(Boolean).join(': '))
+      if (state === 'failed' && INDISPENSABLE.includes(actor)) {
+        settle(new RestartLimit(`An actor that the zone cannot be without has failed: ${actor}: ${reason}`, { actor }))
+      }
+    })
+  })
 }
 
 const LAST_STEPS_MS = 2_000

@@ -84,6 +84,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   #greeted = false
   #closed: ZonewrightError | undefined
   #lastId = 0
+  /** Of those sent. */
+  #streams = 0
   deadLetters = 0
 
   constructor(protocol: P, { clock, keys, name }: CallerOptions) {
@@ -127,6 +129,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     this.#link = undefined
     const lost = [...this.#sent.values()]
     this.#sent.clear()
+    this.#streams = 0
     for (const pending of lost) this.#fail(pending, error)
   }
 
@@ -194,7 +197,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
 
   #post(link: Link, pending: Pending): void {
     const { plan, scope } = pending
-    if (this.#sent.size >= limits.inFlight + limits.streams) return this.#fail(pending, this.#overloaded())
+    if (this.#full(pending.kind)) return this.#fail(pending, this.#overloaded())
     if (!satisfies(link.base, plan.signed, plan.least)) {
       return this.#fail(pending, new Denied(`${plan.name} asks for a link of suite ${plan.least}: this one has ${link.base}`))
     }
@@ -202,11 +205,12 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     if (slot < 0) return this.#fail(pending, new Denied(`The token is longer than ${limits.token} characters`))
     const id = pending.id = ++this.#lastId
     this.#sent.set(id, pending)
+    if (pending.kind === OPEN) this.#streams++
     const refused = link.send(scope === undefined
       ? [pending.kind, id, plan.index, pending.deadline, slot, pending.args]
       : [pending.kind, id, plan.index, pending.deadline, slot, pending.args, scope.traceId, scope.spanId], plan.signed)
     if (refused === undefined) return
-    this.#sent.delete(id)
+    this.#forget(pending)
     this.#fail(pending, refused)
   }
 
@@ -221,6 +225,17 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     return slot
   }
 
+  #full(kind: typeof CALL | typeof OPEN): boolean {
+    return kind === OPEN ? this.#streams >= limits.streams : this.#sent.size - this.#streams >= limits.inFlight
+  }
+
+  /** It is no longer under way; false when it was not. */
+  #forget(pending: Pending): boolean {
+    if (!this.#sent.delete(pending.id)) return false
+    if (pending.kind === OPEN) this.#streams--
+    return true
+  }
+
   #overloaded(): ZonewrightError {
     return new Overloaded(`Too many calls are in flight to ${this.#name}: ${this.pending}`)
   }
@@ -232,7 +247,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
 
   abandon(pending: Pending, error: ZonewrightError): void {
     if (this.#waiting.delete(pending)) return this.#fail(pending, error)
-    if (!this.#sent.delete(pending.id)) return
+    if (!this.#forget(pending)) return
     this.#link?.send([CANCEL, pending.id])
     this.#fail(pending, error)
   }
@@ -268,7 +283,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     switch (message[0]) {
       case RESULT:
         if (pending.kind !== CALL) throw malformed()
-        this.#sent.delete(id)
+        this.#forget(pending)
         pending.finish()
         return pending.succeed(message[2])
       case ITEM:
@@ -276,11 +291,11 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
         return pending.succeed(message[2])
       case END:
         if (!(pending instanceof StreamReader)) throw malformed()
-        this.#sent.delete(id)
+        this.#forget(pending)
         pending.finish()
         return pending.end()
       case ERROR:
-        this.#sent.delete(id)
+        this.#forget(pending)
         return this.#fail(pending, errorOf(message))
       default:
         throw malformed()

@@ -154,6 +154,8 @@ function fromPem(pem: string): Uint8Array {
   const [, base64] = /^-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/=\n]+)-----END PRIVATE KEY-----\n?$/.exec(pem) ?? []
   if (base64 === undefined) throw new InvalidArgument('The private key is not a readable PKCS #8 PEM')
   const der = Buffer.from(base64, 'base64')
-  if (der.length !== 48 || der.subarray(0, 16).toString('hex') !== PKCS8_PREFIX) throw new InvalidArgument('The private key must be Ed25519')
+  if (der.length !== 48 || der.subarray(0, 16).toString('hex') !== PKCS8_PREFIX) {
+    throw new InvalidArgument('The private key must be Ed25519')
+  }
   return new Uint8Array(der.subarray(16))
 }

@@ -6,7 +6,9 @@ import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
 import { never, type SimulatedThread } from './thread.ts'
 
-type Node = { readonly type: 'file'; readonly contents: Uint8Array; readonly mode: number } | { readonly type: 'folder'; readonly mode: number }
+type Node =
+  | { readonly type: 'file'; readonly contents: Uint8Array; readonly mode: number }
+  | { readonly type: 'folder'; readonly mode: number }
 interface Holder { readonly thread: SimulatedThread; readonly processId: number }
 
 /** The files of one host. They outlive its processes; locks do not. */
@@ -36,11 +38,16 @@ export class Disk {
 
   #files(root: string, thread: SimulatedThread, processId: number): Files {
     const at = (name: string): string => {
-      if (posix.isAbsolute(name) || name.split(/[\\/]/).includes('..')) throw new InvalidArgument(`A file name must stay in its folder: ${name}`)
+      if (posix.isAbsolute(name) || name.split(/[\\/]/).includes('..')) {
+        throw new InvalidArgument(`A file name must stay in its folder: ${name}`)
+      }
       return posix.join(root, name)
     }
     const see = async <T>(name: string, task: (path: string) => T): Promise<T> => task(at(name))
-    const act = async <T>(name: string, task: (path: string) => T): Promise<T> => this.#change(thread, at(name), () => task(at(name)))
+    const act = async <T>(name: string, task: (path: string) => T): Promise<T> => {
+      const path = at(name)
+      return this.#change(thread, path, () => task(path))
+    }
     return {
       path: at,
       read: (name) => see(name, (path) => {
@@ -54,7 +61,8 @@ export class Disk {
         this.#put(path, contents, mode)
       }),
       remove: (name) => act(name, (path) => {
-        for (const each of [...this.#nodes.keys()]) if (each === path || each.startsWith(`${path}/`)) this.#nodes.delete(each)
+        const inside = (each: string): boolean => each === path || each.startsWith(`${path}/`)
+        for (const each of [...this.#nodes.keys()].filter(inside)) this.#nodes.delete(each)
       }),
       list: (name) => see(name, (path) => this.#list(path)),
       makeFolder: (name, { mode }) => act(name, (path) => {
@@ -109,7 +117,8 @@ export class Disk {
   #lock(path: string, holder: Holder): () => Promise<void> {
     const present = this.#locks.get(path)
     if (present?.thread.alive) {
-      throw new FolderInUse(`Another process uses this folder: process ${present.processId} (${path})`, { pid: present.processId, path })
+      const pid = present.processId
+      throw new FolderInUse(`Another process uses this folder: process ${pid} (${path})`, { pid, path })
     }
     this.#put(path, new TextEncoder().encode(JSON.stringify({ pid: holder.processId })), 0o600)
     this.#locks.set(path, holder)

@@ -1,14 +1,17 @@
 import type { ActorDefinition } from '../actor.ts'
-import { fromWire, StartFailed, toWire, ZonewrightError } from '../errors.ts'
-import type { Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions } from '../platform/ports.ts'
+import { StartFailed } from '../errors.ts'
+import type {
+  Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions,
+} from '../platform/ports.ts'
 import { createWorkerControl } from '../worker-control.ts'
-import type { WorkerControl, WorkerEvent } from '../worker.ts'
+import type { WorkerEvent } from '../worker.ts'
+import { messageOf, remoteControl } from './control.ts'
 import { delays } from './delays.ts'
 import { Disk } from './disk.ts'
 import { HttpPorts } from './http.ts'
 import { ChannelEnd } from './network.ts'
 import type { SeededRandom } from './random.ts'
-import { createLane, type Lane, type Schedule } from './schedule.ts'
+import { createLane, type Schedule } from './schedule.ts'
 import { DiskStores } from './stores.ts'
 import { clockOf, SimulatedThread } from './thread.ts'
 
@@ -73,7 +76,8 @@ export class SimulatedProcess {
     this.#host = host
     this.#shared = shared
     this.#random = shared.random.fork(`process ${this.id}`)
-    this.#thread = new SimulatedThread(`${host.name}/${this.id}`, this.#random.fork('thread'), (error) => schedule.fail(error))
+    const name = `${host.name}/${this.id}`
+    this.#thread = new SimulatedThread(name, this.#random.fork('thread'), (error) => schedule.fail(error))
     this.#thread.onEnd(parent.onEnd(() => this.kill()))
     this.platform = this.#platformOf(this.#thread, this.#random.fork('random'), env)
   }
@@ -124,7 +128,8 @@ export class SimulatedProcess {
         for (const listener of exitListeners) listener(reason)
       })
     }
-    const thread: SimulatedThread = new SimulatedThread(`${parent.name}/${options.name}`, random, (error) => die(messageOf(error)))
+    const name = `${parent.name}/${options.name}`
+    const thread: SimulatedThread = new SimulatedThread(name, random, (error) => die(messageOf(error)))
     thread.onEnd(parent.onEnd(() => thread.end()))
     const eventListeners: ((event: WorkerEvent) => void)[] = []
     const real = createWorkerControl({
@@ -150,61 +155,3 @@ export class SimulatedProcess {
     }
   }
 }
-
-/**
- * Each call and each answer is an event of its own, with copies of what crosses. As on threads, a call to a worker
- * that has ended never settles.
- */
-function remoteControl({ real, schedule, random, parent, thread, toWorker, tell, modules }: {
-  real: WorkerControl, schedule: Schedule, random: SeededRandom, parent: SimulatedThread, thread: SimulatedThread, toWorker: Lane,
-  tell: (kind: string, payload: string, task: () => void) => void, modules: Shared['modules'],
-}): WorkerControl {
-  // A module's URL says where this checkout lies; in the trace its protocol stands for it
-  const described = (args: readonly unknown[]): string => JSON.stringify(args, (key, value: unknown) =>
-    key === 'module' ? modules.get(String(value))?.protocol.name : value)
-  const ask = <T>(method: keyof WorkerControl, args: readonly unknown[], call: (copy: readonly unknown[]) => Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      const answered = schedule.waiting(parent, `${method} of ${thread.name}`)
-      if (!parent.alive || !thread.alive) return
-      const copy = transfer(args, thread) as readonly unknown[]
-      const answer = (payload: string, settle: () => void): void => {
-        if (thread.alive) tell(`${method}-answer`, payload, settle)
-      }
-      schedule.inOrder({
-        to: thread, lane: toWorker, delayUs: random.within(delays.control), kind: method, from: parent.name, payload: described(args),
-        task: () => {
-          void call(copy).then((value) => answer(JSON.stringify(value) ?? '', () => {
-            answered()
-            resolve(transfer(value, parent) as T)
-          }), (error: unknown) => answer(messageOf(error), () => {
-            answered()
-            reject(acrossThreads(error))
-          }))
-        },
-      })
-    })
-  type Args<K extends keyof WorkerControl> = Parameters<WorkerControl[K]>
-  return {
-    load: (...args) => ask('load', args, (copy) => real.load(...(copy as Args<'load'>))),
-    run: (...args) => ask('run', args, (copy) => real.run(...(copy as Args<'run'>))),
-    introduce: (...args) => ask('introduce', args, (copy) => real.introduce(...(copy as Args<'introduce'>))),
-    inspect: () => ask('inspect', [], () => real.inspect()),
-    beat: () => ask('beat', [], () => real.beat()),
-    stop: (...args) => ask('stop', args, (copy) => real.stop(...(copy as Args<'stop'>))),
-  }
-}
-
-/** A copy, but for channel ends, which move. */
-function transfer(value: unknown, to: SimulatedThread): unknown {
-  if (value instanceof ChannelEnd) {
-    value.moveTo(to)
-    return value
-  }
-  return Array.isArray(value) ? value.map((each) => transfer(each, to)) : structuredClone(value)
-}
-
-/** As the adapters' control carries them: ours as their class, others as StartFailed with their message. */
-const acrossThreads = (error: unknown): Error =>
-  fromWire(error instanceof ZonewrightError ? toWire(error) : { code: 'StartFailed', message: messageOf(error) })
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

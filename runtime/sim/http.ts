@@ -66,10 +66,13 @@ export class HttpPorts {
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
     const answered = new Promise<HttpResponse>((resolve, reject) => {
-      const deliver = (to: SimulatedThread, kind: string, payload: Frame, task: () => void): void => this.#schedule.inOrder({
+      type Deliver = (to: SimulatedThread, kind: string, payload: Frame, task: () => void) => void
+      const deliver: Deliver = (to, kind, payload, task) => this.#schedule.inOrder({
         to, lane, delayUs: this.#random.within(delays.http), kind, from: `http ${what}`, payload, task,
       })
-      const cut = (reason: string): void => deliver(from, 'http-cut', reason, () => reject(new Unavailable(`${reason}: ${this.#host}:${port}`)))
+      const cut = (reason: string): void => deliver(from, 'http-cut', reason, () => {
+        reject(new Unavailable(`${reason}: ${this.#host}:${port}`))
+      })
       const server = this.#servers.get(port)
       if (!server) return cut('Connection refused')
       const unlist = (): void => void server.running.delete(onCut)
@@ -97,7 +100,8 @@ export class HttpPorts {
       return { status: 413, headers: { connection: 'close' }, body: 'The request is too large\n' }
     }
     const cancel = this.#schedule.after({
-      to: thread, lane: thread.lane, delayUs: options.requestMsMax * 1_000, kind: 'timer', from: 'http request', task: cut,
+      to: thread, lane: thread.lane, delayUs: options.requestMsMax * 1_000, kind: 'timer', from: 'http request',
+      task: cut,
     })
     try {
       return await handle(request)

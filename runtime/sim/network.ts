@@ -29,7 +29,9 @@ export class ChannelEnd implements Receiver {
   }
 
   /** Two connected ends; both belong to `thread` until they are handed over. */
-  static pair(label: string, schedule: Schedule, random: SeededRandom, thread: SimulatedThread): readonly [ChannelEnd, ChannelEnd] {
+  static pair(
+    label: string, schedule: Schedule, random: SeededRandom, thread: SimulatedThread,
+  ): readonly [ChannelEnd, ChannelEnd] {
     const left = new ChannelEnd(`${label}.a`, schedule, random.fork(`${label}.a`), thread)
     const right = new ChannelEnd(`${label}.b`, schedule, random.fork(`${label}.b`), thread)
     left.#peer = right
@@ -78,9 +80,12 @@ export class ChannelEnd implements Receiver {
 
   #transmit(kind: 'frame' | 'close', payload: Frame): void {
     const peer = this.#peer
+    const arrival = kind === 'frame'
+      ? () => peer.#listeners?.onFrame(payload)
+      : () => peer.#finish('the peer closed its end')
     this.#schedule.inOrder({
       to: peer, lane: this.#lane, delayUs: this.#random.within(delays.channel), kind, from: this.name, payload,
-      task: () => peer.#arrive(kind === 'frame' ? () => peer.#listeners?.onFrame(payload) : () => peer.#finish('the peer closed its end')),
+      task: () => peer.#arrive(arrival),
     })
   }
 

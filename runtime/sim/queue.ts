@@ -88,7 +88,8 @@ export class Queue {
     for (;;) {
       let childIndex = 2 * index + 1
       if (childIndex >= heap.length) break
-      if (childIndex + 1 < heap.length && before(heap[childIndex + 1] as Delivery, heap[childIndex] as Delivery)) childIndex++
+      const next = heap[childIndex + 1]
+      if (next && before(next, heap[childIndex] as Delivery)) childIndex++
       const child = heap[childIndex] as Delivery
       if (!before(child, event)) break
       heap[index] = child

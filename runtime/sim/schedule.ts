@@ -76,8 +76,8 @@ export class Schedule {
       return () => {}
     }
     const delivery: Delivery = {
-      atUs, tie: mix(event.lane.tie, atUs), sequence: ++this.#sequence, to: event.to, kind: event.kind, from: event.from,
-      payload: event.payload, task: event.task, cancelled: false,
+      atUs, tie: mix(event.lane.tie, atUs), sequence: ++this.#sequence, to: event.to, kind: event.kind,
+      from: event.from, payload: event.payload, task: event.task, cancelled: false,
     }
     this.#queue.push(delivery)
     return () => this.#queue.cancel(delivery)
@@ -162,7 +162,8 @@ export class Schedule {
 
   #whoWaits(): string {
     const waits = [...this.#waits].filter(({ thread }) => thread.alive)
-    return waits.map(({ thread, what }) => `${thread.name} waits for ${what}`).join('; ') || 'nobody waits for a worker or a server'
+    if (waits.length === 0) return 'nobody waits for a worker or a server'
+    return waits.map(({ thread, what }) => `${thread.name} waits for ${what}`).join('; ')
   }
 
   #flush(): void {

@@ -17,7 +17,7 @@ export type { SimulatedProcess } from './host.ts'
 export interface SimulateOptions {
   readonly seed: number
   readonly keys: KeyKind
-  /** Default exports of the actors' modules by URL: an import while the clock is virtual would go through a thread pool. */
+  /** Default exports of the actors' modules by URL: to import one during the run would take a thread pool. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
   readonly maxEvents: number
   readonly maxVirtualMs: number
@@ -46,6 +46,9 @@ export interface World {
   /** A line of the trace, and so of the hash. */
   note(text: string): void
 }
+
+/** Ends when what it promises has settled; what is left of the world then does not happen. */
+export type Program = (world: World) => Promise<void>
 
 const LINES_IN_FAILURE = 20
 
@@ -78,7 +81,7 @@ let running = false
  * Runs the program in one thread on a virtual clock. While it runs, globals that no seed controls are traps.
  * @throws SimulationFailed whatever goes wrong; its cause is what did
  */
-export async function simulate(options: SimulateOptions, program: (world: World) => Promise<void>): Promise<SimulationResult> {
+export async function simulate(options: SimulateOptions, program: Program): Promise<SimulationResult> {
   // The traps are global, so a second run would spring the first one's
   if (running) throw new StartFailed('A simulation is running in this process already')
   running = true
@@ -89,10 +92,11 @@ export async function simulate(options: SimulateOptions, program: (world: World)
   }
 }
 
-async function simulateAlone(options: SimulateOptions, program: (world: World) => Promise<void>): Promise<SimulationResult> {
+async function simulateAlone(options: SimulateOptions, program: Program): Promise<SimulationResult> {
   const keys = await createKeys(options.keys)
   const schedule = new Schedule({
-    eventsMax: options.maxEvents, virtualMsMax: options.maxVirtualMs, ...(options.onLine ? { onLine: options.onLine } : {}),
+    eventsMax: options.maxEvents, virtualMsMax: options.maxVirtualMs,
+    ...(options.onLine ? { onLine: options.onLine } : {}),
   })
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
@@ -109,7 +113,8 @@ async function simulateAlone(options: SimulateOptions, program: (world: World) =
       program(createWorld(observer, shared)).then(() => (ended = true), (error: unknown) => schedule.fail(error))
     })
     await schedule.run(() => ended)
-    return { seed: options.seed, hash: schedule.digest(), events: schedule.delivered, virtualMs: schedule.nowUs / 1_000 }
+    const { delivered, nowUs } = schedule
+    return { seed: options.seed, hash: schedule.digest(), events: delivered, virtualMs: nowUs / 1_000 }
   } catch (error) {
     throw new SimulationFailed(options.seed, schedule, error)
   } finally {

@@ -17,7 +17,7 @@ interface Kept {
   openedBy: SimulatedThread | undefined
 }
 
-/** The stores of one host, by path. Their contents outlive the processes; a write that was not answered when one is killed is lost. */
+/** The stores of one host, by path. They outlive its processes; a commit under way when one is killed does not. */
 export class DiskStores {
   readonly #schedule: Schedule
   readonly #random: SeededRandom
@@ -39,8 +39,8 @@ export class DiskStores {
     const store = createMemoryStore({
       clock: clockOf(this.#schedule, thread), random: kept.random, state: kept.state,
       persist: (changes) => new Promise<void>((resolve) => this.#schedule.inOrder({
-        to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path, payload: described(changes),
-        task: resolve,
+        to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path,
+        payload: described(changes), task: resolve,
       })),
     })
     const close = async (): Promise<void> => {

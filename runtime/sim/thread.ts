@@ -6,7 +6,7 @@ import { createLane, type Lane, type Schedule } from './schedule.ts'
 /** 2026-01-01T00:00:00Z, when every simulation starts. */
 export const EPOCH_MS = 1_767_225_600_000
 
-/** What runs by itself: the observer, a process's main thread, a worker. When it ends, all that was for it is dropped. */
+/** What runs by itself: the observer, a process's main thread, a worker. What was for it is dropped when it ends. */
 export class SimulatedThread implements Receiver {
   readonly name: string
   readonly lane: Lane

@@ -5,7 +5,7 @@ type Callable = (...args: unknown[]) => unknown
 const root = globalThis as unknown as Record<string, unknown>
 const performanceType = Object.getPrototypeOf(root['performance']) as object
 
-/** What no seed controls, by where it hangs. Functions that engines compute differently in the last digit are among it. */
+/** What no seed controls, by where it hangs; also functions whose last digit depends on the engine. */
 const trapped: readonly (readonly [where: string, object: object, names: readonly string[]])[] = [
   ['', globalThis, [
     'setTimeout', 'setInterval', 'setImmediate', 'fetch', 'WebSocket', 'Worker', 'MessageChannel', 'BroadcastChannel',
@@ -18,11 +18,15 @@ const trapped: readonly (readonly [where: string, object: object, names: readonl
   ]],
   ['String.prototype.', String.prototype, ['localeCompare', 'toLocaleLowerCase', 'toLocaleUpperCase']],
   ['Number.prototype.', Number.prototype, ['toLocaleString']],
-  ['Date.prototype.', Date.prototype, ['getTimezoneOffset', 'toLocaleString', 'toLocaleDateString', 'toLocaleTimeString']],
+  ['Date.prototype.', Date.prototype, [
+    'getTimezoneOffset', 'toLocaleString', 'toLocaleDateString', 'toLocaleTimeString',
+  ]],
   ['AbortSignal.', AbortSignal, ['timeout']],
   ['process.', root['process'] as object, ['hrtime', 'uptime', 'cpuUsage', 'memoryUsage']],
   ['Atomics.', Atomics, ['waitAsync']],
-  ['WebAssembly.', root['WebAssembly'] as object, ['compile', 'instantiate', 'compileStreaming', 'instantiateStreaming']],
+  ['WebAssembly.', root['WebAssembly'] as object, [
+    'compile', 'instantiate', 'compileStreaming', 'instantiateStreaming',
+  ]],
 ]
 
 /** Packages that make a date of now as a default and put the given one in its place; they get the epoch. */
@@ -36,8 +40,12 @@ export function installTraps(crypto: object, onTrap: (error: Error) => void): ()
   const restore: (() => void)[] = []
   const replace = (object: object, name: string, value: unknown): void => {
     const original = Object.getOwnPropertyDescriptor(object, name)
-    Object.defineProperty(object, name, { value, configurable: true, writable: true, enumerable: original?.enumerable ?? false })
-    restore.push(() => void (original ? Object.defineProperty(object, name, original) : Reflect.deleteProperty(object, name)))
+    const enumerable = original?.enumerable ?? false
+    Object.defineProperty(object, name, { value, configurable: true, writable: true, enumerable })
+    restore.push(() => {
+      if (original) Object.defineProperty(object, name, original)
+      else Reflect.deleteProperty(object, name)
+    })
   }
   const spring = (what: string, above: Callable): never => {
     const error = new Nondeterminism(`${what} is not for simulated code, use a port; called at ${callerOf(above)}`)

@@ -23,17 +23,19 @@ export function createWebCrypto(random: SeededRandom): Crypto {
   }
   const signFromSeed: Sign = async (algorithm, key, data) => {
     const name = nameOf(algorithm)
-    if (!deterministicSignatures.includes(name)) throw new Nondeterminism(`Signatures of this algorithm are random: ${name}`)
-    return sign(algorithm, key, data)
+    if (deterministicSignatures.includes(name)) return sign(algorithm, key, data)
+    throw new Nondeterminism(`Signatures of this algorithm are random: ${name}`)
   }
   const generateKey = async (algorithm: unknown, extractable: boolean, usages: KeyUsage[]): Promise<unknown> => {
     const name = nameOf(algorithm)
     if (name !== 'Ed25519') throw new Nondeterminism(`Keys of this algorithm do not come from the seed: ${name}`)
     const pkcs8 = Buffer.concat([Buffer.from(ED25519_PKCS8, 'hex'), random.bytes(32)])
-    const spki = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })).export({ format: 'der', type: 'spki' })
+    const privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+    const only = (usage: KeyUsage): KeyUsage[] => usages.filter((each) => each === usage)
     return {
-      privateKey: await subtle.importKey('pkcs8', pkcs8, { name }, extractable, usages.filter((usage) => usage === 'sign')),
-      publicKey: await subtle.importKey('spki', spki, { name }, true, usages.filter((usage) => usage === 'verify')),
+      privateKey: await subtle.importKey('pkcs8', pkcs8, { name }, extractable, only('sign')),
+      publicKey: await subtle.importKey('spki', spki, { name }, true, only('verify')),
     }
   }
   Object.assign(subtle, { sign: signFromSeed, generateKey })

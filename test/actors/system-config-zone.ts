@@ -1,5 +1,6 @@
 import systemConfigActor from '../../actors/system-config/actor.ts'
-import { zoneDocumentType, type SystemConfig } from '../../actors/system-config/protocol.ts'
+import type { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { deviceDocumentType } from '../../actors/records.ts'
 import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
 import { Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
@@ -70,7 +71,9 @@ export function testZone(): TestZone {
   const zone: TestZone = {
     store, owner, device, hub, other, now: START_MS,
     env: {
-      BUCKYOS_ZONE_DOC: signDocument(owner, zoneDocumentType, { zone: 'z1', root: owner.public.jwk }),
+      BUCKYOS_ZONE_DOC: signDocument(owner, zoneDocumentType, {
+        zone: 'z1', owner: 'alice', root: owner.public.jwk, host: 'ood1', epoch: 0, iat: 1,
+      }),
       BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, deviceDocument),
     },
     tokens: {

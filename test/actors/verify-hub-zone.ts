@@ -157,20 +157,23 @@ export async function testZone(): Promise<TestZone> {
   put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active' })
   put(kv.user('bob'), { name: 'bob', type: 'user', state: 'active' })
 
+  const checkSelfSession = (token: string): number => {
+    const { root, verifyHub, epoch } = JSON.parse(records.get(kv.bootConfig) ?? '{"verifyHub":[],"epoch":0}')
+    const trusted = [
+      ...verifyHub.map((jwk: never) => trustKeyOf(keys, jwk, 'boot-config.verify-hub', 'verify-hub')),
+      ...root ? [trustKeyOf(keys, root, 'boot-config.root', 'root')] : [],
+    ]
+    const verdict = verifyTokenSync(token, {
+      keys, rules: onlyUse(rulesFor('system-config', 'normal'), 'session'), audience: 'system-config', epoch,
+      nowSeconds: Math.floor(clock.now() / 1000), trustKey: (kid) => trusted.find((one) => one.kid === kid),
+    })
+    if (!verdict.accepted) throw new Denied(verdict.denial.detail, { reason: verdict.denial.reason })
+    return verdict.claims.exp
+  }
+
   const client: Pick<Client<typeof SystemConfig>, 'get'> = {
     async get({ key }, settings) {
-      const config = records.get(kv.bootConfig)
-      const { root, verifyHub, epoch } = JSON.parse(config ?? '{"verifyHub":[],"epoch":0}')
-      const trusted = [
-        ...verifyHub.map((jwk: never) => trustKeyOf(keys, jwk, 'boot-config.verify-hub', 'verify-hub')),
-        ...root ? [trustKeyOf(keys, root, 'boot-config.root', 'root')] : [],
-      ]
-      const verdict = verifyTokenSync(settings?.token ?? '', {
-        keys, rules: onlyUse(rulesFor('system-config', 'normal'), 'session'), audience: 'system-config', epoch,
-        nowSeconds: Math.floor(clock.now() / 1000), trustKey: (kid) => trusted.find((one) => one.kid === kid),
-      })
-      if (verdict.accepted) reads.push({ key, exp: verdict.claims.exp })
-      else if (!zone.unchecked) throw new Denied(verdict.denial.detail, { reason: verdict.denial.reason })
+      if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(settings?.token ?? '') })
       const value = records.get(key)
       return value === undefined ? null : { value, revision: 1 }
     },

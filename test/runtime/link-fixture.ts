@@ -1,3 +1,4 @@
+import type { ZonewrightError } from '../../runtime/errors.ts'
 import { createMailbox, type Mailbox } from '../../runtime/mailbox.ts'
 import { createService, type Service, type ServiceOptions } from '../../runtime/context.ts'
 import { createCaller, type Caller } from '../../runtime/link/caller.ts'
@@ -96,7 +97,7 @@ export function channelEnds(options: { kind?: ChannelKind; toResponder?: Wire; t
       connect: (to) => void (peer = to),
       channel: {
         kind,
-        send: (frame) => {
+        send(frame) {
           if (!open) return
           wire(frame, peer!, count++)
         },
@@ -174,6 +175,7 @@ export interface LinkPair {
   readonly ends: Ends
   readonly initiator: Link
   readonly responder: Link
+  /** Why the responder rejected frames. */
   readonly rejected: string[]
 }
 
@@ -188,15 +190,13 @@ export async function linkPair(options: PairOptions = {}): Promise<LinkPair> {
   const clock = options.clock ?? testClock()
   const ends = options.ends ?? channelEnds()
   const rejected: string[] = []
-  const change: Partial<EstablishOptions> = {
-    minimum: options.minimum ?? 'mac',
-    onRejected: (error) => void rejected.push(String(error.details['reason'])),
-  }
+  const minimum = options.minimum ?? 'mac'
+  const onRejected = (error: ZonewrightError): void => void rejected.push(String(error.details['reason']))
   const incarnation = options.incarnation ?? 1
   const [alice, bob] = [identity('alice', clock), identity('bob', clock, { incarnation })]
   const [initiator, responder] = await Promise.all([
-    establish(ends.initiator, side('initiator', alice, { actor: 'bob', incarnation }, clock, change)),
-    establish(ends.responder, side('responder', bob, { actor: 'alice' }, clock, change)),
+    establish(ends.initiator, side('initiator', alice, { actor: 'bob', incarnation }, clock, { minimum })),
+    establish(ends.responder, side('responder', bob, { actor: 'alice' }, clock, { minimum, onRejected })),
   ])
   return { clock, ends, initiator, responder, rejected }
 }

@@ -2,13 +2,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FrameRejected, HandshakeFailed, Restarted, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { signLinkCertificate, verifyLinkCertificate } from '../../runtime/link/certificate.ts'
+import { verifyLinkCertificate } from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
 import type { Link, Message } from '../../runtime/link/link.ts'
 import type { Frame } from '../../runtime/platform/ports.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import {
-  channelEnds, device, failureOf, identity, keys, linkPair, otherDevice, quiet, random, rules, side, testClock, ZONE,
+  channelEnds, device, failureOf, identity, keys, linkPair, otherDevice, quiet, rules, side, testClock, ZONE,
   type Ends, type LinkPair, type Wire,
 } from './link-fixture.ts'
 
@@ -263,7 +263,8 @@ handshake('replayed from an earlier link is refused', async () => {
 
 handshake('gives up when the peer says nothing, and leaves no timer behind', async () => {
   const result = await attempt({ ends: channelEnds({ toResponder: () => undefined }) })
-  assert.equal(result, { initiator: 'no answer in time', responder: 'no answer in time' })
+  assert.is(result.initiator, 'no answer in time')
+  assert.match(result.responder, /no answer in time/)
 })
 
 handshake('fails when the channel closes under it', async () => {
@@ -377,8 +378,7 @@ for (const kind of ['port', 'memory'] as const) {
       const stub = await tamper(kind, base, (frame, deliver) => deliver(frame.slice(0, 20)), two)
       assert.equal(stub.rejected, ['cut'])
       const reflected = await tamper(kind, base, () => undefined, async (pair) => {
-        const own: Frame[] = []
-        pair.ends.inject((own[0] = await capture(pair.responder, pair.ends)))
+        pair.ends.inject(await capture(pair.responder, pair.ends))
       })
       assert.equal(reflected.rejected, ['reflected'])
     })
@@ -534,6 +534,4 @@ frames('a hostile closing frame without an error in it closes the link as malfor
   assert.is(closed.length, 1)
 })
 
-void random
-void signLinkCertificate
 frames.run()

@@ -6,7 +6,9 @@ import {
 
 type Run = (world: World) => Promise<void>
 
-const small: SimulateOptions = { seed: 1, keys: 'cheap', modules: new Map(), maxEvents: 10_000, maxVirtualMs: 86_400_000 }
+const small: SimulateOptions = {
+  seed: 1, keys: 'cheap', modules: new Map(), maxEvents: 10_000, maxVirtualMs: 86_400_000,
+}
 
 export const simulateWith = (program: Run, options: Partial<SimulateOptions> = {}): Promise<SimulationResult> =>
   simulate({ ...small, ...options }, program)

@@ -28,7 +28,8 @@ for (const kind of ['cheap', 'real'] as const) {
     assert.not(imported.verify(message, signature.subarray(1)))
     assert.is(keys.importPem(key.exportPem()).public.kid, key.public.kid)
     assert.throws(() => keys.importPem('no key'), (error: unknown) => error instanceof InvalidArgument)
-    assert.throws(() => keys.importJwk({ ...key.public.jwk, x: 'AA' }), (error: unknown) => error instanceof InvalidArgument)
+    const short = { ...key.public.jwk, x: 'AA' }
+    assert.throws(() => keys.importJwk(short), (error: unknown) => error instanceof InvalidArgument)
   })
 
   keysSuite('two ends agree on a secret that a third does not get, and zero is refused', () => {
@@ -56,7 +57,9 @@ for (const kind of ['cheap', 'real'] as const) {
     assert.is(sealed.length, frame.length + 16)
     assert.is(new TextDecoder().decode(sealed).includes('content'), false)
     assert.equal(new Uint8Array(keys.aead(key).open(nonce, sealed, header) ?? []), frame)
-    for (let bit = 0; bit < sealed.length * 8; bit += 3) assert.is(keys.aead(key).open(nonce, flip(sealed, bit), header), undefined)
+    for (let bit = 0; bit < sealed.length * 8; bit += 3) {
+      assert.is(keys.aead(key).open(nonce, flip(sealed, bit), header), undefined)
+    }
     assert.is(keys.aead(otherKey).open(nonce, sealed, header), undefined)
     assert.is(keys.aead(key).open(nonce, sealed, frame), undefined)
     assert.is(keys.aead(key).open(flip(nonce, 1), sealed, header), undefined)

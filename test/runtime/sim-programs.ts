@@ -5,6 +5,7 @@ import type { World } from '../../runtime/sim/simulate.ts'
 import audit from '../examples/audit.ts'
 import counter from '../examples/counter.ts'
 import { Audit, Counter } from '../examples/protocol.ts'
+import { pause, utf8 } from './sim-fixture.ts'
 
 /** What a simulation runs, with the default exports of its actors' modules. */
 export interface Program {
@@ -14,8 +15,6 @@ export interface Program {
 
 const PACKETS = 60
 const HOPS_MAX = 12
-
-const text = new TextEncoder()
 
 interface Packet { readonly id: number; readonly hops: number; readonly trail: string }
 
@@ -36,8 +35,6 @@ async function runWander(world: World): Promise<void> {
   await Promise.all(arrived)
 }
 
-const pause = ({ clock }: { clock: World['clock'] }, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
-
 function runStation(world: World, platform: Platform, name: string, channels: readonly Channel[]): Promise<void> {
   const { clock, random, keys } = platform
   const key = keys.generate(random.fork('station'))
@@ -46,8 +43,10 @@ function runStation(world: World, platform: Platform, name: string, channels: re
     let left = PACKETS / 3
     const forward = async (packet: Packet): Promise<void> => {
       const [choice, sleepMs] = draws.bytes(2) as unknown as [number, number]
-      const message = text.encode(`${packet.trail} ${name}`)
-      const [folder] = await Promise.all([platform.host.openFolder('/trail'), pause(platform, sleepMs / 16), crypto.subtle.digest('SHA-256', message)])
+      const message = utf8(`${packet.trail} ${name}`)
+      const [folder] = await Promise.all([
+        platform.host.openFolder('/trail'), pause(platform, sleepMs / 16), crypto.subtle.digest('SHA-256', message),
+      ])
       await folder.write(`${packet.id}`, message, { mode: 0o600 })
       const trail = Buffer.from(keys.hash(key.sign(message))).toString('base64url')
       if (!key.public.verify(message, key.sign(message))) throw new Error('A signature does not verify')
@@ -80,11 +79,13 @@ const auditUrl = new URL('../examples/audit.ts', import.meta.url)
 const actors = [worker(Counter, counterUrl), worker(Audit, auditUrl)]
 const IN_FLIGHT = 20
 
-/** The example of the actors' API under the real supervisor: calls in flight, a stream, a crash, a second boot on the same disk. */
+/** Actors under the real supervisor: calls in flight, a stream, a crash, a second boot on the same disk. */
 async function runCounter(world: World): Promise<void> {
   const first = world.startProcess('ood1')
   const zone = await supervise(actors, { platform: first.platform, host: 'ood1', stores: '/stores', spans: true })
-  zone.trace.on('span', ({ method, peer, durationMs, code }) => world.note(`${method} of ${peer} ${durationMs} ${code}`))
+  zone.trace.on('span', ({ method, peer, durationMs, code }) => {
+    world.note(`${method} of ${peer} ${durationMs} ${code}`)
+  })
   const add = (by: number): Promise<number> => zone.get(Counter).add({ by })
   const totals = await Promise.all(Array.from({ length: IN_FLIGHT }, () => add(1)))
   if (totals.at(-1) !== IN_FLIGHT) throw new Error(`Calls of one caller are first in, first out: ${totals.join()}`)

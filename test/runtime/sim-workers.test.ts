@@ -8,21 +8,26 @@ import { call, number, object, protocol, send, string } from '../../runtime/prot
 import { Nondeterminism } from '../../runtime/sim/simulate.ts'
 import { failureOf, pause, simulateWith, thrownBy, utf8 } from './sim-fixture.ts'
 
-const Probe = protocol('probe', { read: call(object({}), number()), burst: send(object({})), keep: call(object({ text: string() }), number()) })
+const Probe = protocol('probe', {
+  read: call(object({}), number()),
+  burst: send(object({})),
+  keep: call(object({ text: string() }), number()),
+})
 const probeUrl = new URL('probe.js', 'sim:///')
 const probe = (start: Parameters<typeof actor<typeof Probe>>[2]): ReadonlyMap<string, ActorDefinition> =>
   new Map([[probeUrl.href, actor(Probe, {}, start) as unknown as ActorDefinition]])
-const superviseProbe = (platform: Platform) => supervise([worker(Probe, probeUrl)], { platform, host: 'ood1', stores: '/stores' })
+const superviseProbe = (platform: Platform) =>
+  supervise([worker(Probe, probeUrl)], { platform, host: 'ood1', stores: '/stores' })
 const neverKeeps = { burst: () => {}, keep: () => 0 }
 
-test('a planted Date.now in an actor fails the run and is named, though the caller only sees a failed call', async () => {
+test('a planted Date.now in an actor fails the run and is named, though its caller swallows the error', async () => {
   const modules = probe(() => ({ ...neverKeeps, read: () => Date.now() }))
   const error = await failureOf(async (world) => {
     const zone = await superviseProbe(world.startProcess('ood1').platform)
     await zone.get(Probe).read({}).catch(() => {})
   }, { modules })
   assert.instance(error, Nondeterminism)
-  assert.match(error.message, /^Date\.now .* called at .*sim\.test\.[tj]s:\d+/)
+  assert.match(error.message, /^Date\.now .* called at .*sim-workers\.test\.[tj]s:\d+/)
 })
 
 test('an actor that throws outside a call ends its worker, and the supervisor starts it again', async () => {
@@ -65,11 +70,14 @@ test('a process killed at any event keeps every write that was answered, and non
       first.kill()
       const again = await superviseProbe(world.startProcess('ood1').platform)
       const kept = await again.get(Probe).read({})
-      assert.ok(kept >= answered && kept <= begun, `killed at event ${killAt}: ${begun} begun, ${kept} kept, ${answered} answered`)
+      const counts = `killed at event ${killAt}: ${begun} begun, ${kept} kept, ${answered} answered`
+      assert.ok(kept >= answered && kept <= begun, counts)
       outcomes.add(`${begun - kept} lost, ${kept - answered} kept without an answer`)
     }, { modules, onLine: () => { if (++lines === killAt) kill() } })
   }
-  assert.equal([...outcomes].sort(), ['0 lost, 0 kept without an answer', '0 lost, 1 kept without an answer', '1 lost, 0 kept without an answer'])
+  assert.equal([...outcomes].sort(), [
+    '0 lost, 0 kept without an answer', '0 lost, 1 kept without an answer', '1 lost, 0 kept without an answer',
+  ])
 })
 
 test('a module that the simulation was not given fails the start, and the worker says which', async () => {

@@ -52,24 +52,25 @@ export function watches(check: Check): void {
   check('a watch that begins while others write has no gap and no double', async (store) => {
     const total = 400
     let acknowledged = 0
+    const begun = await store.revision()
     const writers = Promise.all(Array.from({ length: 4 }, async (_, writer) => {
       for (let index = 0; index < total / 4; index++) {
         await store.put(`w/${writer}`, bytes(String(index)))
         acknowledged++
       }
     }))
-    const begun = await store.revision()
     const readAll = async (after: number, count: number): Promise<Event[]> => {
       let seen: Event[] = []
       await watching(store, 'w/', after, async (events) => { seen = await take(events, count) })
       return seen
     }
-    const whole = readAll(0, total)
+    const whole = readAll(begun, total + 1)
     await until(async () => acknowledged > total / 4, 10_000)
     const middle = await store.revision()
     const late = readAll(middle, 1)
-    const seen = await whole
     await writers
+    await store.put('w/last', bytes('1'))
+    const seen = await whole
     assert.ok(middle > begun)
     assert.is((await late)[0]!.revision, seen.find(({ revision }) => revision > middle)!.revision)
     assert.ok(seen.every(({ revision }, index) => index === 0 || revision > seen[index - 1]!.revision))

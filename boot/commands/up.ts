@@ -1,0 +1,116 @@
+import type { Command } from 'commander'
+import { Interrupted } from '../errors.ts'
+import { pairs, styleOf, type Style } from '../render.ts'
+import type { Terminal } from '../terminal.ts'
+import { bootZone, sayTo, zoneOptions, type BootedZone, type ZoneOptions } from './boot-zone.ts'
+import { command } from './command.ts'
+import { assertPassed, selfCheck, type SelfCheck } from './self-check.ts'
+
+interface UpCommandOptions extends ZoneOptions {
+  readonly once?: true
+}
+
+export function upCommand(terminal: Terminal): Command {
+  return zoneOptions(command(terminal, 'up', {
+    description: 'boot the zone of a folder and serve it until Ctrl-C',
+    examples: ['up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram'],
+  }))
+    .option('--once', 'boot, attack the zone as `prove` does, stop')
+    .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
+}
+
+async function serve(terminal: Terminal, options: UpCommandOptions): Promise<void> {
+  const style = styleOf(terminal.colours)
+  const say = sayTo(terminal, options)
+  const booted = await bootZone(terminal, options, style)
+  if (options.json) terminal.out(JSON.stringify(summary(booted, options)))
+  else {
+    if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
+    for (const line of await readyLines(terminal, booted, style)) say(line)
+  }
+  const ended = await Promise.race([terminal.interrupted(), booted.broken])
+  say('')
+  say(typeof ended === 'string' ? `${ended}: stopping, last started first` : 'stopping, last started first')
+  await booted.stop()
+  if (typeof ended !== 'string') throw ended
+}
+
+async function bootOnce(terminal: Terminal, options: UpCommandOptions): Promise<void> {
+  const style = styleOf(terminal.colours)
+  const say = sayTo(terminal, options)
+  const booted = await bootZone(terminal, options, style)
+  say('')
+  say(readyLine(booted, style))
+  const check = await checkAndStop(terminal, booted, say, style)
+  assertPassed(check)
+  if (options.json) {
+    const { passed, failed } = check
+    terminal.out(JSON.stringify({ ...summary(booted, options), selfCheck: { passed, failed } }))
+  } else if (options.diagram) {
+    for (const line of ['', booted.diagram()]) say(line)
+  }
+}
+
+/** The self-check, and the zone stopped however that ends. @throws Interrupted */
+export async function checkAndStop(
+  terminal: Terminal, booted: BootedZone, say: (line: string) => void, style: Style,
+): Promise<SelfCheck> {
+  try {
+    const interrupted = terminal.interrupted().then((signal): never => {
+      throw new Interrupted(`Interrupted by ${signal} during the self-check`)
+    })
+    return await Promise.race([selfCheck(booted, say, style), interrupted])
+  } finally {
+    say('')
+    say('stopping, last started first')
+    await booted.stop()
+  }
+}
+
+function summary(booted: BootedZone, { diagram }: UpCommandOptions) {
+  const { zone } = booted
+  const { hostname, port } = zone.address
+  return {
+    ready: true, bootMs: Math.round(zone.bootMs), zone: zone.config.zone, host: zone.config.host,
+    address: addressOf(hostname, port), secondBoot: zone.secondBoot, steps: booted.rows(),
+    ...(diagram ? { diagram: booted.diagram() } : {}),
+  }
+}
+
+/** An address that a browser of this machine can open. */
+export function addressOf(hostname: string, port: number): string {
+  if (hostname === '0.0.0.0' || hostname === '::') return `http://127.0.0.1:${port}/`
+  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}/`
+}
+
+function readyLine({ zone }: BootedZone, style: Style): string {
+  const serving = zone.list().filter(({ state }) => state === 'serving').length
+  return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving`
+}
+
+async function readyLines(terminal: Terminal, booted: BootedZone, style: Style): Promise<readonly string[]> {
+  const { zone } = booted
+  const { hostname, port } = zone.address
+  const first = await zone.firstPassword()
+  return [
+    '',
+    readyLine(booted, style),
+    '',
+    ...pairs([
+      ['open', style.bold(addressOf(hostname, port))],
+      ...(first ? [
+        ['log in', `as ${first.username} with the password ${style.bold(first.password)}`] as const,
+        ['', 'a first password: each start makes another until one is used'] as const,
+      ] : []),
+    ]),
+    '',
+    'Try next, in another terminal:',
+    ...pairs([
+      [`${terminal.invocation} prove`, 'attack a zone and see each attack refused'],
+      [`${terminal.invocation} sim --seed 1`, 'boot a zone in the simulator: one seed, one hash'],
+      [`${terminal.invocation} --help`, 'everything else'],
+    ]),
+    '',
+    'Ctrl-C stops it',
+  ]
+}

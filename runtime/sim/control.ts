@@ -1,0 +1,79 @@
+import type { ActorDefinition } from '../actor.ts'
+import { fromWire, toWire, ZonewrightError } from '../errors.ts'
+import type { WorkerControl } from '../worker.ts'
+import { delays } from './delays.ts'
+import { ChannelEnd } from './network.ts'
+import type { SeededRandom } from './random.ts'
+import type { Lane, Schedule } from './schedule.ts'
+import type { SimulatedThread } from './thread.ts'
+
+export interface RemoteControlOptions {
+  /** What the worker answers with. */
+  readonly real: WorkerControl
+  readonly schedule: Schedule
+  readonly random: SeededRandom
+  readonly parent: SimulatedThread
+  readonly thread: SimulatedThread
+  readonly toWorker: Lane
+  /** Delivers something to the parent. */
+  readonly tell: (kind: string, payload: string, task: () => void) => void
+  readonly modules: ReadonlyMap<string, ActorDefinition>
+}
+
+/**
+ * Each call and each answer is an event of its own, with copies of what crosses. As on threads, a call to a worker
+ * that has ended never settles.
+ */
+export function remoteControl(options: RemoteControlOptions): WorkerControl {
+  const { real, schedule, random, parent, thread, toWorker, tell, modules } = options
+  // A module's URL says where this checkout lies; in the trace its protocol stands for it
+  const described = (args: readonly unknown[]): string => JSON.stringify(args, (key, value: unknown) =>
+    key === 'module' ? modules.get(String(value))?.protocol.name : value)
+  type Method = keyof WorkerControl
+  type Call<T> = (copy: readonly unknown[]) => Promise<T>
+  const ask = <T>(method: Method, args: readonly unknown[], call: Call<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      const answered = schedule.waiting(parent, `${method} of ${thread.name}`)
+      if (!parent.alive || !thread.alive) return
+      const copy = transfer(args, thread) as readonly unknown[]
+      const answer = (payload: string, settle: () => void): void => {
+        if (thread.alive) tell(`${method}-answer`, payload, settle)
+      }
+      schedule.inOrder({
+        to: thread, lane: toWorker, delayUs: random.within(delays.control), kind: method, from: parent.name,
+        payload: described(args), task: () => {
+          void call(copy).then((value) => answer(JSON.stringify(value) ?? '', () => {
+            answered()
+            resolve(transfer(value, parent) as T)
+          }), (error: unknown) => answer(messageOf(error), () => {
+            answered()
+            reject(acrossThreads(error))
+          }))
+        },
+      })
+    })
+  type Args<K extends Method> = Parameters<WorkerControl[K]>
+  return {
+    load: (...args) => ask('load', args, (copy) => real.load(...(copy as Args<'load'>))),
+    run: (...args) => ask('run', args, (copy) => real.run(...(copy as Args<'run'>))),
+    introduce: (...args) => ask('introduce', args, (copy) => real.introduce(...(copy as Args<'introduce'>))),
+    inspect: () => ask('inspect', [], () => real.inspect()),
+    beat: () => ask('beat', [], () => real.beat()),
+    stop: (...args) => ask('stop', args, (copy) => real.stop(...(copy as Args<'stop'>))),
+  }
+}
+
+/** A copy, but for channel ends, which move. */
+function transfer(value: unknown, to: SimulatedThread): unknown {
+  if (value instanceof ChannelEnd) {
+    value.moveTo(to)
+    return value
+  }
+  return Array.isArray(value) ? value.map((each) => transfer(each, to)) : structuredClone(value)
+}
+
+/** As the adapters' control carries them: ours as their class, others as StartFailed with their message. */
+const acrossThreads = (error: unknown): Error =>
+  fromWire(error instanceof ZonewrightError ? toWire(error) : { code: 'StartFailed', message: messageOf(error) })
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
