@@ -1,5 +1,5 @@
 import { safeParse } from 'valibot'
-import { isMap, LineCounter, parseDocument, type Document } from 'yaml'
+import { isMap, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { Name } from '../actors/records.ts'
 import {
   integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
@@ -24,7 +24,7 @@ const ZoneFile = object({
 /** What a message says is expected, for each key that there is. */
 const expected: Readonly<Record<string, string>> = {
   '': 'a mapping of zone, host, owner and http',
-  zone: 'a name of lower-case letters, digits, - and .',
+  zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
   http: 'a mapping of hostname and port',
@@ -87,27 +87,39 @@ export function withPort(text: string, port: number): string {
 }
 
 function parse(text: string, path: string, lineCounter: LineCounter): Document {
-  const document = parseDocument(text, { lineCounter, uniqueKeys: true, strict: true })
+  const document = parseDocument(text, { lineCounter, uniqueKeys: true, strict: true, logLevel: 'error' })
   const [fault] = document.errors
-  if (fault) throw invalid(path, fault.linePos?.[0].line ?? 1, syntaxFault(fault, text), syntaxHint)
+  if (fault) {
+    const { what, next } = syntaxFault(fault, text)
+    throw invalid(path, fault.linePos?.[0].line ?? 1, what, next)
+  }
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document)) return
+      throw invalid(path, lineCounter.linePos(alias.range?.[0] ?? 0).line, `an alias of nothing: *${alias.source}`, syntaxHint)
+    },
+  })
   return document
 }
 
 /** yaml's message goes on with the place and an excerpt; the place is said already. */
-function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string): string {
-  if (code === 'DUPLICATE_KEY') return `duplicate key: ${/^[^\s:]*/.exec(text.slice(from))?.[0] ?? ''}`
-  if (code === 'TAB_AS_INDENT') return 'a tab indents this line'
-  if (code === 'MULTIPLE_DOCS') return 'a second document begins'
+function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string): { what: string; next: string } {
+  if (code === 'DUPLICATE_KEY') {
+    return { what: `duplicate key: ${/^[^\s:]*/.exec(text.slice(from))?.[0] ?? ''}`, next: 'Keep one of them' }
+  }
+  if (code === 'TAB_AS_INDENT') return { what: 'a tab indents this line', next: 'Indent it by spaces' }
+  if (code === 'MULTIPLE_DOCS') return { what: 'a second document begins', next: 'Keep one of them' }
   const [what = ''] = message.split('\n')
-  return what.replace(/ at line \d+, column \d+:?$/, '').replace(/^./, (first) => first.toLowerCase())
+  const plain = what.replace(/ at line \d+, column \d+:?$/, '')
+  return { what: plain.charAt(0).toLowerCase() + plain.slice(1), next: syntaxHint }
 }
 
-/** An alias may name nothing, or so much that yaml refuses to expand it. */
+/** Aliases of aliases may stand for so much that yaml refuses to expand them. */
 function valueOf(document: Document, path: string): unknown {
   try {
     return document.toJS()
-  } catch (error) {
-    throw invalid(path, 1, `an alias cannot be followed: ${(error as Error).message}`, syntaxHint)
+  } catch {
+    throw invalid(path, 1, 'its aliases stand for too much', 'Write the values out')
   }
 }
 

@@ -50,11 +50,13 @@ const party = ({ each }: DocumentedStep, name: string, { evidence }: StepEvent):
 const IDENTIFIERS = new Set(['kid', 'jti', 'sid', 'serial'])
 const IDENTIFIER_LENGTH = 8
 
+const short = (identifier: string): string => identifier.slice(0, IDENTIFIER_LENGTH)
+
 /** `kid 3fA9x1Qz  revision 14`. The service of a step stands in from → to already. */
 export function evidenceText(evidence: StepEvent['evidence']): string {
   return Object.entries(evidence)
     .filter(([name, value]) => name !== 'appid' && value !== '')
-    .map(([name, value]) => `${name} ${IDENTIFIERS.has(name) ? String(value).slice(0, IDENTIFIER_LENGTH) : String(value)}`)
+    .map(([name, value]) => (value === true ? name : `${name} ${IDENTIFIERS.has(name) ? short(String(value)) : value}`))
     .join('  ')
 }
 

@@ -37,6 +37,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const SAME_PRESS_MS = 500
 /** Longest delay of a timer. Nothing else keeps this process alive: timers and workers of the runtime do not. */
 const LONGEST_MS = 2_147_483_647
+const onDeno = process.versions['deno'] !== undefined
 
 export function openTerminal(): Terminal {
   const { stdout, stderr, env } = process
@@ -58,7 +59,7 @@ export function openTerminal(): Terminal {
     absolute: (path) => resolve(path),
     temporaryFolder: () => mkdtemp(join(tmpdir(), 'zonewright-')),
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
-    workersUnrestricted,
+    workersUnrestricted: () => (onDeno ? workersUnrestricted() : undefined),
     onUncaught(tell) {
       const end = (error: unknown): never => process.exit(tell(error))
       process.on('uncaughtException', end)
@@ -78,7 +79,7 @@ function ignoreClosedPipe(error: Error & { code?: string }): void {
 }
 
 function invocationOf(name: string, called: string): string {
-  if (process.versions['deno'] !== undefined) return `deno task ${name}`
+  if (onDeno) return `deno task ${name}`
   const onPath = called === name && !process.env['npm_command']
   return onPath ? name : `npx ${name}`
 }

@@ -103,7 +103,9 @@ export const givenRoles: ReadonlySet<string> = new Set(['app', 'console', 'user'
  * Only root writes these, whatever a line says: each of them decides who is trusted, or as what. Nobody but root reads
  * what is in `security`.
  */
-export const rootWrites: readonly string[] = ['boot/config', 'users/*/doc', 'users/*/settings', 'devices/*/doc', 'security', 'security/*']
+export const rootWrites: readonly string[] = [
+  'boot/config', 'users/*/doc', 'users/*/settings', 'devices/*/doc', 'security', 'security/*',
+]
 export const rootReads: readonly string[] = ['security', 'security/*']
 
 /** Written by `execTx` only, whose frames are signed: who changed these must be provable later. */

@@ -21,7 +21,10 @@ export interface Environment {
   readonly booted: boolean
 }
 
-/** Both documents come from the supervisor of this host; one has to fit the other, the zone and the host. @throws StartFailed */
+/**
+ * Both documents come from the supervisor of this host; one has to fit the other, the zone and the host.
+ * @throws StartFailed
+ */
 export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'keys' | 'self'>): Environment {
   const zoneText = required(env, 'BUCKYOS_ZONE_DOC')
   const root = rootNamedBy(zoneText)
@@ -36,7 +39,9 @@ export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'k
     throw wrong('BUCKYOS_THIS_DEVICE', `it is of ${device.name} in zone ${device.zone}`)
   }
   if (device.role !== 'ood') throw wrong('BUCKYOS_THIS_DEVICE', `its role is ${device.role}`)
-  if (thumbprint(keys, device.key) === thumbprint(keys, root)) throw wrong('BUCKYOS_THIS_DEVICE', 'its key is the owner key')
+  if (thumbprint(keys, device.key) === thumbprint(keys, root)) {
+    throw wrong('BUCKYOS_THIS_DEVICE', 'its key is the owner key')
+  }
   return {
     device: trustKeyOf(keys, device.key, keyReason.env, device.name),
     root,
@@ -59,4 +64,5 @@ function required(env: Readonly<Record<string, string>>, name: string): string {
   return text
 }
 
-const wrong = (name: string, what: string): Error => new StartFailed(`The ENV of system-config has a wrong ${name}: ${what}`)
+const wrong = (name: string, what: string): Error =>
+  new StartFailed(`The ENV of system-config has a wrong ${name}: ${what}`)

@@ -68,7 +68,7 @@ function findObject(root: JsonObject, segments: readonly string[], path: string)
 
 function objectAt(parent: JsonObject, segment: string, path: string): JsonObject {
   const value = parent[segment]
-  if (!isObject(value)) throw new InvalidPath(`The JSON path goes through something that is not an object: ${shown(path)}`)
+  if (!isObject(value)) throw new InvalidPath(`The JSON path goes through what is no object: ${shown(path)}`)
   return value
 }
 

@@ -11,7 +11,7 @@ const SCHEME = 'kv://'
  * and its order is that of its bytes.
  */
 const SEGMENT = /^[A-Za-z0-9._~@:+=-]+$/
-/** `.` and `..` would be read as a way out; `__` is kept for what is never shown; the rest name what every object has. */
+/** `.` and `..` would be read as a way out, `__` is kept for what is never shown, and the rest every object has. */
 const RESERVED = /^(\.{1,2}|__.*|constructor|prototype)$/
 
 /** `kv://a/b` and `a/b` name the same key. @throws InvalidKey */

@@ -38,14 +38,15 @@ export function createPermission(
     if (!decision.allowed) throw start.denials.denied([...chainOf(session), ...decision.chain])
   }
   /** In boot phase nobody is known but the device of the ENV, and there is nothing to hide from it. */
-  const mayRead = (session: Session, path: string): boolean => trust.phase === 'boot' || decide(session, 'read', path).allowed
+  const mayRead = (session: Session, path: string): boolean =>
+    trust.phase === 'boot' || decide(session, 'read', path).allowed
 
   const checkBootTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
     const config = actions.get(kv.bootConfig)
     const creates = [...actions.values()].every(({ action }) => action === 'create')
     if (session.use !== 'boot') throw refuse(session, 'rbac/boot-phase', `a ${session.use} token`)
     if (mainKey?.key !== kv.bootConfig || mainKey.revision !== 0 || config?.action !== 'create' || !creates) {
-      throw refuse(session, 'rbac/boot-phase', 'it is not one that creates boot/config and all else, guarded by boot/config')
+      throw refuse(session, 'rbac/boot-phase', 'it does not create boot/config and all else, guarded by boot/config')
     }
     const { root, verifyHub } = checkValue(kv.bootConfig, config, trust)!
     if (verifyHub.length !== 1) throw new InvalidArgument('A zone boots with one key of verify-hub')

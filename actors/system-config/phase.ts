@@ -93,7 +93,8 @@ export async function openTrust(
         install(record)
       } catch (error) {
         if (!(error instanceof ZonewrightError)) throw error
-        log.error('boot/config is damaged; what it named before stays trusted', { code: error.code, revision: record.revision })
+        const { code } = error
+        log.error('boot/config is damaged; what it named before stays trusted', { code, revision: record.revision })
         return false
       }
       return left

@@ -68,7 +68,9 @@ function parsePermission(fields: readonly string[], line: string, number: number
 
 function parseGroup(fields: readonly string[], number: number): [string, string] {
   const [, name, role] = fields
-  if (fields.length !== 3 || !NAME.test(name!) || !NAME.test(role!)) throw fault(number, 'a g line has a name and a role')
+  if (fields.length !== 3 || !NAME.test(name!) || !NAME.test(role!)) {
+    throw fault(number, 'a g line has a name and a role')
+  }
   return [name!, role!]
 }
 
@@ -78,7 +80,8 @@ function append<T>(map: Map<string, T[]>, key: string, value: T): void {
   else map.set(key, [value])
 }
 
-const fault = (number: number, what: string): Error => new InvalidArgument(`Line ${number} of the policy is wrong: ${what}`)
+const fault = (number: number, what: string): Error =>
+  new InvalidArgument(`Line ${number} of the policy is wrong: ${what}`)
 
 /**
  * `path` is a key split at its slashes, or a folder, which ends with an empty segment and matches only what allows

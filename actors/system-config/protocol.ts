@@ -1,7 +1,7 @@
 import { defineError } from '../../runtime/errors.ts'
 import {
-  array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol, record,
-  stream, string, unknown, variant, type Infer,
+  array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol,
+  record, stream, string, unknown, variant, type Infer,
 } from '../../runtime/protocol.ts'
 
 /** `kv://` in the zone's one configuration store; keys are paths such as `nodes/ood1/config`, values are text. */

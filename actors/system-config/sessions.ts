@@ -16,7 +16,6 @@ export interface Session {
   readonly rule: string
   readonly kid: string
   readonly jti: string
-  readonly issuer: string
   readonly expSeconds: number
   readonly generation: number
   readonly link: string
@@ -109,7 +108,7 @@ async function verify(
   }
   return {
     speaker: { ...principal, root: rule.tokenUse === 'root' },
-    use: rule.tokenUse, rule: rule.id, kid: key.kid, jti: claims.jti, issuer: claims.iss, expSeconds: claims.exp, generation, link,
+    use: rule.tokenUse, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp, generation, link,
   }
 }
 

@@ -6,7 +6,9 @@ import type { Records } from './records.ts'
  * Calls `read` after each change of one key, also of changes that another OOD made in the same store. Where history
  * does not reach back, it reads and goes on from there.
  */
-export async function follow(records: Records, key: string, signal: AbortSignal, read: () => Promise<void>): Promise<void> {
+export async function follow(
+  records: Records, key: string, signal: AbortSignal, read: () => Promise<void>,
+): Promise<void> {
   const scope = { ...parseScope(key), tree: false }
   while (!signal.aborted) {
     const { revision } = await records.list([scope])

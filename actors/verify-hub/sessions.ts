@@ -129,7 +129,12 @@ export function openSessions(store: Store): Sessions {
         operations.push(put(loginKey(login.id, login.expires), use))
       }
       if (!(await store.transact(compare, operations)).succeeded) return false
-      for (const sid of await oldest(store, session)) await end(sid, 'replaced by a newer login')
+      // Logins at the same time may each have ended the same ones: look until there are no more than may be
+      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+        const excess = await oldest(store, session)
+        if (excess.length === 0) break
+        for (const sid of excess) await end(sid, 'replaced by a newer login')
+      }
       return true
     },
     end,
@@ -150,7 +155,7 @@ function rewrite(session: Session, next: Session): Operation[] {
 /** Those of its subject and app that are one too many. The clock may jump; revisions do not. */
 async function oldest(store: Store, session: Session): Promise<string[]> {
   const folder = liveFolder(session)
-  const { entries } = await store.list(folder, { limit: limits.sessionsPerApp * 2 })
+  const { entries } = await store.list(folder, { limit: limits.sessionSweep })
   return [...entries]
     .sort((a, b) => a.createRevision - b.createRevision)
     .slice(0, Math.max(0, entries.length - limits.sessionsPerApp))

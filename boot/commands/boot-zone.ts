@@ -3,7 +3,6 @@ import { RestartLimit } from '../../runtime/errors.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
-import { bootStep } from '../../actors/boot-steps.ts'
 import { readConfig, withPort } from '../config.ts'
 import { diagram } from '../diagram.ts'
 import { ConfigInvalid, Interrupted, Usage } from '../errors.ts'
@@ -83,7 +82,6 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
     await booted.stop()
     throw new Interrupted(`Interrupted by ${signal} during the boot`)
   }
-  await lastSteps(platform, rows)
   return booted
 }
 
@@ -130,7 +128,8 @@ function showSteps(terminal: Terminal, trace: Trace, beganMs: number, style: Sty
     rows.push(row)
     for (const line of tableRow(row, layout, style)) say(line)
   })
-  return () => rows
+  // Told by several workers: the order of arrival may differ a little from the order of events
+  return () => [...rows].sort((a, b) => a.atMs - b.atMs || a.number - b.number)
 }
 
 /** Without one of these there is no control plane. */
@@ -149,18 +148,6 @@ function showTrouble(terminal: Terminal, trace: Trace, style: Style): Promise<Er
       }
     })
   })
-}
-
-const LAST_STEPS_MS = 2_000
-const LOOK_MS = 10
-
-/** A zone is ready when every service serves; each rotates its refresh token just after that. */
-async function lastSteps({ clock }: Platform, rows: () => readonly StepRow[]): Promise<void> {
-  const untilMs = clock.monotonic() + LAST_STEPS_MS
-  const count = (number: number): number => rows().filter((row) => row.number === number).length
-  while (count(bootStep.refreshReceived) < count(bootStep.pairReceived) && clock.monotonic() < untilMs) {
-    await new Promise<void>((settle) => void clock.after(LOOK_MS, settle))
-  }
 }
 
 async function stopZone(zone: RunningZone, say: (line: string) => void, style: Style): Promise<void> {

@@ -7,8 +7,8 @@ import type { Progress } from '../up.ts'
 export function stepZero(progress: Progress, { ownerPassphraseFile }: { ownerPassphraseFile?: string }, style: Style): readonly string[] {
   switch (progress.type) {
     case 'identity': return identity(progress.identity, progress.files, ownerPassphraseFile !== undefined, style)
-    case 'shares': return [style.dim(`      ${progress.count} recovery shares of the vault: ${progress.path}; move them to different places`)]
-    case 'boot-skipped': return [`second boot: boot schedule skipped (boot/config at revision ${progress.revision})`]
+    case 'shares': return [style.dim(`     ${progress.count} recovery shares of the vault: ${progress.path}; move them to different places`)]
+    case 'boot-skipped': return [`     second boot: boot schedule skipped (boot/config at revision ${progress.revision})`]
     case 'ready': return []
   }
 }

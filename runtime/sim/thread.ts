@@ -57,13 +57,10 @@ export function clockOf(schedule: Schedule, thread: SimulatedThread): Clock {
     monotonic: () => schedule.nowUs / 1_000,
     after(delayMs, task): Cancel {
       if (Number.isNaN(delayMs)) throw new RangeError('A delay must be a number: NaN')
-      if (!thread.alive) return () => {}
       // Timers of both runtimes wait one millisecond at least
       const delayUs = Math.max(1_000, Math.round(delayMs * 1_000))
       return schedule.after({ to: thread, lane: thread.lane, delayUs, kind: 'timer', from: '-', task })
     },
-    soon(task) {
-      if (thread.alive) schedule.soon(thread, task)
-    },
+    soon: (task) => schedule.soon(thread, task),
   }
 }

@@ -23,7 +23,7 @@ test('with an empty store it starts in boot phase and trusts the device key of i
   ])
 })
 
-test('the boot transaction ends boot phase: device, owner and verify-hub are trusted, each for its reason', async () => {
+test('the boot transaction ends boot phase: device, owner and verify-hub are trusted, each for a reason', async () => {
   const zone = testZone()
   const running = await zone.start()
   const { revision } = await zone.boot(running, { 'nodes/ood1/config': '{}', 'system/rbac/policy': 'g, alice, user' })
@@ -43,7 +43,7 @@ test('the boot transaction ends boot phase: device, owner and verify-hub are tru
   assert.equal(item, { value: zone.bootConfig(), revision })
 })
 
-test('of many boot transactions at once one wins, the others are told the revision, and nothing of theirs is written', async () => {
+test('of many boot transactions at once one wins, and nothing of the others is written', async () => {
   const zone = testZone()
   const running = await zone.start()
   const results = await Promise.allSettled(Array.from({ length: 20 }, (_, index) =>
@@ -96,7 +96,9 @@ test('in boot phase nothing but the boot transaction is written', async () => {
     () => scheduler.execTx({ actions: config, mainKey: { key, revision: 0 } }),
     () => scheduler.execTx({ actions: config, mainKey: { key: 'boot/config', revision: 1 } }),
     () => scheduler.execTx({ actions: { [key]: create('x') }, mainKey: guarded }),
-    () => scheduler.execTx({ actions: { 'boot/config': { action: 'update', value: zone.bootConfig() } }, mainKey: guarded }),
+    () => scheduler.execTx({
+      actions: { 'boot/config': { action: 'update', value: zone.bootConfig() } }, mainKey: guarded,
+    }),
     () => scheduler.execTx({ actions: { ...config, [key]: { action: 'remove' } }, mainKey: guarded }),
     () => device.execTx({ actions: config, mainKey: guarded }),
     () => device.set({ key: 'devices/ood1/info', value: 'x' }),
@@ -106,11 +108,12 @@ test('in boot phase nothing but the boot transaction is written', async () => {
   await zone.boot(running)
 })
 
-test('the boot transaction must name this zone, the owner key of the ENV, and one other key of verify-hub', async () => {
+test('the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub', async () => {
   const zone = testZone()
   const running = await zone.start()
   const scheduler = running.as(zone.tokens.boot(), peer('boot-scheduler'))
-  const attempt = (value: string, more: Record<string, { action: 'create'; value: string }> = {}) => () => scheduler.execTx({
+  type Creations = Record<string, { action: 'create'; value: string }>
+  const attempt = (value: string, more: Creations = {}) => () => scheduler.execTx({
     actions: { 'boot/config': { action: 'create', value }, ...more }, mainKey: guarded,
   })
   const { owner, device, hub, other } = zone
@@ -165,7 +168,7 @@ test('a second start on the same store skips boot phase and says so', async () =
   assert.is(await denied(() => zone.boot(second)), 'token/use')
 })
 
-test('an emptied store behind a booted host, a store without boot/config and one of another zone are refused', async () => {
+test('an emptied store behind a booted host, one without boot/config and one of another zone are refused', async () => {
   const empty = testZone()
   await failure(ZoneStoreMismatch, () => empty.start({ ZONEWRIGHT_BOOTED: '1' }))
 
@@ -198,7 +201,8 @@ test('without ENV documents that fit each other, the zone and the host it does n
     zone: 'z1', name: 'ood1', role: 'ood', key: device.public.jwk, owner: 'alice', iat: 1, ...changes,
   })
   for (const BUCKYOS_THIS_DEVICE of [
-    '', 'nothing', document({}, other), document({ zone: 'z2' }), document({ name: 'ood2' }), document({ role: 'node' }),
+    '', 'nothing', document({}, other),
+    document({ zone: 'z2' }), document({ name: 'ood2' }), document({ role: 'node' }),
     document({ key: owner.public.jwk }), zone.env['BUCKYOS_ZONE_DOC']!,
   ]) {
     await failure(StartFailed, () => zone.start({ BUCKYOS_THIS_DEVICE }))
@@ -208,7 +212,7 @@ test('without ENV documents that fit each other, the zone and the host it does n
   }
 })
 
-test('boot/config is changed by root alone, with itself as main key at its revision, and trust follows at once', async () => {
+test('boot/config is changed by root alone, with itself as the main key, and trust follows at once', async () => {
   const zone = testZone()
   const running = await zone.booted()
   const device = running.as(zone.tokens.device())
@@ -222,12 +226,14 @@ test('boot/config is changed by root alone, with itself as main key at its revis
   const scheduler = running.as(zone.tokens.session('scheduler'))
   assert.is(await denied(() => scheduler.execTx({ actions: update, mainKey })), 'rbac/root-only')
   assert.is(await denied(() => root().execTx({ actions: update })), 'rbac/compare')
-  assert.is(await denied(() => root().execTx({ actions: update, mainKey: { key: 'nodes/x', revision: 0 } })), 'rbac/compare')
+  const elsewhere = { key: 'nodes/x', revision: 0 }
+  assert.is(await denied(() => root().execTx({ actions: update, mainKey: elsewhere })), 'rbac/compare')
   assert.is(await denied(() => root().set({ key: 'boot/config', value: next })), 'rbac/signed-only')
   assert.is(await denied(() => root().delete({ key: 'boot/config' })), 'rbac/signed-only')
   const removal = { 'boot/config': { action: 'remove' as const } }
   await failure(InvalidArgument, () => root().execTx({ actions: removal, mainKey }))
-  const stale = await failure(RevisionMismatch, () => root().execTx({ actions: update, mainKey: { ...mainKey, revision: revision + 5 } }))
+  const wrong = { ...mainKey, revision: revision + 5 }
+  const stale = await failure(RevisionMismatch, () => root().execTx({ actions: update, mainKey: wrong }))
   assert.is(stale.message, `Revision mismatch for key boot/config: expected ${revision + 5}, actual ${revision}`)
 
   const newHub = () => running.as(zone.tokens.verifyHub({}, zone.other)).get({ key: 'boot/config' })
@@ -237,7 +243,7 @@ test('boot/config is changed by root alone, with itself as main key at its revis
   assert.equal(await newHub(), { value: next, revision: written.revision })
 })
 
-test('a key that is taken out of boot/config is not trusted for one more call, on links that are open as well', async () => {
+test('a key that is taken out of boot/config is not trusted for one more call, not even on an open link', async () => {
   const zone = testZone()
   const running = await zone.booted()
   const session = running.as(zone.tokens.session('scheduler'))

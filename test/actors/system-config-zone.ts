@@ -34,6 +34,9 @@ export interface Running {
   stop(): void
 }
 
+type MakeToken = (changes?: Partial<TokenClaims>, by?: SigningKey) => string
+type FixedClaims = Omit<TokenClaims, 'iat' | 'exp' | 'jti' | 'epoch'>
+
 export interface TestZone {
   readonly store: Store
   readonly owner: SigningKey
@@ -43,13 +46,18 @@ export interface TestZone {
   readonly env: Record<string, string>
   now: number
   /** Tokens of each kind that system-config meets. */
-  readonly tokens: Readonly<Record<'boot' | 'device' | 'verifyHub' | 'root', (changes?: Partial<TokenClaims>, by?: SigningKey) => string>>
+  readonly tokens: Readonly<Record<'boot' | 'device' | 'verifyHub' | 'root', MakeToken>>
     & { session(appid: string, changes?: Partial<TokenClaims>): string }
   bootConfig(changes?: object): string
   start(env?: Record<string, string>): Promise<Running>
   /** Starts it and makes the boot transaction, with these keys beside `boot/config`. */
   booted(more?: Record<string, string>): Promise<Running>
   boot(running: Running, more?: Record<string, string>): Promise<{ revision: number }>
+}
+
+interface Serving {
+  readonly handlers: Handlers<typeof SystemConfig>
+  readonly lifecycle: Lifecycle
 }
 
 let links = 0
@@ -63,9 +71,10 @@ export function testZone(): TestZone {
   const deviceDocument = {
     zone: 'z1', name: 'ood1', role: 'ood', key: device.public.jwk, owner: 'alice', iat: START_MS / 1000,
   }
-  const token = (by: SigningKey, claims: Omit<TokenClaims, 'iat' | 'exp' | 'jti' | 'epoch'>, life: number, changes: Partial<TokenClaims> = {}) => {
+  const token = (by: SigningKey, claims: FixedClaims, life: number, changes: Partial<TokenClaims> = {}) => {
     const iat = Math.floor(zone.now / 1000)
-    return signToken(by, { iat, exp: iat + life, jti: toBase64url(systemRandom.bytes(12)), epoch: 0, ...claims, ...changes })
+    const jti = toBase64url(systemRandom.bytes(12))
+    return signToken(by, { iat, exp: iat + life, jti, epoch: 0, ...claims, ...changes })
   }
   const aud = ['system-config']
   const zone: TestZone = {
@@ -84,7 +93,8 @@ export function testZone(): TestZone {
         iss: 'ood1', sub: 'ood1', aud, token_use: 'session', appid: 'node-daemon', runtime_type: 'ood',
       }, 900, changes),
       verifyHub: (changes, by = hub) => token(by, {
-        iss: 'verify-hub', sub: 'verify-hub', aud, token_use: 'session', appid: 'verify-hub', runtime_type: 'kernel-service',
+        iss: 'verify-hub', sub: 'verify-hub', aud, token_use: 'session', appid: 'verify-hub',
+        runtime_type: 'kernel-service',
       }, 900, changes),
       root: (changes, by = owner) => token(by, {
         iss: 'root', sub: 'root', aud, token_use: 'root', appid: 'cli', runtime_type: 'user',
@@ -99,7 +109,7 @@ export function testZone(): TestZone {
     async start(env = {}) {
       const stopping = new AbortController()
       const { start, steps, said } = actorStart(zone, clock, { ...zone.env, ...env }, stopping.signal)
-      const serving = await systemConfigActor.start(start as never) as { handlers: Handlers<typeof SystemConfig>; lifecycle: Lifecycle }
+      const serving = await systemConfigActor.start(start as never) as Serving
       return {
         lifecycle: serving.lifecycle, steps, said, denials: start.denials, stop: () => stopping.abort(),
         as: (text, from = peer('test'), link = `link-${++links}`) => clientOf(serving, text, from, link),
@@ -129,14 +139,16 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     step: (_, number, evidence) => void steps.push({ number, evidence }),
-    self: { zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own' },
+    self: {
+      zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own',
+    },
   }
   return { start, steps, said }
 }
 
 /** As runtime/link/serve.ts does it: the token is judged for each call, and the verdict is the call's principal. */
 function clientOf(
-  { handlers, lifecycle }: { handlers: Handlers<typeof SystemConfig>; lifecycle: Lifecycle }, token: string | undefined, from: Peer, link: string,
+  { handlers, lifecycle }: Serving, token: string | undefined, from: Peer, link: string,
 ): Client<typeof SystemConfig> {
   const context = async (method: string, signal: AbortSignal): Promise<never> => ({
     principal: token === undefined
@@ -144,14 +156,30 @@ function clientOf(
       : await lifecycle.authenticate!(token, from, { method, link }),
     peer: from, token, signal, deadline: Infinity,
   }) as never
+  const named = handlers as unknown as Record<string, (args: never, cx: never) => unknown>
   const call = (method: string) => async (args: never) =>
-    (handlers as unknown as Record<string, (args: never, cx: never) => unknown>)[method]!(args, await context(method, new AbortController().signal))
+    named[method]!(args, await context(method, new AbortController().signal))
   const watch = async function* (args: never, settings?: { signal?: AbortSignal }) {
     yield* handlers.watch(args, await context('watch', settings?.signal ?? new AbortController().signal))
   }
   const methods = Object.keys(handlers).map((method) => [method, method === 'watch' ? watch : call(method)])
   return Object.fromEntries(methods) as Client<typeof SystemConfig>
 }
+
+/** As a scheduler and a person wrote it. */
+export const policy = `
+# written by the scheduler
+g, alice, user
+g, bob, user
+g, carol, admin
+g, notes, app
+g, panel, console
+g, ood1, ood
+p, su_alice, kv://users/alice/key_settings, read|write, allow
+p, readers, zone/*/public, read
+g, bob, readers
+p, console, zone/*, read
+`
 
 /** The error of this class that `run` must end with. */
 export async function failure(Class: ErrorClass, run: () => unknown): Promise<ZonewrightError> {

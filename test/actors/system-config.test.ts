@@ -17,7 +17,8 @@ test('a key that is set, created, changed, deleted and made again never meets a 
   const key = 'services/notes/spec'
   const revisions = [
     await kv.create({ key, value: 'one' }), await kv.set({ key, value: 'two' }), await kv.append({ key, value: '+' }),
-    await kv.delete({ key }), await kv.create({ key, value: 'three' }), await kv.delete({ key }), await kv.set({ key, value: '4' }),
+    await kv.delete({ key }), await kv.create({ key, value: 'three' }), await kv.delete({ key }),
+    await kv.set({ key, value: '4' }),
   ].map(({ revision }) => revision)
   assert.equal(revisions, [...new Set(revisions)].sort((a, b) => a - b))
   assert.equal(await kv.get({ key }), { value: '4', revision: revisions.at(-1)! })
@@ -48,7 +49,8 @@ test('a transaction writes all its keys at one revision, or nothing when one act
   const { kv } = await rooted()
   await kv.set({ key: 'a/there', value: '{"x":1}' })
   const { revision } = await kv.execTx({ actions: {
-    'kv://a/new': { action: 'create', value: 'n' }, 'a/there': { action: 'set_by_path', all_set: { '/y/z': [2], '/x': null } },
+    'kv://a/new': { action: 'create', value: 'n' },
+    'a/there': { action: 'set_by_path', all_set: { '/y/z': [2], '/x': null } },
   } })
   assert.equal((await kv.dump({ prefixes: ['a'] })).items, [
     { key: 'a/new', value: 'n', revision }, { key: 'a/there', value: '{"y":{"z":[2]}}', revision },
@@ -77,7 +79,7 @@ test('a failed main key says which revision was expected and which is there, and
   assert.equal(error.details, { key: 'a/guard', expected: 0, actual: revision })
 })
 
-test('nothing that writers at the same time add is lost: 64 appends, 64 paths of one object, 64 counted updates', async () => {
+test('nothing that 64 writers at the same time append, set by path or count up is lost', async () => {
   const { kv } = await rooted()
   await kv.set({ key: 'a/text', value: '' })
   await kv.set({ key: 'a/object', value: '{}' })
@@ -87,7 +89,8 @@ test('nothing that writers at the same time add is lost: 64 appends, 64 paths of
       const { value, revision } = (await kv.get({ key: 'a/count' }))!
       try {
         await kv.execTx({
-          actions: { 'a/count': { action: 'update', value: String(Number(value) + 1) } }, mainKey: { key: 'a/count', revision },
+          actions: { 'a/count': { action: 'update', value: String(Number(value) + 1) } },
+          mainKey: { key: 'a/count', revision },
         })
         return
       } catch (error) {
@@ -109,7 +112,8 @@ test('nothing that writers at the same time add is lost: 64 appends, 64 paths of
 
 test('of 64 creations of one key at the same time one wins', async () => {
   const { kv } = await rooted()
-  const results = await Promise.allSettled(Array.from({ length: 64 }, (_, index) => kv.create({ key: 'a/one', value: String(index) })))
+  const values = Array.from({ length: 64 }, (_, index) => String(index))
+  const results = await Promise.allSettled(values.map((value) => kv.create({ key: 'a/one', value })))
   const won = results.flatMap((result, index) => result.status === 'fulfilled' ? [index] : [])
   assert.is(won.length, 1)
   for (const result of results) if (result.status === 'rejected') assert.instance(result.reason, KeyExists)
@@ -127,8 +131,9 @@ test('a JSON path makes the objects on its way, walks nothing but objects, and n
   await at('/nothing/there', 'null')
   assert.is((await kv.get({ key }))!.value, '{"list":[1],"kernel":{"scheduler":{"target":"running","__proto":true}}}')
   for (const path of [
-    '', '/', 'a', 'a/b', '//a', '/a/', '/list/0', '/kernel/scheduler/target/deeper', '/__proto__', '/__proto__/polluted',
-    '/kernel/constructor/prototype/polluted', '/prototype', '/a'.repeat(limits.jsonPathSegments + 1),
+    '', '/', 'a', 'a/b', '//a', '/a/', '/list/0', '/kernel/scheduler/target/deeper',
+    '/__proto__', '/__proto__/polluted', '/kernel/constructor/prototype/polluted', '/prototype',
+    '/a'.repeat(limits.jsonPathSegments + 1),
   ]) {
     await failure(InvalidPath, () => at(path, '1'))
   }
@@ -145,8 +150,10 @@ test('kv:// and the bare path are one key, and no other spelling gets anywhere',
   await kv.set({ key: 'kv://users/did:dev:x_1~@a=b+c.d/doc', value: 'v' })
   assert.is((await kv.get({ key: 'users/did:dev:x_1~@a=b+c.d/doc' }))!.value, 'v')
   const keys = [
-    '', 'kv://', 'kv://kv://a', 'kv:///a', '/a', 'a/', 'a//b', 'a/./b', 'a/../b', '..', 'a/..', '../kv/a', 'a\\..\\b', 'a/%2e%2e/b',
-    'a b', 'a\nb', 'a\u0000b', 'a\u007f', 'ä', 'a*', 'a/{x}', 'a,b', 'a?b', 'a#b', '__meta/a', 'a/__revision', 'a/constructor',
+    '', 'kv://', 'kv://kv://a', 'kv:///a', '/a', 'a/', 'a//b', 'a/./b', 'a/../b', '..', 'a/..', '../kv/a',
+    'a\\..\\b', 'a/%2e%2e/b',
+    'a b', 'a\nb', 'a\u0000b', 'a\u007f', 'ä', 'a*', 'a/{x}', 'a,b', 'a?b', 'a#b',
+    '__meta/a', 'a/__revision', 'a/constructor',
     'x'.repeat(limits.keyBytes), `a/${'x/'.repeat(600)}y`,
   ]
   for (const key of keys) {
@@ -220,7 +227,7 @@ test('a dump of several prefixes is true at one revision while others write', as
   await failure(InvalidArgument, () => kv.dump({ prefixes: [] }))
 })
 
-test('a watch goes on from any revision: what a dump shows and what follows it have no gap and nothing twice', async () => {
+test('a watch goes on from any revision without a gap and without showing anything twice', async () => {
   const { kv } = await rooted()
   const keys = ['w/a', 'w/b', 'w/a/c', 'wx/no', 'w']
   const writer = (async () => {

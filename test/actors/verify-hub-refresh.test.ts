@@ -177,4 +177,12 @@ test('one more login than an app may have ends its oldest', async () => {
   hub.stop()
 })
 
+test('more logins at once than an app may have all succeed, and leave as many sessions as it may', async () => {
+  const { zone, hub } = await loggedIn()
+  const pairs = await Promise.all(Array.from({ length: 3 * limits.sessionsPerApp }, () =>
+    hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))))
+  const active = await Promise.all(pairs.map(async ({ sid }) => (await hub.handlers.verifySession({ sid }, hub.as(service))).active))
+  assert.is(active.filter(Boolean).length, limits.sessionsPerApp)
+})
+
 test.run()

@@ -1,4 +1,4 @@
-import { suite, type uvu } from 'uvu'
+import { suite, type Test } from 'uvu'
 import type { Store } from '../../runtime/store/store.ts'
 import type { Check } from './store/checks.ts'
 import { entries, listings } from './store/entries.ts'
@@ -16,7 +16,7 @@ export interface StoreUnderTest {
 }
 
 /** What every Store does, whatever it is made of. `open` gives an empty one. The caller runs the suite. */
-export function storeCompliance(name: string, open: () => Promise<StoreUnderTest>): uvu.Test<Record<string, never>> {
+export function storeCompliance(name: string, open: () => Promise<StoreUnderTest>): Test {
   const test = suite(`store: ${name}`)
   const check: Check = (title, body) => {
     test(title, async () => {

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { actor, type ActorDefinition } from '../../runtime/actor.ts'
-import { StartFailed } from '../../runtime/errors.ts'
+import { FolderInUse, StartFailed } from '../../runtime/errors.ts'
 import { supervise, worker } from '../../runtime/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { call, number, object, protocol, send, string } from '../../runtime/protocol.ts'
@@ -78,6 +78,16 @@ test('a process killed at any event keeps every write that was answered, and non
   assert.equal([...outcomes].sort(), [
     '0 lost, 0 kept without an answer', '0 lost, 1 kept without an answer', '1 lost, 0 kept without an answer',
   ])
+})
+
+test('a store that one process has open is refused to another', async () => {
+  const modules = probe(() => ({ ...neverKeeps, read: () => 1 }))
+  await simulateWith(async (world) => {
+    await superviseProbe(world.startProcess('ood1').platform)
+    const error = await thrownBy(superviseProbe(world.startProcess('ood1').platform))
+    assert.instance(error, FolderInUse)
+    await superviseProbe(world.startProcess('ood2').platform)
+  }, { modules })
 })
 
 test('a module that the simulation was not given fails the start, and the worker says which', async () => {

@@ -1,0 +1,197 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createAccess, type Speaker } from '../../actors/system-config/access.ts'
+import { matches, parsePolicy } from '../../actors/system-config/policy.ts'
+import { InvalidArgument } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { policy } from './system-config-zone.ts'
+
+const speaker = (appid: string, sub: string, runtimeType: string, changes: Partial<Speaker> = {}): Speaker =>
+  ({ appid, sub, runtimeType, sudo: false, root: false, ...changes })
+
+const access = createAccess()
+access.replace(policy)
+
+const who = {
+  root: speaker('cli', 'root', 'user', { root: true }),
+  daemon: speaker('node-daemon', 'ood1', 'ood'),
+  scheduler: speaker('scheduler', 'ood1', 'kernel-service'),
+  hub: speaker('verify-hub', 'verify-hub', 'kernel-service'),
+  gateway: speaker('gateway', 'ood1', 'gateway'),
+  node: speaker('node-daemon', 'node1', 'node'),
+  /** The app's own session: its owner is alice. */
+  notes: speaker('notes', 'alice', 'service'),
+  aliceByNotes: speaker('notes', 'alice', 'user'),
+  aliceByPanel: speaker('panel', 'alice', 'user'),
+  carolByPanel: speaker('panel', 'carol', 'user'),
+  bobByPanel: speaker('panel', 'bob', 'user'),
+  strangerByPanel: speaker('panel', 'dave', 'user'),
+  aliceByNoApp: speaker('uninstalled', 'alice', 'user'),
+  sudoAlice: speaker('panel', 'alice', 'user', { sudo: true }),
+} as const
+type Who = keyof typeof who
+
+const may = (name: Who, operation: 'read' | 'write', path: string): boolean =>
+  access.decide(who[name], operation, path).allowed
+
+const allows: readonly [Who, 'read' | 'write', string, boolean][] = [
+  ['root', 'write', 'security/x', true], ['root', 'read', '', true],
+
+  ['daemon', 'read', 'nodes/ood1/config', true], ['daemon', 'read', 'nodes/', true], ['daemon', 'read', '', false],
+  ['daemon', 'write', 'nodes/ood1/config', false], ['daemon', 'write', 'devices/ood1/info', true],
+  ['daemon', 'write', 'devices/ood2/info', false], ['daemon', 'write', 'devices/ood1/doc', false],
+  ['daemon', 'write', 'services/notes/instances/ood1', true],
+  ['daemon', 'write', 'services/notes/instances/ood2', false],
+  ['daemon', 'read', 'security/verify-hub/key', false], ['daemon', 'read', 'security', false],
+  ['daemon', 'write', 'boot/config', false], ['daemon', 'write', 'system/rbac/policy', false],
+
+  ['scheduler', 'write', 'nodes/ood1/config', true], ['scheduler', 'write', 'nodes/ood1/deep/config', false],
+  ['scheduler', 'write', 'services/notes/info', true], ['scheduler', 'write', 'services/notes/spec', false],
+  ['scheduler', 'write', 'system/rbac/policy', true], ['scheduler', 'write', 'system/scheduler/snapshot', true],
+  ['scheduler', 'write', 'devices/ood1/info', false], ['scheduler', 'write', 'boot/config', false],
+  ['scheduler', 'write', 'users/alice/settings', false], ['scheduler', 'read', 'users/alice/settings', true],
+  ['scheduler', 'write', 'services/scheduler/instances/ood1', true],
+
+  ['hub', 'read', 'devices/node1/doc', true], ['hub', 'read', 'services/notes/spec', true],
+  ['hub', 'write', 'boot/config', false],
+  ['hub', 'write', 'users/alice/doc', false], ['hub', 'read', 'security/x', false],
+  ['hub', 'write', 'system/rbac/policy', false], ['hub', 'write', 'nodes/ood1/config', false],
+
+  ['gateway', 'read', 'services/notes/info', true], ['gateway', 'read', 'nodes/ood1/gateway_info', true],
+  ['gateway', 'read', 'users/alice/settings', false], ['gateway', 'write', 'services/gateway/instances/ood1', true],
+  ['gateway', 'write', 'nodes/ood1/config', false],
+
+  ['node', 'read', 'nodes/node1/config', true], ['node', 'read', 'nodes/node2/config', false],
+  ['node', 'read', 'users/alice/settings', false], ['node', 'write', 'devices/node1/info', true],
+  ['node', 'write', 'devices/ood1/info', false], ['node', 'write', 'services/notes/instances/node1', true],
+
+  ['notes', 'read', 'boot/config', true], ['notes', 'read', 'services/notes/spec', true],
+  ['notes', 'write', 'services/notes/settings', true], ['notes', 'write', 'services/notes/spec', false],
+  ['notes', 'write', 'services/notes/info', false], ['notes', 'write', 'services/other/settings', false],
+  ['notes', 'read', 'services/other/spec', false], ['notes', 'read', 'services/other/info', true],
+  ['notes', 'write', 'users/alice/apps/notes/settings', true],
+  ['notes', 'write', 'users/bob/apps/notes/settings', false],
+  ['notes', 'write', 'users/alice/apps/notes/spec', false], ['notes', 'read', 'users/alice/settings', false],
+  ['notes', 'read', 'nodes/ood1/config', false], ['notes', 'read', 'devices/ood1/doc', false],
+
+  ['aliceByNotes', 'write', 'users/alice/apps/notes/settings', true],
+  ['aliceByNotes', 'write', 'users/alice/apps/other/settings', false],
+  ['aliceByNotes', 'write', 'users/alice/profile', false],
+  ['aliceByNotes', 'write', 'services/notes/settings', false],
+  ['aliceByPanel', 'write', 'users/alice/profile', true], ['aliceByPanel', 'read', 'users/alice/', true],
+  ['aliceByPanel', 'write', 'users/alice/settings', false], ['aliceByPanel', 'write', 'users/alice/doc', false],
+  ['aliceByPanel', 'read', 'users/bob/profile', false], ['aliceByPanel', 'read', 'users/', false],
+  ['aliceByPanel', 'write', 'services/notes/spec', false],
+  ['carolByPanel', 'write', 'services/notes/spec', true], ['carolByPanel', 'read', 'users/alice/profile', false],
+  ['carolByPanel', 'write', 'users/carol/profile', true], ['carolByPanel', 'write', 'system/rbac/policy', false],
+  ['bobByPanel', 'read', 'zone/files/public', true], ['bobByPanel', 'write', 'zone/files/public', false],
+  ['bobByPanel', 'read', 'zone/files/deep/public', false], ['aliceByPanel', 'read', 'zone/files/public', false],
+  ['strangerByPanel', 'read', 'boot/config', false], ['aliceByNoApp', 'read', 'boot/config', false],
+
+  ['sudoAlice', 'write', 'users/alice/key_settings', true], ['sudoAlice', 'write', 'users/alice/doc', false],
+  ['sudoAlice', 'write', 'users/bob/key_settings', false],
+]
+
+test('the base and the lines of the scheduler give each caller what it needs and nothing beside it', () => {
+  for (const [name, operation, path, allowed] of allows) {
+    assert.is(may(name, operation, path), allowed, `${name} ${operation} ${path}`)
+  }
+})
+
+test('a name that is also the name of a role, of a kernel app or of a host gains nothing by it', () => {
+  const names = [
+    'app', 'console', 'user', 'admin', 'kernel', 'control-plane', 'readers', 'type:ood', 'type:kernel-service',
+    'su_alice',
+  ]
+  const paths = ['boot/config', 'nodes/ood1/config', 'users/alice/profile', 'zone/files/public', 'services/notes/spec']
+  const reads = (appid: string, sub: string, path: string): boolean =>
+    access.decide(speaker(appid, sub, 'user'), 'read', path).allowed
+  for (const name of names) {
+    for (const path of paths) {
+      assert.is(reads('panel', name, path), false, `user ${name} reads ${path}`)
+      assert.is(reads(name, 'alice', path), false, `app ${name} reads ${path}`)
+    }
+  }
+  const alike = createAccess()
+  alike.replace('g, admin, user\ng, user, user\ng, alice, admin\ng, panel, console\ng, console, app')
+  const asUser = (sub: string, path: string) => alike.decide(speaker('panel', sub, 'user'), 'read', path).allowed
+  assert.is(asUser('admin', 'users/admin/profile'), true)
+  assert.is(asUser('user', 'users/user/profile'), true)
+  assert.is(asUser('admin', 'services/notes/spec'), false)
+  assert.is(asUser('alice', 'services/notes/spec'), true)
+  assert.is(alike.decide(speaker('console', 'alice', 'user'), 'read', 'nodes/ood1/config').allowed, false)
+
+  const kernelUser = createAccess()
+  kernelUser.replace('g, scheduler, user\ng, panel, console')
+  assert.is(kernelUser.decide(speaker('panel', 'scheduler', 'user'), 'read', 'nodes/ood1/config').allowed, false)
+  // A node that was named after a user is not that user
+  assert.is(access.decide(speaker('node-daemon', 'alice', 'node'), 'read', 'users/alice/profile').allowed, false)
+})
+
+test('sudo asks the ordinary lines first, and only then those of su_: the chain says which allowed it', () => {
+  const layers = (path: string) =>
+    access.decide(who.sudoAlice, 'write', path).chain.map(({ layer, verdict }) => `${layer} ${verdict}`)
+  assert.equal(layers('users/alice/profile'), ['rbac allowed'])
+  const added = createAccess()
+  added.replace('g, panel, console\np, su_alice, users/shared/x, write')
+  const decision = added.decide(who.sudoAlice, 'write', 'users/shared/x')
+  assert.equal(decision.chain.map(({ layer, rule }) => `${layer}: ${rule}`), [
+    'rbac: p, console, users/*, read|write', 'sudo: p, su_alice, users/shared/x, write',
+  ])
+  assert.is(added.decide({ ...who.sudoAlice, sudo: false }, 'write', 'users/shared/x').allowed, false)
+  assert.is(added.decide(who.sudoAlice, 'write', 'users/shared/y').chain.at(-1)!.reason, 'sudo/no-rule')
+})
+
+test('a pattern matches whole segments: a star one of them, the last star all that follow, braces the caller', () => {
+  const cases: readonly [string, string, boolean][] = [
+    ['a/*', 'a/b', true], ['a/*', 'a/b/c', true], ['a/*', 'a', false], ['a/*', 'a/', true], ['a/*', 'ab/c', false],
+    ['a/*/c', 'a/b/c', true], ['a/*/c', 'a/b/x/c', false], ['a/*/c', 'a//c', false], ['a/*/c', 'a/b/', false],
+    ['a/{u}', 'a/alice', true], ['a/{u}', 'a/bob', false], ['a/{u}', 'a/', false], ['a/{u}/*', 'a/alice/x', true],
+    ['a/{u}/*', 'a/alicia/x', false], ['a/{u}/{u}', 'a/alice/alice', true], ['a/{u}/{u}', 'a/alice/bob', false],
+    ['*', '', true], ['*', 'x/y', true], ['a', 'a', true], ['a', 'a/b', false], ['a/b', 'a', false], ['a', 'A', false],
+  ]
+  for (const [pattern, path, expected] of cases) {
+    assert.is(matches(pattern.split('/'), path.split('/'), 'alice'), expected, `${pattern} on ${path}`)
+  }
+})
+
+test('a line that is no policy line refuses the policy whole, and names the line', () => {
+  const wrong = [
+    'x', 'p', 'p, a', 'p, a, b', 'p, a, b, execute', 'p, a, b, read, deny', 'p, a, b, read, allow, more',
+    'p, , b, read',
+    'p, a, , read', 'p, a, b//c, read', 'p, a, b*, read', 'p, a, ../b, read', 'p, a, {}, read', 'p, a, {u, read',
+    'p, a b, c, read',
+    'g', 'g, a', 'g, a, b, c', 'g, a, ', 'p,a,b,write|read', 'P, a, b, read', 'p; a; b; read', 'p, a, b, toString',
+  ]
+  const target = createAccess()
+  target.replace(policy)
+  const fixed = [
+    'g, mallory, kernel', 'g, mallory, control-plane', 'g, mallory, scheduler', 'g, mallory, type:ood',
+    'p, kernel, security/*, read', 'p, type:service, users/*, read',
+  ]
+  for (const line of [...wrong, ...fixed]) {
+    const error = (() => {
+      try {
+        target.replace(`g, mallory, user\n${line}`)
+      } catch (caught) {
+        return caught as Error
+      }
+    })()
+    assert.instance(error, InvalidArgument, line)
+    if (wrong.includes(line)) assert.match(error!.message, 'Line 2', line)
+    assert.is(target.decide(speaker('panel', 'mallory', 'user'), 'read', 'boot/config').allowed, false, line)
+    assert.is(target.decide(who.aliceByPanel, 'read', 'boot/config').allowed, true, line)
+  }
+  const tooLong = '\n'.repeat(limits.policyLines)
+  assert.throws(() => parsePolicy(tooLong), (error: unknown) => error instanceof InvalidArgument)
+})
+
+test('roles that contain each other end, and give what any of them gives', () => {
+  const target = createAccess()
+  const lines = ['g, dave, one', 'g, one, two', 'g, two, one', 'p, two, zone/x, read', 'g, panel, console']
+  target.replace([...lines, 'p, console, zone/*, read'].join('\n'))
+  assert.is(target.decide(speaker('panel', 'dave', 'user'), 'read', 'zone/x').allowed, true)
+  assert.is(target.decide(speaker('panel', 'dave', 'user'), 'write', 'zone/x').allowed, false)
+})
+
+test.run()
