@@ -6,7 +6,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
-import { worker, type ActorSpec } from '../runtime/supervisor.ts'
+import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
 export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorSpec[] {

@@ -6,7 +6,7 @@ import { signLinkCertificate } from './link/certificate.ts'
 import { limits } from './limits.ts'
 import type { PublicJwk } from './platform/ports.ts'
 import { protocol, type Client, type Protocol } from './protocol.ts'
-import type { SupervisorOptions } from './supervisor.ts'
+import type { SupervisorOptions } from './spec.ts'
 import type { Introduction } from './worker.ts'
 
 /** The name by which a host's supervisor speaks on links. */

@@ -42,7 +42,7 @@ export const limits = {
   /** Revisions of history a store keeps for watches; older ones answer Compacted. */
   watchHistory: 100_000,
   /** Bytes of that history; a store forgets the oldest revisions first. */
-  watchHistoryBytes: 16 * 1024 * 1024,
+  watchHistoryBytes: 8 * 1024 * 1024,
   /** Bytes of one key and of one value; larger ones are InvalidArgument. */
   keyBytes: 1_024,
   valueBytes: 1024 * 1024,
@@ -57,7 +57,7 @@ export const limits = {
   /** Milliseconds of the longest lease (what a timer can hold); a longer one is InvalidArgument. */
   leaseMs: 2_147_483_647,
   /** Bytes that an embedded store's log may hold beside its contents; then it is written anew. */
-  storeLogBytes: 16 * 1024 * 1024,
+  storeLogBytes: 8 * 1024 * 1024,
   /** Milliseconds between heartbeats, and how long a worker may stay silent before it is restarted. */
   heartbeatMs: 1_000,
   heartbeatSilenceMs: 10_000,

@@ -1,7 +1,8 @@
 import type { Platform, SigningKey } from './platform/ports.ts'
 import { openPlatform } from './platform/index.ts'
 import type { Client, Protocol } from './protocol.ts'
-import { Supervisor, type ActorSpec } from './supervisor.ts'
+import type { ActorSpec } from './spec.ts'
+import { Supervisor } from './supervisor.ts'
 import { createTrace, type Trace } from './trace.ts'
 
 export interface SuperviseOptions {
@@ -20,6 +21,8 @@ export interface Supervised {
   readonly trace: Trace
   get<P extends Protocol>(protocol: P): Client<P>
   list: Supervisor['list']
+  /** Mailboxes, links and counters of every actor that answers. */
+  inspect: Supervisor['inspect']
   /** Ends an actor's thread at once, as a crash would. */
   kill(name: string): Promise<void>
   /** Stops the actors in reverse order of their start. */
@@ -50,6 +53,7 @@ export async function supervise(specs: readonly ActorSpec[], options: SuperviseO
     trace: supervisor.trace,
     get: (protocol) => supervisor.get(protocol),
     list: () => supervisor.list(),
+    inspect: () => supervisor.inspect(),
     kill: (name) => supervisor.kill(name),
     stop: () => supervisor.stopAll(),
   }

@@ -1,78 +1,37 @@
-import type { ActorDefinition } from './actor.ts'
 import { RestartLimit, StartFailed, ZonewrightError } from './errors.ts'
+import { createIntroducer, SUPERVISOR, type Introducer, type Side } from './introduce.ts'
 import { limits } from './limits.ts'
-import { startOrder, withDependents } from './needs.ts'
-import type { Cancel, Clock, Platform, SigningKey, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
+import { startOrder, withDependents, type NeedsGraph } from './needs.ts'
+import type { Cancel, Clock } from './platform/ports.ts'
 import type { Client, Protocol } from './protocol.ts'
-import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { RestartBudget } from './restart.ts'
-import { type ActorEvent, type StepEvent, type Trace } from './trace.ts'
+import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import { Threads, type Thread } from './threads.ts'
+import type { ActorEvent, StepEvent, Trace } from './trace.ts'
 import { pause, within } from './within.ts'
-import type { StartMessage, TrustedDevice } from './worker.ts'
-
-/** An actor of the catalogue, under the name of its protocol. */
-export interface ActorSpec {
-  readonly protocol: Protocol
-  readonly module: URL
-  readonly runtimeType: string
-  readonly env: Readonly<Record<string, string>>
-  readonly secrets: Readonly<Record<string, string>>
-  readonly permissions: WorkerPermissions
-  /** Actors with the same thread name share one worker. Default: one of its own. */
-  readonly thread: string
-  /** Least protection of every link to it. */
-  readonly minimum: 'mac' | 'sealed'
-  /** Not started by `supervise`, but by `start`. */
-  readonly manual: boolean
-}
-
-const asksForSealed = ({ methods }: Protocol): boolean => Object.values(methods).some(({ suite }) => suite === 'sealed')
-
-export function worker(protocol: Protocol, module: URL, options: Partial<Omit<ActorSpec, 'protocol' | 'module'>> = {}): ActorSpec {
-  return {
-    protocol, module, runtimeType: 'service', env: {}, secrets: {}, permissions: {}, thread: protocol.name,
-    minimum: asksForSealed(protocol) ? 'sealed' : 'mac', manual: false, ...options,
-  }
-}
-
-export interface SupervisorOptions {
-  readonly platform: Platform
-  readonly zone: string
-  readonly host: string
-  readonly device: SigningKey
-  readonly devices: readonly TrustedDevice[]
-  readonly trace: Trace
-  /** Folder of the actors' stores; without one they are in memory. */
-  readonly stores?: string
-  /** Actor names that only an OOD may certify. */
-  readonly kernelActors: readonly string[]
-  /** Tell of every call served; costs an event a call. */
-  readonly spans?: boolean
-  /** What this supervisor serves to actors that declare it in their needs. */
-  readonly offers?: ActorDefinition
-}
-
-interface Thread {
-  readonly worker: SpawnedWorker
-  readonly actors: Set<string>
-  dead: string | undefined
-  /** Monotonic milliseconds of the last heartbeat. */
-  lastBeat: number
-}
+import type { Given, Inspection, Introduction } from './worker.ts'
 
 interface Actor {
+  readonly name: string
   readonly spec: ActorSpec
   readonly budget: RestartBudget
   state: ActorEvent['state']
   reason: string
   incarnation: number
-  env: Readonly<Record<string, string>>
-  secrets: Readonly<Record<string, string>>
+  given: Given
   thread: Thread | undefined
-  linkKid: string
   needs: readonly string[]
+  /** A new incarnation on its way to be loaded, or loaded and not yet run. */
   loading: Promise<void> | undefined
+  /** Settles when the incarnation that was asked for last serves. */
   serving: Promise<void> | undefined
+}
+
+export interface ActorState {
+  readonly name: string
+  readonly state: ActorEvent['state']
+  readonly incarnation: number
+  readonly reason: string
 }
 
 /** Starts, watches, restarts and introduces the actors of one host. */
@@ -81,11 +40,11 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #actors = new Map<string, Actor>()
-  readonly #threads = new Map<string, Thread>()
+  readonly #threads: Threads
   readonly #introducer: Introducer
   readonly #steps: StepEvent[] = []
-  /** Names in the order in which they were first asked to serve; stopped in reverse. */
-  readonly #started: string[] = []
+  /** In the order in which they were first asked to serve; stopped in reverse. */
+  readonly #started: Actor[] = []
   #stopping = false
   #release: Cancel = () => {}
 
@@ -94,64 +53,61 @@ export class Supervisor {
     this.#clock = options.platform.clock
     this.trace = options.trace
     this.#introducer = createIntroducer(options)
+    this.#threads = new Threads(options, (thread, reason) => this.#died(thread, reason))
     for (const spec of specs) {
-      const name = spec.protocol.name
+      const { name } = spec.protocol
       if (this.#actors.has(name) || name === SUPERVISOR) throw new StartFailed(`Two actors have the same name: ${name}`)
       this.#actors.set(name, {
-        spec, budget: new RestartBudget(options.platform.random.fork(`restart ${name}`)), state: 'stopped', reason: 'not started',
-        incarnation: 0, env: spec.env, secrets: spec.secrets, thread: undefined, linkKid: '', needs: [], loading: undefined,
-        serving: undefined,
+        name, spec, budget: new RestartBudget(options.platform.random.fork(`restart ${name}`)), state: 'stopped',
+        reason: 'not started', incarnation: 0, given: { env: spec.env, secrets: spec.secrets }, thread: undefined, needs: [],
+        loading: undefined, serving: undefined,
       })
     }
     this.trace.on('step', (event) => void this.#steps.push(event))
   }
 
-  /** Spawns the workers and loads the modules, all at once; nothing serves yet. Their needs must form no circle. */
+  /** Spawns the workers and loads the modules, all at once; nothing serves yet. @throws NeedsCycle, StartFailed */
   async load(): Promise<void> {
     this.#release = this.#options.platform.host.hold()
     await Promise.all([...this.#actors.values()].map((actor) => this.#load(actor)))
     startOrder(this.#graph())
-    this.#beat()
+    this.#threads.watch()
   }
 
   /** Starts every actor that is not manual, each after what it needs. */
-  async startAll(): Promise<void> {
-    await this.startMany([...this.#actors.values()].filter(({ spec }) => !spec.manual).map(({ spec }) => ({ name: spec.protocol.name })))
-  }
-
-  /**
-   * Settles when the actor serves. Starting one that serves or starts already waits for it.
-   * @throws StartFailed, or what the actor's start function threw
-   */
-  start(name: string, given: { env?: Readonly<Record<string, string>>; secrets?: Readonly<Record<string, string>> } = {}): Promise<void> {
-    const actor = this.#actor(name)
-    if (actor.serving && actor.state !== 'failed') return actor.serving
-    actor.env = { ...actor.spec.env, ...given.env }
-    actor.secrets = { ...actor.spec.secrets, ...given.secrets }
-    if (!this.#started.includes(name)) this.#started.push(name)
-    return this.#serve(actor)
+  startAll(): Promise<void> {
+    return this.startMany([...this.#actors.values()].filter(({ spec }) => !spec.manual))
   }
 
   /** Starts several, each after what it needs; settles when all serve. @throws the first failure */
-  async startMany(given: readonly { name: string; env?: Readonly<Record<string, string>> }[]): Promise<void> {
-    const byName = new Map(given.map((each) => [each.name, each]))
-    for (const name of byName.keys()) this.#actor(name)
+  async startMany(wanted: readonly { readonly name: string; readonly env?: Given['env'] }[]): Promise<void> {
+    const byName = new Map(wanted.map((each) => [this.#actor(each.name).name, each]))
     const ordered = startOrder(this.#graph()).filter((name) => byName.has(name))
-    await Promise.all(ordered.map((name) => this.start(name, byName.get(name)!)))
+    await Promise.all(ordered.map((name) => this.start(name, { env: byName.get(name)?.env ?? {} })))
   }
 
-  /** Stops the actor and what needs it, dependents first. */
+  /**
+   * Settles when the actor serves. One that serves or starts already is only waited for.
+   * @throws StartFailed, or what the actor's start function threw
+   */
+  start(name: string, given: Partial<Given> = {}): Promise<void> {
+    const actor = this.#actor(name)
+    if (actor.serving && actor.state !== 'failed') return actor.serving
+    actor.given = { env: { ...actor.spec.env, ...given.env }, secrets: { ...actor.spec.secrets, ...given.secrets } }
+    if (!this.#started.includes(actor)) this.#started.push(actor)
+    return this.#keep(actor, this.#serve(actor))
+  }
+
+  /** Stops the actor and what needs it, dependents first. Answers with their names. */
   async stop(name: string): Promise<readonly string[]> {
-    this.#actor(name)
-    const affected = withDependents(this.#graph(), [name])
-    const order = [...startOrder(this.#graph())].reverse().filter((each) => affected.has(each))
+    const affected = withDependents(this.#graph(), [this.#actor(name).name])
+    const order = [...startOrder(this.#graph())].reverse().map((each) => this.#actor(each))
     const stopped: string[] = []
-    for (const each of order) {
-      const actor = this.#actor(each)
-      if (actor.state !== 'serving' && actor.state !== 'starting') continue
-      await this.#stopActor(actor, 'asked to stop')
+    for (const actor of order) {
+      if (!affected.has(actor.name) || !isUp(actor)) continue
+      await this.#stop(actor, 'asked to stop')
       actor.serving = undefined
-      stopped.push(each)
+      stopped.push(actor.name)
     }
     return stopped
   }
@@ -159,53 +115,55 @@ export class Supervisor {
   /** Stops everything in reverse order of start and ends the workers. */
   async stopAll(): Promise<void> {
     this.#stopping = true
-    for (const name of [...this.#started].reverse()) {
-      const actor = this.#actor(name)
-      if (actor.state === 'serving' || actor.state === 'starting') await this.#stopActor(actor, 'the zone stops')
+    for (const actor of [...this.#started].reverse()) {
+      if (isUp(actor)) await this.#stop(actor, 'the zone stops')
     }
     this.#introducer.close()
-    await Promise.all([...this.#threads.values()].map((thread) => thread.worker.terminate()))
-    this.#threads.clear()
+    await this.#threads.close()
     this.#release()
   }
 
   /** A client of an actor; its calls speak for this host's supervisor unless they carry a token. */
   get<P extends Protocol>(protocol: P): Client<P> {
-    this.#actor(protocol.name)
+    const actor = this.#actor(protocol.name)
     const { client, isNew } = this.#introducer.client(protocol)
-    if (isNew) this.#link(protocol.name)
+    if (isNew) this.#linkOwn(actor)
     return client
   }
 
-  #link(name: string): void {
-    this.#introduceSupervisor(name).catch((error: unknown) => {
-      this.#introducer.gone(name, error instanceof ZonewrightError ? error : undefined)
-    })
+  list(): readonly ActorState[] {
+    return [...this.#actors.values()].map(({ name, state, incarnation, reason }) => ({ name, state, incarnation, reason }))
   }
 
-  list(): readonly { name: string; state: ActorEvent['state']; incarnation: number; reason: string }[] {
-    return [...this.#actors].map(([name, { state, incarnation, reason }]) => ({ name, state, incarnation, reason }))
+  /** Mailboxes, links and counters of every actor that answers. */
+  async inspect(): Promise<readonly Inspection[]> {
+    const answers = this.#threads.all().map((thread) =>
+      this.#threads.whileAlive(thread, thread.name, 'answer', thread.worker.control.inspect()).catch(() => []))
+    return (await Promise.all(answers)).flat()
   }
 
   steps(): readonly StepEvent[] {
     return this.#steps
   }
 
-  /**
-   * A bare channel end to a serving actor that was told to expect `peer`, with no handshake done: what an intruder on
-   * this host who got hold of a port would have. `prove` attacks the zone through it.
-   */
-  expose(name: string, peer: { host: string; actor: string; incarnation: number }): { end: unknown; incarnation: number } {
-    const actor = this.#actor(name)
-    const { end, forCallee } = this.#introducer.bare(name, peer, actor.spec.minimum)
-    void actor.thread?.worker.control.introduce(name, forCallee.introduction, forCallee.end).catch(() => {})
-    return { end, incarnation: actor.incarnation }
-  }
-
   /** Ends the actor's thread at once, as a crash would; the restart rule does the rest. */
   async kill(name: string): Promise<void> {
-    const thread = this.#actor(name).thread
-    if (thread) await this.#died(thread, 'killed')
+    const { thread } = this.#actor(name)
+    if (thread) await this.#threads.end(thread, 'killed')
+  }
+
+  /**
+   * A bare channel end to a serving actor that was told to expect `peer`, with no handshake done: what an intruder on
+   * this host who got hold of a port would have. `prove` attacks the zone through it. `accepted` is what the actor's own
+   * end makes of it.
+   */
+  expose(name: string, peer: Introduction['peer']): { end: unknown; incarnation: number; accepted: Promise<void> } {
+    const actor = this.#actor(name)
+    const { end, forCallee } = this.#introducer.bare(name, peer, actor.spec.minimum)
+    const accepted = actor.thread?.worker.control.introduce(name, forCallee.introduction, forCallee.end)
+      ?? Promise.reject(new StartFailed(`The actor does not run: ${name}`))
+    accepted.catch(() => {})
+    return { end, incarnation: actor.incarnation, accepted }
   }
 
   #actor(name: string): Actor {
@@ -214,144 +172,115 @@ export class Supervisor {
     return actor
   }
 
-  #graph(): ReadonlyMap<string, readonly string[]> {
-    const offered = this.#options.offers?.protocol.name
-    return new Map([...this.#actors].map(([name, { needs }]) => [name, needs.filter((need) => need !== offered)]))
+  /** Without what the supervisor itself offers, which is always there. */
+  #needsOf(actor: Actor): readonly string[] {
+    return actor.needs.filter((need) => need !== this.#options.offers?.protocol.name)
+  }
+
+  #graph(): NeedsGraph {
+    return new Map([...this.#actors.values()].map((actor) => [actor.name, this.#needsOf(actor)]))
   }
 
   #set(actor: Actor, state: ActorEvent['state'], reason: string): void {
     actor.state = state
     actor.reason = reason
-    this.trace.emit('actor', {
-      host: this.#options.host, actor: actor.spec.protocol.name, at: this.#clock.now(), state, incarnation: actor.incarnation, reason,
-    })
+    const { name, incarnation } = actor
+    this.trace.emit('actor', { host: this.#options.host, actor: name, at: this.#clock.now(), state, incarnation, reason })
   }
 
-  #threadOf(actor: Actor): Thread {
-    const found = this.#threads.get(actor.spec.thread)
-    if (found) return found
-    const worker = this.#options.platform.host.spawn({
-      name: actor.spec.thread, permissions: actor.spec.permissions, heapMbMax: limits.workerHeapMb,
-    })
-    const thread: Thread = { worker, actors: new Set(), dead: undefined, lastBeat: this.#clock.monotonic() }
-    this.#threads.set(actor.spec.thread, thread)
-    worker.onExit((reason) => void this.#died(thread, reason))
-    // Comlink's generic mapping of events is by type; a pair of type and event always matches
-    worker.onEvent((event) => this.trace.emit(event.type, event.event as never))
-    return thread
-  }
-
-  /** Loads a new incarnation; a load that is under way or not yet used is shared. */
+  /** Loads a new incarnation; one that is on its way or not yet run is used. */
   #load(actor: Actor): Promise<void> {
     actor.loading ??= this.#loadNow(actor)
     return actor.loading
   }
 
   async #loadNow(actor: Actor): Promise<void> {
-    const { platform, zone, host, devices, stores } = this.#options
-    const name = actor.spec.protocol.name
+    const { zone, host, devices, stores, kernelActors, spans } = this.#options
+    const { name, spec: { runtimeType, module } } = actor
     actor.incarnation = this.#introducer.nextIncarnation(name)
-    const thread = this.#threadOf(actor)
+    const thread = this.#threads.of(actor.spec)
     actor.thread = thread
     thread.actors.add(name)
-    const start: StartMessage = {
-      zone, host, actor: name, runtimeType: actor.spec.runtimeType, incarnation: actor.incarnation,
-      module: actor.spec.module.href, devices, kernelActors: this.#options.kernelActors, spans: this.#options.spans ?? false,
-      ...(stores === undefined ? {} : { stores }),
-    }
-    const loaded = await this.#whileAlive(actor, thread, 'load', thread.worker.control.load(start))
+    const loaded = await this.#threads.whileAlive(thread, name, 'load', thread.worker.control.load({
+      zone, host, actor: name, runtimeType, incarnation: actor.incarnation, module: module.href, devices, kernelActors,
+      spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
+    }))
     actor.needs = loaded.needs
-    actor.linkKid = platform.keys.importJwk(loaded.linkKey).kid
-    this.#introducer.register({
-      actor: name, runtimeType: actor.spec.runtimeType, incarnation: actor.incarnation, key: loaded.linkKey,
-    })
+    this.#introducer.register({ actor: name, runtimeType, incarnation: actor.incarnation, key: loaded.linkKey })
   }
 
-  #serve(actor: Actor): Promise<void> {
-    this.#set(actor, 'starting', '')
-    const serving = this.#serveNow(actor)
-    actor.serving = serving
+  #keep(actor: Actor, serving: Promise<void>): Promise<void> {
     serving.catch(() => {})
+    actor.serving = serving
     return serving
   }
 
-  async #serveNow(actor: Actor): Promise<void> {
-    const name = actor.spec.protocol.name
+  async #serve(actor: Actor): Promise<void> {
+    this.#set(actor, 'starting', '')
     try {
       await this.#load(actor)
-      const offered = this.#options.offers?.protocol.name
-      const needs = actor.needs.filter((need) => need !== offered)
-      await Promise.all(needs.map((need) => this.#needServing(name, need)))
-      const thread = actor.thread
+      await Promise.all(this.#needsOf(actor).map((need) => this.#servingNeed(actor, need)))
+      const { thread, name } = actor
       if (!thread || thread.dead !== undefined) throw new StartFailed(`The worker of ${name} died: ${thread?.dead ?? 'not loaded'}`)
-      const ends = actor.needs.map((need) => this.#introduce(name, need))
-      await this.#whileAlive(actor, thread, 'start', thread.worker.control.run(
-        name, { env: actor.env, secrets: actor.secrets }, ends.map(({ introduction }) => introduction), ends.map(({ end }) => end),
+      const sides = actor.needs.map((need) => this.#introduce(actor, need))
+      await this.#threads.whileAlive(thread, name, 'start', thread.worker.control.run(
+        name, actor.given, sides.map(({ introduction }) => introduction), sides.map(({ end }) => end),
       ))
-      actor.loading = undefined
       this.#set(actor, 'serving', '')
     } catch (error) {
-      actor.loading = undefined
       this.#set(actor, 'failed', error instanceof Error ? error.message : String(error))
       throw error
+    } finally {
+      actor.loading = undefined
     }
   }
 
-  async #needServing(name: string, need: string): Promise<void> {
-    const actor = this.#actor(need)
-    if (!actor.serving) {
-      throw new StartFailed(`${name} needs an actor that does not serve: ${need} (${actor.state})`, { actor: name, needs: need })
+  async #servingNeed(actor: Actor, need: string): Promise<void> {
+    const { serving, state } = this.#actor(need)
+    if (!serving) {
+      throw new StartFailed(`${actor.name} needs an actor that does not serve: ${need} (${state})`, { actor: actor.name, needs: need })
     }
-    await actor.serving
+    await serving
   }
 
-  /** Two channel ends: the callee is told at once, the caller's end is returned for its start. */
-  #introduce(caller: string, need: string) {
-    if (need === this.#options.offers?.protocol.name) return this.#introducer.offer(caller)
+  /** Tells the callee to expect the caller, and gives the caller's side. */
+  #introduce(caller: Actor, need: string): Side {
+    if (need === this.#options.offers?.protocol.name) return this.#introducer.offer(caller.name)
     const callee = this.#actor(need)
-    const { forCaller, forCallee } = this.#introducer.pair(caller, need, callee.spec.minimum)
-    void callee.thread?.worker.control.introduce(need, forCallee.introduction, forCallee.end).catch(() => {})
+    const { forCaller, forCallee } = this.#introducer.pair(caller.name, need, callee.spec.minimum)
+    this.#tell(callee, forCallee)
     return forCaller
   }
 
-  /** The supervisor's own link to an actor, made when a client is first asked for and again after each restart. */
-  async #introduceSupervisor(name: string): Promise<void> {
-    const actor = this.#actor(name)
-    await actor.serving
-    const { forCaller, forCallee } = this.#introducer.pair(SUPERVISOR, name, actor.spec.minimum)
-    await Promise.all([
-      this.#introducer.connect(forCaller),
-      actor.thread?.worker.control.introduce(name, forCallee.introduction, forCallee.end),
-    ])
+  /** A link that does not come up fails at the caller's end as well, and there it is reported. */
+  #tell(callee: Actor, { introduction, end }: Side): void {
+    callee.thread?.worker.control.introduce(callee.name, introduction, end).catch(() => {})
   }
 
-  /** The outcome of a control call, or StartFailed when the worker dies or does not answer: such a call may hang for ever. */
-  #whileAlive<T>(actor: Actor, thread: Thread, what: string, work: Promise<T>): Promise<T> {
-    const name = actor.spec.protocol.name
-    const died = new Promise<never>((_, reject) => {
-      thread.worker.onExit((reason) => reject(new StartFailed(`The worker of ${name} died during ${what}: ${reason}`, { actor: name })))
+  /** The supervisor's own link to an actor: made when a client is first asked for, and again after each restart. */
+  #linkOwn(actor: Actor): void {
+    const link = async (): Promise<void> => {
+      await actor.serving
+      const { forCaller, forCallee } = this.#introducer.pair(SUPERVISOR, actor.name, actor.spec.minimum)
+      this.#tell(actor, forCallee)
+      await this.#introducer.connect(forCaller)
+    }
+    link().catch((error: unknown) => {
+      if (error instanceof ZonewrightError) this.#introducer.gone(actor.name, error)
     })
-    const late = (): Error => new StartFailed(`${name} did not ${what} within ${limits.startMs} ms`, { actor: name })
-    return within(this.#clock, limits.startMs, Promise.race([work, died]), late)
   }
 
-  async #stopActor(actor: Actor, reason: string): Promise<void> {
-    const name = actor.spec.protocol.name
+  async #stop(actor: Actor, reason: string): Promise<void> {
     this.#set(actor, 'stopping', reason)
-    const thread = actor.thread
+    const { thread, name } = actor
     if (thread && thread.dead === undefined) {
       const late = (): Error => new StartFailed(`${name} did not stop within ${limits.stopMs} ms`)
       await within(this.#clock, limits.stopMs * 2, thread.worker.control.stop(name, limits.stopMs), late).catch((error: Error) => {
-        this.trace.emit('log', {
-          host: this.#options.host, actor: name, at: this.#clock.now(), level: 'warn', message: error.message, fields: {},
-        })
+        const at = this.#clock.now()
+        this.trace.emit('log', { host: this.#options.host, actor: name, at, level: 'warn', message: error.message, fields: {} })
       })
       thread.actors.delete(name)
-      if (thread.actors.size === 0) {
-        thread.dead = 'stopped'
-        this.#threads.delete(actor.spec.thread)
-        await thread.worker.terminate()
-      }
+      if (thread.actors.size === 0) await this.#threads.retire(thread, 'stopped')
     }
     actor.loading = undefined
     actor.thread = undefined
@@ -360,41 +289,33 @@ export class Supervisor {
   }
 
   /** Restarts what died and what needs it. */
-  async #died(thread: Thread, reason: string): Promise<void> {
-    if (thread.dead !== undefined) return
-    thread.dead = reason
-    for (const [name, each] of this.#threads) if (each === thread) this.#threads.delete(name)
-    await thread.worker.terminate().catch(() => {})
+  #died(thread: Thread, reason: string): void {
     if (this.#stopping) return
     const dead = [...thread.actors].map((name) => this.#actor(name))
-    const wasServing = dead.filter(({ state }) => state === 'serving')
+    const served = new Set(dead.filter(({ state }) => state === 'serving'))
     for (const actor of dead) {
       actor.loading = undefined
       actor.thread = undefined
-      if (actor.state === 'serving') this.#set(actor, 'died', reason)
+      if (served.has(actor)) this.#set(actor, 'died', reason)
     }
-    const affected = withDependents(this.#graph(), wasServing.map(({ spec }) => spec.protocol.name))
-    for (const name of startOrder(this.#graph())) {
-      const actor = this.#actor(name)
-      if (affected.has(name) && (actor.state === 'serving' || actor.state === 'died')) this.#restart(actor, wasServing.includes(actor))
+    const affected = withDependents(this.#graph(), [...served].map(({ name }) => name))
+    const restarted = startOrder(this.#graph()).map((name) => this.#actor(name))
+      .filter((actor) => affected.has(actor.name) && (actor.state === 'serving' || actor.state === 'died'))
+    for (const actor of restarted) {
+      // From now on calls to it wait for the next incarnation
+      this.#introducer.gone(actor.name)
+      void this.#keep(actor, this.#restart(actor, served.has(actor)))
     }
   }
 
-  #restart(actor: Actor, died: boolean): void {
-    // From now on calls to it wait for the next incarnation
-    this.#introducer.gone(actor.spec.protocol.name)
-    const serving = this.#restartNow(actor, died)
-    actor.serving = serving
-    serving.catch(() => {})
-  }
-
-  async #restartNow(actor: Actor, died: boolean): Promise<void> {
-    const name = actor.spec.protocol.name
-    if (!died) await this.#stopActor(actor, 'an actor that it needs died')
-    for (;;) {
-      const waitMs = died ? actor.budget.next(this.#clock.now()) : 0
+  async #restart(actor: Actor, died: boolean): Promise<void> {
+    if (!died) await this.#stop(actor, 'an actor that it needs died')
+    for (let first = true; ; first = false) {
+      const waitMs = first && !died ? 0 : actor.budget.next(this.#clock.now())
       if (waitMs === undefined) {
-        const error = new RestartLimit(`${name} died more than ${limits.restarts} times in ${limits.restartWindowMs} ms`, { actor: name })
+        const error = new RestartLimit(
+          `${actor.name} died more than ${limits.restarts} times in ${limits.restartWindowMs / 1000} s`, { actor: actor.name },
+        )
         this.#set(actor, 'failed', error.message)
         throw error
       }
@@ -402,31 +323,15 @@ export class Supervisor {
       await pause(this.#clock, waitMs)
       if (this.#stopping) throw new StartFailed('The zone stops')
       try {
-        await this.#serveNow(actor)
-        if (this.#introducer.hasClient(name)) this.#link(name)
+        await this.#serve(actor)
+        if (this.#introducer.hasClient(actor.name)) this.#linkOwn(actor)
         return
       } catch (error) {
-        // A start that fails is a death: the budget decides
-        died = true
-        if (error instanceof ZonewrightError && error.code === 'RestartLimit') throw error
+        // A start that fails counts as a death, unless what it needs has given up
+        if (error instanceof RestartLimit) throw error
       }
     }
-  }
-
-  /** Some deaths raise no event (an endless loop; a Deno worker out of memory): a silent worker is ended and restarted. */
-  #beat(): void {
-    const round = (): void => {
-      if (this.#stopping) return
-      const now = this.#clock.monotonic()
-      for (const thread of this.#threads.values()) {
-        if (now - thread.lastBeat > limits.heartbeatSilenceMs) {
-          void this.#died(thread, `no heartbeat for ${Math.round(now - thread.lastBeat)} ms`)
-          continue
-        }
-        thread.worker.control.beat().then(() => (thread.lastBeat = this.#clock.monotonic()), () => {})
-      }
-      this.#clock.after(limits.heartbeatMs, round)
-    }
-    this.#clock.after(limits.heartbeatMs, round)
   }
 }
+
+const isUp = ({ state }: Actor): boolean => state === 'serving' || state === 'starting'

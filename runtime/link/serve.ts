@@ -98,7 +98,7 @@ class LinkServer implements Server {
   #refusal(served: Served): ZonewrightError | undefined {
     const { plan } = served.method
     if (!satisfies(this.link.base, served.signed, plan.least)) {
-      return new Denied(`${plan.name} asks for suite ${plan.least}`, { suite: plan.least })
+      return new Denied(`${plan.name} asks for suite ${plan.least}`, { reason: 'link/suite', suite: plan.least })
     }
     const open = served instanceof ServedStream ? this.#streams >= limits.streams
       : this.active.size - this.#streams + (this.#gate?.length ?? 0) >= limits.inFlight
@@ -136,14 +136,14 @@ class LinkServer implements Server {
   #principalOf(served: Served): Principal | Promise<Principal> {
     if (!served.bound) return this.#self
     const token = served.boundToken
-    if (token === undefined) throw new Denied('No token is bound to this number')
+    if (token === undefined) throw new Denied('No token is bound to this number', { reason: 'link/no-token' })
     const { index, name } = served.method.plan
     const known = token.verdicts[index]
     // Only a verdict that says when it ends is kept
     if (known && known.expires! > this.service.clock.now()) return known
     token.verdicts[index] = undefined
     const { authenticate } = this.service.lifecycle
-    if (!authenticate) throw new Denied('This actor takes no tokens')
+    if (!authenticate) throw new Denied('This actor takes no tokens', { reason: 'link/takes-no-tokens' })
     const verdict = authenticate(token.token, this.link.peer, { method: name, link: this.link.transcript })
     const keep = (principal: Principal): Principal => {
       if (principal.expires !== undefined) token.verdicts[index] = principal

@@ -1,0 +1,79 @@
+import { ZonewrightError } from '../../runtime/errors.ts'
+import type { Scene } from './scene.ts'
+
+export type Group = 'allowed' | 'frames' | 'handshake' | 'calls' | 'tokens' | 'sessions' | 'policy' | 'boot'
+
+/** Class of the error, and its `details.reason`; '' where the class says all. */
+export interface Refusal {
+  readonly code: string
+  readonly reason: string
+}
+
+/** One thing that is tried on the running zone. */
+export interface Attempt {
+  /** A sentence about what is tried. */
+  readonly name: string
+  readonly group: Group
+  readonly expected: 'allowed' | Refusal
+  /** Keys of `kv://` that stay as they were, value and revision. */
+  readonly untouched?: readonly string[]
+  /**
+   * Does what has to succeed first, and returns the attempt itself: a refusal of the preparation proves nothing. The
+   * attempt settles when it got in, and rejects with what the zone said.
+   */
+  readonly prepare: (scene: Scene) => Promise<() => Promise<unknown>>
+}
+
+export interface ProofResult {
+  readonly name: string
+  readonly group: Group
+  readonly expected: 'allowed' | 'denied'
+  readonly outcome: 'allowed' | 'denied' | 'error'
+  /** Class of the error; '' when it was allowed. */
+  readonly code: string
+  readonly reason: string
+  /** Denied: for the reason that was expected and no other. */
+  readonly ok: boolean
+}
+
+type Outcome = Pick<ProofResult, 'outcome' | 'code' | 'reason'>
+
+export async function judge(attempt: Attempt, scene: Scene): Promise<ProofResult> {
+  const { name, group, expected } = attempt
+  const seen = await outcomeOf(attempt, scene)
+  const ok = expected === 'allowed'
+    ? seen.outcome === 'allowed'
+    : seen.outcome === 'denied' && seen.code === expected.code && seen.reason === expected.reason
+  return { name, group, expected: expected === 'allowed' ? 'allowed' : 'denied', ...seen, ok }
+}
+
+async function outcomeOf({ prepare, untouched = [] }: Attempt, scene: Scene): Promise<Outcome> {
+  try {
+    const attempt = await prepare(scene)
+    const before = await scene.snapshot(untouched)
+    const outcome: Outcome = await attempt().then(() => ({ outcome: 'allowed', code: '', reason: '' }), refusalOf)
+    const after = await scene.snapshot(untouched)
+    const written = untouched.find((key) => before.get(key) !== after.get(key))
+    return written === undefined ? outcome : { outcome: 'allowed', code: outcome.code, reason: `written: ${written}` }
+  } catch (error) {
+    return { outcome: 'error', code: codeOf(error), reason: `before the attempt: ${messageOf(error)}` }
+  } finally {
+    scene.hangUp()
+  }
+}
+
+/** These say that there was no answer, or that something broke: nobody refused anything. */
+const notRefusals: ReadonlySet<string> = new Set([
+  'DeadlineExceeded', 'Cancelled', 'Overloaded', 'Internal', 'InvalidResult', 'Restarted', 'Unavailable', 'StartFailed',
+])
+
+function refusalOf(error: unknown): Outcome {
+  if (!(error instanceof ZonewrightError) || notRefusals.has(error.code)) {
+    return { outcome: 'error', code: codeOf(error), reason: messageOf(error) }
+  }
+  const { reason } = error.details
+  return { outcome: 'denied', code: error.code, reason: typeof reason === 'string' ? reason : '' }
+}
+
+const codeOf = (error: unknown): string => (error instanceof ZonewrightError ? error.code : 'Error')
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
