@@ -35,8 +35,8 @@ export interface OwnSession {
 export const loginTokenName = (appid: string): string => `${appid.toUpperCase().replaceAll('-', '_')}_SESSION_TOKEN`
 
 /**
- * Exchanges the login token of the ENV at once, refreshes, and goes on refreshing at a random point of 50 to 80 % of the
- * life, so that services which started together do not come together. Settles with the first pair.
+ * Exchanges the login token of the ENV at once, refreshes, and goes on refreshing at a random point of 50 to 80 % of
+ * the life, so that services which started together do not come together. Settles with the first pair.
  * @throws Denied when verify-hub refuses a login token that the node daemon has just made
  */
 export async function openSession(options: SessionOptions): Promise<OwnSession> {
@@ -67,7 +67,7 @@ export async function openSession(options: SessionOptions): Promise<OwnSession> 
   return {
     renew,
     token() {
-      if (pair.sessionExpires * 1000 <= clock.now()) throw new Unavailable(`The session of the service has expired: ${appid}`)
+      if (pair.sessionExpires * 1000 <= clock.now()) throw new Unavailable(`The session has expired: ${appid}`)
       return pair.sessionToken
     },
   }
@@ -83,7 +83,7 @@ async function refresh(options: SessionOptions, pair: Pair): Promise<Pair> {
   }
 }
 
-/** The token of the ENV may be missing, expired or used by an earlier incarnation: then the node daemon makes another. */
+/** The ENV's token may be missing, expired or used by an earlier incarnation: then the node daemon makes another. */
 async function login(options: SessionOptions, fromEnv: string | undefined): Promise<Pair> {
   let jwt = fromEnv
   for (let failures = 1; ; failures++) {

@@ -33,7 +33,7 @@ const tests = { folders: ['test'], entries: [
   /^test\/(run|soak)\.ts$/,
   /^test\/examples\/[^/]+\.ts$/,
 ] }
-const bench = { folders: ['bench'], entries: [/^bench\/[^/]+\.ts$/] }
+const bench = { folders: ['bench'], entries: [/^bench\/[^/]+\.ts$/, /^bench\/link\/zone\.ts$/] }
 
 /**
  * Packages that are bundled, because opening their many files is most of a worker's start: certificates take 45 ms
@@ -122,8 +122,18 @@ const ownUrls = (esbuild, { entries, placed }) => ({
   },
 })
 
+const replaced = modules => ({
+  name: 'replaced',
+  setup(build) {
+    build.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
+      const other = kind === 'entry-point' ? undefined : modules[fromRoot(join(resolveDir, path))]
+      return other === undefined ? undefined : { path: join(root, other) }
+    })
+  },
+})
+
 /** Renames each file into place: a process that starts meanwhile never reads half a file. Entries come last. */
-const write = outputs => {
+const write = (outputs, dist) => {
   const isChunk = file => file.path.startsWith(join(dist, 'chunks'))
   const temporary = join(dist, `tmp-${process.pid}`)
   mkdirSync(temporary, { recursive: true })
@@ -139,7 +149,7 @@ const write = outputs => {
 }
 
 /** Removes what earlier builds of the same folders wrote and this one did not, and chunks that are long unused. */
-const sweep = (folders, written, now) => {
+const sweep = (dist, folders, written, now) => {
   for (const folder of [...folders, 'chunks']) {
     if (!existsSync(join(dist, folder))) continue
     for (const entry of readdirSync(join(dist, folder), { recursive: true, withFileTypes: true })) {
@@ -164,23 +174,26 @@ const unshadowNode = () => {
 }
 
 /**
- * @param {{ sets?: readonly ('tests' | 'bench')[], fresh?: boolean }} options `sets`: what to build beside the product
+ * @param {{ sets?: readonly ('tests' | 'bench')[], fresh?: boolean, into?: string, replace?: Record<string, string> }} options
+ *   `sets`: what to build beside the product; `into`: a folder of dist/ for a build of its own, in which the modules
+ *   that are keys of `replace` are those that it names (benchmarks compare such builds)
  * @returns {Promise<{ entries: number, ms: number }>}
  */
-export const build = async ({ sets = [], fresh = false } = {}) => {
+export const build = async ({ sets = [], fresh = false, into = '', replace = {} } = {}) => {
+  const target = join(dist, into)
   const started = Date.now()
   const esbuild = await import('esbuild')
   const built = [product, ...sets.map(name => ({ tests, bench })[name])]
   const surveyed = survey(built)
   const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
   unshadowNode()
-  if (fresh) rmSync(dist, { recursive: true, force: true })
-  mkdirSync(dist, { recursive: true })
+  if (fresh) rmSync(target, { recursive: true, force: true })
+  mkdirSync(target, { recursive: true })
   const { outputFiles } = await esbuild.build({
     absWorkingDir: root,
     entryPoints: surveyed.entries,
     outbase: root,
-    outdir: dist,
+    outdir: target,
     bundle: true,
     splitting: true,
     write: false,
@@ -192,13 +205,13 @@ export const build = async ({ sets = [], fresh = false } = {}) => {
     chunkNames: 'chunks/[name]-[hash]',
     alias,
     external: packages.filter(name => !bundled.includes(name)),
-    plugins: [ownUrls(esbuild, surveyed)],
+    plugins: [replaced(replace), ownUrls(esbuild, surveyed)],
     logLevel: 'warning',
   })
   await esbuild.stop()
-  write(outputFiles)
-  sweep(built.flatMap(set => set.folders), new Set(outputFiles.map(file => file.path)), started)
-  writeFileSync(stamp, JSON.stringify({ startedMs: started }))
+  write(outputFiles, target)
+  sweep(target, built.flatMap(set => set.folders), new Set(outputFiles.map(file => file.path)), started)
+  if (into === '') writeFileSync(stamp, JSON.stringify({ startedMs: started }))
   return { entries: surveyed.entries.length, ms: Date.now() - started }
 }
 

@@ -46,6 +46,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const log = logTo((level, message, fields) => emit({ type: 'log', event: { ...origin(), level, message, fields } }))
   let state: Inspection['state'] = 'loaded'
   let framesRejected = 0
+  let links = 0
   let service: Service | undefined
   let lifecycle: Lifecycle = {}
   let store: Store | undefined
@@ -64,7 +65,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
       zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
       key, certificate: introduction.certificate,
     },
-    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${introduction.peer.actor}`),
+    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${++links} ${introduction.peer.actor}`),
     verifyCertificate,
     onRejected: (error: ZonewrightError) => {
       framesRejected++

@@ -10,16 +10,16 @@ export const limits = {
   frame: 16 * 1024 * 1024,
   /** Characters of one message in a frame; a larger one fails that call with LimitExceeded. */
   message: 4 * 1024 * 1024,
-  /** Characters after which a frame takes no further message. */
+  /** Characters that wait for a flush; then they leave at once. */
   frameFill: 256 * 1024,
-  /** Messages in one frame; the rest waits for the next. */
+  /** Messages that wait for a flush; then they leave at once. A frame with more is rejected. */
   batch: 1_024,
   /** Stream items the receiver lets the sender have under way. */
   streamCredit: 256,
   /** Open streams on one link; one more fails with Overloaded. */
   streams: 10_000,
-  /** Messages after which a frame leaves at once: the peer works on it while the next one fills. */
-  flush: 32,
+  /** Messages of one frame beyond which what waits is divided into several: the peer works on one while the next is made. */
+  share: 48,
   /** Characters of one link certificate, and of one handshake message; longer ones are HandshakeFailed. */
   certificate: 4_096,
   handshake: 16_384,

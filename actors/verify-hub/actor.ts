@@ -1,5 +1,5 @@
 import { actor, type ActorStart } from '../../runtime/actor.ts'
-import { Denied } from '../../runtime/errors.ts'
+import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
@@ -31,7 +31,8 @@ export default actor(VerifyHub, { needs }, async (start) => {
     handlers: {
       async loginByJwt({ jwt, audiences = [] }, cx) {
         const { pair, session, jti } = await loginByJwt(hub, cx, { jwt, audiences })
-        once(bootStep.loginReceived, session.appid, { jti, sub: session.sub, sid: session.sid, host: session.host ?? '' })
+        const { appid, sub, sid, host } = session
+        once(bootStep.loginReceived, appid, { jti, sub, sid, host: host ?? '' })
         return pair
       },
       async loginByPassword({ username, password, appid, audiences = [] }, cx) {
@@ -45,18 +46,21 @@ export default actor(VerifyHub, { needs }, async (start) => {
       verifyToken: ({ sessionToken, audience }) => checkSession(hub, sessionToken, audience),
       async verifySession({ sid }) {
         const session = (await hub.sessions.find(sid))?.session
-        const active = session?.state === 'live' && session.expires > nowSeconds(clock) && session.issue.epoch === hub.zone.boot.epoch
-        return { active, expires: session?.expires ?? 0 }
+        if (!session) return { active: false, expires: 0 }
+        const { state, expires, issue } = session
+        const current = expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch
+        return { active: state === 'live' && current, expires }
       },
       logout: async ({ refreshToken }) => ({ sid: await logout(hub, refreshToken) }),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
           const detail = `${cx.peer.actor} on ${cx.peer.host}`
-          throw hub.denials.denied([deniedBy({ layer: 'link', reason: 'login/first-password', rule: 'verify-hub/first-password', detail })])
+          const reason = 'login/first-password'
+          throw hub.denials.denied([deniedBy({ layer: 'link', reason, rule: 'verify-hub/first-password', detail })])
         }
         const [document] = await hub.zone.read(cx.systemConfig, kv.device(self.host))
         const username = hub.zone.device(self.host, document)?.document.owner
-        if (username === undefined) throw new Denied(`This host has no device document that names its owner: ${self.host}`)
+        if (username === undefined) throw new Unavailable(`No document names the owner of this host: ${self.host}`)
         const password = await hub.passwords.issueFirst(cx.vault, username)
         return { username, password: password ?? '', issued: password !== undefined }
       },
@@ -75,7 +79,8 @@ async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
   const { clock, random, keys, store, self, denials, env } = start
   const key = await readSigningKey(start.needs.vault, keys)
   const session = selfSession({ key, clock, random: random.fork('self'), linkKid: self.linkKid })
-  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session, epoch: Number(env['ZONEWRIGHT_EPOCH'] ?? 0) })
+  const epoch = Number(env['ZONEWRIGHT_EPOCH'] ?? 0)
+  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session, epoch })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
   return {
     clock, random: random.fork('sessions'), keys, denials, zone, sessions: openSessions(store),

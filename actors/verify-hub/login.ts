@@ -35,29 +35,31 @@ const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
  * the transaction that makes the session; the same key gets the same pair again, since it may never have had the reply.
  * @throws Denied
  */
-export async function loginByJwt(hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] }): Promise<Login> {
+export async function loginByJwt(
+  hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] },
+): Promise<Login> {
+  const { peer } = caller
   for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
     const seen: { id: string; use: LoginUse | undefined } = { id: '', use: undefined }
     const verdict = await checkLoginToken(hub, caller, args.jwt, async (id, expires) => {
       const use = await hub.sessions.loginUse(id, expires)
-      if (use === 'forgotten' || (use && use.holder !== caller.peer.kid)) return false
+      if (use === 'forgotten' || (use && use.holder !== peer.kid)) return false
       Object.assign(seen, { id, use })
       return true
     })
     const { claims } = verdict
-    if (caller.peer.host !== claims.iss || caller.peer.actor !== claims.appid) {
-      throw refuse(hub, verdict, 'login/presenter', `${claims.appid} of ${claims.iss}, shown by ${caller.peer.actor} on ${caller.peer.host}`)
-    }
     const { appid, sub, iss: host } = claims
+    if (peer.host !== host || peer.actor !== appid) {
+      throw refuse(hub, verdict, 'login/presenter', `${appid} of ${host}, shown by ${peer.actor} on ${peer.host}`)
+    }
     const admission = await admitService(hub.zone, caller.systemConfig, { appid, sub, host })
     if (seen.use) return { ...await repeat(hub, verdict, seen.use, admission), jti: claims.jti }
-    const principal = { sub, appid, host, holder: caller.peer.kid }
-    const session = newSession(hub, admission, principal, args.audiences)
+    const session = newSession(hub, admission, { sub, appid, host, holder: peer.kid }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }
-  throw new Overloaded(`Others kept writing the same login: ${caller.peer.actor}`)
+  throw new Overloaded(`Others kept writing the same login: ${peer.actor}`)
 }
 
 /** A name and a password, for a user who is active. Behind the gateway the holder is a cookie and has no key. */
@@ -80,7 +82,8 @@ async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn
   const { zone } = hub
   await zone.refresh(caller.systemConfig)
   const verdict = await verifyToken(jwt, {
-    keys: hub.keys, rules: LOGIN_RULES, audience: ISSUER, nowSeconds: nowSeconds(hub.clock), epoch: zone.boot.epoch, burn,
+    keys: hub.keys, rules: LOGIN_RULES, audience: ISSUER, nowSeconds: nowSeconds(hub.clock), epoch: zone.boot.epoch,
+    burn,
     // Root's and verify-hub's own keys are known, so that the denial says that they may not do this
     trustKey: async (kid, { iss }) => zone.keyOf(iss, kid) ?? await deviceKey(hub, caller.systemConfig, iss),
   })
@@ -94,14 +97,16 @@ async function deviceKey(hub: Hub, config: Config, host: string) {
 }
 
 /** The reply that this holder was given before, as long as its session lives. */
-async function repeat(hub: Hub, verdict: Acceptance, used: LoginUse, admission: Admission): Promise<Omit<Login, 'jti'>> {
+async function repeat(
+  hub: Hub, verdict: Acceptance, used: LoginUse, admission: Admission,
+): Promise<Omit<Login, 'jti'>> {
   if (!admission.admitted) throw hub.denials.denied([deniedBy(admission.denial)])
   const found = await hub.sessions.find(used.sid)
   if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${used.sid}`)
   return { pair: hub.tokens.pair(found.session, used.issue), session: found.session }
 }
 
-interface Speaker { readonly sub: string; readonly appid: string; readonly host: string | null; readonly holder: string | null }
+type Speaker = Pick<Session, 'sub' | 'appid' | 'host' | 'holder'>
 
 /** @throws Denied when the principal was not admitted or asks for an audience that it may not have */
 function newSession(hub: Hub, admission: Admission, speaker: Speaker, asked: readonly string[]): Session {

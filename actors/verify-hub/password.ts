@@ -31,7 +31,8 @@ const pathOf = (username: string): string => `verify-hub/passwords/${username}`
 
 export function createPasswords({ keys, random }: { keys: Keys; random: Random }): Passwords {
   // Stands in for the salt and hash of users who do not exist, so that they cost what others do
-  const nobody: Verifier = { scheme: 'scrypt', salt: toBase64url(random.bytes(SALT_BYTES)), hash: toBase64url(random.bytes(32)), first: false }
+  const anything = (length: number): string => toBase64url(random.bytes(length))
+  const nobody: Verifier = { scheme: 'scrypt', salt: anything(SALT_BYTES), hash: anything(32), first: false }
 
   const verifierOf = async (password: string, first: boolean): Promise<Verifier> => {
     const salt = random.bytes(SALT_BYTES)
@@ -86,7 +87,7 @@ async function write(vault: VaultClient, username: string, verifier: Verifier, c
   }
 }
 
-/** From now on it is not issued again. A race with an issue makes this password wrong; with another login, used already. */
+/** From now on it is not issued again. If an issue came first, this password is wrong; if a login did, all is well. */
 async function markUsed(vault: VaultClient, username: string, stored: Stored): Promise<void> {
   if (await write(vault, username, { ...stored.verifier, first: false }, stored.version)) return
   const now = await read(vault, username)

@@ -20,7 +20,7 @@ export interface ServiceLogin {
  */
 export async function admitService(zone: Zone, config: Config, login: ServiceLogin): Promise<Admission> {
   const { host, appid, sub } = login
-  if (!isName(host) || !isName(appid) || !isName(sub)) return refuse('login/subject', 'a name is not one segment of a key')
+  if (![host, appid, sub].every(isName)) return refuse('login/subject', 'a name is not one segment of a key')
   const type = (loginTypes as Readonly<Record<string, string>>)[appid]
   if (type !== undefined && type !== 'by-jwt') return refuse('login/role', `LOGIN_TYPE of ${appid} is ${type}`)
   const [documentText, nodeText, specText, userText] =
@@ -42,7 +42,9 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
 }
 
 /** Whether this user may use this app. Kernel services are nobody's app, save the gateway that a browser talks to. */
-export async function admitUser(zone: Zone, config: Config, login: { username: string; appid: string }): Promise<Admission> {
+export async function admitUser(
+  zone: Zone, config: Config, login: { username: string; appid: string },
+): Promise<Admission> {
   const { username, appid } = login
   if (!isName(username) || !isName(appid)) return refuse('login/user', 'a name is not one segment of a key')
   if (isReserved(username)) return refuse('login/user', `${username} is nobody's name`)
@@ -56,7 +58,9 @@ export async function admitUser(zone: Zone, config: Config, login: { username: s
 }
 
 /** Its own app, and beside it only what was asked for and the spec allows. */
-export function audiencesOf(appid: string, asked: readonly string[], allowed: readonly string[]): readonly string[] | Denial {
+export function audiencesOf(
+  appid: string, asked: readonly string[], allowed: readonly string[],
+): readonly string[] | Denial {
   const refused = asked.find((audience) => audience !== appid && !allowed.includes(audience))
   if (refused !== undefined) return denial('login/audience', `${appid} asked for ${refused}`)
   return [...new Set([appid, ...asked])]
@@ -71,5 +75,7 @@ function isActive(zone: Zone, name: string, text: string | undefined): boolean {
   return user.name === name && user.state === 'active'
 }
 
-const denial = (reason: DenialReason, detail: string): Denial => ({ layer: 'token', reason, rule: 'verify-hub/login', detail })
-const refuse = (reason: DenialReason, detail: string): Admission => ({ admitted: false, denial: denial(reason, detail) })
+const denial = (reason: DenialReason, detail: string): Denial =>
+  ({ layer: 'token', reason, rule: 'verify-hub/login', detail })
+const refuse = (reason: DenialReason, detail: string): Admission =>
+  ({ admitted: false, denial: denial(reason, detail) })

@@ -1,5 +1,7 @@
 import { defineError } from '../../runtime/errors.ts'
-import { array, boolean, call, integer, number, object, optional, pipe, protocol, string } from '../../runtime/protocol.ts'
+import {
+  array, boolean, call, integer, number, object, optional, pipe, protocol, string,
+} from '../../runtime/protocol.ts'
 
 const seconds = pipe(number(), integer())
 
@@ -14,7 +16,8 @@ export const VerifyHub = protocol('verify-hub', {
   /** `audiences` beside the app's own: only `system-config` may be asked for. */
   loginByJwt: call(object({ jwt: string(), audiences: optional(array(string())) }), TokenPair, { concurrent: 64 }),
   loginByPassword: call(
-    object({ username: string(), password: string(), appid: string(), audiences: optional(array(string())) }), TokenPair, { concurrent: 4 },
+    object({ username: string(), password: string(), appid: string(), audiences: optional(array(string())) }),
+    TokenPair, { concurrent: 4 },
   ),
   refreshToken: call(object({ refreshToken: string() }), TokenPair, { concurrent: 64 }),
   /** Claims of a session token that is valid now and whose session lives; else Denied. */
@@ -23,8 +26,13 @@ export const VerifyHub = protocol('verify-hub', {
   }), { concurrent: 256 }),
   verifySession: call(object({ sid: string() }), object({ active: boolean(), expires: seconds }), { concurrent: 256 }),
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
-  /** A new first password for the owner as a person, until one was used: then `issued` is false. Only for this OOD's supervisor. */
-  issueFirstPassword: call(object({}), object({ username: string(), password: string(), issued: boolean() }), { suite: 'sealed' }),
+  /**
+   * A new first password for the owner as a person, until one was used: then `issued` is false. Only for this OOD's
+   * supervisor.
+   */
+  issueFirstPassword: call(
+    object({}), object({ username: string(), password: string(), issued: boolean() }), { suite: 'sealed' },
+  ),
 })
 
 export const InvalidPassword = defineError('InvalidPassword')

@@ -59,7 +59,9 @@ export async function logout(hub: Hub, refreshToken: string): Promise<string> {
 }
 
 /** Whether to rotate, to give the successor again, or why this must be a copy. */
-export function judge(session: Session, jti: string, holder: string, nowMs: number): 'rotate' | 'repeat' | 'holder' | 'reused' {
+export function judge(
+  session: Session, jti: string, holder: string, nowMs: number,
+): 'rotate' | 'repeat' | 'holder' | 'reused' {
   const { issue, before } = session
   if (session.holder !== null && session.holder !== holder) return 'holder'
   if (jti === issue.refreshJti) return 'rotate'
@@ -69,7 +71,9 @@ export function judge(session: Session, jti: string, holder: string, nowMs: numb
   return nowMs - before.atMs <= limits.keylessRefreshMs && nowMs >= before.atMs ? 'repeat' : 'reused'
 }
 
-async function rotate(hub: Hub, found: Found, admission: Extract<Admission, { admitted: true }>): Promise<Session | undefined> {
+async function rotate(
+  hub: Hub, found: Found, admission: Extract<Admission, { admitted: true }>,
+): Promise<Session | undefined> {
   const { session } = found
   const aud = session.issue.aud.filter((name) => name === session.appid || admission.audiences.includes(name))
   const issue = hub.tokens.issue(aud, admission.runtimeType, hub.zone.boot.epoch)

@@ -76,7 +76,8 @@ const decode = <T>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as
 /** Seconds in names sort as text, so what expires first comes first. */
 const STAMP_LENGTH = 12
 const stamp = (seconds: number): string => String(seconds).padStart(STAMP_LENGTH, '0')
-const secondsOf = (prefix: string, key: string): number => Number(key.slice(prefix.length, prefix.length + STAMP_LENGTH))
+const secondsOf = (prefix: string, key: string): number =>
+  Number(key.slice(prefix.length, prefix.length + STAMP_LENGTH))
 const LOGINS = 'logins/'
 const DUE = 'due/'
 const sessionKey = (sid: string): string => `sessions/${sid}`
@@ -99,8 +100,8 @@ export function openSessions(store: Store): Sessions {
   }
 
   const replace = async ({ session, revision }: Found, next: Session): Promise<boolean> => {
-    const result = await store.transact([{ key: sessionKey(session.sid), modRevision: revision }], rewrite(session, next))
-    return result.succeeded
+    const unchanged = { key: sessionKey(session.sid), modRevision: revision }
+    return (await store.transact([unchanged], rewrite(session, next))).succeeded
   }
 
   const end = async (sid: string, reason: string): Promise<boolean> => {

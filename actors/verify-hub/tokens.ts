@@ -24,7 +24,8 @@ export const randomId = (random: Random): string => toBase64url(random.bytes(16)
 export function createTokens({ key, clock, random }: { key: SigningKey; clock: Clock; random: Random }): Tokens {
   return {
     issue: (aud, runtimeType, epoch) => ({
-      sessionJti: randomId(random), refreshJti: randomId(random), iat: nowSeconds(clock), aud: [...aud], runtimeType, epoch,
+      sessionJti: randomId(random), refreshJti: randomId(random), iat: nowSeconds(clock), aud: [...aud],
+      runtimeType, epoch,
     }),
     pair(session, issue) {
       const common = {
@@ -32,10 +33,12 @@ export function createTokens({ key, clock, random }: { key: SigningKey; clock: C
         sid: session.sid, epoch: issue.epoch, ...(session.holder === null ? {} : { cnf: { jkt: session.holder } }),
       }
       const sessionClaims: TokenClaims = {
-        ...common, token_use: 'session', aud: issue.aud, exp: issue.iat + tokenLifetimeSeconds.session, jti: issue.sessionJti,
+        ...common, token_use: 'session', aud: issue.aud, jti: issue.sessionJti,
+        exp: issue.iat + tokenLifetimeSeconds.session,
       }
       const refreshClaims: TokenClaims = {
-        ...common, token_use: 'refresh', aud: [ISSUER], exp: issue.iat + tokenLifetimeSeconds.refresh, jti: issue.refreshJti,
+        ...common, token_use: 'refresh', aud: [ISSUER], jti: issue.refreshJti,
+        exp: issue.iat + tokenLifetimeSeconds.refresh,
       }
       return {
         sessionToken: signToken(key, sessionClaims), refreshToken: signToken(key, refreshClaims), sid: session.sid,
@@ -62,8 +65,9 @@ export function selfSession(options: { key: SigningKey; clock: Clock; random: Ra
       const iat = nowSeconds(clock)
       if (epoch === epochOf && iat < renewAt) return token
       token = signToken(key, {
-        iss: ISSUER, sub: ISSUER, aud: ['system-config'], exp: iat + tokenLifetimeSeconds.session, iat, jti: randomId(random),
-        token_use: 'session', appid: ISSUER, runtime_type: 'kernel-service', cnf: { jkt: linkKid }, epoch,
+        iss: ISSUER, sub: ISSUER, aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.session,
+        jti: randomId(random), token_use: 'session', appid: ISSUER, runtime_type: 'kernel-service',
+        cnf: { jkt: linkKid }, epoch,
       })
       epochOf = epoch
       renewAt = iat + Math.floor(tokenLifetimeSeconds.session * (1 - RENEW_AT))

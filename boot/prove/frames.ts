@@ -30,44 +30,39 @@ async function onWire(scene: Scene): Promise<Wire> {
 const onFrames = (
   name: string, reason: string, prepare: (wire: Wire) => Promise<() => Promise<unknown>> | (() => Promise<unknown>),
 ): Attempt => ({
-  name, group: 'frames', expected: { code: 'FrameRejected', reason }, untouched: [scratchKey],
+  name, group: 'frames', expected: { code: 'FrameRejected', reason }, untouched: () => [scratchKey],
   prepare: async (scene) => prepare(await onWire(scene)),
 })
 
-/** Frames that the tap keeps instead of sending them, and a promise for so many of them. */
-function held(tap: Tap, count: number): { frames: Frame[]; all: Promise<void> } {
-  const frames: Frame[] = []
-  const all = new Promise<void>((resolve) => {
-    tap.alter = (frame) => {
-      frames.push(frame)
-      if (frames.length >= count) resolve()
-      return []
-    }
-  })
-  return { frames, all }
-}
+/** The next frame that the link sends; neither it nor any later one leaves. */
+const intercepted = (tap: Tap): Promise<Frame> => new Promise((resolve) => {
+  tap.alter = (frame) => {
+    resolve(frame)
+    return []
+  }
+})
 
-/** Sends two writes, each in a frame of its own, and does with the frames as told. @returns what became of the later */
-async function twoWrites({ tap, write }: Wire, release: (first: Frame, second: Frame) => readonly Frame[]): Promise<unknown> {
-  const one = held(tap, 1)
-  const first = write('first')
-  await one.all
-  const two = held(tap, 1)
-  const second = write('second')
-  await two.all
-  for (const frame of release(one.frames[0]!, two.frames[0]!)) tap.inject(frame)
-  first.catch(() => {})
-  return second
+/** Two writes, each in a frame of its own, of which somebody sends on what he likes. @returns what became of the later */
+async function twoWrites({ tap, write }: Wire, sendOn: (first: Frame, second: Frame) => readonly Frame[]): Promise<unknown> {
+  const firstFrame = intercepted(tap)
+  write('first').catch(() => {})
+  const first = await firstFrame
+  const secondFrame = intercepted(tap)
+  const answer = write('second')
+  for (const frame of sendOn(first, await secondFrame)) tap.inject(frame)
+  return answer
 }
 
 const uint32 = (value: number): string =>
   String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 
 const bodyAt = frameLayout.header + frameLayout.tag
-const numberOf = (frame: Frame): number => {
+
+/** Low half of the sequence number of a frame: no link of a proof gets further. */
+function numberOf(frame: Frame): number {
   let sequence = 0
   edited(frame, (text) => {
-    for (let index = 12; index < 16; index++) sequence = sequence * 256 + text.charCodeAt(index)
+    for (let at = frameLayout.sequence + 4; at < frameLayout.header; at++) sequence = sequence * 256 + text.charCodeAt(at)
     return text
   })
   return sequence
@@ -121,11 +116,11 @@ export const frameAttacks: readonly Attempt[] = [
   }),
   onFrames('A frame of another link with the same two ends', 'forged', async ({ scene, tap, honest }) => {
     const other = await onWire(scene)
-    other.tap.alter = () => []
+    const frame = intercepted(other.tap)
     other.write('of another link').catch(() => {})
-    await Promise.resolve(other.honest()).catch(() => {})
+    const strayed = await frame
     return () => {
-      tap.inject(other.tap.sent.at(-1)!)
+      tap.inject(strayed)
       return honest()
     }
   }),

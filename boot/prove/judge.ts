@@ -16,7 +16,7 @@ export interface Attempt {
   readonly group: Group
   readonly expected: 'allowed' | Refusal
   /** Keys of `kv://` that stay as they were, value and revision. */
-  readonly untouched?: readonly string[]
+  readonly untouched?: (scene: Scene) => readonly string[]
   /**
    * Does what has to succeed first, and returns the attempt itself: a refusal of the preparation proves nothing. The
    * attempt settles when it got in, and rejects with what the zone said.
@@ -47,13 +47,14 @@ export async function judge(attempt: Attempt, scene: Scene): Promise<ProofResult
   return { name, group, expected: expected === 'allowed' ? 'allowed' : 'denied', ...seen, ok }
 }
 
-async function outcomeOf({ prepare, untouched = [] }: Attempt, scene: Scene): Promise<Outcome> {
+async function outcomeOf({ prepare, untouched }: Attempt, scene: Scene): Promise<Outcome> {
+  const keys = untouched?.(scene) ?? []
   try {
     const attempt = await prepare(scene)
-    const before = await scene.snapshot(untouched)
+    const before = await scene.snapshot(keys)
     const outcome: Outcome = await attempt().then(() => ({ outcome: 'allowed', code: '', reason: '' }), refusalOf)
-    const after = await scene.snapshot(untouched)
-    const written = untouched.find((key) => before.get(key) !== after.get(key))
+    const after = await scene.snapshot(keys)
+    const written = keys.find((key) => before.get(key) !== after.get(key))
     return written === undefined ? outcome : { outcome: 'allowed', code: outcome.code, reason: `written: ${written}` }
   } catch (error) {
     return { outcome: 'error', code: codeOf(error), reason: `before the attempt: ${messageOf(error)}` }

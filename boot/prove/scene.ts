@@ -1,7 +1,6 @@
-import { kv } from '../../actors/records.ts'
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { VerifyHub, type TokenPair } from '../../actors/verify-hub/protocol.ts'
-import { HandshakeFailed, Unavailable } from '../../runtime/errors.ts'
+import { Unavailable } from '../../runtime/errors.ts'
 import { createCaller } from '../../runtime/link/caller.ts'
 import { signLinkCertificate, verifyLinkCertificate, type LinkCertificate } from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
@@ -76,11 +75,12 @@ export class Scene {
   /** The channel to an actor's door, and what an honest handshake through it would use. */
   door(callee: string, visitor: Visitor = {}): Door {
     const { clock, keys, random } = this.platform
-    const { actor = APPID, runtimeType = 'service', key = this.key, introducedAs = {} } = visitor
-    const exposed = this.zone.expose(callee, { host: this.host, actor, incarnation: this.#incarnation, ...introducedAs })
+    const { actor = APPID, runtimeType = 'service', key = this.key } = visitor
+    const incarnation = this.#incarnation
+    const exposed = this.zone.expose(callee, { host: this.host, actor, incarnation, ...visitor.introducedAs })
     const tap = tapped(this.platform.openChannel(exposed.end))
     if (visitor.alter) tap.alter = visitor.alter
-    const named = { zone: this.zone.config.zone, host: this.host, actor, runtimeType, incarnation: this.#incarnation }
+    const named = { zone: this.zone.config.zone, host: this.host, actor, runtimeType, incarnation }
     const honest: LinkCertificate = {
       ...named, key: key.public.jwk, exp: Math.floor((clock.now() + limits.linkCertificateMs) / 1000),
     }
@@ -188,7 +188,3 @@ export class Scene {
     this.hangUp()
   }
 }
-
-export const bootConfigKey = kv.bootConfig
-/** What a callee says of a handshake that it refused. */
-export const handshakeRefused = (reason: string) => ({ code: new HandshakeFailed('').code, reason })

@@ -39,10 +39,10 @@ export class FramedLink implements Link {
   readonly #onRejected: (error: ZonewrightError) => void
   #onMessage: ((message: Message, signed: boolean) => void) | undefined
   #onClose: ((error: ZonewrightError) => void) | undefined
-  /** JSON of the queued messages, without the brackets. */
-  #body = ''
-  #queued = 0
-  #flags = 0
+  /** JSON of the messages that wait, and for each its flags. */
+  #texts: string[] = []
+  #flags: number[] = []
+  #characters = 0
   #scheduled = false
   #seen = 0
   #quiet = 0
@@ -70,11 +70,10 @@ export class FramedLink implements Link {
     if (text.length > limits.message) {
       return new LimitExceeded(`The message is longer than ${limits.message} characters: ${text.length}`)
     }
-    if (this.#body.length + text.length >= limits.frameFill) this.#flush()
-    this.#body = this.#queued === 0 ? text : `${this.#body},${text}`
-    if (signed) this.#flags = SIGNED
-    this.#queued++
-    if (this.#queued >= limits.flush) this.#flush()
+    this.#texts.push(text)
+    this.#flags.push(signed ? SIGNED : 0)
+    this.#characters += text.length
+    if (this.#texts.length >= limits.batch || this.#characters >= limits.frameFill) this.#flush()
     else if (!this.#scheduled) {
       this.#scheduled = true
       this.#seen = this.#quiet = 0
@@ -83,23 +82,35 @@ export class FramedLink implements Link {
     return undefined
   }
 
-  /** One microtask turn: leaves when nothing was queued for a few of them. */
+  /** One microtask turn: what waits leaves when nothing was added for a few of them. */
   readonly #turn = (): void => {
-    if (this.#queued === this.#seen && ++this.#quiet >= QUIET_TURNS) {
-      this.#scheduled = false
-      return this.#flush()
+    const waiting = this.#texts.length
+    if (waiting === this.#seen) {
+      if (++this.#quiet >= QUIET_TURNS) {
+        this.#scheduled = false
+        return this.#flush()
+      }
+    } else {
+      this.#seen = waiting
+      this.#quiet = 0
     }
-    if (this.#queued !== this.#seen) this.#quiet = 0
-    this.#seen = this.#queued
     void settled.then(this.#turn)
   }
 
+  /** Many messages leave in several equal frames, so that the peer works on one while the next is made. */
   #flush(): void {
-    if (this.#queued === 0 || this.#closed) return
-    const [body, flags] = [`[${this.#body}]`, this.#flags]
-    this.#body = ''
-    this.#queued = this.#flags = 0
-    this.#channel.send(this.#protection.seal(body, flags))
+    const [texts, flags] = [this.#texts, this.#flags]
+    if (texts.length === 0 || this.#closed) return
+    this.#texts = []
+    this.#flags = []
+    this.#characters = 0
+    const size = Math.ceil(texts.length / Math.ceil(texts.length / limits.share))
+    for (let start = 0; start < texts.length; start += size) {
+      const end = start + size
+      const signed = flags.includes(SIGNED, start) && flags.indexOf(SIGNED, start) < end
+      const body = `[${size >= texts.length ? texts.join() : texts.slice(start, end).join()}]`
+      this.#channel.send(this.#protection.seal(body, signed ? SIGNED : 0))
+    }
   }
 
   receive(onMessage: (message: Message, signed: boolean) => void, onClose: (error: ZonewrightError) => void): void {
@@ -161,8 +172,7 @@ export class FramedLink implements Link {
     if (this.#closed) return
     this.#closed = error
     this.#unread = []
-    this.#body = ''
-    this.#queued = 0
+    this.#texts = []
     this.#channel.close(error.code)
     this.#onClose?.(error)
   }

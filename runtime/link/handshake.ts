@@ -201,7 +201,7 @@ function checkSignature(transcript: Uint8Array, role: Role, encoded: string, key
 
 function confirm(keys: Keys, secret: Uint8Array, transcript: Uint8Array, role: Role): Uint8Array {
   const key = keys.derive(secret, transcript, `zonewright link confirmation ${role}`, 32)
-  return keys.mac(key).tag(new Uint8Array(), transcript).slice()
+  return keys.mac(key).tag(new Uint8Array(16), transcript).slice()
 }
 
 function checkConfirmation(keys: Keys, secret: Uint8Array, transcript: Uint8Array, role: Role, encoded: string): void {

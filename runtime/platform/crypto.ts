@@ -1,17 +1,17 @@
 import {
-  createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, createSecretKey, diffieHellman,
+  createCipheriv, createDecipheriv, createHash, createPrivateKey, createPublicKey, createSecretKey, diffieHellman,
   hkdfSync, scrypt, sign, timingSafeEqual, verify, type KeyObject,
 } from 'node:crypto'
-import { createBLAKE3 } from 'hash-wasm'
 import { Denied, InvalidArgument } from '../errors.ts'
-import type { Aead, Agreement, Keys, Mac, PublicJwk, Random, SigningKey, VerifyKey } from './ports.ts'
+import { createMac } from './mac.ts'
+import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, VerifyKey } from './ports.ts'
 
 /**
  * The Keys port by `node:crypto`, which both runtimes have. Its synchronous calls with KeyObjects are the fastest
  * on both, and a simulation can use them: signatures of Ed25519 are deterministic (RFC 8032).
  */
 export async function createCrypto(): Promise<Keys> {
-  const blake3Mac = await createBlake3Mac()
+  const mac = await createMac()
   return {
     generate: (random) => signingKey(privateKey(ED25519_PKCS8, random.bytes(32))),
     importPem: (pem, passphrase) => signingKey(fromPem(pem, passphrase)),
@@ -19,7 +19,7 @@ export async function createCrypto(): Promise<Keys> {
     agreement,
     hash: (message) => createHash('sha256').update(message).digest(),
     derive: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
-    mac: blake3Mac,
+    mac,
     aead,
     equal: (left, right) => left.length === right.length && timingSafeEqual(left, right),
     slowHash,
@@ -68,12 +68,21 @@ function verifyKey(jwk: PublicJwk): VerifyKey {
   if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || raw.length !== 32 || raw.toString('base64url') !== jwk.x) {
     throw new InvalidArgument('The public key must be an Ed25519 JWK (RFC 8037)')
   }
-  const key = createPublicKey({ key: { kty: jwk.kty, crv: jwk.crv, x: jwk.x }, format: 'jwk' })
+  const key = importPoint(jwk)
   return {
     // RFC 7638 §3: members in lexicographic order, no white space
     kid: createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${jwk.x}"}`).digest('base64url'),
     jwk: { kty: 'OKP', crv: 'Ed25519', x: jwk.x },
     verify: (message, signature) => signature.length === 64 && verify(null, message, key, signature),
+  }
+}
+
+/** Deno checks that it is a point of the curve; Node does when it verifies. */
+function importPoint({ kty, crv, x }: PublicJwk): KeyObject {
+  try {
+    return createPublicKey({ key: { kty, crv, x }, format: 'jwk' })
+  } catch {
+    throw new InvalidArgument('The public key is not a point of Ed25519')
   }
 }
 
@@ -98,34 +107,6 @@ function agreement(random: Random): Agreement {
 }
 
 const TAG_BYTES = 16
-/** From here on one SHA-256 pass by the runtime is cheaper than BLAKE3 in WebAssembly (measured: see ARCHITECTURE.md). */
-const LARGE_FRAME_BYTES = 2_048
-
-/** Keyed BLAKE3 for small frames, HMAC-SHA-256 for large ones, each under its own derived key. */
-async function createBlake3Mac(): Promise<(key: Uint8Array) => Mac> {
-  // The hasher keeps a reference to this buffer and keys itself from it at each init: one instance serves all links.
-  const current = new Uint8Array(32)
-  const hasher = await createBLAKE3(256, current)
-  const digest = (key: Uint8Array, header: Uint8Array, frame: Uint8Array): Uint8Array => {
-    current.set(key)
-    return hasher.init().update(header).update(frame).digest('binary')
-  }
-  const none = new Uint8Array()
-  const [first, second] = [digest(new Uint8Array(32).fill(1), none, none), digest(new Uint8Array(32).fill(2), none, none)]
-  if (Buffer.from(first).equals(second)) throw new Error('The BLAKE3 hasher does not follow its key buffer')
-  return (key) => {
-    const small = new Uint8Array(hkdfSync('sha256', key, new Uint8Array(), 'zonewright mac small', 32))
-    const large = createSecretKey(Buffer.from(hkdfSync('sha256', key, new Uint8Array(), 'zonewright mac large', 32)))
-    return {
-      tag(header, frame) {
-        const full = frame.length < LARGE_FRAME_BYTES
-          ? digest(small, header, frame)
-          : createHmac('sha256', large).update(header).update(frame).digest()
-        return full.subarray(0, TAG_BYTES)
-      },
-    }
-  }
-}
 
 function aead(rawKey: Uint8Array): Aead {
   const key = createSecretKey(rawKey)

@@ -52,7 +52,10 @@ export interface Agreement {
 
 /** A keyed MAC over one frame; an object serves one direction of one link. */
 export interface Mac {
-  /** 16-byte tag over `header` then `frame`. The result is only valid until the next call. */
+  /**
+   * 16-byte tag over `header` then `frame`; valid until the next call. A sender never gives two frames one header: its
+   * 16 bytes end with the frame's sequence number.
+   */
   tag(header: Uint8Array, frame: Uint8Array): Uint8Array
 }
 

@@ -66,19 +66,24 @@ export function createCheapKeys(real: Keys): Keys {
     importJwk: verifyKey,
     agreement,
     hash: real.hash,
-    derive: real.derive,
+    derive: (secret, salt, info, length) => {
+      const digest = new Digest(wordsOf(real.hash(secret))).part(salt).part(info)
+      return expand(digest, length)
+    },
     mac: (key) => mac(wordsOf(key)),
     aead: (key) => aead(wordsOf(key)),
     equal,
-    slowHash: async (password, salt) => real.derive(password, salt, 'cheap slow hash', 32),
+    slowHash: async (password, salt) => real.hash(Buffer.concat([real.hash(password), salt])),
   }
 }
 
-function signature(secret: Uint32Array, message: Uint8Array): Uint8Array {
-  const digest = new Digest(secret).part(message)
-  const bytes = new Uint8Array(SIGNATURE_BYTES)
-  for (let offset = 0; offset < SIGNATURE_BYTES; offset += TAG_BYTES) {
-    bytes.set(bytesOf(digest.part(offset.toString()).words()), offset)
+const signature = (secret: Uint32Array, message: Uint8Array): Uint8Array =>
+  expand(new Digest(secret).part(message), SIGNATURE_BYTES)
+
+function expand(digest: Digest, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let offset = 0; offset < length; offset += TAG_BYTES) {
+    bytes.set(bytesOf(digest.part(offset.toString()).words()).subarray(0, length - offset), offset)
   }
   return bytes
 }

@@ -1,14 +1,33 @@
 import { scryptSync } from 'node:crypto'
 import { createCrypto } from '../platform/crypto.ts'
-import type { Keys } from '../platform/ports.ts'
+import type { Keys, SigningKey } from '../platform/ports.ts'
 import { createCheapKeys } from './cheap-keys.ts'
+import { Nondeterminism } from './nondeterminism.ts'
 
 /** `real`: the signatures, agreements and ciphers of production. `cheap`: for volume. */
 export type KeyKind = 'real' | 'cheap'
 
 export async function createKeys(kind: KeyKind): Promise<Keys> {
   const real = await createCrypto()
-  if (kind === 'cheap') return createCheapKeys(real)
-  // Scrypt's other form completes through a thread pool. Virtual time gains nothing from its full cost
-  return { ...real, slowHash: async (password, salt) => new Uint8Array(scryptSync(password, salt, 32, { N: 1 << 10 })) }
+  const keys = kind === 'cheap' ? createCheapKeys(real) : {
+    ...real,
+    // Scrypt's other form completes through a thread pool. Virtual time gains nothing from its full cost
+    slowHash: async (password: Uint8Array, salt: Uint8Array) =>
+      new Uint8Array(scryptSync(password, salt, 32, { N: 1 << 10 })),
+  }
+  return {
+    ...keys,
+    generate: (random) => inClear(keys.generate(random)),
+    importPem: (pem, passphrase) => inClear(keys.importPem(pem, passphrase)),
+  }
+}
+
+function inClear(key: SigningKey): SigningKey {
+  return {
+    ...key,
+    exportPem(passphrase) {
+      if (passphrase !== undefined) throw new Nondeterminism('An encrypted private key has a random salt')
+      return key.exportPem()
+    },
+  }
 }

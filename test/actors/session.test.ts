@@ -6,7 +6,9 @@ import type { Evidence } from '../../runtime/actor.ts'
 import { Denied, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
-import { claimsOf, failure, service, testZone, type Pair, type Running, type TestZone } from './verify-hub-zone.ts'
+import {
+  check, claimsOf, failure, service, testZone, type Pair, type Running, type TestZone,
+} from './verify-hub-zone.ts'
 
 type Answer = 'lost reply' | 'unreachable' | 'denied' | undefined
 
@@ -44,7 +46,8 @@ async function client(zone: TestZone, env: Record<string, string>): Promise<Clie
       step: (_, number, evidence) => void steps.push({ number, evidence }),
       needs: {
         verifyHub: {
-          loginByJwt: (args: { jwt: string }) => across('login', () => result.hub.handlers.loginByJwt(args, result.hub.as(service))),
+          loginByJwt: (args: { jwt: string }) =>
+            across('login', () => result.hub.handlers.loginByJwt(args, result.hub.as(service))),
           refreshToken: (args: { refreshToken: string }) =>
             across('refresh', () => result.hub.handlers.refreshToken(args, result.hub.as(service))),
         } as never,
@@ -74,7 +77,8 @@ test('the login token lies in the ENV under the name of the service', () => {
 test('a service exchanges the login token of its ENV at once, and then refreshes', async () => {
   const { zone, from, session } = await opened()
   const first = session.token()
-  assert.equal(from.steps, [{ number: bootStep.pairReceived, evidence: { appid: 'service', sid: String(claimsOf(first).sid) } }])
+  const evidence = { appid: 'service', sid: String(claimsOf(first).sid) }
+  assert.equal(from.steps, [{ number: bootStep.pairReceived, evidence }])
   await zone.clock.advance(0)
   assert.equal(methods(from), ['login', 'refresh'])
   assert.is(claimsOf(session.token()).sid, claimsOf(first).sid)
@@ -82,7 +86,7 @@ test('a service exchanges the login token of its ENV at once, and then refreshes
   stop(from)
 })
 
-test('it refreshes for days at random points between 50 and 80 % of the life, and its token never expires', async () => {
+test('it refreshes at random points between 50 and 80 % of the life, and its token never expires', async () => {
   const { zone, from, session } = await opened()
   await zone.clock.advance(0)
   for (let minutes = 0; minutes < 24 * 60; minutes += 5) {
@@ -91,7 +95,7 @@ test('it refreshes for days at random points between 50 and 80 % of the life, an
   }
   const times = from.calls.filter(({ method }) => method === 'refresh').map(({ at }) => at)
   const shares = times.slice(1).map((at, index) => (at - times[index]!) / 900_000)
-  assert.ok(shares.every((share) => share > 0.49 && share <= 0.8), `shares: ${Math.min(...shares)} to ${Math.max(...shares)}`)
+  assert.ok(shares.every((share) => share > 0.49 && share <= 0.8), shares.join(' '))
   assert.ok(Math.max(...shares) - Math.min(...shares) > 0.1, 'they must differ')
   assert.is(await sessions(zone), 1)
   stop(from)
@@ -115,11 +119,11 @@ test('a lost reply of a refresh is asked for again and keeps the session', async
   await zone.clock.advance(5_000)
   assert.equal(methods(from), ['login', 'refresh', 'refresh', 'refresh'])
   assert.is(await sessions(zone), 1)
-  assert.is((await from.hub.handlers.verifyToken({ sessionToken: session.token(), audience: 'service' }, from.hub.as(service))).sub, 'ood1')
+  assert.is((await check(from.hub, session.token())).sub, 'ood1')
   stop(from)
 })
 
-test('with no token in the ENV, an expired one or one that another key used, the node daemon makes another', async () => {
+test('when the token of the ENV is missing, expired or used by another, the node daemon makes a new one', async () => {
   const zone = await testZone()
   const hub = await zone.start()
   const used = zone.login()
@@ -155,7 +159,7 @@ test('a session that was ended is replaced by a new login', async () => {
   stop(from)
 })
 
-test('while verify-hub is away it tries again with growing pauses, keeps its token to the end, and comes back', async () => {
+test('while verify-hub is away it tries again with growing pauses, and its token serves to the end', async () => {
   const { zone, from, session } = await opened()
   await zone.clock.advance(0)
   const expires = claimsOf(session.token()).exp * 1000
@@ -166,7 +170,8 @@ test('while verify-hub is away it tries again with growing pauses, keeps its tok
   await failure(Unavailable, () => session.token())
   const tries = from.calls.slice(2).map(({ at }) => at)
   const pauses = tries.slice(1).map((at, index) => at - tries[index]!)
-  assert.ok(pauses[0]! <= limits.loginRetryMsMin && pauses.every((pause) => pause <= limits.loginRetryMsMax), pauses.join(' '))
+  assert.ok(pauses[0]! <= limits.loginRetryMsMin * 2, pauses.join(' '))
+  assert.ok(pauses.every((pause) => pause <= limits.loginRetryMsMax), pauses.join(' '))
   assert.ok(pauses.slice(8).every((pause) => pause >= limits.loginRetryMsMax / 2), pauses.join(' '))
   from.faults.length = 0
   await zone.clock.advance(limits.loginRetryMsMax)

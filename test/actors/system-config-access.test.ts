@@ -43,6 +43,18 @@ test('every way to read asks the policy: get, list, dump, watch, and the guard o
   assert.is(await alice.get({ key: 'users/alice/x' }), null)
 })
 
+test('what the policy says holds when its writer is answered', async () => {
+  const zone = testZone()
+  const running = await zone.start({}, { deaf: true })
+  const key = 'system/rbac/policy'
+  await zone.boot(running, { [key]: policy })
+  const alice = running.as(zone.tokens.session('panel', { sub: 'alice', runtime_type: 'user' }))
+  await alice.set({ key: 'users/alice/profile', value: 'a' })
+  const scheduler = running.as(zone.tokens.session('scheduler'))
+  await scheduler.execTx({ actions: { [key]: { action: 'update', value: '' } } })
+  assert.is(await denied(() => alice.get({ key: 'users/alice/profile' })), 'rbac/no-rule')
+})
+
 test('a dump of a key that may be read does not show what lies below it', async () => {
   const { zone, running } = await populated()
   await running.as(zone.tokens.root()).set({ key: 'boot/config/below', value: 'hidden' })

@@ -142,6 +142,21 @@ test('sudo asks the ordinary lines first, and only then those of su_: the chain 
   assert.is(added.decide(who.sudoAlice, 'write', 'users/shared/y').chain.at(-1)!.reason, 'sudo/no-rule')
 })
 
+test('a line for everything still leaves out what is of root alone, and su_ names are nobody who logs in', () => {
+  const wide = createAccess()
+  wide.replace('g, panel, wide\ng, alice, wide\np, wide, *, read|write\np, su_bob, users/bob/x, read')
+  const panel = (sub: string) => speaker('panel', sub, 'user')
+  assert.is(wide.decide(panel('alice'), 'read', 'system/x').allowed, true)
+  assert.is(wide.decide(panel('alice'), 'read', 'users/').allowed, true)
+  for (const path of ['', 'security', 'security/', 'security/x']) {
+    assert.is(wide.decide(panel('alice'), 'read', path).chain[0]!.reason, 'rbac/root-only', path)
+  }
+  for (const path of ['boot/config', 'users/alice/doc', 'users/bob/settings', 'devices/ood1/doc', 'security/x']) {
+    assert.is(wide.decide(panel('alice'), 'write', path).chain[0]!.reason, 'rbac/root-only', path)
+  }
+  assert.is(wide.decide(panel('su_bob'), 'read', 'users/bob/x').allowed, false)
+})
+
 test('a pattern matches whole segments: a star one of them, the last star all that follow, braces the caller', () => {
   const cases: readonly [string, string, boolean][] = [
     ['a/*', 'a/b', true], ['a/*', 'a/b/c', true], ['a/*', 'a', false], ['a/*', 'a/', true], ['a/*', 'ab/c', false],

@@ -24,6 +24,8 @@ export const peer = (actor: string, changes: Partial<Peer> = {}): Peer => ({
   zone: 'z1', host: 'ood1', actor, runtimeType: 'service', incarnation: 1, kid: `${actor}-link-1`, ...changes,
 })
 
+export const supervisor = peer('supervisor', { runtimeType: 'ood' })
+
 export interface Running {
   readonly lifecycle: Lifecycle
   readonly steps: { number: number; evidence: Evidence }[]
@@ -49,10 +51,18 @@ export interface TestZone {
   readonly tokens: Readonly<Record<'boot' | 'device' | 'verifyHub' | 'root', MakeToken>>
     & { session(appid: string, changes?: Partial<TokenClaims>): string }
   bootConfig(changes?: object): string
-  start(env?: Record<string, string>): Promise<Running>
+  start(env?: Record<string, string>, around?: Around): Promise<Running>
   /** Starts it and makes the boot transaction, with these keys beside `boot/config`. */
   booted(more?: Record<string, string>): Promise<Running>
   boot(running: Running, more?: Record<string, string>): Promise<{ revision: number }>
+}
+
+/** Ways in which a host can be slower than a test. */
+interface Around {
+  /** What happens in the store is heard of late, as if by another host. */
+  readonly deaf?: boolean
+  /** What was written is answered late. */
+  readonly slow?: boolean
 }
 
 interface Serving {
@@ -106,9 +116,11 @@ export function testZone(): TestZone {
     },
     bootConfig: (changes = {}) =>
       JSON.stringify({ zone: 'z1', root: owner.public.jwk, verifyHub: [hub.public.jwk], epoch: 0, ...changes }),
-    async start(env = {}) {
+    async start(env = {}, { deaf = false, slow = false } = {}) {
       const stopping = new AbortController()
       const { start, steps, said } = actorStart(zone, clock, { ...zone.env, ...env }, stopping.signal)
+      if (deaf) start.background = () => {}
+      if (slow) start.store = slowStore(store)
       const serving = await systemConfigActor.start(start as never) as Serving
       return {
         lifecycle: serving.lifecycle, steps, said, denials: start.denials, stop: () => stopping.abort(),
@@ -133,7 +145,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
   const steps: Running['steps'] = []
   const said: string[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
-  const start: Omit<ActorStart<{}>, 'transport'> = {
+  const start: { -readonly [K in keyof Omit<ActorStart<{}>, 'transport'>]: ActorStart<{}>[K] } = {
     store: zone.store, clock, random: systemRandom, keys: crypto, needs: {}, env, secrets: {}, stopping,
     log: { info: say, warn: say, error: say },
     denials: createDenialLog({ random: systemRandom, clock }),
@@ -145,6 +157,19 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
   }
   return { start, steps, said }
 }
+
+const slowStore = (store: Store): Store => new Proxy(store, {
+  get(target, name) {
+    const value = Reflect.get(target, name)
+    if (typeof value !== 'function') return value
+    const method = value.bind(target) as (...args: never[]) => unknown
+    return name !== 'transact' ? method : async (...args: never[]) => {
+      const result = await method(...args)
+      await settle()
+      return result
+    }
+  },
+})
 
 /** As runtime/link/serve.ts does it: the token is judged for each call, and the verdict is the call's principal. */
 function clientOf(
@@ -164,6 +189,13 @@ function clientOf(
   }
   const methods = Object.keys(handlers).map((method) => [method, method === 'watch' ? watch : call(method)])
   return Object.fromEntries(methods) as Client<typeof SystemConfig>
+}
+
+/** A booted zone and root, who may do all of this; who else may is the matter of other tests. */
+export async function rooted() {
+  const zone = testZone()
+  const running = await zone.booted()
+  return { zone, running, kv: running.as(zone.tokens.root()) }
 }
 
 /** As a scheduler and a person wrote it. */

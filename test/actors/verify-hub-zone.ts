@@ -120,7 +120,8 @@ export async function testZone(): Promise<TestZone> {
   const clock = manualClock()
   const owner = keys.generate(systemRandom)
   const devices = { ood1: keys.generate(systemRandom), node1: keys.generate(systemRandom) }
-  const [store, vaultStore] = [createMemoryStore({ clock, random: systemRandom }), createMemoryStore({ clock, random: systemRandom })]
+  const store = createMemoryStore({ clock, random: systemRandom })
+  const vaultStore = createMemoryStore({ clock, random: systemRandom })
   const secrets = { 'unseal-key': toBase64url(systemRandom.bytes(32)) }
   const records = new Map<string, string>()
   const reads: TestZone['reads'] = []
@@ -137,21 +138,26 @@ export async function testZone(): Promise<TestZone> {
   const reader = peer('verify-hub', { runtimeType: 'kernel-service', incarnation: 0, kid: 'test-reads-the-key' })
   const hubKey = keys.importPem((await vaultHandlers.readKey({ name: 'verify-hub' }, { peer: reader } as never)).pem)
 
-  const put = (key: string, value: unknown): void => void records.set(key, typeof value === 'string' ? value : JSON.stringify(value))
+  const put = (key: string, value: unknown): void =>
+    void records.set(key, typeof value === 'string' ? value : JSON.stringify(value))
   const boot = (changes: object = {}): void =>
     put(kv.bootConfig, { zone: 'z1', root: owner.public.jwk, verifyHub: [hubKey.public.jwk], epoch: 0, ...changes })
   const document = (name: 'ood1' | 'node1', role: string): string => signDocument(owner, deviceDocumentType, {
     zone: 'z1', name, role, key: devices[name].public.jwk, owner: 'alice', iat: START_MS / 1000,
   })
-  const running = (...names: string[]) => Object.fromEntries(names.map((name) => [name, { target: 'running', specRevision: 1 }]))
+  const node = (host: string, ...names: string[]): void => {
+    const services = Object.fromEntries(names.map((name) => [name, { target: 'running', specRevision: 1 }]))
+    put(kv.node(host), { host, state: 'running', services })
+  }
+  const config = ['system-config']
 
   boot()
   put(kv.device('ood1'), document('ood1', 'ood'))
   put(kv.device('node1'), document('node1', 'node'))
-  put(kv.node('ood1'), { host: 'ood1', state: 'running', services: running('scheduler', 'gateway', 'service', 'notes') })
-  put(kv.node('node1'), { host: 'node1', state: 'running', services: running('scheduler', 'service') })
-  put(kv.spec('scheduler'), spec('scheduler', { runtimeType: 'kernel-service', kernel: true, audiences: ['system-config'] }))
-  put(kv.spec('gateway'), spec('gateway', { runtimeType: 'gateway', audiences: ['system-config'] }))
+  node('ood1', 'scheduler', 'gateway', 'service', 'notes')
+  node('node1', 'scheduler', 'service')
+  put(kv.spec('scheduler'), spec('scheduler', { runtimeType: 'kernel-service', kernel: true, audiences: config }))
+  put(kv.spec('gateway'), spec('gateway', { runtimeType: 'gateway', audiences: config }))
   put(kv.spec('service'), spec('service'))
   put(kv.spec('notes'), spec('notes', { owner: 'alice' }))
   put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active' })
@@ -190,14 +196,16 @@ export async function testZone(): Promise<TestZone> {
     },
     async start() {
       incarnation++
-      const self = peer('verify-hub', { runtimeType: 'kernel-service', incarnation, kid: `verify-hub-link-${incarnation}` })
+      const kid = `verify-hub-link-${incarnation}`
+      const self = peer('verify-hub', { runtimeType: 'kernel-service', incarnation, kid })
       const handlers = await vault()
       const vaultClient = Object.fromEntries(Object.entries(handlers).map(([name, handler]) =>
         [name, async (args: never) => handler(args, { peer: self } as never)]))
       const needs = { systemConfig: client, vault: vaultClient }
       const stopping = new AbortController()
-      const start = actorStart('verify-hub', { store, clock, secrets: {}, incarnation, needs, stopping: stopping.signal })
-      const serving = await verifyHubActor.start(start as never) as { handlers: Handlers<typeof VerifyHub>; lifecycle: Lifecycle }
+      const around = { store, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
+      const start = actorStart('verify-hub', around)
+      const serving = await verifyHubActor.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
       return {
         ...serving, steps: start.steps, said: start.said, stop: () => stopping.abort(),
         as: (caller) => ({ peer: caller, ...needs }) as never,
@@ -222,11 +230,16 @@ function actorStart(actor: string, around: Around) {
   const { incarnation } = around
   const start: Omit<ActorStart, 'needs' | 'transport'> & { needs: object; steps: Running['steps']; said: string[] } = {
     needs: {}, stopping: new AbortController().signal, ...around, random: systemRandom, keys, env: {}, steps, said,
-    denials: createDenialLog({ random: systemRandom, clock: around.clock, onDenial: (record) => void said.push(JSON.stringify(record)) }),
+    denials: createDenialLog({
+      random: systemRandom, clock: around.clock, onDenial: (record) => void said.push(JSON.stringify(record)),
+    }),
     log: { info: say, warn: say, error: say },
     background: (task) => void task(),
     step: (_, number, evidence) => void steps.push({ number, evidence }),
-    self: { zone: 'z1', host: 'ood1', actor, runtimeType: 'kernel-service', incarnation, linkKid: `${actor}-link-${incarnation}` },
+    self: {
+      zone: 'z1', host: 'ood1', actor, runtimeType: 'kernel-service', incarnation,
+      linkKid: `${actor}-link-${incarnation}`,
+    },
   }
   return start
 }
@@ -251,7 +264,8 @@ export async function failure(Class: ErrorClass, run: () => unknown): Promise<Zo
 /** The reason that `run` is denied for. */
 export const denied = async (run: () => unknown): Promise<unknown> => (await failure(Denied, run)).details['reason']
 
-export const claimsOf = (token: string): TokenClaims => JSON.parse(new TextDecoder().decode(fromBase64url(token.split('.')[1]!)))
+export const claimsOf = (token: string): TokenClaims =>
+  JSON.parse(new TextDecoder().decode(fromBase64url(token.split('.')[1]!)))
 export const seconds = (zone: TestZone): number => Math.floor(zone.clock.now() / 1000)
 
 export type Pair = Infer<typeof TokenPair>

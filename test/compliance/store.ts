@@ -1,6 +1,6 @@
 import { suite, type Test } from 'uvu'
 import type { Store } from '../../runtime/store/store.ts'
-import type { Check } from './store/checks.ts'
+import { plainErrors, type Check } from './store/checks.ts'
 import { entries, listings } from './store/entries.ts'
 import { leases, lifetimes } from './store/leases.ts'
 import { boundaries, transactions } from './store/transactions.ts'
@@ -24,7 +24,7 @@ export function storeCompliance(name: string, open: () => Promise<StoreUnderTest
       const alive = setInterval(() => {}, 1_000)
       const under = await open()
       try {
-        await body(under.store, under)
+        await plainErrors(() => body(under.store, under))
       } finally {
         clearInterval(alive)
         await under.end()

@@ -511,7 +511,7 @@ frames('a thousand messages arrive complete and in order, in frames that are sen
     for (let index = 0; index < 1_000; index++) initiator.send([1, index, 'ü'.repeat(index)])
   })
   assert.equal(result.messages.map((message) => message[1]), Array.from({ length: 1_000 }, (_, index) => index))
-  assert.ok(count >= 1_000 / limits.flush && count < 100, `${count} frames`)
+  assert.ok(count >= 1_000 / limits.share && count < 100, `${count} frames`)
 })
 
 frames('after a close nothing is sent or delivered, and closing again does nothing', async () => {

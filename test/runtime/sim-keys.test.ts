@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { Denied, InvalidArgument } from '../../runtime/errors.ts'
 import type { Keys } from '../../runtime/platform/ports.ts'
 import { createKeys } from '../../runtime/sim/keys.ts'
+import { Nondeterminism } from '../../runtime/sim/nondeterminism.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import { utf8 } from './sim-fixture.ts'
 
@@ -43,7 +44,7 @@ for (const kind of ['cheap', 'real'] as const) {
 
   keysSuite('a MAC and a seal cover key, header and content, and a seal hides the content', () => {
     const [key, otherKey] = [keys.hash(utf8('1')), keys.hash(utf8('2'))]
-    const [header, frame] = [utf8('header'), utf8('the content of a frame')]
+    const [header, frame] = [utf8('header 16 bytes.'), utf8('the content of a frame')]
     const tag = (macKey: Uint8Array, tagHeader: Uint8Array, content: Uint8Array): string =>
       keys.mac(macKey).tag(tagHeader, content).join()
     const own = tag(key, header, frame)
@@ -63,6 +64,23 @@ for (const kind of ['cheap', 'real'] as const) {
     assert.is(keys.aead(otherKey).open(nonce, sealed, header), undefined)
     assert.is(keys.aead(key).open(nonce, sealed, frame), undefined)
     assert.is(keys.aead(key).open(flip(nonce, 1), sealed, header), undefined)
+  })
+
+  keysSuite('a derived key has the length that was asked for, and depends on secret, salt and purpose', () => {
+    const derive = (secret: string, salt: string, info: string): string =>
+      keys.derive(utf8(secret), utf8(salt), info, 40).join()
+    assert.is(derive('a', 'b', 'c').split(',').length, 40)
+    assert.is(derive('a', 'b', 'c'), derive('a', 'b', 'c'))
+    for (const other of [derive('x', 'b', 'c'), derive('a', 'x', 'c'), derive('a', 'b', 'x'), derive('a', 'bc', '')]) {
+      assert.is.not(other, derive('a', 'b', 'c'))
+    }
+  })
+
+  keysSuite('an encrypted private key, whose bytes no seed decides, is refused', () => {
+    const key = keys.generate(new SeededRandom('a'))
+    assert.throws(() => key.exportPem('passphrase'), (error: unknown) => error instanceof Nondeterminism)
+    const again = keys.importPem(key.exportPem())
+    assert.throws(() => again.exportPem('passphrase'), (error: unknown) => error instanceof Nondeterminism)
   })
 
   keysSuite('a slow hash completes without a thread pool', async () => {

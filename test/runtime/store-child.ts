@@ -11,7 +11,8 @@ import { openEmbeddedStore } from '../../runtime/store/embedded.ts'
 import type { Store } from '../../runtime/store/store.ts'
 
 const [task, folder] = isMainThread ? process.argv.slice(2) : (workerData as string[])
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
+/** A thread shares its parent's output, and says nothing there. */
+const say = (line: string): void => void (isMainThread && process.stdout.write(`${line}\n`))
 
 /** Large enough that the log is written anew several times a second. */
 const valueBytes = 16_384

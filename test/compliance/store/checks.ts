@@ -8,6 +8,15 @@ export type Check = (title: string, body: (store: Store, under: StoreUnderTest) 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value)
 
+/** uvu takes `details` of any error for text, and ends without a word where it is not. */
+export async function plainErrors(body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    throw error instanceof ZonewrightError ? new Error(`${error.code}: ${error.message}`, { cause: error }) : error
+  }
+}
+
 /** The promise must reject with this code. */
 export async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
   const outcome = await promise.then(() => 'no error', (error: unknown) =>

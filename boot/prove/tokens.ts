@@ -1,0 +1,158 @@
+import { kv } from '../../actors/records.ts'
+import { Service } from '../../actors/service/protocol.ts'
+import { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
+import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
+import type { DenialReason } from '../../runtime/trust/denial.ts'
+import { signCompact } from '../../runtime/trust/jws.ts'
+import { tokenLifetimeSeconds, tokenTypes, type TokenUse } from '../../runtime/trust/token.ts'
+import type { Attempt } from './judge.ts'
+import { APPID, type Scene } from './scene.ts'
+
+/** Where a token is shown, and what the call would have been. */
+const verifiers = {
+  async 'system-config'(scene: Scene, token: string) {
+    const { client } = await scene.connect(SystemConfig)
+    return () => client.get({ key: kv.bootConfig }, { token })
+  },
+  async service(scene: Scene, token: string) {
+    const { client } = await scene.connect(Service)
+    return () => client.greet({ greeting: 'Hello' }, { token })
+  },
+  async verifyToken(scene: Scene, sessionToken: string) {
+    const { client } = await scene.connect(VerifyHub)
+    return () => client.verifyToken({ sessionToken, audience: APPID })
+  },
+  async refreshToken(scene: Scene, refreshToken: string) {
+    const { client } = await scene.connect(VerifyHub)
+    return () => client.refreshToken({ refreshToken })
+  },
+  async loginByJwt(scene: Scene, jwt: string) {
+    const { client } = await scene.connect(VerifyHub)
+    return async () => scene.keep(await client.loginByJwt({ jwt }))
+  },
+} as const satisfies Readonly<Record<string, (scene: Scene, token: string) => Promise<() => Promise<unknown>>>>
+
+type Row = readonly [
+  name: string, verifier: keyof typeof verifiers, token: (scene: Scene) => string | Promise<string>, reason: DenialReason,
+]
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Another header or other claims, under the signature as it was. */
+function rewritten(token: string, part: 'header' | 'claims', change: (json: Record<string, unknown>) => void): string {
+  const parts = token.split('.')
+  const at = part === 'header' ? 0 : 1
+  const json = JSON.parse(decoder.decode(fromBase64url(parts[at]!))) as Record<string, unknown>
+  change(json)
+  parts[at] = toBase64url(encoder.encode(JSON.stringify(json)))
+  return parts.join('.')
+}
+
+const claimsOf = (token: string): Record<string, unknown> =>
+  JSON.parse(decoder.decode(fromBase64url(token.split('.')[1]!))) as Record<string, unknown>
+
+const narrow = async (scene: Scene): Promise<string> => (await scene.session()).sessionToken
+const wide = async (scene: Scene): Promise<string> => (await scene.session(APPID, ['system-config'])).sessionToken
+const ofGateway = async (scene: Scene): Promise<string> => (await scene.session('gateway')).sessionToken
+const refresh = async (scene: Scene): Promise<string> => (await scene.session()).refreshToken
+const aged = (scene: Scene, use: TokenUse) =>
+  ({ iat: scene.nowSeconds() - tokenLifetimeSeconds[use], exp: scene.nowSeconds() - 1 })
+
+const rows: readonly Row[] = [
+  ['A session for the service alone at system-config', 'system-config', narrow, 'token/audience'],
+  ['A session for the gateway at the service', 'service', ofGateway, 'token/audience'],
+  ['A session for the gateway, said to be for the service', 'verifyToken', ofGateway, 'token/audience'],
+  ['A device key at a service', 'service', (scene) => scene.token('session', { aud: [APPID] }), 'token/unknown-key'],
+  ['A device key at verify-hub, as a session', 'verifyToken', (scene) => scene.token('session', { aud: [APPID] }), 'token/unknown-key'],
+  ['A refresh token as a session at a service', 'service', refresh, 'token/use'],
+  ['A refresh token as a session at system-config', 'system-config', refresh, 'token/use'],
+  ['A refresh token as a session at verify-hub', 'verifyToken', refresh, 'token/use'],
+  ['A session as a refresh token', 'refreshToken', narrow, 'token/use'],
+  ['A session as a login token', 'loginByJwt', narrow, 'token/use'],
+  ['A login token as a session at a service', 'service', (scene) => scene.token('login'), 'token/use'],
+  ['A login token as a session at system-config', 'system-config', (scene) => scene.token('login'), 'token/use'],
+  ['A login token as a refresh token', 'refreshToken', (scene) => scene.token('login'), 'token/use'],
+  ['A boot token after boot', 'system-config', (scene) => scene.token('boot', { sub: 'scheduler' }), 'token/use'],
+  ['A root token by the device key, at system-config', 'system-config',
+    (scene) => scene.token('root', { iss: 'root', sub: 'root' }), 'token/key-reason'],
+  ['A root token by the device key, at a service', 'service',
+    (scene) => scene.token('root', { iss: 'root', sub: 'root', aud: [APPID] }), 'token/unknown-key'],
+  ['A sudo token by the device key', 'system-config',
+    (scene) => scene.token('sudo', { runtime_type: 'user' }), 'token/key-reason'],
+  ['A device that calls itself verify-hub', 'system-config',
+    (scene) => scene.token('session', { iss: 'verify-hub', sub: scene.host, sid: 'forged' }), 'token/issuer'],
+  ['A device that speaks for root', 'system-config', (scene) => scene.token('session', { sub: 'root' }), 'token/subject'],
+  ['A device that speaks for the owner', 'system-config',
+    (scene) => scene.token('session', { sub: scene.zone.config.owner }), 'token/subject'],
+  ['A device session of runtime type kernel-service', 'system-config',
+    (scene) => scene.token('session', { runtime_type: 'kernel-service' }), 'token/runtime-type'],
+  ['A session by a key that nobody knows', 'system-config',
+    (scene) => scene.token('session', {}, scene.stranger), 'token/unknown-key'],
+  ['The signature of a key under the name of another', 'system-config',
+    (scene) => scene.token('session', {}, { ...scene.stranger, public: scene.device.public, sign: (text) => scene.stranger.sign(text) }),
+    'token/signature'],
+  ['A session whose subject was changed', 'service',
+    async (scene) => rewritten(await narrow(scene), 'claims', (claims) => { claims['sub'] = 'other' }), 'token/signature'],
+  ['A session whose holder was taken out', 'service',
+    async (scene) => rewritten(await narrow(scene), 'claims', (claims) => { delete claims['cnf'] }), 'token/signature'],
+  ['A token of algorithm none', 'system-config', (scene) => {
+    const token = rewritten(scene.token('session'), 'header', (header) => { header['alg'] = 'none' })
+    return `${token.slice(0, token.lastIndexOf('.'))}.`
+  }, 'token/alg'],
+  ['A token whose MAC is made with a public key', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', (header) => { header['alg'] = 'HS256' }), 'token/alg'],
+  ['A token that brings its own key', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', (header) => { header['jwk'] = scene.stranger.public.jwk }), 'token/header'],
+  ['A session that calls itself a refresh token', 'system-config',
+    (scene) => signCompact(scene.device, tokenTypes.refresh, claimsOf(scene.token('session'))), 'token/typ'],
+  ['A claim that nobody knows', 'system-config',
+    (scene) => signCompact(scene.device, tokenTypes.session, { ...claimsOf(scene.token('session')), admin: true }), 'token/claims'],
+  ['A session that has expired', 'system-config', (scene) => scene.token('session', aged(scene, 'session')), 'token/expired'],
+  ['A login token that has expired', 'loginByJwt', (scene) => scene.token('login', aged(scene, 'login')), 'token/expired'],
+  ['A session issued in the future', 'system-config', (scene) => {
+    const iat = scene.nowSeconds() + 3_600
+    return scene.token('session', { iat, exp: iat + tokenLifetimeSeconds.session })
+  }, 'token/not-yet-valid'],
+  ['A session made to live for a year', 'system-config',
+    (scene) => scene.token('session', { exp: scene.nowSeconds() + 31_536_000 }), 'token/lifetime'],
+  ['A session of another zone epoch', 'system-config',
+    (scene) => scene.token('session', { epoch: scene.zone.identity.zone.epoch + 1 }), 'token/epoch'],
+  ['A login token for two verifiers', 'loginByJwt',
+    (scene) => scene.token('login', { aud: ['verify-hub', 'system-config'] }), 'token/audience'],
+  ['A login token for root', 'loginByJwt', (scene) => scene.token('login', { sub: 'root' }), 'token/subject'],
+  ['A login token for su_root', 'loginByJwt', (scene) => scene.token('login', { sub: 'su_root' }), 'token/subject'],
+  ['A login token by a host that is not registered', 'loginByJwt',
+    (scene) => scene.token('login', { iss: 'elsewhere', sub: 'elsewhere' }, scene.stranger), 'token/unknown-key'],
+  ['A login token for the owner of the zone', 'loginByJwt',
+    (scene) => scene.token('login', { sub: scene.zone.config.owner }), 'login/subject'],
+  ['A login token of another service', 'loginByJwt', (scene) => scene.token('login', { appid: 'gateway' }), 'login/presenter'],
+  ['Something that is no token', 'system-config', () => 'let me in', 'token/malformed'],
+  ['An empty token', 'service', () => '', 'token/malformed'],
+]
+
+const fromRow = ([name, verifier, token, reason]: Row): Attempt => ({
+  name, group: 'tokens', expected: { code: 'Denied', reason }, prepare: async (scene) => verifiers[verifier](scene, await token(scene)),
+})
+
+/** Bound to a link key, and shown by another. */
+const stolen = (name: string, verifier: 'system-config' | 'service', token: (scene: Scene) => Promise<string>): Attempt => ({
+  name, group: 'tokens', expected: { code: 'Denied', reason: 'token/holder' },
+  async prepare(scene) {
+    const stolenToken = await token(scene)
+    const thief = { key: scene.stranger }
+    if (verifier === 'service') {
+      const { client } = await scene.connect(Service, thief)
+      return () => client.greet({ greeting: 'Hello' }, { token: stolenToken })
+    }
+    const { client } = await scene.connect(SystemConfig, thief)
+    return () => client.get({ key: kv.bootConfig }, { token: stolenToken })
+  },
+})
+
+export const tokenAttacks: readonly Attempt[] = [
+  ...rows.map(fromRow),
+  stolen('A session stolen by another key, at a service', 'service', narrow),
+  stolen('A session stolen by another key, at system-config', 'system-config', wide),
+]

@@ -1,0 +1,106 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { follow } from '../../actors/system-config/watch.ts'
+import { Compacted, Denied, InvalidArgument, WatchOverrun } from '../../runtime/errors.ts'
+import { failure, rooted, take, type Change } from './system-config-zone.ts'
+
+test('ten thousand keys are listed, dumped and watched', async () => {
+  const { kv } = await rooted()
+  const start = (await kv.set({ key: 'many', value: '' })).revision
+  const name = (index: number): string => `k${String(index).padStart(5, '0')}`
+  for (let batch = 0; batch < 10; batch++) {
+    const actions = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) =>
+      [`many/${name(batch * 1_000 + index)}`, { action: 'create' as const, value: 'v' }]))
+    await kv.execTx({ actions })
+  }
+  const names = Array.from({ length: 10_000 }, (_, index) => name(index))
+  assert.equal(await kv.list({ key: 'many' }), names)
+  assert.equal((await kv.dump({ prefixes: ['many/'] })).items.map(({ key }) => key), names.map((one) => `many/${one}`))
+  const seen = await take(kv.watch({ prefix: 'many/', after: start }), 10_000)
+  assert.equal(seen.map(({ key }) => key), names.map((one) => `many/${one}`))
+})
+
+test('a dump of several prefixes is true at one revision while others write', async () => {
+  const { kv } = await rooted()
+  await kv.execTx({ actions: { 'x/n': { action: 'create', value: '0' }, 'y/n': { action: 'create', value: '0' } } })
+  const writer = (async () => {
+    for (let round = 1; round <= 50; round++) {
+      const value = String(round)
+      await kv.execTx({ actions: { 'x/n': { action: 'update', value }, 'y/n': { action: 'update', value } } })
+    }
+  })()
+  for (let round = 0; round < 50; round++) {
+    const { items, revision } = await kv.dump({ prefixes: ['y', 'x', 'x/n'] })
+    assert.equal(items.map(({ key }) => key), ['x/n', 'y/n'])
+    assert.is(items[0]!.value, items[1]!.value)
+    assert.is(items[0]!.revision, items[1]!.revision)
+    assert.ok(items[0]!.revision <= revision)
+  }
+  await writer
+  await failure(InvalidArgument, () => kv.dump({ prefixes: [] }))
+})
+
+test('a watch goes on from any revision without a gap and without showing anything twice', async () => {
+  const { kv } = await rooted()
+  const keys = ['w/a', 'w/b', 'w/a/c', 'wx/no', 'w']
+  const writer = (async () => {
+    for (let round = 0; round < 40; round++) {
+      for (const key of keys) await kv.set({ key, value: `${round}` })
+      await kv.delete({ key: 'w/b' })
+    }
+  })()
+  const shape = ({ type, key, value }: Change): string => `${type} ${key} ${value}`
+  const all = await take(kv.watch({ prefix: 'w/', after: 0 }), 160)
+  await writer
+  assert.ok(all.every(({ key }) => ['w/a', 'w/b', 'w/a/c'].includes(key)))
+  assert.is(all.filter(({ type }) => type === 'delete').length, 40)
+  for (let index = 1; index < all.length; index++) assert.ok(all[index]!.revision > all[index - 1]!.revision)
+  for (const cut of [1, 77, 159]) {
+    const rest = await take(kv.watch({ prefix: 'w/', after: all[cut - 1]!.revision }), 160 - cut)
+    assert.equal(rest.map(shape), all.slice(cut).map(shape))
+  }
+  const self = await take(kv.watch({ prefix: 'w', after: 0 }), 200)
+  assert.is(self.filter(({ key }) => key === 'w').length, 40)
+  assert.is(self.some(({ key }) => key === 'wx/no'), false)
+})
+
+test('a watch ends when its caller cancels it, and with Denied when its token has expired', async () => {
+  const { zone, running, kv } = await rooted()
+  const cancel = new AbortController()
+  const cancelled = take(kv.watch({ prefix: 'w/', after: 0 }, { signal: cancel.signal }), 1)
+  cancel.abort()
+  assert.equal(await cancelled, [])
+
+  const device = running.as(zone.tokens.device())
+  const { revision } = await kv.set({ key: 'nodes/a', value: '1' })
+  const stream = device.watch({ prefix: 'nodes/', after: revision - 1 })[Symbol.asyncIterator]()
+  assert.is((await stream.next()).value.key, 'nodes/a')
+  zone.now += 901_000
+  await running.as(zone.tokens.root()).set({ key: 'nodes/a', value: '2' })
+  assert.is((await failure(Denied, () => stream.next())).details['reason'], 'token/expired')
+})
+
+test('who follows a key reads it again where history was cut, and stops for every other fault', async () => {
+  const ends: (Error | 'event')[] = ['event', new Compacted(''), 'event', new WatchOverrun(''), new Error('broken')]
+  const asked: number[] = []
+  let reads = 0
+  const records = {
+    list: async () => ({ items: [], revision: 10 * reads }),
+    async *watch(_: unknown, after: number) {
+      asked.push(after)
+      for (let end = ends.shift(); ; end = ends.shift()) {
+        if (end instanceof Error) throw end
+        yield {}
+      }
+    },
+  }
+  const read = async (): Promise<void> => void reads++
+  let broken: unknown
+  const { signal } = new AbortController()
+  await follow(records as never, 'boot/config', signal, read).catch((error: unknown) => { broken = error })
+  assert.is((broken as Error).message, 'broken')
+  assert.equal(asked, [0, 20, 40])
+  assert.is(reads, 5)
+})
+
+test.run()

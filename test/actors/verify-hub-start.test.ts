@@ -1,0 +1,72 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bootStep } from '../../actors/boot-steps.ts'
+import { kv } from '../../actors/records.ts'
+import { VerifyHubKeyMismatch } from '../../actors/verify-hub/protocol.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import { check, crypto, failure, loggedIn, refreshAs, service, testZone } from './verify-hub-zone.ts'
+
+test('with two keys in boot/config, as during a rotation, verify-hub starts with either', async () => {
+  const zone = await testZone()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk, zone.hubKey.public.jwk] })
+  const hub = await zone.start()
+  const { sessionToken } = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  assert.is((await check(hub, sessionToken)).sub, 'ood1')
+})
+
+test('verify-hub refuses to start with a key that boot/config does not name, or without one', async () => {
+  const zone = await testZone()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  zone.unchecked = true
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  zone.kv.delete(kv.bootConfig)
+  await failure(VerifyHubKeyMismatch, () => zone.start())
+  const without = await testZone()
+  for (const { key } of (await without.vaultStore.list('')).entries) {
+    if (key.includes('keys/verify-hub') && !key.includes('grants')) await without.vaultStore.delete(key)
+  }
+  await failure(VerifyHubKeyMismatch, () => without.start())
+})
+
+test('verify-hub stops serving logins as soon as boot/config names another key', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service)))
+  await failure(VerifyHubKeyMismatch, () => refreshAs(hub, pair.refreshToken))
+})
+
+test('documented steps are told once for each service, with their evidence and without a token', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const next = await refreshAs(hub, pair.refreshToken)
+  await refreshAs(hub, next.refreshToken)
+  await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  const { verifyHubKeyLoaded, loginReceived, refreshReceived } = bootStep
+  assert.equal(hub.steps.map(({ number }) => number), [verifyHubKeyLoaded, loginReceived, refreshReceived])
+  assert.is(hub.steps[0]!.evidence['kid'], zone.hubKey.public.kid)
+  assert.equal(hub.steps[2]!.evidence, { appid: 'service', sub: 'ood1', sid: pair.sid })
+  const evidence = JSON.stringify(hub.steps)
+  for (const { sessionToken, refreshToken } of [pair, next]) {
+    assert.not.ok(evidence.includes(sessionToken) || evidence.includes(refreshToken))
+  }
+})
+
+test('a denial tells the caller a code and a reason, and its detail stays in the log', async () => {
+  const { zone, hub } = await loggedIn()
+  const jwt = zone.login({ sub: 'node1' })
+  const error = await failure(Denied, () => hub.handlers.loginByJwt({ jwt }, hub.as(service)))
+  assert.match(String(error.details['denial']), /^D-[0-9a-f]{8}$/)
+  assert.not.match(error.message, /node1/)
+  assert.match(hub.said.join(), /sub node1/)
+})
+
+test('a peer of another zone or an unknown host is not admitted', async () => {
+  const { hub } = await loggedIn()
+  const admit = hub.lifecycle.admit!
+  assert.is(admit(service), true)
+  assert.is(admit({ ...service, zone: 'z2' }), false)
+  assert.is(admit({ ...service, host: 'stranger' }), false)
+})
+
+test.run()
