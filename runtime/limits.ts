@@ -52,6 +52,10 @@ export const limits = {
   storeBytes: 256 * 1024 * 1024,
   /** Writes that wait for one store's disk; one more fails with Overloaded. */
   storePending: 10_000,
+  /** Milliseconds that a call to etcd may take, with its retries; then Unavailable. */
+  storeCallMs: 5_000,
+  /** Entries that a list asks etcd for at once; the rest follows at the same revision. */
+  storePage: 256,
   /** Live leases of one store; one more fails with Overloaded. */
   leases: 10_000,
   /** Milliseconds of the longest lease (what a timer can hold); a longer one is InvalidArgument. */

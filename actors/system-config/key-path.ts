@@ -7,12 +7,12 @@ export const STORE_PREFIX = 'kv/'
 const SCHEME = 'kv://'
 
 /**
- * One segment. Only ASCII that means nothing to a policy, a URL, a shell or a terminal, so that a key has one spelling
- * and its order is that of its bytes.
+ * Segments of ASCII that means nothing to a policy, a URL, a shell or a terminal, so that a key has one spelling and
+ * its order is that of its bytes.
  */
-const SEGMENT = /^[A-Za-z0-9._~@:+=-]+$/
+const PATH = /^[A-Za-z0-9._~@:+=-]+(?:\/[A-Za-z0-9._~@:+=-]+)*$/
 /** `.` and `..` would be read as a way out, `__` is kept for what is never shown, and the rest every object has. */
-const RESERVED = /^(\.{1,2}|__.*|constructor|prototype)$/
+const RESERVED = /(?:^|\/)(?:\.{1,2}|__[^/]*|constructor|prototype)(?:\/|$)/
 
 /** `kv://a/b` and `a/b` name the same key. @throws InvalidKey */
 export function parseKey(text: string): string {
@@ -60,11 +60,11 @@ function checkPath(path: string): void {
   if (path.length + STORE_PREFIX.length > limits.keyBytes) {
     throw new InvalidKey(`The key is longer than ${limits.keyBytes - STORE_PREFIX.length} bytes: ${path.length}`)
   }
-  for (const segment of path.split('/')) {
-    if (segment === '') throw new InvalidKey(`The key has an empty segment: ${shown(path)}`)
-    if (!SEGMENT.test(segment)) throw new InvalidKey(`The key has a character that keys cannot have: ${shown(path)}`)
-    if (RESERVED.test(segment)) throw new InvalidKey(`The key has a reserved segment: ${shown(path)}`)
+  if (!PATH.test(path)) {
+    const what = /^\/|\/\/|\/$/.test(path) ? 'an empty segment' : 'a character that keys cannot have'
+    throw new InvalidKey(`The key has ${what}: ${shown(path)}`)
   }
+  if (RESERVED.test(path)) throw new InvalidKey(`The key has a reserved segment: ${shown(path)}`)
 }
 
 /** For messages: what was sent could hold control characters. */

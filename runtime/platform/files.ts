@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import process from 'node:process'
 import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
 import type { Files } from './ports.ts'
@@ -11,15 +11,32 @@ const codeOf = (error: unknown): string => (error as { code?: string }).code ?? 
 export async function openFolder(path: string): Promise<Files> {
   const root = resolve(path)
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 })
+    await makeFolders(root)
     const probe = join(root, `.probe-${process.pid}`)
     await (await open(probe, 'w', 0o600)).close()
     await rm(probe)
   } catch (error) {
-    throw new NotWritable(`The folder cannot be written: ${root} (${codeOf(error)})`, { path: root, reason: codeOf(error) })
+    throw new NotWritable(`The folder cannot be written: ${root} (${codeOf(error)})`, {
+      path: root, reason: codeOf(error), next: 'Give another folder, or its owner the right to write',
+    })
   }
   return filesIn(root)
 }
+
+/** Not by `recursive`: where a file system cannot make folders (/proc) Node repeats it for ever. */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    const parent = dirname(path)
+    if (codeOf(error) !== 'ENOENT' || await exists(parent)) throw error
+    await makeFolders(parent)
+    await mkdir(path, { mode: 0o700 })
+  }
+}
+
+const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
 
 function filesIn(root: string): Files {
   const at = (name: string): string => {

@@ -1,0 +1,134 @@
+import { Buffer } from 'node:buffer'
+import { Etcd3, type IOptions } from 'etcd3'
+import { Denied, InvalidArgument, LeaseExpired, LimitExceeded, Unavailable, ZonewrightError } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Clock } from '../../platform/ports.ts'
+
+/** PEM. The client's key and certificate, and the authority that signed the servers'. */
+export interface EtcdCredentials {
+  readonly authority: string
+  readonly certificate: string
+  readonly key: string
+  /** The DNS name in the servers' certificates; needed where an endpoint is an IP address. */
+  readonly serverName?: string
+}
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
+
+const pauseMs = 50
+const ipAddress = /^https:\/\/(?:\d+(?:\.\d+){3}|\[)/
+
+/** The client package, with its retries replaced by ours. */
+export class Connection {
+  readonly client: Etcd3
+  readonly clock: Clock
+  readonly #endpoints: readonly string[]
+  #closed: Error | undefined
+
+  /** Does not connect yet. @throws InvalidArgument */
+  constructor(endpoints: readonly string[], credentials: EtcdCredentials | undefined, clock: Clock) {
+    if (endpoints.length === 0) throw new InvalidArgument('etcd needs an endpoint')
+    for (const endpoint of endpoints) {
+      if (!credentials === endpoint.startsWith('http://')) {
+        // Deno and Node 26 refuse an IP address as the server's name (grpc-node#1919)
+        if (!ipAddress.test(endpoint) || credentials?.serverName) continue
+        throw new InvalidArgument(`An etcd endpoint that is an IP address needs the server's DNS name: ${endpoint}`)
+      }
+      throw new InvalidArgument(`An etcd endpoint is https:// with credentials and http:// without: ${endpoint}`)
+    }
+    this.#endpoints = endpoints
+    this.clock = clock
+    this.client = new Etcd3(clientOptions(endpoints, credentials, clock))
+  }
+
+  /**
+   * A call that fails without an answer is done again only when that cannot do it twice: `repeatable` says that it may
+   * be, or it was never sent.
+   * @throws Unavailable when whether it ran is not known
+   */
+  async call<T>(run: () => Promise<T>, { repeatable }: { repeatable: boolean }): Promise<T> {
+    const end = this.clock.monotonic() + limits.storeCallMs
+    for (;;) {
+      this.assertOpen()
+      try {
+        return await run()
+      } catch (error) {
+        this.assertOpen()
+        const answer = answered(error)
+        if (answer) throw answer
+        if (this.clock.monotonic() >= end || !(repeatable || neverSent(error))) {
+          throw new Unavailable(`etcd did not answer at ${this.#endpoints.join(', ')}: ${messageOf(error)}`)
+        }
+      }
+      await this.pause(pauseMs)
+    }
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => { this.clock.after(ms, resolve) })
+  }
+
+  get closed(): Error | undefined {
+    return this.#closed
+  }
+
+  assertOpen(): void {
+    if (this.#closed) throw this.#closed
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = new Unavailable('The store is closed')
+    this.client.close()
+  }
+}
+
+function clientOptions(endpoints: readonly string[], credentials: EtcdCredentials | undefined, clock: Clock): IOptions {
+  return {
+    hosts: [...endpoints],
+    ...(credentials && { credentials: {
+      rootCertificate: Buffer.from(credentials.authority),
+      certChain: Buffer.from(credentials.certificate),
+      privateKey: Buffer.from(credentials.key),
+    } }),
+    grpcOptions: {
+      // A frozen server is noticed. etcd allows a ping every 5 s unless it is told otherwise
+      'grpc.keepalive_time_ms': 6_000,
+      'grpc.keepalive_timeout_ms': 2_000,
+      // A page or a transaction's events may be larger than the 4 MiB that gRPC takes
+      'grpc.max_receive_message_length': -1,
+      ...(credentials?.serverName && { 'grpc.ssl_target_name_override': credentials.serverName }),
+    },
+    // The package would repeat a write whose answer was lost, and a compare-and-set that won would say that it lost;
+    // its circuit breaker would stay open for 5 s after a server is back
+    faultHandling: { global: once, host: () => once },
+    // The package gives calls no time limit of their own. A stream has none
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: clock.now() + limits.storeCallMs }),
+  }
+}
+
+const once = {
+  execute: async (run: (context: { signal: AbortSignal }) => unknown) => run({ signal: new AbortController().signal }),
+} as unknown as Policy
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** grpc-js says this when no server took the call. */
+const neverSent = (error: unknown): boolean => /No connection established|Name resolution failed/.test(messageOf(error))
+
+/** What etcd answers, as our errors; undefined for what says nothing about the call. */
+const answers: readonly (readonly [RegExp, (message: string) => Error])[] = [
+  [/requested lease not found|lease .*expired|invalid lease/i, () => new LeaseExpired('The lease has expired or was revoked')],
+  [/too many operations/, () => new InvalidArgument(
+    `etcd allows fewer operations in a transaction; start it with --max-txn-ops ${limits.transactionOperations}`)],
+  [/request is too large|larger than max/, () => new InvalidArgument(
+    'etcd allows less in one request; start it with a larger --max-request-bytes')],
+  [/database space exceeded/, () => new LimitExceeded('etcd has no space left (its --quota-backend-bytes)')],
+  [/permission denied|authentication|invalid auth token|user name is empty/i, (message) => new Denied(`etcd refused: ${message}`)],
+]
+
+function answered(error: unknown): Error | undefined {
+  if (error instanceof ZonewrightError) return error
+  const message = messageOf(error)
+  return answers.find(([pattern]) => pattern.test(message))?.[1](message)
+}
