@@ -17,10 +17,10 @@ export const bootStep = {
   deviceSession: 6,
   /** The vault gave verify-hub its private key. */
   vaultKeyRead: 7,
-  /** verify-hub holds the key that `boot/config` names. */
-  verifyHubKeyLoaded: 8,
   /** system-config authenticated verify-hub's self-issued session. */
-  verifyHubSession: 9,
+  verifyHubSession: 8,
+  /** verify-hub holds the key that `boot/config` names. */
+  verifyHubKeyLoaded: 9,
   /** A service found its login token in the ENV that the OOD gave it. */
   loginTokenReceived: 10,
   /** verify-hub accepted a login token. */

@@ -12,7 +12,7 @@ function program(terminal: Terminal): Command {
   const { invocation } = terminal
   const root = new Command(terminal.name)
     .description('Boots a zone from one trust key, attacks it, and simulates it.')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand('help [command]', 'Show the help of a command')
     .addHelpText('after', `\nStart here:\n  ${invocation} up\n\nExit codes: ${invocation} help exit-codes`)
   const commands = [upCommand(terminal), proveCommand(terminal), simCommand(terminal), exitCodesCommand(terminal)]
   for (const command of commands) root.addCommand(command)

@@ -1,5 +1,5 @@
 import type { Platform } from '../runtime/platform/ports.ts'
-import { allowedCalls, unharmed } from './prove/allowed.ts'
+import { aftermath, allowedCalls } from './prove/allowed.ts'
 import { callAttacks } from './prove/calls.ts'
 import { frameAttacks } from './prove/frames.ts'
 import { handshakeAttacks } from './prove/handshake.ts'
@@ -33,15 +33,10 @@ export async function prove(
 ): Promise<Proof> {
   const scene = new Scene(zone, platform)
   const results: ProofResult[] = []
-  const atTheEnd = unharmed(scene)
-  try {
-    for (const attempt of [...attempts, atTheEnd]) {
-      const result = await judge(attempt, scene)
-      results.push(result)
-      onResult(result)
-    }
-  } finally {
-    await scene.close()
+  for (const attempt of [...attempts, ...aftermath(scene)]) {
+    const result = await judge(attempt, scene)
+    results.push(result)
+    onResult(result)
   }
   const passed = results.filter(({ ok }) => ok).length
   return { passed, failed: results.length - passed, results }

@@ -18,14 +18,15 @@ export default actor(NodeDaemon, {
   needs: { supervision: Supervision, systemConfig: SystemConfig }, stateless: true,
 }, (start) => {
   const { needs, clock, random, keys, env, secrets, log, stopping, background, self, denials } = start
+  const epoch = env['ZONEWRIGHT_EPOCH'] ?? '0'
   const pem = secrets['device-key']
   if (pem === undefined) throw new StartFailed('The node daemon was not given the device key')
-  const tokens = deviceTokens({ key: keys.importPem(pem), host: self.host, epoch: Number(env['ZONEWRIGHT_EPOCH'] ?? 0), clock, random })
+  const tokens = deviceTokens({ key: keys.importPem(pem), host: self.host, epoch: Number(epoch), clock, random })
   const read: Read = (key) => needs.systemConfig.get({ key }, { token: tokens.session() })
 
   /** verify-hub logs in to nobody: it issues its own session. */
   const envOf = (spec: ServiceSpec): Record<string, string> =>
-    spec.name === 'verify-hub' ? {} : { [loginTokenName(spec.appid)]: tokens.login(spec) }
+    spec.name === 'verify-hub' ? { ZONEWRIGHT_EPOCH: epoch } : { [loginTokenName(spec.appid)]: tokens.login(spec) }
 
   let running: Promise<{ revision: number; started: string[]; stopped: string[] }> | undefined
   /** One at a time; who asks meanwhile gets the result of the next. */

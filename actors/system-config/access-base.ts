@@ -56,7 +56,7 @@ p, control-plane, services/*, read
 p, control-plane, zone/*, read
 p, control-plane, system/*, read
 p, type:ood, devices/{ood}/info, write
-p, type:ood, services/*/instances/{ood}, write
+p, type:ood, services/*/instances/*, write
 p, type:kernel-service, nodes/*, write
 p, type:kernel-service, services/*, write
 p, type:kernel-service, system/rbac/policy, write

@@ -39,7 +39,7 @@ function text(): string {
 
 /** A page of the help: `zonewright help exit-codes`. */
 export function exitCodesCommand(terminal: Terminal): Command {
-  const command = new Command('exit-codes').description('what each exit code means')
+  const command = new Command('exit-codes').description('What each exit code means')
   command.helpInformation = text
   return command.action(() => terminal.out(text().trimEnd()))
 }

@@ -57,7 +57,8 @@ const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, '; ')
 export const isAnswer = (error: CommanderError): boolean => error.exitCode === 0
 
 /** `error: unknown option '--onc'` and its hint, without the word that we print ourselves. */
-export function usageMessage({ message }: CommanderError): { message: string; hint?: string } {
+export function usageMessage({ code, message }: CommanderError): { message: string; hint?: string } {
+  if (code === 'commander.help') return { message: 'There is no help on that' }
   const [first = '', hint] = message.replace(/^error: /, '').split('\n')
   const sentence = first.charAt(0).toUpperCase() + first.slice(1)
   return hint === undefined ? { message: sentence } : { message: sentence, hint: hint.replace(/^\(|\)$/g, '') }

@@ -9,7 +9,7 @@ import { checkAndStop } from './up.ts'
 
 export function proveCommand(terminal: Terminal): Command {
   return zoneOptions(command(terminal, 'prove', {
-    description: 'boot the zone of a folder, attack it, show that each attack is refused, and stop',
+    description: 'Boot the zone of a folder, attack it, show that each attack is refused, and stop',
     examples: ['prove', 'prove --dir ./other', 'prove --json'],
   })).action((options: ZoneOptions, self: Command) =>
     runProve(terminal, options, self.getOptionValueSource('dir') === 'default'))

@@ -11,7 +11,7 @@ export interface SelfCheck {
 
 /** Attacks the running zone and shows what became of each attempt. @throws whatever ends the check itself */
 export async function selfCheck({ zone, platform }: BootedZone, say: (line: string) => void, style: Style): Promise<SelfCheck> {
-  const { prove } = await import('../prove.ts').catch((error: Error) => { throw error })
+  const { prove } = await import('../prove.ts')
   say('')
   say(style.bold('Self-check: allowed calls, and attacks that must be refused'))
   const check = await prove(zone, platform, (result) => say(proofLine(result, style)))

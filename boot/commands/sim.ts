@@ -14,7 +14,7 @@ interface SimOptions {
 
 export function simCommand(terminal: Terminal): Command {
   return command(terminal, 'sim', {
-    description: 'boot a zone in the simulator: virtual time, and every port decided by the seed',
+    description: 'Boot a zone in the simulator: virtual time, and every port decided by the seed',
     examples: ['sim --seed 1', 'sim --seed 1 --json', 'sim --seed 7 --keys cheap'],
   })
     .option('--seed <number>', 'decides everything that is not decided otherwise', wholeNumber(0, 4_294_967_295), 1)

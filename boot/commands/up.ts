@@ -12,7 +12,7 @@ interface UpCommandOptions extends ZoneOptions {
 
 export function upCommand(terminal: Terminal): Command {
   return zoneOptions(command(terminal, 'up', {
-    description: 'boot the zone of a folder and serve it until Ctrl-C',
+    description: 'Boot the zone of a folder and serve it until Ctrl-C',
     examples: ['up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram'],
   }))
     .option('--once', 'boot, attack the zone as `prove` does, stop')

@@ -1,7 +1,6 @@
-import { kv } from '../../actors/records.ts'
+import { kv, readRecord } from '../../actors/records.ts'
 import { Service } from '../../actors/service/protocol.ts'
 import { BootConfig, SystemConfig } from '../../actors/system-config/protocol.ts'
-import { readRecord } from '../../actors/records.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import type { Attempt } from './judge.ts'
@@ -78,10 +77,16 @@ export const allowedCalls: readonly Attempt[] = [
   }),
 ]
 
-/** Whatever was tried, every actor is the incarnation that it was. */
-export function unharmed(scene: Scene): Attempt {
+/** What must hold when all is over. Made before the first attempt, since it compares with what was then. */
+export function aftermath(scene: Scene): readonly Attempt[] {
   const states = (): string => JSON.stringify(scene.zone.list()
     .filter(({ state }) => state !== 'stopped').map(({ name, state, incarnation }) => [name, state, incarnation]))
   const before = states()
-  return allowed('No attack brought an actor down', async () => expect(states() === before, `now: ${states()}`))
+  return [
+    allowed('No attack brought an actor down', async () => expect(states() === before, `now: ${states()}`)),
+    allowed('The proof leaves nothing behind', async () => {
+      const left = await scene.clear()
+      expect(left.length === 0, `there is: ${left.join(', ')}`)
+    }),
+  ]
 }

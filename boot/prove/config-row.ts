@@ -2,7 +2,7 @@ import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
 import type { Attempt, Group } from './judge.ts'
-import { APPID, type Scene } from './scene.ts'
+import { APPID, scratchKey, type Scene } from './scene.ts'
 
 interface Settings { readonly token?: string }
 interface Stored { readonly value: string; readonly revision: number }
@@ -43,7 +43,7 @@ export const reading = (group: Group, [name, by, reason, key, call]: ConfigRow):
  * revision and breaks nothing.
  */
 export const writing = (group: Group, [name, by, reason, key, call]: ConfigRow): Attempt => ({
-  name, group, expected: { code: 'Denied', reason }, untouched: (scene) => [key(scene)],
+  name, group, expected: { code: 'Denied', reason }, untouched: (scene) => [key(scene), scratchKey],
   async prepare(scene) {
     const { client } = await scene.connect(SystemConfig)
     const settings = await speakers[by](scene)

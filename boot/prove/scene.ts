@@ -1,6 +1,6 @@
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { VerifyHub, type TokenPair } from '../../actors/verify-hub/protocol.ts'
-import { Unavailable } from '../../runtime/errors.ts'
+import { Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCaller } from '../../runtime/link/caller.ts'
 import { signLinkCertificate, verifyLinkCertificate, type LinkCertificate } from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
@@ -58,8 +58,8 @@ export class Scene {
   readonly stranger: SigningKey
   readonly #incarnation: number
   readonly #sessions = new Map<string, Promise<Pair>>()
-  #refreshTokens: string[] = []
-  #open: ((reason: Unavailable) => void)[] = []
+  readonly #logins: Pair[] = []
+  #open: ((reason: ZonewrightError) => void)[] = []
 
   constructor(zone: RunningZone, platform: Platform) {
     const { keys, random, clock } = platform
@@ -121,7 +121,8 @@ export class Scene {
     const { clock, keys } = this.platform
     const { link, tap } = await this.link(protocol.name, visitor)
     const caller = createCaller(protocol, { clock, keys })
-    caller.attach(link)
+    // A call made after the callee closed the link fails with what the callee said
+    caller.attach(link, (error) => caller.close(error))
     this.#open.push((reason) => caller.close(reason))
     return { client: caller.client, tap }
   }
@@ -154,8 +155,9 @@ export class Scene {
     return this.keep(await client.loginByJwt({ jwt: this.token('login', { appid }), audiences: [...audiences] }))
   }
 
+  /** Remembers a login, to end it. */
   keep(pair: Pair): Pair {
-    this.#refreshTokens.push(pair.refreshToken)
+    this.#logins.push(pair)
     return pair
   }
 
@@ -176,15 +178,19 @@ export class Scene {
     return new Map(await Promise.all(names.map(async (name) => [name, JSON.stringify(await this.read(name))] as const)))
   }
 
-  /** Takes back what the proof left behind. */
-  async close(): Promise<void> {
-    const { sessionToken } = await this.session(APPID, ['system-config'])
+  /** Takes back what the proof left behind. @returns what is left all the same */
+  async clear(): Promise<readonly string[]> {
     if (await this.read(scratchKey)) {
+      const { sessionToken: token } = await this.session(APPID, ['system-config'])
       const { client } = await this.connect(SystemConfig)
-      await client.delete({ key: scratchKey }, { token: sessionToken })
+      await client.delete({ key: scratchKey }, { token })
     }
-    for (const refreshToken of this.#refreshTokens) await this.zone.get(VerifyHub).logout({ refreshToken })
-    this.#refreshTokens = []
-    this.hangUp()
+    const hub = this.zone.get(VerifyHub)
+    const left = await this.read(scratchKey) ? [scratchKey] : []
+    for (const { refreshToken, sid } of this.#logins) {
+      await hub.logout({ refreshToken })
+      if ((await hub.verifySession({ sid })).active) left.push(`session ${sid}`)
+    }
+    return left
   }
 }

@@ -2,6 +2,7 @@ import { kv } from '../../actors/records.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { writing, type ConfigRow } from './config-row.ts'
 import type { Attempt } from './judge.ts'
+import { scratchKey } from './scene.ts'
 
 const bootConfig = (): string => kv.bootConfig
 
@@ -30,9 +31,9 @@ const rows: readonly ConfigRow[] = [
     (config, settings, key) => config.append({ key, value: ' ' }, settings)],
   ['The device changes one path of boot/config', 'device', 'rbac/root-only', bootConfig,
     (config, settings, key) => config.setByJsonPath({ key, path: '/epoch', value: '0' }, settings)],
-  ['The device removes boot/config beside an honest write', 'device', 'rbac/root-only', bootConfig,
+  ['A service removes boot/config beside an honest write', 'service', 'rbac/root-only', bootConfig,
     (config, settings, key, { value }) => config.execTx({
-      actions: { 'services/service/instances/prove': { action: 'create', value }, [key]: { action: 'remove' } },
+      actions: { [scratchKey]: { action: 'create', value }, [key]: { action: 'remove' } },
     }, settings)],
 ]
 

@@ -7,6 +7,7 @@ import { limits } from '../limits.ts'
 import type { Clock, Keys } from '../platform/ports.ts'
 import type { CallSettings, Client, Protocol } from '../protocol.ts'
 import { Deadlines } from './deadlines.ts'
+import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import {
   BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, isCount, malformed, planOf, type MethodPlan, type Plan,
@@ -76,7 +77,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   readonly #deadlines: Deadlines
   readonly #Bound: new (scope: Scope) => object
   /** Sent, by id. */
-  readonly #sent = new Map<number, Pending>()
+  readonly #sent = new IdTable<Pending>()
   /** Made while there was no link. */
   readonly #waiting = new Set<Pending>()
   #slots = new TokenSlots()
@@ -127,7 +128,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
 
   #lose(error: ZonewrightError): void {
     this.#link = undefined
-    const lost = [...this.#sent.values()]
+    const lost = this.#sent.values()
     this.#sent.clear()
     this.#streams = 0
     for (const pending of lost) this.#fail(pending, error)
@@ -204,7 +205,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     const slot = this.#bind(link, pending.token)
     if (slot < 0) return this.#fail(pending, new Denied(`The token is longer than ${limits.token} characters`))
     const id = pending.id = ++this.#lastId
-    this.#sent.set(id, pending)
+    this.#sent.add(pending)
     if (pending.kind === OPEN) this.#streams++
     const refused = link.send(scope === undefined
       ? [pending.kind, id, plan.index, pending.deadline, slot, pending.args]
@@ -253,7 +254,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   }
 
   credit(pending: Pending, items: number): void {
-    if (this.#sent.has(pending.id)) this.#link?.send([CREDIT, pending.id, items])
+    if (this.#sent.get(pending.id)) this.#link?.send([CREDIT, pending.id, items])
   }
 
   #expire(now: number): number {

@@ -3,6 +3,7 @@ import type { Service, TraceSeed } from '../context.ts'
 import { Cancelled, Denied, HandshakeFailed, Overloaded, type ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { fromBase64url } from '../trust/base64url.ts'
+import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import { BIND, CALL, CANCEL, CREDIT, HELLO, OPEN, SEND, isCount, malformed } from './rpc.ts'
 import { ServedCall, ServedSend, ServedStream, type BoundToken, type RequestFields, type Served, type Server } from './served.ts'
@@ -32,7 +33,7 @@ class LinkServer implements Server {
   readonly link: Link
   readonly service: Service
   readonly seed: TraceSeed
-  readonly active = new Map<number, Served>()
+  readonly active = new IdTable<Served>()
   readonly #self: Principal
   readonly #tokens: (BoundToken | undefined)[] = []
   readonly #stopUnbinding: () => void
@@ -89,7 +90,7 @@ class LinkServer implements Server {
     const served = kind === CALL ? new ServedCall(request) : kind === OPEN ? new ServedStream(request) : new ServedSend(request)
     const refused = this.#refusal(served)
     if (refused) return served.drop(refused)
-    if (kind !== SEND) this.active.set(id, served)
+    if (kind !== SEND) this.active.add(served)
     if (kind === OPEN) this.#streams++
     if (this.#gate) this.#gate.push(served)
     else this.#admit(served)
@@ -193,7 +194,7 @@ class LinkServer implements Server {
     this.#ended = true
     this.#stopUnbinding()
     this.#gate = undefined
-    const active = [...this.active.values()]
+    const active = this.active.values()
     this.active.clear()
     for (const served of active) served.cancel(new Cancelled(`The caller is gone: ${error.message}`))
   }

@@ -1,17 +1,16 @@
 import { Buffer } from 'node:buffer'
-import type { IRequestOp, IRangeResponse } from 'etcd3'
-import { Compacted } from '../errors.ts'
+import type { IRangeRequest, IRangeResponse, IRequestOp } from 'etcd3'
 import { limits } from '../limits.ts'
-import type { Clock, Random } from '../platform/ports.ts'
+import type { Cancel, Clock, Random } from '../platform/ports.ts'
 import { expired } from './change.ts'
 import { checkKey, checkPage, checkPrefix, checkRevision, checkTransaction, checkTtl } from './check-arguments.ts'
 import { Connection, type EtcdCredentials } from './etcd/connection.ts'
-import { Keyspace, type KeyRange } from './etcd/keyspace.ts'
+import { Keyspace } from './etcd/keyspace.ts'
 import { grant } from './etcd/lease.ts'
 import { feed } from './etcd/watch.ts'
 import { EventQueue } from './event-queue.ts'
 import { randomId } from './random-id.ts'
-import type { Compare, Entry, Event, Listing, Operation, Store, TransactionResult } from './store.ts'
+import type { Compare, Entry, Event, Lease, Listing, Operation, Store, TransactionResult } from './store.ts'
 
 export type { EtcdCredentials } from './etcd/connection.ts'
 
@@ -40,7 +39,6 @@ export async function openEtcdStore({ endpoints, prefix, credentials, clock, ran
 }
 
 /** Of several that open a new store at once, all get the id of the first. */
-async function openId({ client, call }: Connection, { idKey }: Keyspace, random: Random): Promise<string>
 async function openId(connection: Connection, { idKey }: Keyspace, random: Random): Promise<string> {
   const id = randomId(random, 16)
   const { succeeded, responses } = await connection.call(() => connection.client.kv.txn({
@@ -50,3 +48,125 @@ async function openId(connection: Connection, { idKey }: Keyspace, random: Rando
   }), { repeatable: true })
   return succeeded ? id : responses[0]!.response_range.kvs[0]!.value.toString()
 }
+
+class EtcdStore implements Store {
+  readonly id: string
+  readonly #connection: Connection
+  readonly #keyspace: Keyspace
+  readonly #watches = new Map<EventQueue, Cancel>()
+
+  constructor(id: string, connection: Connection, keyspace: Keyspace) {
+    this.id = id
+    this.#connection = connection
+    this.#keyspace = keyspace
+  }
+
+  async revision(): Promise<number> {
+    return revisionOf(await this.#range({ key: this.#keyspace.idKey, count_only: true }))
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    checkKey(key)
+    const { kvs: [found] } = await this.#range({ key: this.#keyspace.key(key) })
+    return found && this.#keyspace.entry(found)
+  }
+
+  /** In pages, all at the revision of the first. */
+  async list(prefix: string, { after, limit }: { after?: string; limit?: number } = {}): Promise<Listing> {
+    checkPrefix(prefix)
+    checkPrefix(after ?? '')
+    checkPage(limit)
+    const entries: Entry[] = []
+    let revision = 0
+    for (let behind = after; ;) {
+      const wanted = Math.min(limits.storePage, (limit ?? Infinity) - entries.length)
+      const page = await this.#range({ ...this.#keyspace.range(prefix, behind), limit: wanted, revision })
+      revision ||= revisionOf(page)
+      entries.push(...page.kvs.map((found) => this.#keyspace.entry(found)))
+      if (!page.more || entries.length === limit) return { entries, revision, more: page.more }
+      behind = entries.at(-1)?.key
+    }
+  }
+
+  async put(key: string, value: Uint8Array, options: { lease?: string } = {}): Promise<number> {
+    const { revision } = await this.transact([], [{ type: 'put', key, value, ...options }])
+    return revision
+  }
+
+  async delete(key: string): Promise<boolean> {
+    checkKey(key)
+    const { kv } = this.#connection.client
+    const request = { key: this.#keyspace.key(key) }
+    const { deleted } = await this.#connection.call(() => kv.deleteRange(request), { repeatable: false })
+    return deleted !== '0'
+  }
+
+  async transact(compare: readonly Compare[], operations: readonly Operation[]): Promise<TransactionResult> {
+    checkTransaction(compare, operations)
+    const request = {
+      compare: compare.map(({ key, modRevision }) => (
+        { key: this.#keyspace.key(key), target: 'Mod', result: 'Equal', mod_revision: modRevision } as const)),
+      success: operations.map((operation) => this.#request(operation)),
+      failure: compare.map(({ key }) => ({ request_range: { key: this.#keyspace.key(key) } })),
+    }
+    const { header, succeeded, responses } = await this.#connection.call(
+      () => this.#connection.client.kv.txn(request),
+      { repeatable: false },
+    )
+    const revision = revisionOf({ header })
+    if (succeeded) return { succeeded, revision }
+    const found = responses.map(({ response_range: { kvs: [each] } }) => each && this.#keyspace.entry(each))
+    return { succeeded, revision, found }
+  }
+
+  async *watch(prefix: string, { after, signal }: { after: number; signal: AbortSignal }): AsyncGenerator<Event> {
+    checkPrefix(prefix)
+    checkRevision(after)
+    if (signal.aborted) return
+    this.#connection.assertOpen()
+    const queue = new EventQueue()
+    const cancel = feed(this.#connection, this.#keyspace, this.#keyspace.range(prefix), after, queue)
+    this.#watches.set(queue, cancel)
+    const end = (): void => {
+      this.#watches.delete(queue)
+      cancel()
+    }
+    // At once: the reader may not come back
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      yield* queue.read(signal)
+    } finally {
+      signal.removeEventListener('abort', end)
+      end()
+    }
+  }
+
+  async grant(ttlMs: number): Promise<Lease> {
+    checkTtl(ttlMs)
+    return await grant(this.#connection, ttlMs)
+  }
+
+  async close(): Promise<void> {
+    const reason = this.#connection.close()
+    for (const [queue, cancel] of this.#watches) {
+      cancel()
+      queue.fail(reason)
+    }
+  }
+
+  #range(request: IRangeRequest): Promise<IRangeResponse> {
+    return this.#connection.call(() => this.#connection.client.kv.range(request), { repeatable: true })
+  }
+
+  #request(operation: Operation): IRequestOp {
+    const key = this.#keyspace.key(operation.key)
+    if (operation.type === 'delete') return { request_delete_range: { key } }
+    const { value, lease } = operation
+    // etcd's are numbers
+    if (lease !== undefined && !/^\d{1,19}$/.test(lease)) throw expired(lease)
+    // A copy: the caller may go on with its buffer before the request is sent
+    return { request_put: { key, value: Buffer.from(value), ...(lease !== undefined && { lease }) } }
+  }
+}
+
+const revisionOf = ({ header }: Pick<IRangeResponse, 'header'>): number => Number(header.revision)

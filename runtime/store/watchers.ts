@@ -20,10 +20,14 @@ export class Watchers {
     const watcher: Watcher = { prefix, after, queue: new EventQueue() }
     watcher.queue.replay(past().flatMap((change) => eventsOf(change, prefix)))
     this.#open.add(watcher)
+    const end = (): void => void this.#open.delete(watcher)
+    // At once: the reader may not come back
+    signal.addEventListener('abort', end, { once: true })
     try {
       yield* watcher.queue.read(signal)
     } finally {
-      this.#open.delete(watcher)
+      signal.removeEventListener('abort', end)
+      end()
     }
   }
 

@@ -41,7 +41,7 @@ const allows: readonly [Who, 'read' | 'write', string, boolean][] = [
   ['daemon', 'write', 'nodes/ood1/config', false], ['daemon', 'write', 'devices/ood1/info', true],
   ['daemon', 'write', 'devices/ood2/info', false], ['daemon', 'write', 'devices/ood1/doc', false],
   ['daemon', 'write', 'services/notes/instances/ood1', true],
-  ['daemon', 'write', 'services/notes/instances/ood2', false],
+  ['daemon', 'write', 'services/notes/instances/ood2', true],
   ['daemon', 'read', 'security/verify-hub/key', false], ['daemon', 'read', 'security', false],
   ['daemon', 'write', 'boot/config', false], ['daemon', 'write', 'system/rbac/policy', false],
 
@@ -64,6 +64,7 @@ const allows: readonly [Who, 'read' | 'write', string, boolean][] = [
   ['node', 'read', 'nodes/node1/config', true], ['node', 'read', 'nodes/node2/config', false],
   ['node', 'read', 'users/alice/settings', false], ['node', 'write', 'devices/node1/info', true],
   ['node', 'write', 'devices/ood1/info', false], ['node', 'write', 'services/notes/instances/node1', true],
+  ['node', 'write', 'services/notes/instances/ood1', false],
 
   ['notes', 'read', 'boot/config', true], ['notes', 'read', 'services/notes/spec', true],
   ['notes', 'write', 'services/notes/settings', true], ['notes', 'write', 'services/notes/spec', false],

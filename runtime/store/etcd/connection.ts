@@ -29,12 +29,13 @@ export class Connection {
   constructor(endpoints: readonly string[], credentials: EtcdCredentials | undefined, clock: Clock) {
     if (endpoints.length === 0) throw new InvalidArgument('etcd needs an endpoint')
     for (const endpoint of endpoints) {
-      if (!credentials === endpoint.startsWith('http://')) {
-        // Deno and Node 26 refuse an IP address as the server's name (grpc-node#1919)
-        if (!ipAddress.test(endpoint) || credentials?.serverName) continue
+      if (endpoint.startsWith('https://') !== (credentials !== undefined) || !/^https?:/.test(endpoint)) {
+        throw new InvalidArgument(`An etcd endpoint is https:// with credentials and http:// without: ${endpoint}`)
+      }
+      // Deno and Node 26 refuse an IP address as the server's name (grpc-node#1919)
+      if (ipAddress.test(endpoint) && !credentials?.serverName) {
         throw new InvalidArgument(`An etcd endpoint that is an IP address needs the server's DNS name: ${endpoint}`)
       }
-      throw new InvalidArgument(`An etcd endpoint is https:// with credentials and http:// without: ${endpoint}`)
     }
     this.#endpoints = endpoints
     this.clock = clock
@@ -68,18 +69,17 @@ export class Connection {
     return new Promise((resolve) => { this.clock.after(ms, resolve) })
   }
 
-  get closed(): Error | undefined {
-    return this.#closed
-  }
-
   assertOpen(): void {
     if (this.#closed) throw this.#closed
   }
 
-  close(): void {
-    if (this.#closed) return
-    this.#closed = new Unavailable('The store is closed')
-    this.client.close()
+  /** @returns what every call fails with from now on */
+  close(): Error {
+    if (!this.#closed) {
+      this.#closed = new Unavailable('The store is closed')
+      this.client.close()
+    }
+    return this.#closed
   }
 }
 
