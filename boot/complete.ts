@@ -1,4 +1,3 @@
-import { bootStep } from '../actors/boot-steps.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/platform/ports.ts'
 import type { StepEvent, Trace } from '../runtime/trace.ts'
@@ -21,10 +20,10 @@ export function missingSteps(steps: readonly StepEvent[], options: { secondBoot:
   const single = once
     .filter(({ number, firstBootOnly }) => !marked.has(number) && !(options.secondBoot && firstBootOnly))
     .map(({ number }) => String(number))
-  const started = [...services].filter(([, numbers]) => numbers.has(bootStep.loginTokenReceived))
-  const none = started.length === 0 ? perService.map(String) : []
-  return [...single, ...none, ...started.flatMap(([appid, numbers]) =>
-    perService.filter((number) => !numbers.has(number)).map((number) => `${number} ${appid}`))]
+  if (services.size === 0) return [...single, ...perService.map(String)]
+  const names = [...services.keys()].sort()
+  return [...single, ...perService.flatMap((number) =>
+    names.filter((name) => !services.get(name)?.has(number)).map((name) => `${number} ${name}`))]
 }
 
 /** Settles when every documented step was marked. @throws StartFailed that names those that were not */

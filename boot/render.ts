@@ -20,7 +20,7 @@ export interface Style {
   bad(text: string): string
 }
 
-const paint = (code: number) => (text: string): string => `\u001b[${code}m${text}\u001b[0m`
+const paint = (code: number) => (text: string): string => text && `\u001b[${code}m${text}\u001b[0m`
 const plain = (text: string): string => text
 
 /** ECMA-48 SGR, or nothing at all. */

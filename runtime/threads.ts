@@ -1,4 +1,4 @@
-import { StartFailed } from './errors.ts'
+import { fromWire, StartFailed, ZonewrightError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Clock, SpawnedWorker } from './platform/ports.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
@@ -79,7 +79,7 @@ export class Threads {
         reject(new StartFailed(`The worker of ${actor} died during ${what}: ${reason}`, { actor, next: 'Its log says why' }))
       })
     })
-    return within(this.#clock, ms, Promise.race([work, died]), () => new StartFailed(
+    return within(this.#clock, ms, Promise.race([work.catch(sayWhose(actor, what)), died]), () => new StartFailed(
       `${actor} did not ${what} within ${ms} ms`, { actor, next: 'See what its start function waits for' },
     ))
   }
@@ -99,4 +99,13 @@ export class Threads {
     for (const thread of this.all()) thread.lastBeat = this.#clock.monotonic()
     this.#clock.after(limits.heartbeatMs, round)
   }
+}
+
+/** What an actor throws as it starts tells its own trouble; a person has to know whose. */
+const sayWhose = (actor: string, what: string) => (error: unknown): never => {
+  if (!(error instanceof ZonewrightError)) throw error
+  const { code, message, details, stack } = error
+  const named = fromWire({ code, message: `${actor} did not ${what}: ${message}`, details: { ...details, actor } })
+  if (stack !== undefined) named.stack = stack
+  throw named
 }

@@ -26,7 +26,8 @@ async function plainly<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-const said = ({ name, group, outcome, code, reason }: ProofResult): string => `${group}: ${name}: ${outcome} ${code} ${reason}`
+const said = ({ name, group, outcome, code, reason }: ProofResult): string =>
+  `${group}: ${name}: ${outcome} ${code} ${reason}`
 const wrong = ({ results }: Proof): string[] => results.filter(({ ok }) => !ok).map(said)
 
 const attacks = suite('attacks on a running zone')

@@ -44,6 +44,8 @@ export interface BootedZone {
   readonly platform: Platform
   readonly rows: () => readonly StepRow[]
   readonly diagram: () => string
+  /** From now on tells of warnings and of actors that fail: a boot ends in one error, and attacks are meant to be refused. */
+  watch(): void
   /** Settles when an actor that the zone cannot be without has failed for good. */
   readonly broken: Promise<Error>
   /** Stops in reverse order, telling each actor as it stops. */
@@ -59,7 +61,10 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   const trace = createTrace()
   const say = sayTo(terminal, options)
   const rows = showSteps(terminal, trace, beganMs, style, say)
-  const broken = showTrouble(terminal, trace, style)
+  let quiet = options.debug !== true
+  const broken = showTrouble(trace, (actor, what) => {
+    if (!quiet) terminal.error(`${style.bad(actor)}: ${what}`)
+  })
   let signal: string | undefined
   let ready = false
   void interrupted.then((name) => {
@@ -76,7 +81,11 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   if (unrestricted !== undefined) terminal.error(`note: ${unrestricted}`)
   const booted: BootedZone = {
     zone, platform, rows, broken, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
-    stop: () => stopZone(zone, say, style),
+    watch: () => { quiet = false },
+    stop: () => {
+      quiet = options.debug !== true
+      return stopZone(zone, say, style)
+    },
   }
   if (signal !== undefined) {
     await booted.stop()
@@ -135,8 +144,8 @@ function showSteps(terminal: Terminal, trace: Trace, beganMs: number, style: Sty
 /** Without one of these there is no control plane. */
 const INDISPENSABLE = ['vault', 'system-config', 'verify-hub', 'node-daemon']
 
-function showTrouble(terminal: Terminal, trace: Trace, style: Style): Promise<Error> {
-  const tell = (actor: string, what: string): void => terminal.error(`${style.bad(actor)}: ${what}`)
+/** Warnings, and actors that fail, as long as the zone serves. */
+function showTrouble(trace: Trace, tell: (actor: string, what: string) => void): Promise<Error> {
   trace.on('log', ({ level, actor, message, fields }) => {
     if (level !== 'info') tell(actor, [message, evidenceText(fields)].filter(Boolean).join('  '))
   })

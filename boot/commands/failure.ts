@@ -8,6 +8,8 @@ const nextSteps: Readonly<Record<string, string>> = {
   NotWritable: 'Make it writable for this user, or give another folder with --dir',
   FolderInUse: 'Stop that process, or give another folder with --dir',
   PortInUse: 'Give another --port, or none: then a free one is taken',
+  ZoneStoreMismatch: 'Restore the folder `stores` from a backup, or boot a new zone in another folder',
+  VaultSealed: 'Restore unseal.key from a backup: it has to be the one that this vault was made with',
   StartFailed: 'Run it again with --debug to see where it failed',
   RestartLimit: 'Run it again with --debug to see why the actor keeps failing',
   DeadlineExceeded: 'Run it again: what was done is kept, and the boot goes on from there',

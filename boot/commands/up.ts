@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { Interrupted } from '../errors.ts'
+import type { Proof } from '../prove.ts'
 import { pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { bootZone, sayTo, zoneOptions, type BootedZone, type ZoneOptions } from './boot-zone.ts'
 import { command } from './command.ts'
-import { assertPassed, selfCheck, type SelfCheck } from './self-check.ts'
+import { assertPassed, selfCheck } from './self-check.ts'
 
 interface UpCommandOptions extends ZoneOptions {
   readonly once?: true
@@ -28,6 +29,7 @@ async function serve(terminal: Terminal, options: UpCommandOptions): Promise<voi
     if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
     for (const line of await readyLines(terminal, booted, style)) say(line)
   }
+  booted.watch()
   const ended = await Promise.race([terminal.interrupted(), booted.broken])
   say('')
   say(typeof ended === 'string' ? `${ended}: stopping, last started first` : 'stopping, last started first')
@@ -54,7 +56,7 @@ async function bootOnce(terminal: Terminal, options: UpCommandOptions): Promise<
 /** The self-check, and the zone stopped however that ends. @throws Interrupted */
 export async function checkAndStop(
   terminal: Terminal, booted: BootedZone, say: (line: string) => void, style: Style,
-): Promise<SelfCheck> {
+): Promise<Proof> {
   try {
     const interrupted = terminal.interrupted().then((signal): never => {
       throw new Interrupted(`Interrupted by ${signal} during the self-check`)

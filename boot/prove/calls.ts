@@ -37,10 +37,10 @@ function speak(
   }
 }
 
+type Call = (client: Client<typeof SystemConfig>, settings: { token: string }) => Promise<unknown>
+
 /** A call by the ordinary client, with arguments that the types would not let pass. */
-const withArguments = (
-  name: string, code: string, call: (client: Client<typeof SystemConfig>, settings: { token: string }) => Promise<unknown>,
-): Attempt => ({
+const withArguments = (name: string, code: string, call: Call): Attempt => ({
   name, group: 'calls', expected: { code, reason: '' }, untouched: () => [kv.bootConfig, scratchKey],
   async prepare(scene) {
     const { sessionToken: token } = await scene.session(APPID, ['system-config'])
@@ -71,7 +71,8 @@ export const callAttacks: readonly Attempt[] = [
   speak('A caller sends an answer', malformed, () => [[RESULT, 1, {}]]),
   speak('A token longer than any that exists', malformed, () => [[BIND, 1, 'x'.repeat(limits.token + 1)]]),
   speak('A token is bound beyond the last slot', malformed, (_, token) => [[BIND, limits.boundTokens + 1, token]]),
-  withArguments('A number where text is asked for', 'InvalidArgument', (client, settings) => client.get({ key: 7 } as never, settings)),
+  withArguments('A number where text is asked for', 'InvalidArgument', (client, settings) =>
+    client.get({ key: 7 } as never, settings)),
   withArguments('An argument that the method does not have', 'InvalidArgument', (client, settings) =>
     client.get({ key: kv.bootConfig, admin: true } as never, settings)),
   withArguments('A path that climbs out of its folder', 'InvalidKey', (client, settings) =>

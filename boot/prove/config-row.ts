@@ -12,7 +12,10 @@ const speakers = {
   /** By the session that this host issues itself. */
   device: async (scene: Scene): Promise<Settings> => ({ token: scene.token('session') }),
   /** By a session of verify-hub. */
-  service: async (scene: Scene): Promise<Settings> => ({ token: (await scene.session(APPID, ['system-config'])).sessionToken }),
+  service: async (scene: Scene): Promise<Settings> => {
+    const { sessionToken } = await scene.session(APPID, ['system-config'])
+    return { token: sessionToken }
+  },
   /** By the token that made the boot transaction. */
   scheduler: async (scene: Scene): Promise<Settings> => ({
     token: scene.token('boot', { sub: 'scheduler', appid: 'scheduler', runtime_type: 'kernel-service' }),

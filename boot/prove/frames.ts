@@ -28,7 +28,7 @@ async function onWire(scene: Scene): Promise<Wire> {
 
 /** Unlike calls, what is done to frames leaves no time to answer: the link closes with the reason. */
 const onFrames = (
-  name: string, reason: string, prepare: (wire: Wire) => Promise<() => Promise<unknown>> | (() => Promise<unknown>),
+  name: string, reason: string, prepare: (wire: Wire) => (() => Promise<unknown>) | Promise<() => Promise<unknown>>,
 ): Attempt => ({
   name, group: 'frames', expected: { code: 'FrameRejected', reason }, untouched: () => [scratchKey],
   prepare: async (scene) => prepare(await onWire(scene)),
@@ -42,8 +42,10 @@ const intercepted = (tap: Tap): Promise<Frame> => new Promise((resolve) => {
   }
 })
 
-/** Two writes, each in a frame of its own, of which somebody sends on what he likes. @returns what became of the later */
-async function twoWrites({ tap, write }: Wire, sendOn: (first: Frame, second: Frame) => readonly Frame[]): Promise<unknown> {
+type SendOn = (first: Frame, second: Frame) => readonly Frame[]
+
+/** Two writes, each in a frame of its own; somebody sends on what he likes. @returns what became of the later one */
+async function twoWrites({ tap, write }: Wire, sendOn: SendOn): Promise<unknown> {
   const firstFrame = intercepted(tap)
   write('first').catch(() => {})
   const first = await firstFrame
@@ -62,7 +64,8 @@ const bodyAt = frameLayout.header + frameLayout.tag
 function numberOf(frame: Frame): number {
   let sequence = 0
   edited(frame, (text) => {
-    for (let at = frameLayout.sequence + 4; at < frameLayout.header; at++) sequence = sequence * 256 + text.charCodeAt(at)
+    const low = text.slice(frameLayout.sequence + 4, frameLayout.header)
+    for (const letter of low) sequence = sequence * 256 + letter.charCodeAt(0)
     return text
   })
   return sequence
@@ -104,7 +107,8 @@ export const frameAttacks: readonly Attempt[] = [
       return honest()
     }
   }),
-  onFrames('Two frames change places', 'reordered', (wire) => () => twoWrites(wire, (first, second) => [second, first])),
+  onFrames('Two frames change places', 'reordered', (wire) => () =>
+    twoWrites(wire, (first, second) => [second, first])),
   onFrames('A frame is dropped', 'reordered', (wire) => () => twoWrites(wire, (_, second) => [second])),
   onFrames('A frame is cut short', 'cut', ({ tap, write }) => () => {
     tap.alter = (frame) => [edited(frame, (text) => text.slice(0, -1))]

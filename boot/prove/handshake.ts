@@ -2,24 +2,23 @@ import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import { signLinkCertificate, type LinkCertificate } from '../../runtime/link/certificate.ts'
 import { establish } from '../../runtime/link/handshake.ts'
-import type { Frame, SigningKey } from '../../runtime/platform/ports.ts'
-import type { Attempt } from './judge.ts'
+import type { Frame } from '../../runtime/platform/ports.ts'
+import type { Attempt, Refusal } from './judge.ts'
 import type { Door, Scene, Visitor } from './scene.ts'
 import { edited, swapped } from './wire.ts'
 
 const systemConfig = SystemConfig.name
 const vault = Vault.name
 
+const handshakeFailed = (reason: string): Refusal => ({ code: 'HandshakeFailed', reason })
+
 /** What the callee says of a handshake is not told to the visitor: it is the supervisor who learns it. */
 const refused = (name: string, reason: string, attempt: (scene: Scene) => Promise<unknown>): Attempt => ({
-  name, group: 'handshake', expected: { code: 'HandshakeFailed', reason }, prepare: async (scene) => () => attempt(scene),
+  name, group: 'handshake', expected: handshakeFailed(reason), prepare: async (scene) => () => attempt(scene),
 })
 
 const knock = (name: string, callee: string, reason: string, visitor: (scene: Scene) => Visitor): Attempt =>
   refused(name, reason, (scene) => scene.knock(callee, visitor(scene)))
-
-/** Signs with one key under the name of another. */
-const underNameOf = (named: SigningKey, key: SigningKey): SigningKey => ({ ...key, public: named.public, sign: (message) => key.sign(message) })
 
 const certified = (changes: Partial<LinkCertificate>) => ({
   certificate: (honest: LinkCertificate, device: SigningKey) => signLinkCertificate(device, { ...honest, ...changes }),
@@ -34,6 +33,16 @@ const POINT_OF_ORDER_8 = '4Ot6fDtBuK4WVuP68Z_EatoJjeucMrH9hmIFFl9JuAA'
 const withEphemeral = (point: string) => ({
   alter: (frame: Frame) => [swapped(frame, /"ephemeral":"[^"]+"/, `"ephemeral":"${point}"`)],
 })
+
+/** Changes the first frame; what follows leaves as it is. */
+function onFirst(change: (frame: Frame) => Frame): (frame: Frame) => readonly Frame[] {
+  let first = true
+  return (frame) => {
+    if (!first) return [frame]
+    first = false
+    return [change(frame)]
+  }
+}
 
 /** Plays what was recorded of another handshake; goes on when the callee has answered. */
 async function play({ tap, accepted }: Door, messages: readonly Frame[]): Promise<void> {
@@ -54,23 +63,23 @@ function firstMessage({ tap, options }: Door): Frame {
 }
 
 export const handshakeAttacks: readonly Attempt[] = [
-  knock('A certificate by a device key that nobody knows', systemConfig, 'certificate of another device key', ({ stranger }) => ({
-    certificate: (honest) => signLinkCertificate(stranger, honest),
-  })),
+  knock('A certificate by a device key that nobody knows', systemConfig, 'certificate of another device key',
+    ({ stranger }) => ({ certificate: (honest) => signLinkCertificate(stranger, honest) })),
   knock('A certificate by a host that is not registered', systemConfig, 'unknown device', ({ stranger }) => ({
     certificate: (honest) => signLinkCertificate(stranger, { ...honest, host: 'elsewhere' }),
   })),
-  knock('A certificate with a forged signature', systemConfig, 'certificate forged', ({ stranger }) => ({
-    certificate: (honest, device) => signLinkCertificate(underNameOf(device, stranger), honest),
+  knock('A certificate with a forged signature', systemConfig, 'certificate forged', ({ impostor }) => ({
+    certificate: (honest) => signLinkCertificate(impostor, honest),
   })),
-  knock('A certificate that has expired', systemConfig, 'certificate expired', (scene) => certified({ exp: scene.nowSeconds() - 1 })),
-  knock('A certificate of another zone', systemConfig, 'certificate of another zone', () => certified({ zone: 'elsewhere.example' })),
+  knock('A certificate that has expired', systemConfig, 'certificate expired',
+    (scene) => certified({ exp: scene.nowSeconds() - 1 })),
+  knock('A certificate of another zone', systemConfig, 'certificate of another zone',
+    () => certified({ zone: 'elsewhere.example' })),
   knock('A token in place of a certificate', systemConfig, 'not a link certificate', (scene) => ({
     certificate: () => scene.token('session'),
   })),
-  knock("A worker shows another worker's certificate", systemConfig, 'signature', ({ stranger, platform: { keys, random } }) => ({
-    key: stranger, ...certified({ key: keys.generate(random.fork('prove another worker')).public.jwk }),
-  })),
+  knock("A worker shows another worker's certificate", systemConfig, 'signature',
+    ({ stranger, key }) => ({ key: stranger, ...certified({ key: key.public.jwk }) })),
   knock('A worker claims to be verify-hub', vault, 'not the expected actor', () => ({ introducedAs: kernel })),
   knock('A worker certifies itself as verify-hub', vault, 'certificate of another device key', ({ stranger }) => ({
     ...kernel, key: stranger, certificate: (honest) => signLinkCertificate(stranger, honest),
@@ -87,12 +96,14 @@ export const handshakeAttacks: readonly Attempt[] = [
   knock('A handshake message that is too long', systemConfig, 'message too long', () => ({
     alter: (frame) => [edited(frame, (text) => text + ' '.repeat(20_000))],
   })),
-  knock('A handshake message that is no JSON', systemConfig, 'malformed', () => ({ alter: (frame) => [edited(frame, () => '{')] })),
+  knock('A handshake message that is no JSON', systemConfig, 'malformed', () => ({
+    alter: (frame) => [edited(frame, () => '{')],
+  })),
   knock('A version of the handshake that does not exist', systemConfig, 'malformed', () => ({
     alter: (frame) => [swapped(frame, '"v":1', '"v":0')],
   })),
   {
-    name: 'A recorded handshake is played again', group: 'handshake', expected: { code: 'HandshakeFailed', reason: 'signature' },
+    name: 'A recorded handshake is played again', group: 'handshake', expected: handshakeFailed('signature'),
     async prepare(scene) {
       const { tap } = await scene.link(systemConfig)
       const recorded = [...tap.sent]
@@ -101,7 +112,7 @@ export const handshakeAttacks: readonly Attempt[] = [
     },
   },
   {
-    name: 'A call takes the place of the key confirmation', group: 'handshake', expected: { code: 'HandshakeFailed', reason: 'malformed' },
+    name: 'A call takes the place of the key confirmation', group: 'handshake', expected: handshakeFailed('malformed'),
     async prepare(scene) {
       const first = firstMessage(scene.door(systemConfig))
       const door = scene.door(systemConfig)
@@ -111,15 +122,14 @@ export const handshakeAttacks: readonly Attempt[] = [
   },
   refused('Somebody on the wire takes away the stronger suite', 'signature', async (scene) => {
     const { tap, options } = scene.door(systemConfig, {
-      alter: (frame) => [edited(frame, (text) => text.replace('["mac","sealed"]', '["mac"]'))],
+      alter: onFirst((frame) => swapped(frame, '["mac","sealed"]', '["mac"]')),
     })
     await establish(tap, options)
   }),
   refused('Somebody on the wire changes the key exchange', 'signature', async (scene) => {
-    const { keys, random } = scene.platform
-    const { x } = keys.generate(random.fork('prove key exchange')).public.jwk
+    const { x } = scene.stranger.public.jwk
     const { tap, options } = scene.door(systemConfig, {
-      alter: (frame) => [edited(frame, (text) => text.replace(/"ephemeral":"[^"]+"/, `"ephemeral":"${x}"`))],
+      alter: onFirst((frame) => swapped(frame, /"ephemeral":"[^"]+"/, `"ephemeral":"${x}"`)),
     })
     await establish(tap, options)
   }),

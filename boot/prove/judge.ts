@@ -9,6 +9,12 @@ export interface Refusal {
   readonly reason: string
 }
 
+/**
+ * Does what has to succeed first, and returns the attempt itself: a refusal of the preparation proves nothing. The
+ * attempt settles when it got in, and rejects with what the zone said.
+ */
+export type Prepare = (scene: Scene) => Promise<() => Promise<unknown>>
+
 /** One thing that is tried on the running zone. */
 export interface Attempt {
   /** A sentence about what is tried. */
@@ -17,11 +23,7 @@ export interface Attempt {
   readonly expected: 'allowed' | Refusal
   /** Keys of `kv://` that stay as they were, value and revision. */
   readonly untouched?: (scene: Scene) => readonly string[]
-  /**
-   * Does what has to succeed first, and returns the attempt itself: a refusal of the preparation proves nothing. The
-   * attempt settles when it got in, and rejects with what the zone said.
-   */
-  readonly prepare: (scene: Scene) => Promise<() => Promise<unknown>>
+  readonly prepare: Prepare
 }
 
 export interface ProofResult {

@@ -3,10 +3,10 @@ import { NodeDaemon } from '../../actors/node-daemon/protocol.ts'
 import { Scheduler } from '../../actors/scheduler/protocol.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
+import type { Client, Protocol } from '../../runtime/protocol.ts'
 import { reading, writing, type ConfigRow } from './config-row.ts'
 import type { Attempt } from './judge.ts'
 import { APPID, type Scene, type Visitor } from './scene.ts'
-import type { Client, Protocol } from '../../runtime/protocol.ts'
 
 const deviceDocument = ({ host }: Scene): string => kv.device(host)
 const nodeConfig = ({ host }: Scene): string => kv.node(host)
@@ -68,20 +68,24 @@ const hubKey = { name: 'verify-hub' }
 export const policyAttacks: readonly Attempt[] = [
   ...writes.map((row) => writing('policy', row)),
   ...reads.map((row) => reading('policy', row)),
-  call('A service asks the vault for the key of verify-hub', 'link/not-admitted', Vault, {}, (vault) => vault.readKey(hubKey)),
-  call('The gateway asks the vault for a secret', 'link/not-admitted', Vault, { actor: 'gateway', runtimeType: 'gateway' },
-    (vault) => vault.getSecret({ path: 'verify-hub/passwords/owner' })),
+  call('A service asks the vault for the key of verify-hub', 'link/not-admitted', Vault, {},
+    (vault) => vault.readKey(hubKey)),
+  call('The gateway asks the vault for a secret', 'link/not-admitted', Vault,
+    { actor: 'gateway', runtimeType: 'gateway' }, (vault) => vault.getSecret({ path: 'verify-hub/passwords/owner' })),
   call('A service under the name of verify-hub alone', 'link/not-admitted', Vault, { actor: 'verify-hub' },
     (vault) => vault.readKey(hubKey)),
-  bySupervisor('The supervisor asks the vault for the key of verify-hub', 'Denied', 'rbac/no-rule', (vault) => vault.readKey(hubKey)),
+  bySupervisor('The supervisor asks the vault for the key of verify-hub', 'Denied', 'rbac/no-rule',
+    (vault) => vault.readKey(hubKey)),
   bySupervisor('The supervisor asks the vault for a password', 'Denied', 'rbac/no-rule', (vault, scene) =>
     vault.getSecret({ path: `verify-hub/passwords/${scene.zone.config.owner}` })),
-  bySupervisor('The supervisor makes a key in the vault', 'Denied', 'rbac/no-rule', (vault) => vault.ensureKey({ name: 'prove' })),
+  bySupervisor('The supervisor makes a key in the vault', 'Denied', 'rbac/no-rule',
+    (vault) => vault.ensureKey({ name: 'prove' })),
   bySupervisor('A token is shown to the vault', 'Denied', 'link/takes-no-tokens', (vault, scene) =>
     vault.status({}, { token: scene.token('session') })),
   bySupervisor('The recovery shares are asked for again', 'NotFound', '', (vault) => vault.takeRecoveryShares({})),
   call('A service makes the scheduler run', 'link/not-admitted', Scheduler, {}, (scheduler) => scheduler.round({})),
-  call('A service asks for the first password', 'login/first-password', VerifyHub, {}, (hub) => hub.issueFirstPassword({})),
+  call('A service asks for the first password', 'login/first-password', VerifyHub, {},
+    (hub) => hub.issueFirstPassword({})),
   call('A worker that is no service asks for a login token', 'login/app', NodeDaemon, { actor: 'prove-nowhere' },
     (daemon) => daemon.loginToken({})),
 ]

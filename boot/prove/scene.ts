@@ -15,7 +15,7 @@ import { tapped, type Tap } from './wire.ts'
 
 export type Pair = Infer<typeof TokenPair>
 
-/** Who comes to an actor's door. What is left out is as it should be: the prover, certified by this host's device key. */
+/** Who comes to an actor's door. What is left out is as it should be: the prover, certified by this host's device. */
 export interface Visitor {
   readonly actor?: string
   readonly runtimeType?: string
@@ -56,6 +56,8 @@ export class Scene {
   readonly key: SigningKey
   /** A key that nobody in the zone knows. */
   readonly stranger: SigningKey
+  /** That key, under the name of the device's. */
+  readonly impostor: SigningKey
   readonly #incarnation: number
   readonly #sessions = new Map<string, Promise<Pair>>()
   readonly #logins: Pair[] = []
@@ -69,6 +71,10 @@ export class Scene {
     this.host = zone.config.host
     this.key = keys.generate(random.fork('prove link key'))
     this.stranger = keys.generate(random.fork('prove stranger'))
+    const { stranger, device } = this
+    this.impostor = {
+      public: device.public, sign: (message) => stranger.sign(message), exportPem: () => stranger.exportPem(),
+    }
     this.#incarnation = Math.floor(clock.now())
   }
 

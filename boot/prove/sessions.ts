@@ -1,12 +1,12 @@
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
-import type { Attempt } from './judge.ts'
+import type { Attempt, Prepare } from './judge.ts'
 import { APPID, type Pair, type Scene } from './scene.ts'
 
 type Hub = Client<typeof VerifyHub>
 
-const denied = (name: string, reason: DenialReason, prepare: (scene: Scene) => Promise<() => Promise<unknown>>): Attempt =>
+const denied = (name: string, reason: DenialReason, prepare: Prepare): Attempt =>
   ({ name, group: 'sessions', expected: { code: 'Denied', reason }, prepare })
 
 const hubOf = async (scene: Scene): Promise<Hub> => (await scene.connect(VerifyHub)).client
@@ -60,12 +60,14 @@ export const sessionAttacks: readonly Attempt[] = [
   loginAs('A login that asks for the audience of the vault', APPID, 'login/audience', ['vault']),
   loginAs('A login that asks for the audience of verify-hub', APPID, 'login/audience', ['verify-hub']),
   loggedOut('A session is refreshed after logout', (hub, { refreshToken }) => hub.refreshToken({ refreshToken })),
-  loggedOut('A session is verified after logout', (hub, { sessionToken }) => hub.verifyToken({ sessionToken, audience: APPID })),
+  loggedOut('A session is verified after logout', (hub, { sessionToken }) =>
+    hub.verifyToken({ sessionToken, audience: APPID })),
   endsTheSession('A refresh token is used by another key', 'refresh/holder', async (scene, { refreshToken }) => {
     const { client } = await scene.connect(VerifyHub, { key: scene.stranger })
     return () => client.refreshToken({ refreshToken })
   }),
-  endsTheSession('A refresh token is used again after its successor', 'refresh/reused', async (scene, { refreshToken }) => {
+  endsTheSession('A refresh token is used again after its successor', 'refresh/reused', async (scene, used) => {
+    const { refreshToken } = used
     const hub = await hubOf(scene)
     const second = await hub.refreshToken({ refreshToken })
     await hub.refreshToken({ refreshToken: second.refreshToken })

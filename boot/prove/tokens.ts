@@ -7,16 +7,16 @@ import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { signCompact } from '../../runtime/trust/jws.ts'
 import { tokenLifetimeSeconds, tokenTypes, type TokenUse } from '../../runtime/trust/token.ts'
 import type { Attempt } from './judge.ts'
-import { APPID, type Scene } from './scene.ts'
+import { APPID, type Scene, type Visitor } from './scene.ts'
 
 /** Where a token is shown, and what the call would have been. */
 const verifiers = {
-  async 'system-config'(scene: Scene, token: string) {
-    const { client } = await scene.connect(SystemConfig)
+  async 'system-config'(scene: Scene, token: string, visitor: Visitor = {}) {
+    const { client } = await scene.connect(SystemConfig, visitor)
     return () => client.get({ key: kv.bootConfig }, { token })
   },
-  async service(scene: Scene, token: string) {
-    const { client } = await scene.connect(Service)
+  async service(scene: Scene, token: string, visitor: Visitor = {}) {
+    const { client } = await scene.connect(Service, visitor)
     return () => client.greet({ greeting: 'Hello' }, { token })
   },
   async verifyToken(scene: Scene, sessionToken: string) {
@@ -34,24 +34,28 @@ const verifiers = {
 } as const satisfies Readonly<Record<string, (scene: Scene, token: string) => Promise<() => Promise<unknown>>>>
 
 type Row = readonly [
-  name: string, verifier: keyof typeof verifiers, token: (scene: Scene) => string | Promise<string>, reason: DenialReason,
+  name: string,
+  verifier: keyof typeof verifiers,
+  token: (scene: Scene) => string | Promise<string>,
+  reason: DenialReason,
 ]
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** Another header or other claims, under the signature as it was. */
-function rewritten(token: string, part: 'header' | 'claims', change: (json: Record<string, unknown>) => void): string {
+function rewritten(token: string, part: 'header' | 'claims', changes: object): string {
   const parts = token.split('.')
   const at = part === 'header' ? 0 : 1
-  const json = JSON.parse(decoder.decode(fromBase64url(parts[at]!))) as Record<string, unknown>
-  change(json)
-  parts[at] = toBase64url(encoder.encode(JSON.stringify(json)))
+  parts[at] = toBase64url(encoder.encode(JSON.stringify({ ...jsonOf(parts[at]!), ...changes })))
   return parts.join('.')
 }
 
-const claimsOf = (token: string): Record<string, unknown> =>
-  JSON.parse(decoder.decode(fromBase64url(token.split('.')[1]!))) as Record<string, unknown>
+const jsonOf = (part: string): object => JSON.parse(decoder.decode(fromBase64url(part))) as object
+
+/** The claims of the device's session, signed by its key under whatever `typ`. */
+const deviceSigned = (scene: Scene, typ: string, changes: object = {}): string =>
+  signCompact(scene.device, typ, { ...jsonOf(scene.token('session').split('.')[1]!), ...changes })
 
 const narrow = async (scene: Scene): Promise<string> => (await scene.session()).sessionToken
 const wide = async (scene: Scene): Promise<string> => (await scene.session(APPID, ['system-config'])).sessionToken
@@ -65,7 +69,8 @@ const rows: readonly Row[] = [
   ['A session for the gateway at the service', 'service', ofGateway, 'token/audience'],
   ['A session for the gateway, said to be for the service', 'verifyToken', ofGateway, 'token/audience'],
   ['A device key at a service', 'service', (scene) => scene.token('session', { aud: [APPID] }), 'token/unknown-key'],
-  ['A device key at verify-hub, as a session', 'verifyToken', (scene) => scene.token('session', { aud: [APPID] }), 'token/unknown-key'],
+  ['A device key at verify-hub, as a session', 'verifyToken',
+    (scene) => scene.token('session', { aud: [APPID] }), 'token/unknown-key'],
   ['A refresh token as a session at a service', 'service', refresh, 'token/use'],
   ['A refresh token as a session at system-config', 'system-config', refresh, 'token/use'],
   ['A refresh token as a session at verify-hub', 'verifyToken', refresh, 'token/use'],
@@ -83,7 +88,8 @@ const rows: readonly Row[] = [
     (scene) => scene.token('sudo', { runtime_type: 'user' }), 'token/key-reason'],
   ['A device that calls itself verify-hub', 'system-config',
     (scene) => scene.token('session', { iss: 'verify-hub', sub: scene.host, sid: 'forged' }), 'token/issuer'],
-  ['A device that speaks for root', 'system-config', (scene) => scene.token('session', { sub: 'root' }), 'token/subject'],
+  ['A device that speaks for root', 'system-config',
+    (scene) => scene.token('session', { sub: 'root' }), 'token/subject'],
   ['A device that speaks for the owner', 'system-config',
     (scene) => scene.token('session', { sub: scene.zone.config.owner }), 'token/subject'],
   ['A device session of runtime type kernel-service', 'system-config',
@@ -91,26 +97,27 @@ const rows: readonly Row[] = [
   ['A session by a key that nobody knows', 'system-config',
     (scene) => scene.token('session', {}, scene.stranger), 'token/unknown-key'],
   ['The signature of a key under the name of another', 'system-config',
-    (scene) => scene.token('session', {}, { ...scene.stranger, public: scene.device.public, sign: (text) => scene.stranger.sign(text) }),
-    'token/signature'],
+    (scene) => scene.token('session', {}, scene.impostor), 'token/signature'],
   ['A session whose subject was changed', 'service',
-    async (scene) => rewritten(await narrow(scene), 'claims', (claims) => { claims['sub'] = 'other' }), 'token/signature'],
+    async (scene) => rewritten(await narrow(scene), 'claims', { sub: 'other' }), 'token/signature'],
   ['A session whose holder was taken out', 'service',
-    async (scene) => rewritten(await narrow(scene), 'claims', (claims) => { delete claims['cnf'] }), 'token/signature'],
+    async (scene) => rewritten(await narrow(scene), 'claims', { cnf: undefined }), 'token/signature'],
   ['A token of algorithm none', 'system-config', (scene) => {
-    const token = rewritten(scene.token('session'), 'header', (header) => { header['alg'] = 'none' })
+    const token = rewritten(scene.token('session'), 'header', { alg: 'none' })
     return `${token.slice(0, token.lastIndexOf('.'))}.`
   }, 'token/alg'],
   ['A token whose MAC is made with a public key', 'system-config',
-    (scene) => rewritten(scene.token('session'), 'header', (header) => { header['alg'] = 'HS256' }), 'token/alg'],
+    (scene) => rewritten(scene.token('session'), 'header', { alg: 'HS256' }), 'token/alg'],
   ['A token that brings its own key', 'system-config',
-    (scene) => rewritten(scene.token('session'), 'header', (header) => { header['jwk'] = scene.stranger.public.jwk }), 'token/header'],
+    (scene) => rewritten(scene.token('session'), 'header', { jwk: scene.stranger.public.jwk }), 'token/header'],
   ['A session that calls itself a refresh token', 'system-config',
-    (scene) => signCompact(scene.device, tokenTypes.refresh, claimsOf(scene.token('session'))), 'token/typ'],
+    (scene) => deviceSigned(scene, tokenTypes.refresh), 'token/typ'],
   ['A claim that nobody knows', 'system-config',
-    (scene) => signCompact(scene.device, tokenTypes.session, { ...claimsOf(scene.token('session')), admin: true }), 'token/claims'],
-  ['A session that has expired', 'system-config', (scene) => scene.token('session', aged(scene, 'session')), 'token/expired'],
-  ['A login token that has expired', 'loginByJwt', (scene) => scene.token('login', aged(scene, 'login')), 'token/expired'],
+    (scene) => deviceSigned(scene, tokenTypes.session, { admin: true }), 'token/claims'],
+  ['A session that has expired', 'system-config',
+    (scene) => scene.token('session', aged(scene, 'session')), 'token/expired'],
+  ['A login token that has expired', 'loginByJwt',
+    (scene) => scene.token('login', aged(scene, 'login')), 'token/expired'],
   ['A session issued in the future', 'system-config', (scene) => {
     const iat = scene.nowSeconds() + 3_600
     return scene.token('session', { iat, exp: iat + tokenLifetimeSeconds.session })
@@ -127,28 +134,23 @@ const rows: readonly Row[] = [
     (scene) => scene.token('login', { iss: 'elsewhere', sub: 'elsewhere' }, scene.stranger), 'token/unknown-key'],
   ['A login token for the owner of the zone', 'loginByJwt',
     (scene) => scene.token('login', { sub: scene.zone.config.owner }), 'login/subject'],
-  ['A login token of another service', 'loginByJwt', (scene) => scene.token('login', { appid: 'gateway' }), 'login/presenter'],
+  ['A login token of another service', 'loginByJwt',
+    (scene) => scene.token('login', { appid: 'gateway' }), 'login/presenter'],
   ['Something that is no token', 'system-config', () => 'let me in', 'token/malformed'],
   ['An empty token', 'service', () => '', 'token/malformed'],
 ]
 
 const fromRow = ([name, verifier, token, reason]: Row): Attempt => ({
-  name, group: 'tokens', expected: { code: 'Denied', reason }, prepare: async (scene) => verifiers[verifier](scene, await token(scene)),
+  name, group: 'tokens', expected: { code: 'Denied', reason },
+  prepare: async (scene) => verifiers[verifier](scene, await token(scene)),
 })
 
+type Token = (scene: Scene) => Promise<string>
+
 /** Bound to a link key, and shown by another. */
-const stolen = (name: string, verifier: 'system-config' | 'service', token: (scene: Scene) => Promise<string>): Attempt => ({
+const stolen = (name: string, verifier: 'system-config' | 'service', token: Token): Attempt => ({
   name, group: 'tokens', expected: { code: 'Denied', reason: 'token/holder' },
-  async prepare(scene) {
-    const stolenToken = await token(scene)
-    const thief = { key: scene.stranger }
-    if (verifier === 'service') {
-      const { client } = await scene.connect(Service, thief)
-      return () => client.greet({ greeting: 'Hello' }, { token: stolenToken })
-    }
-    const { client } = await scene.connect(SystemConfig, thief)
-    return () => client.get({ key: kv.bootConfig }, { token: stolenToken })
-  },
+  prepare: async (scene) => verifiers[verifier](scene, await token(scene), { key: scene.stranger }),
 })
 
 export const tokenAttacks: readonly Attempt[] = [

@@ -149,9 +149,10 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
 
   call(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const asked = this.#clock.now() + (settings?.withinMs ?? limits.callMs)
+      const now = this.#clock.now()
+      const asked = now + (settings?.withinMs ?? limits.callMs)
       const deadline = scope !== undefined && scope.deadline < asked ? scope.deadline : asked
-      this.start(new PendingCall(this, plan, args, deadline, settings, scope, resolve, reject))
+      this.#start(new PendingCall(this, plan, args, deadline, settings, scope, resolve, reject), now)
     })
   }
 
@@ -159,9 +160,10 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   stream(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]: () => {
-        const asked = settings?.withinMs === undefined ? NEVER : this.#clock.now() + settings.withinMs
+        const now = this.#clock.now()
+        const asked = settings?.withinMs === undefined ? NEVER : now + settings.withinMs
         const reader = new StreamReader(this, plan, args, Math.min(asked, scope?.deadline ?? NEVER), settings, scope)
-        this.start(reader)
+        this.#start(reader, now)
         return reader
       },
     }
@@ -182,10 +184,10 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     if (slot < 0 || link.send(message, plan.signed)) this.deadLetters++
   }
 
-  start(pending: Pending): void {
+  #start(pending: Pending, now: number): void {
     if (this.#closed) return pending.fail(this.#closed)
     if (pending.aborted) return pending.fail(new Cancelled(`The call was cancelled: ${pending.plan.name}`))
-    if (!(pending.deadline > this.#clock.now())) return pending.fail(late(pending))
+    if (!(pending.deadline > now)) return pending.fail(late(pending))
     const link = this.#link
     if (!link) {
       if (this.#waiting.size >= limits.inFlight) return pending.fail(this.#overloaded())

@@ -108,20 +108,21 @@ class LinkServer implements Server {
 
   /** Finds out who the request speaks for, then hands it on. */
   #admit(served: Served): void {
+    const now = this.service.clock.now()
     let verdict: Principal | Promise<Principal>
     try {
-      verdict = this.#principalOf(served)
+      verdict = this.#principalOf(served, now)
     } catch (error) {
       return served.failed(error)
     }
     if (!(verdict instanceof Promise)) {
       served.principal = verdict
-      return served.admit()
+      return served.admit(now)
     }
     this.#gate = []
     verdict.then((principal) => {
       served.principal = principal
-      if (!served.cancelled) served.admit()
+      if (!served.cancelled) served.admit(this.service.clock.now())
     }, (error) => served.failed(error)).then(() => this.#openGate())
   }
 
@@ -134,14 +135,14 @@ class LinkServer implements Server {
     }
   }
 
-  #principalOf(served: Served): Principal | Promise<Principal> {
+  #principalOf(served: Served, now: number): Principal | Promise<Principal> {
     if (!served.bound) return this.#self
     const token = served.boundToken
     if (token === undefined) throw new Denied('No token is bound to this number', { reason: 'link/no-token' })
     const { index, name } = served.method.plan
     const known = token.verdicts[index]
     // Only a verdict that says when it ends is kept
-    if (known && known.expires! > this.service.clock.now()) return known
+    if (known && known.expires! > now) return known
     token.verdicts[index] = undefined
     const { authenticate } = this.service.lifecycle
     if (!authenticate) throw new Denied('This actor takes no tokens', { reason: 'link/takes-no-tokens' })

@@ -66,8 +66,8 @@ export abstract class Served extends Scope {
   protected abstract answerError(error: ZonewrightError): void
 
   /** Called once the principal is known. */
-  admit(): void {
-    if (this.deadline <= this.server.service.clock.now()) {
+  admit(now: number): void {
+    if (this.deadline <= now) {
       return this.drop(new DeadlineExceeded('The deadline passed before the call arrived'))
     }
     const args = safeParse(this.method.plan.entry.args, this.#args)

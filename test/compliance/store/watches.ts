@@ -134,6 +134,7 @@ export function watchEnds(check: Check): void {
   check('a watch from before the history is Compacted; one from the history\'s edge is not', async (store, { forget }) => {
     const early = await store.put('w/a', bytes('1'))
     await store.put('w/a', bytes('2'))
+    await store.put('w/a', bytes('3'))
     await forget(store)
     const edge = await store.revision()
     await rejects(watching(store, 'w/', early, async (events) => void await events.next()), 'Compacted')
