@@ -8,6 +8,8 @@ export const limits = {
   callMs: 15_000,
   /** Characters (port) or bytes (elsewhere) of one frame; a larger one closes the link with FrameRejected. */
   frame: 16 * 1024 * 1024,
+  /** Frames that wait in a channel that nobody reads; one more closes it. */
+  channelBacklog: 10_000,
   /** Characters of one message in a frame; a larger one fails that call with LimitExceeded. */
   message: 4 * 1024 * 1024,
   /** Characters that wait for a flush; then they leave at once. */

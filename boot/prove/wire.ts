@@ -19,7 +19,12 @@ export function tapped(channel: Channel): Tap {
     inject: (frame) => channel.send(frame),
     send(frame) {
       sent.push(frame)
-      for (const each of tap.alter(frame)) channel.send(each)
+      try {
+        for (const each of tap.alter(frame)) channel.send(each)
+      } catch (error) {
+        // A link does not expect its channel to throw; the call that waits fails, and with it the attempt
+        channel.close(error instanceof Error ? error.message : String(error))
+      }
     },
     receive: (onFrame, onClose) => channel.receive((frame) => {
       received.push(frame)

@@ -23,6 +23,7 @@ export interface Seen {
   readonly hubKid: string
   /** The owner as a person, logged in by password. */
   readonly session: string
+  readonly password: string
   read(key: string): Promise<string>
 }
 
@@ -56,7 +57,7 @@ export async function look(zone: RunningZone, folder: string): Promise<Seen> {
     username: first.username, password: first.password, appid: 'service', audiences: ['system-config'],
   })
   return {
-    zone, folder, boot, read, session: sessionToken,
+    zone, folder, boot, read, session: sessionToken, password: first.password,
     device: await keyOfFile(join(folder, 'device.key')), owner: await keyOfFile(join(folder, 'owner.key')),
     hubKid: await calculateJwkThumbprint(hubKey as JWK),
   }
@@ -105,10 +106,11 @@ export const running: Readonly<Record<number, (seen: Seen) => Promise<void>>> = 
     })
     assert.is(payload.sub, 'owner')
   },
-  async [step.verifyHubSession]({ zone }) {
-    // It knows which apps there are by reading config only
-    const login = { username: 'owner', password: 'x', audiences: [] }
+  async [step.verifyHubSession]({ zone, password }) {
+    // Only config can tell it which apps there are
+    const login = { username: 'owner', password, audiences: [] }
     await assertRejects(zone.get(VerifyHub).loginByPassword({ ...login, appid: 'no-such-app' }), 'Denied')
+    assert.ok((await zone.get(VerifyHub).loginByPassword({ ...login, appid: 'service' })).sid)
   },
   async [step.pairReceived]({ zone, session }) {
     const { text, sub } = await zone.get(Service).greet({ greeting: 'Hello' }, { token: session })
@@ -136,9 +138,9 @@ export const onDisk: Readonly<Record<number, (disk: Disk, seen: Seen) => void>> 
   [step.firstWrite](disk) {
     assert.is(disk.boot.createRevision, disk.boot.modRevision)
     assert.equal(disk.firstKeys, [
-      'boot/config', 'devices/ood1/doc', 'nodes/ood1/config', 'security/rbac/policy', 'services/gateway/info', 'services/gateway/spec',
+      'boot/config', 'devices/ood1/doc', 'nodes/ood1/config', 'services/gateway/info', 'services/gateway/spec',
       'services/scheduler/info', 'services/scheduler/spec', 'services/service/info', 'services/service/spec',
-      'services/verify-hub/info', 'services/verify-hub/spec', 'users/owner/settings',
+      'services/verify-hub/info', 'services/verify-hub/spec', 'system/rbac/policy', 'users/owner/settings',
     ], 'one transaction made them all')
   },
   [step.vaultKeyRead](disk) {

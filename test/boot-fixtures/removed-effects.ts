@@ -14,43 +14,46 @@ export interface RemovedEffect {
 export const removedEffects: readonly RemovedEffect[] = [
   {
     variant: 'systemConfigWithoutTrustKey', absent: ['1', '2', '4', '5'], present: [],
-    code: 'StartFailed', message: /ENV of system-config lacks BUCKYOS_THIS_DEVICE/,
+    code: 'StartFailed', message: /system-config did not start: The ENV of system-config lacks BUCKYOS_THIS_DEVICE/,
   },
   {
     variant: 'bootSchedulerWithoutToken', absent: ['2', '3', '4', '5'], present: ['1'],
-    code: 'StartFailed', message: /ENV of the boot scheduler lacks SCHEDULER_SESSION_TOKEN/,
+    code: 'StartFailed', message: /boot-scheduler did not start: The ENV of the boot scheduler lacks SCHEDULER_SESSION_TOKEN/,
   },
   { variant: 'vaultKeepsNoKey', absent: ['3', '4', '5'], present: ['1', '2'], code: 'StoreDamaged', message: /disk/ },
   {
-    variant: 'bootSchedulerWithForgedToken', absent: ['4', '5'], present: ['1', '2', '3'], code: 'Denied', message: /denied/i,
+    variant: 'bootSchedulerWithForgedToken', absent: ['4', '5'], present: ['1', '2', '3'], code: 'Denied', message: /a key that this verifier does not know/,
   },
   { variant: 'systemConfigKeepsNothing', absent: ['4', '5'], present: ['1', '2', '3'], code: 'StoreDamaged', message: /disk/ },
   {
     variant: 'systemConfigLosesBootConfig', absent: ['5', '8', '9'], present: ['1', '2', '3', '4'],
-    code: 'VerifyHubKeyMismatch', message: /verify-hub/,
+    code: 'DeadlineExceeded', message: /verify-hub did not start: The deadline of the call passed/,
   },
   {
     variant: 'systemConfigLosesNodeConfig', absent: ['6', '7'], present: ['4', '5'],
     code: 'StartFailed', message: /no config for this host: nodes\/ood1\/config/,
   },
-  { variant: 'nodeDaemonWithOtherKey', absent: ['6', '7'], present: ['5'], code: 'Denied', message: /denied/i },
-  { variant: 'vaultRecordsNoGrant', absent: ['7', '8', '9'], present: ['6'], code: 'StoreDamaged', message: /disk/ },
+  { variant: 'nodeDaemonWithOtherKey', absent: ['6', '7'], present: ['5'], code: 'Denied', message: /a key that this verifier does not know/ },
+  {
+    variant: 'vaultRecordsNoGrant', absent: ['7', '8', '9'], present: ['6'],
+    code: 'StoreDamaged', message: /verify-hub did not start: The disk/,
+  },
   {
     variant: 'vaultGivesAnotherKey', absent: ['8', '9'], present: ['6', '7'],
-    code: 'VerifyHubKeyMismatch', message: /verify-hub/,
+    code: 'VerifyHubKeyMismatch', message: /verify-hub did not start: system-config refuses the session/,
   },
-  { variant: 'verifyHubCannotRead', absent: ['8', '9'], present: ['6', '7'], code: 'Unavailable', message: /Not in this test/ },
+  { variant: 'verifyHubCannotRead', absent: ['8', '9'], present: ['6', '7'], code: 'Unavailable', message: /verify-hub did not start: Not/ },
   {
     variant: 'serviceWithoutLoginToken', absent: ['10 service'], present: ['10 gateway', '10 scheduler', '11 service'],
     code: 'StartFailed', message: /missing steps: 10 service$/,
   },
   {
     variant: 'verifyHubKeepsNoSessions', absent: ['11 service', '12 service', '13 service', '14 service'],
-    present: ['8', '9', '10 service'], code: 'StoreDamaged', message: /disk/,
+    present: ['8', '9', '10 service'], code: 'StoreDamaged', message: /did not start: The disk/,
   },
   {
     variant: 'serviceLosesItsPair', absent: ['12 service', '13 service', '14 service'], present: ['11 service', '12 gateway'],
-    code: 'StoreDamaged', message: /disk/,
+    code: 'StoreDamaged', message: /service did not start: The disk/,
   },
   {
     variant: 'schedulerReadsNothing', absent: ['13 scheduler'], present: ['12 scheduler', '13 service', '15'],
@@ -63,6 +66,6 @@ export const removedEffects: readonly RemovedEffect[] = [
   },
   {
     variant: 'gatewayCannotListen', absent: ['15'], present: ['12 gateway', '13 gateway'],
-    code: 'Unavailable', message: /Not in this test/,
+    code: 'Unavailable', message: /gateway did not start: Not/,
   },
 ]

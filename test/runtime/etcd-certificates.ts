@@ -1,3 +1,4 @@
+import type { webcrypto } from 'node:crypto'
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import type { EtcdCredentials } from '../../runtime/store/etcd.ts'
@@ -18,11 +19,11 @@ export async function etcdCertificates(): Promise<Record<'server' | 'client' | '
 }
 
 interface Authority {
-  readonly keys: CryptoKeyPair
+  readonly keys: webcrypto.CryptoKeyPair
   readonly certificate: x509.X509Certificate
 }
 
-const generate = (): Promise<CryptoKeyPair> => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<CryptoKeyPair>
+const generate = (): Promise<webcrypto.CryptoKeyPair> => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 const lifetime = () => ({ notBefore: new Date(Date.now() - hour), notAfter: new Date(Date.now() + hour) })
 
 async function authority(name: string): Promise<Authority> {

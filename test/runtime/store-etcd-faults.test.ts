@@ -56,10 +56,10 @@ test('a watch goes on without gap or double when etcd is killed and comes back',
   })()
   for (let index = 0; index < 10; index++) await store.put(`k${index}`, bytes('1'))
   await etcd.kill()
-  const waiting = store.put('k10', bytes('1'))
+  const reached = store.get('k0')
   etcd.start()
-  await waiting
-  for (let index = 11; index < 20; index++) await store.put(`k${index}`, bytes('1'))
+  assert.ok(await reached, 'a read waits for it')
+  for (let index = 10; index < 20; index++) await store.put(`k${index}`, bytes('1'))
   await reading
   assert.equal(keysOf(seen), Array.from({ length: 20 }, (_, index) => `k${index}`))
   await store.close()

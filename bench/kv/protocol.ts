@@ -1,0 +1,22 @@
+import { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { call, integer, minValue, number, object, picklist, pipe, protocol, string } from '../../runtime/protocol.ts'
+
+/** A kv `get` as the link sees it, shapes and width included, at an actor that does nothing but answer. */
+export const Bare = protocol('bare', { get: SystemConfig.methods.get })
+
+const count = pipe(number(), integer(), minValue(0))
+const micros = number()
+
+/** Calls system-config and the bare actor by the token that it is given. */
+export const KvDriver = protocol('kv-driver', {
+  /** Writes as many keys into the folder; answers with the revision before the first. */
+  write: call(object({ folder: string(), keys: count, token: string() }), object({ revision: count })),
+  /** Keeps `inFlight` calls under way for `ms`. */
+  get: call(object({ of: picklist(['bare', 'kv']), inFlight: count, ms: number(), token: string() }), object({ microsPerCall: micros })),
+  /** Lists the folder again and again for `ms`. */
+  list: call(object({ folder: string(), keys: count, ms: number(), token: string() }), object({ microsPerKey: micros })),
+  /** Watches the folder from `after`, as often as `ms` allows, each time until all its keys have come. */
+  watch: call(
+    object({ folder: string(), keys: count, after: count, ms: number(), token: string() }), object({ microsPerEvent: micros }),
+  ),
+})
