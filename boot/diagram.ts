@@ -1,4 +1,4 @@
-import { evidenceText, type StepRow } from './render.ts'
+import { evidenceText, GAP, type StepRow } from './render.ts'
 
 /** A mermaid sequenceDiagram of the steps as they happened. */
 export function diagram(title: string, rows: readonly StepRow[]): string {
@@ -12,7 +12,7 @@ export function diagram(title: string, rows: readonly StepRow[]): string {
 }
 
 function message({ number, from, to, what, evidence }: StepRow): string {
-  const shown = evidenceText(evidence)
+  const shown = evidenceText(evidence).replaceAll(GAP, ', ')
   return `  ${id(from)}->>${id(to)}: ${number}. ${text(what)}${shown === '' ? '' : `<br/>${text(shown)}`}`
 }
 

@@ -46,6 +46,8 @@ export function stepRow(event: StepEvent, beganMs: number): StepRow | undefined 
 const party = ({ each }: DocumentedStep, name: string, { evidence }: StepEvent): string =>
   each && name === ANY_SERVICE ? String(evidence['appid'] ?? name) : name
 
+/** Between two columns, and between two pieces of evidence. */
+export const GAP = '  '
 /** Identifiers are random: their beginning is enough to compare by eye. */
 const IDENTIFIERS = new Set(['kid', 'jti', 'sid', 'serial'])
 const IDENTIFIER_LENGTH = 8
@@ -57,7 +59,7 @@ export function evidenceText(evidence: StepEvent['evidence']): string {
   return Object.entries(evidence)
     .filter(([name, value]) => name !== 'appid' && value !== '')
     .map(([name, value]) => (value === true ? name : `${name} ${IDENTIFIERS.has(name) ? short(String(value)) : value}`))
-    .join('  ')
+    .join(GAP)
 }
 
 /** How rows are laid out: on one line where it is wide enough, else on two. */
@@ -70,7 +72,6 @@ export interface Layout {
 const NUMBER_WIDTH = 3
 const TIME_WIDTH = 8
 const EVIDENCE_WIDTH_LEAST = 36
-const GAP = '  '
 
 const parties = ({ from, to }: { readonly from: string; readonly to: string }): string => `${from} → ${to}`
 const widest = (texts: readonly string[]): number => Math.max(...texts.map(({ length }) => length))

@@ -55,6 +55,8 @@ export interface RunningZone {
   get<P extends Protocol>(protocol: P): Client<P>
   /** A new first password for the owner, or undefined once one was used. */
   firstPassword(): Promise<{ username: string; password: string } | undefined>
+  /** Starts an actor of the catalogue that the boot sequence and the node config do not name. See Supervisor.start. */
+  start: Supervisor['start']
   kill(name: string): Promise<void>
   /** See Supervisor.expose. */
   expose: Supervisor['expose']
@@ -153,6 +155,7 @@ class Boot {
         const { username, password, issued } = await supervisor.get(VerifyHub).issueFirstPassword({})
         return issued ? { username, password } : undefined
       },
+      start: (name, given) => supervisor.start(name, given),
       kill: (name) => supervisor.kill(name),
       expose: (name, peer) => supervisor.expose(name, peer),
       async stop() {

@@ -21,7 +21,7 @@ export default actor(Bare, { stateless: true }, ({ keys, clock, env }) => ({
         epoch: 0, trustKey: () => key,
       })
       if (!verdict.accepted) throw new Denied(verdict.denial.reason)
-      return verdict.principal
+      return { ...verdict.principal, expires: verdict.claims.exp * 1000 }
     },
   },
 }))

@@ -27,7 +27,7 @@ async function runProve(terminal: Terminal, options: ZoneOptions, mayUseOther: b
       if (!mayUseOther || !(error instanceof FolderInUse)) throw error
       // `up` runs on the default folder in another terminal, as it told its user to try
       temporary = await terminal.temporaryFolder()
-      terminal.error(`note: ${error.message}; this is a zone of its own in ${temporary}, removed afterwards`)
+      terminal.error(`note: ${options.dir} is in use: this is a zone of its own, in ${temporary}, removed afterwards`)
       booted = await bootZone(terminal, { ...options, dir: temporary }, style)
     }
     await proveAndTell(terminal, booted, options, say, style)

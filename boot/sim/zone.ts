@@ -13,6 +13,8 @@ export interface ZoneSimulation {
   readonly keys?: KeyKind
   /** Each line of the trace, as it is hashed. */
   readonly onLine?: (line: string) => void
+  /** Puts something in the place of an actor, by its name. */
+  readonly change?: (name: string, definition: ActorDefinition) => ActorDefinition
 }
 
 export interface ZoneSimulationResult extends SimulationResult {
@@ -30,8 +32,8 @@ const FOLDER = 'zone'
  * Boots the zone with every port simulated: the same `up`, the same actors. Boots it, asks for its health, stops it,
  * and boots it again from what is on the simulated disk.
  */
-export async function simulateZone({ seed, keys = 'real', onLine }: ZoneSimulation): Promise<ZoneSimulationResult> {
-  const modules = await loadModules()
+export async function simulateZone({ seed, keys = 'real', onLine, change }: ZoneSimulation): Promise<ZoneSimulationResult> {
+  const modules = await loadModules(change)
   let steps: readonly StepEvent[] = []
   const result = await simulate({
     seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: VIRTUAL_MS_MAX, ...(onLine ? { onLine } : {}),
@@ -52,8 +54,10 @@ export async function simulateZone({ seed, keys = 'real', onLine }: ZoneSimulati
 }
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
-async function loadModules(): Promise<ReadonlyMap<string, ActorDefinition>> {
+async function loadModules(change: ZoneSimulation['change']): Promise<ReadonlyMap<string, ActorDefinition>> {
   const specs = catalogue(FOLDER, defaultConfig)
-  return new Map(await Promise.all(specs.map(async ({ module }): Promise<[string, ActorDefinition]> =>
-    [module.href, ((await import(module.href)) as { default: ActorDefinition }).default])))
+  return new Map(await Promise.all(specs.map(async ({ module, protocol }): Promise<[string, ActorDefinition]> => {
+    const { default: definition } = (await import(module.href)) as { default: ActorDefinition }
+    return [module.href, change ? change(protocol.name, definition) : definition]
+  })))
 }

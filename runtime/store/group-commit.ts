@@ -192,8 +192,13 @@ export function createStateStore({ state, clock, random, persist, close }: State
   }
 }
 
-/** With a copy of the value: what a caller does to it stays with the caller. */
-const handedOut = (entry: Entry): Entry => ({ ...entry, value: new Uint8Array(entry.value) })
+/** With a copy of the value: what a caller does to it stays with the caller. Written out: `get` is a hot path. */
+function handedOut({ key, value, createRevision, modRevision, version, lease }: Entry): Entry {
+  const copy = new Uint8Array(value)
+  return lease === undefined
+    ? { key, value: copy, createRevision, modRevision, version }
+    : { key, value: copy, createRevision, modRevision, version, lease }
+}
 
 function failure(error: unknown): Error {
   if (error instanceof ZonewrightError) return error

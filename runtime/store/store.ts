@@ -1,6 +1,10 @@
 /**
- * The Store port: etcd's semantics in small. One Store belongs to one actor; every successful write of one
- * transaction gets one revision, revisions grow by one and survive delete and restart.
+ * The Store port: etcd's semantics in small. One Store belongs to one actor; all that one call writes gets one revision.
+ * Revisions only grow, and survive delete and restart. They grow by one where the store is the actor's own; in etcd
+ * they are the cluster's, so there may be others between two of one store.
+ *
+ * Every call @throws InvalidArgument beyond a limit of `limits.ts`, Overloaded when too many writes wait, and
+ * Unavailable when the store is closed or cannot be reached (then whether a write was done is not known).
  */
 
 export interface Entry {
@@ -48,6 +52,7 @@ export interface Listing {
 
 export interface Lease {
   readonly id: string
+  /** What was granted, at least what was asked for. After a restart of the store it begins anew. */
   readonly ttlMs: number
   /** @throws LeaseExpired */
   keepAlive(): Promise<void>
@@ -62,11 +67,15 @@ export interface Store {
   get(key: string): Promise<Entry | undefined>
   /** Keys that start with `prefix`, in order of their UTF-8 bytes. */
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<Listing>
-  /** Durable when the promise settles. Returns the revision. */
+  /** Durable when the promise settles, and not seen by anyone before. Returns the revision. @throws LeaseExpired */
   put(key: string, value: Uint8Array, options?: { lease?: string }): Promise<number>
   /** False when there was nothing to delete (no revision is used then). */
   delete(key: string): Promise<boolean>
-  /** All compares hold, then all operations at one revision; else nothing. A key may be written once in one call. */
+  /**
+   * All compares hold, then all operations at one revision; else nothing. A key may be written once in one call. When
+   * the operations change nothing, no revision is used.
+   * @throws LeaseExpired when a put names a lease that is not alive
+   */
   transact(compare: readonly Compare[], operations: readonly Operation[]): Promise<TransactionResult>
   /**
    * Events after revision `after`, in order, without gap, for keys that start with `prefix`; ends when `signal` aborts.

@@ -27,7 +27,7 @@ export const removedEffects: readonly RemovedEffect[] = [
   { variant: 'systemConfigKeepsNothing', absent: ['4', '5'], present: ['1', '2', '3'], code: 'StoreDamaged', message: /disk/ },
   {
     variant: 'systemConfigLosesBootConfig', absent: ['5', '8', '9'], present: ['1', '2', '3', '4'],
-    code: 'DeadlineExceeded', message: /verify-hub did not start: The deadline of the call passed/,
+    code: 'Unavailable', message: /verify-hub did not start: There was no link/,
   },
   {
     variant: 'systemConfigLosesNodeConfig', absent: ['6', '7'], present: ['4', '5'],

