@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `zonewright`, `rks` and `rkl`. In a checkout it builds first when a source changed; an installed package has no
- * sources, and runs what it was shipped with. The command line learns the name it was called by from argv[1].
+ * `zonewright`, `rks` and `rkl`. In a checkout it builds first when a source changed; an installed package has its
+ * sources for their types only, and runs what it was shipped with. The command line learns the name it was called by from argv[1].
  */
 import { existsSync } from 'node:fs'
 
@@ -11,7 +11,7 @@ if (major < 20) {
   process.exit(1)
 }
 
-if (existsSync(new URL('./cli.ts', import.meta.url))) {
+if (existsSync(new URL('../tsconfig.json', import.meta.url))) {
   const { build, outdated } = await import('./build.mjs')
   if (outdated()) {
     try {

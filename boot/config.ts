@@ -69,10 +69,11 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
     throw invalid(path, lineOf(document, keys, lines), what, keysHint)
   }
   const file: Infer<typeof ZoneFile> = result.output
+  const { zone, host, owner, http } = defaultConfig
   return {
     config: {
-      zone: file.zone ?? defaultConfig.zone, host: file.host ?? defaultConfig.host, owner: file.owner ?? defaultConfig.owner,
-      http: { hostname: file.http?.hostname ?? defaultConfig.http.hostname, port: file.http?.port ?? defaultConfig.http.port },
+      zone: file.zone ?? zone, host: file.host ?? host, owner: file.owner ?? owner,
+      http: { hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port },
     },
     stated: new Set(Object.keys(file) as (keyof ZoneConfig)[]),
   }
@@ -96,14 +97,15 @@ function parse(text: string, path: string, lineCounter: LineCounter): Document {
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document)) return
-      throw invalid(path, lineCounter.linePos(alias.range?.[0] ?? 0).line, `an alias of nothing: *${alias.source}`, syntaxHint)
+      const { line } = lineCounter.linePos(alias.range?.[0] ?? 0)
+      throw invalid(path, line, `an alias of nothing: *${alias.source}`, syntaxHint)
     },
   })
   return document
 }
 
 /** yaml's message goes on with the place and an excerpt; the place is said already. */
-function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string): { what: string; next: string } {
+function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string) {
   if (code === 'DUPLICATE_KEY') {
     return { what: `duplicate key: ${/^[^\s:]*/.exec(text.slice(from))?.[0] ?? ''}`, next: 'Keep one of them' }
   }

@@ -85,7 +85,8 @@ export function layoutOf(sequence: Sequence, columns: number | undefined): Layou
 const fitsOneLine = ({ columns, partiesWidth, whatWidth }: Layout): boolean => columns === undefined
   || columns >= NUMBER_WIDTH + partiesWidth + whatWidth + EVIDENCE_WIDTH_LEAST + TIME_WIDTH + 4 * GAP.length
 
-const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`)
+const cut = (text: string, width: number): string =>
+  (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`)
 
 const milliseconds = (atMs: number): string => `${atMs} ms`.padStart(TIME_WIDTH)
 

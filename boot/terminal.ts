@@ -33,7 +33,7 @@ export interface Terminal {
 
 const NAMES = ['zonewright', 'rks', 'rkl']
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-/** npm passes on the SIGINT that the terminal has sent us too: one Ctrl-C arrives twice (npm run-script, signal-manager). */
+/** Under npm one Ctrl-C arrives twice: from the terminal and, passed on, from npm (run-script, signal-manager). */
 const SAME_PRESS_MS = 500
 /** Longest delay of a timer. Nothing else keeps this process alive: timers and workers of the runtime do not. */
 const LONGEST_MS = 2_147_483_647

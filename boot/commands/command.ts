@@ -2,7 +2,9 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Terminal } from '../terminal.ts'
 
 /** A command with the options that all have, its examples, and where its exit codes are. */
-export function command(terminal: Terminal, name: string, options: { description: string; examples: readonly string[] }): Command {
+export function command(
+  terminal: Terminal, name: string, options: { readonly description: string; readonly examples: readonly string[] },
+): Command {
   const examples = options.examples.map((example) => `  ${terminal.invocation} ${example}`.trimEnd())
   return new Command(name)
     .description(options.description)

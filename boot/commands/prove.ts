@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { FolderInUse } from '../../runtime/errors.ts'
 import { styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
-import { bootZone, sayTo, zoneOptions, type BootedZone, type ZoneOptions } from './boot-zone.ts'
+import { bootZone, sayTo, zoneOptions, type BootedZone, type Say, type ZoneOptions } from './boot-zone.ts'
 import { command } from './command.ts'
 import { assertPassed } from './self-check.ts'
 import { checkAndStop } from './up.ts'
@@ -37,7 +37,7 @@ async function runProve(terminal: Terminal, options: ZoneOptions, mayUseOther: b
 }
 
 async function proveAndTell(
-  terminal: Terminal, booted: BootedZone, options: ZoneOptions, say: (line: string) => void, style: Style,
+  terminal: Terminal, booted: BootedZone, options: ZoneOptions, say: Say, style: Style,
 ): Promise<void> {
   const { passed, failed, results } = await checkAndStop(terminal, booted, say, style)
   assertPassed({ passed, failed, results })

@@ -1,10 +1,10 @@
 import { SelfCheckFailed } from '../errors.ts'
 import type { Proof, ProofResult } from '../prove.ts'
 import type { Style } from '../render.ts'
-import type { BootedZone } from './boot-zone.ts'
+import type { BootedZone, Say } from './boot-zone.ts'
 
 /** Attacks the running zone and shows what became of each attempt. @throws what ends the check itself */
-export async function selfCheck({ zone, platform }: BootedZone, say: (line: string) => void, style: Style): Promise<Proof> {
+export async function selfCheck({ zone, platform }: BootedZone, say: Say, style: Style): Promise<Proof> {
   const { prove } = await import('../prove.ts')
   say('')
   say(`${style.bold('Self-check')}: calls that must work, and attacks that must be refused`)
@@ -23,12 +23,14 @@ const verdictOf = (outcome: string): string => (outcome === 'denied' ? 'refused'
 export function proofLine({ name, expected, outcome, code, reason, ok }: ProofResult, style: Style): string {
   const verdict = verdictOf(outcome).padEnd(VERDICT_WIDTH)
   const why = [code, reason].filter((text) => text !== '').join('  ')
-  const line = `  ${ok ? style.good(verdict) : style.bad(verdict)}  ${name.padEnd(NAME_WIDTH)}  ${style.dim(why)}`.trimEnd()
+  const shown = ok ? style.good(verdict) : style.bad(verdict)
+  const line = `  ${shown}  ${name.padEnd(NAME_WIDTH)}  ${style.dim(why)}`.trimEnd()
   return ok ? line : `${line}  ${style.bad(`expected: ${verdictOf(expected)}`)}`
 }
 
 function proofSummary({ results, failed }: Proof, style: Style): string {
-  const good = (kind: ProofResult['expected']): number => results.filter(({ ok, expected }) => ok && expected === kind).length
+  const good = (kind: ProofResult['expected']): number =>
+    results.filter(({ ok, expected }) => ok && expected === kind).length
   const wrong = failed === 0 ? 'nothing got in' : style.bad(`${failed} not as expected`)
   return `${good('denied')} attacks refused, ${good('allowed')} allowed calls worked, ${wrong}`
 }
@@ -40,5 +42,6 @@ export function assertPassed({ results, failed }: Proof): void {
     results.filter(({ ok, expected }) => !ok && expected === kind).map(({ name }) => name).join(', ')
   const parts = [['not refused', wrong('denied')], ['did not work', wrong('allowed')]] as const
   const said = parts.filter(([, names]) => names !== '').map(([what, names]) => `${what}: ${names}`)
-  throw new SelfCheckFailed(`The self-check failed: ${said.join('; ')}`, { next: 'Do not rely on this zone; `prove` shows the same' })
+  const next = 'Do not rely on this zone; `prove --debug` shows more'
+  throw new SelfCheckFailed(`The self-check failed: ${said.join('; ')}`, { next })
 }

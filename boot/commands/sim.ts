@@ -5,6 +5,9 @@ import { bootSequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
 import { command, wholeNumber } from './command.ts'
 
+const keysOption = (): Option =>
+  new Option('--keys <kind>', 'Ed25519, or a keyed hash in its place').choices(['real', 'cheap']).default('real')
+
 interface SimOptions {
   readonly seed: number
   readonly keys: 'real' | 'cheap'
@@ -18,7 +21,7 @@ export function simCommand(terminal: Terminal): Command {
     examples: ['sim --seed 1', 'sim --seed 1 --json', 'sim --seed 7 --keys cheap'],
   })
     .option('--seed <number>', 'decides everything that is not decided otherwise', wholeNumber(0, 4_294_967_295), 1)
-    .addOption(new Option('--keys <kind>', 'Ed25519, or a keyed hash behind the same interface').choices(['real', 'cheap']).default('real'))
+    .addOption(keysOption())
     .option('--diagram', 'print the steps as a mermaid sequence diagram')
     .action((options: SimOptions) => runSim(terminal, options))
 }

@@ -3,9 +3,10 @@ import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
 import { pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
-import { bootZone, sayTo, zoneOptions, type BootedZone, type ZoneOptions } from './boot-zone.ts'
+import { bootZone, sayTo, zoneOptions, type BootedZone, type Say, type ZoneOptions } from './boot-zone.ts'
 import { command } from './command.ts'
 import { assertPassed, selfCheck } from './self-check.ts'
+import { watch } from './watch.ts'
 
 interface UpCommandOptions extends ZoneOptions {
   readonly once?: true
@@ -29,8 +30,9 @@ async function serve(terminal: Terminal, options: UpCommandOptions): Promise<voi
     if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
     for (const line of await readyLines(terminal, booted, style)) say(line)
   }
-  booted.watch()
-  const ended = await Promise.race([terminal.interrupted(), booted.broken])
+  const { broken, end } = watch(booted, terminal, style)
+  const ended = await Promise.race([terminal.interrupted(), broken])
+  end()
   say('')
   say(typeof ended === 'string' ? `${ended}: stopping, last started first` : 'stopping, last started first')
   await booted.stop()
@@ -55,7 +57,7 @@ async function bootOnce(terminal: Terminal, options: UpCommandOptions): Promise<
 
 /** The self-check, and the zone stopped however that ends. @throws Interrupted */
 export async function checkAndStop(
-  terminal: Terminal, booted: BootedZone, say: (line: string) => void, style: Style,
+  terminal: Terminal, booted: BootedZone, say: Say, style: Style,
 ): Promise<Proof> {
   try {
     const interrupted = terminal.interrupted().then((signal): never => {

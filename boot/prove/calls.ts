@@ -6,11 +6,19 @@ import { BIND, CALL, ERROR, HELLO, NEVER, planOf, RESULT, type Plan } from '../.
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { Attempt, Refusal } from './judge.ts'
-import { APPID, scratchKey } from './scene.ts'
+import { APPID, scratchKey, type Scene } from './scene.ts'
 
 const systemConfig = SystemConfig.name
 const malformed: Refusal = { code: 'FrameRejected', reason: 'malformed' }
 const otherProtocol: Refusal = { code: 'HandshakeFailed', reason: 'protocol differs' }
+
+/** By the very token of the attack: only how the call is made can be why it is refused. @returns the token */
+async function writeFirst(scene: Scene): Promise<string> {
+  const { sessionToken: token } = await scene.session(APPID, ['system-config'])
+  const { client } = await scene.connect(SystemConfig)
+  await client.set({ key: scratchKey, value: '{}' }, { token })
+  return token
+}
 
 /** A caller of our own making on an honest link: it says what it likes. Settles with the first answer. */
 function speak(
@@ -21,7 +29,7 @@ function speak(
     name, group: 'calls', expected, untouched: () => [kv.bootConfig, scratchKey],
     async prepare(scene) {
       const plan = planOf(SystemConfig, scene.platform.keys)
-      const { sessionToken } = await scene.session(APPID, ['system-config'])
+      const sessionToken = await writeFirst(scene)
       const { link } = await scene.link(systemConfig)
       return () => new Promise((resolve, reject) => {
         link.receive((message) => {
@@ -43,14 +51,13 @@ type Call = (client: Client<typeof SystemConfig>, settings: { token: string }) =
 const withArguments = (name: string, code: string, call: Call): Attempt => ({
   name, group: 'calls', expected: { code, reason: '' }, untouched: () => [kv.bootConfig, scratchKey],
   async prepare(scene) {
-    const { sessionToken: token } = await scene.session(APPID, ['system-config'])
+    const token = await writeFirst(scene)
     const { client } = await scene.connect(SystemConfig)
-    await client.set({ key: scratchKey, value: '{}' }, { token })
     return () => call(client, { token })
   },
 })
 
-const write = (value: string) => ({ actions: { [scratchKey]: { action: 'create', value } } })
+const write = (value: string) => ({ actions: { [scratchKey]: { action: 'update', value } } })
 
 export const callAttacks: readonly Attempt[] = [
   speak('A method that asks for a signature is called without one', { code: 'Denied', reason: 'link/suite' },

@@ -24,7 +24,7 @@ const settled = Promise.resolve()
  * Microtask turns without a new message before a frame leaves. Callers that a frame has just answered ask again within
  * a few turns; waiting for the next task instead would cost a lone caller more than its whole call.
  */
-const QUIET_TURNS = 4
+const QUIET_TURNS = 3
 
 const Closing = object({ code: string(), message: string(), details: optional(record(string(), unknown())) })
 

@@ -1,6 +1,6 @@
 import {
   createCipheriv, createDecipheriv, createHash, createPrivateKey, createPublicKey, createSecretKey, diffieHellman,
-  hkdfSync, scrypt, sign, timingSafeEqual, verify, type KeyObject,
+  hkdfSync, scrypt, sign, verify, type KeyObject,
 } from 'node:crypto'
 import { Denied, InvalidArgument } from '../errors.ts'
 import { createMac } from './mac.ts'
@@ -21,7 +21,7 @@ export async function createCrypto(): Promise<Keys> {
     derive: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
     mac,
     aead,
-    equal: (left, right) => left.length === right.length && timingSafeEqual(left, right),
+    equal,
     slowHash,
   }
 }
@@ -107,6 +107,14 @@ function agreement(random: Random): Agreement {
 }
 
 const TAG_BYTES = 16
+
+/** In the language: the call into the runtime's own takes ten times as long for a tag, on Deno as long as the tag itself. */
+function equal(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  let difference = 0
+  for (let index = 0; index < left.length; index++) difference |= left[index]! ^ right[index]!
+  return difference === 0
+}
 
 function aead(rawKey: Uint8Array): Aead {
   const key = createSecretKey(rawKey)

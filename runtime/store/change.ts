@@ -71,4 +71,5 @@ function written(view: View, put: Operation & { type: 'put' }, before: Entry | u
   }
 }
 
-export const expired = (id: string): Error => new LeaseExpired(`The lease has expired or was revoked: ${id}`, { lease: id })
+export const expired = (id: string): Error =>
+  new LeaseExpired(`The lease has expired or was revoked: ${id}`, { lease: id })

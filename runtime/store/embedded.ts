@@ -3,7 +3,7 @@ import { NotWritable, ZonewrightError } from '../errors.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { holdFolder } from './embedded/folder-hold.ts'
 import { LogFile, readNewestLog } from './embedded/log-file.ts'
-import { createStateStore } from './group-commit.ts'
+import { StateStore } from './group-commit.ts'
 import { emptyState } from './memory.ts'
 import type { Store } from './store.ts'
 
@@ -18,7 +18,10 @@ import type { Store } from './store.ts'
  *
  * @throws FolderInUse, StoreDamaged, NotWritable
  */
-export async function openEmbeddedStore(folder: string, { clock, random }: { clock: Clock; random: Random }): Promise<Store> {
+export async function openEmbeddedStore(
+  folder: string,
+  { clock, random }: { clock: Clock; random: Random },
+): Promise<Store> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const path = await realpath(folder)
@@ -27,7 +30,7 @@ export async function openEmbeddedStore(folder: string, { clock, random }: { clo
     try {
       const state = await readNewestLog(path) ?? emptyState(random)
       const log = await LogFile.begin(path, hold, state)
-      return createStateStore({
+      return new StateStore({
         state,
         clock,
         random,

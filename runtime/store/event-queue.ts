@@ -2,7 +2,7 @@ import { WatchOverrun } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Event } from './store.ts'
 
-/** Between what happens in a store and one reader of it. Each watch has its own, so a slow reader costs others nothing. */
+/** Between a store and one reader of its events. Each watch has its own, so a slow reader costs the others nothing. */
 export class EventQueue {
   #events: Event[] = []
   /** Events at the front that the reader has had. */

@@ -7,7 +7,7 @@ import { LeaseClock } from './lease-clock.ts'
 import { Staged } from './staged.ts'
 import { randomId } from './random-id.ts'
 import type { StoreState } from './state.ts'
-import type { Compare, Entry, Lease, Listing, Operation, Store, TransactionResult } from './store.ts'
+import type { Compare, Entry, Event, Lease, Listing, Operation, Store, TransactionResult } from './store.ts'
 import { Watchers } from './watchers.ts'
 
 export interface StateStoreOptions {
@@ -33,162 +33,178 @@ interface Batch {
  * disk, and is answered when that batch is durable; only then does the state, and so any reader or watcher, have it.
  * Reads therefore never wait and never show what a crash could take back, and writes in flight share one commit.
  */
-export function createStateStore({ state, clock, random, persist, close }: StateStoreOptions): Store {
-  const staged = new Staged(state)
-  const watchers = new Watchers()
-  const leases = new LeaseClock(clock, (id) => void endLease(id).catch(() => {}))
-  for (const lease of state.leases.values()) leases.start(lease)
-  let batch: Batch = { changes: [], waiting: [] }
-  let commits: Promise<void> | undefined
-  let stopped: Error | undefined
-  let closing: Promise<void> | undefined
+export class StateStore implements Store {
+  readonly id: string
+  readonly #options: StateStoreOptions
+  readonly #state: StoreState
+  readonly #staged: Staged
+  readonly #watchers = new Watchers()
+  readonly #leases: LeaseClock
+  #batch: Batch = { changes: [], waiting: [] }
+  #commits: Promise<void> | undefined
+  #stopped: Error | undefined
+  #closing: Promise<void> | undefined
 
-  function assertOpen(): void {
-    if (stopped) throw stopped
+  constructor(options: StateStoreOptions) {
+    this.#options = options
+    this.#state = options.state
+    this.id = options.state.id
+    this.#staged = new Staged(options.state)
+    this.#leases = new LeaseClock(options.clock, (id) => void this.#endLease(id).catch(() => {}))
+    for (const lease of options.state.leases.values()) this.#leases.start(lease)
   }
 
-  function assertWritable(): void {
-    assertOpen()
-    const { length } = batch.waiting
-    if (length >= limits.storePending) throw new Overloaded(`Too many writes wait for the store: ${length}`)
+  async revision(): Promise<number> {
+    this.#assertOpen()
+    return this.#state.revision
   }
 
-  /** Settles when everything staged so far is durable, with `change` where there is one. */
-  function commit(change: Change | undefined): Promise<void> {
-    if (!change && !commits) return Promise.resolve()
-    if (change) {
-      staged.add(change)
-      batch.changes.push(change)
-    }
-    const done = new Promise<void>((resolve, reject) => batch.waiting.push({ resolve, reject }))
-    commits ??= commitAll()
-    return done
+  async get(key: string): Promise<Entry | undefined> {
+    this.#assertOpen()
+    checkKey(key)
+    const entry = this.#state.entry(key)
+    return entry && handedOut(entry)
   }
 
-  async function commitAll(): Promise<void> {
-    // What is written in the same turn shares the first commit
-    await Promise.resolve()
-    while (batch.waiting.length > 0) {
-      const current = batch
-      batch = { changes: [], waiting: [] }
-      try {
-        if (current.changes.length > 0) await persist(current.changes)
-      } catch (error) {
-        stop(failure(error), current)
-        break
-      }
-      for (const change of current.changes) applied(change)
-      for (const { resolve } of current.waiting) resolve()
-    }
-    commits = undefined
+  async list(prefix: string, { after, limit }: { after?: string; limit?: number } = {}): Promise<Listing> {
+    this.#assertOpen()
+    checkPrefix(prefix)
+    checkPrefix(after ?? '')
+    checkPage(limit)
+    const listing = this.#state.list(prefix, after, limit ?? Infinity)
+    return { ...listing, entries: listing.entries.map(handedOut) }
   }
 
-  function applied(change: Change): void {
-    state.apply(change)
-    staged.settle(change)
-    if (change.granted) leases.start(change.granted)
-    if (change.ended !== undefined) leases.end(change.ended)
-    watchers.publish(change)
+  async put(key: string, value: Uint8Array, options: { lease?: string } = {}): Promise<number> {
+    const { revision } = await this.transact([], [{ type: 'put', key, value, ...options }])
+    return revision
   }
 
-  function stop(reason: Error, ...batches: readonly Batch[]): void {
-    stopped ??= reason
-    leases.close()
-    watchers.close(reason)
-    for (const each of [...batches, batch]) for (const { reject } of each.waiting) reject(reason)
-    batch = { changes: [], waiting: [] }
+  async delete(key: string): Promise<boolean> {
+    this.#assertWritable()
+    checkKey(key)
+    const change = planOperations(this.#staged, [{ type: 'delete', key }])
+    await this.#commit(change)
+    return change !== undefined
   }
 
-  async function transact(compare: readonly Compare[], operations: readonly Operation[]): Promise<TransactionResult> {
-    assertWritable()
+  async transact(compare: readonly Compare[], operations: readonly Operation[]): Promise<TransactionResult> {
+    this.#assertWritable()
     checkTransaction(compare, operations)
+    const staged = this.#staged
     if (!compare.every(({ key, modRevision }) => (staged.entry(key)?.modRevision ?? 0) === modRevision)) {
       const found = compare.map(({ key }) => staged.entry(key))
       const { revision } = staged
-      await commit(undefined)
+      await this.#commit(undefined)
       return { succeeded: false, revision, found: found.map((entry) => entry && handedOut(entry)) }
     }
     const change = planOperations(staged, operations)
     const revision = change?.revision ?? staged.revision
-    await commit(change)
+    await this.#commit(change)
     return { succeeded: true, revision }
   }
 
-  async function endLease(id: string): Promise<void> {
-    assertOpen()
-    if (!staged.hasLease(id)) return
-    const keys = staged.attachedTo(id)
-    await commit({
-      revision: staged.revision + (keys.length > 0 ? 1 : 0),
-      writes: keys.map((key) => ({ key, entry: undefined })),
-      ended: id,
+  watch(prefix: string, { after, signal }: { after: number; signal: AbortSignal }): AsyncIterable<Event> {
+    return this.#watchers.watch(prefix, after, signal, () => {
+      checkPrefix(prefix)
+      checkRevision(after)
+      this.#assertOpen()
+      return this.#state.history.since(after)
     })
   }
 
-  return {
-    id: state.id,
-    async revision() {
-      assertOpen()
-      return state.revision
-    },
-    async get(key) {
-      assertOpen()
-      checkKey(key)
-      const entry = state.entry(key)
-      return entry && handedOut(entry)
-    },
-    async list(prefix, options = {}): Promise<Listing> {
-      assertOpen()
-      checkPrefix(prefix)
-      checkPrefix(options.after ?? '')
-      checkPage(options.limit)
-      const listing = state.list(prefix, options.after, options.limit ?? Infinity)
-      return { ...listing, entries: listing.entries.map(handedOut) }
-    },
-    async put(key, value, options = {}) {
-      const { revision } = await transact([], [{ type: 'put', key, value, ...options }])
-      return revision
-    },
-    async delete(key) {
-      assertWritable()
-      checkKey(key)
-      const change = planOperations(staged, [{ type: 'delete', key }])
-      await commit(change)
-      return change !== undefined
-    },
-    transact,
-    watch: (prefix, { after, signal }) => watchers.watch(prefix, after, signal, () => {
-      checkPrefix(prefix)
-      checkRevision(after)
-      assertOpen()
-      return state.history.since(after)
-    }),
-    async grant(ttlMs): Promise<Lease> {
-      assertWritable()
-      checkTtl(ttlMs)
-      if (staged.leaseCount >= limits.leases) throw new Overloaded(`Too many leases: ${staged.leaseCount}`)
-      const id = randomId(random, 8)
-      await commit({ revision: staged.revision, writes: [], granted: { id, ttlMs } })
-      return {
-        id,
-        ttlMs,
-        async keepAlive() {
-          assertOpen()
-          if (!staged.hasLease(id) || !leases.renew(id)) throw expired(id)
-        },
-        revoke: () => endLease(id),
+  async grant(ttlMs: number): Promise<Lease> {
+    this.#assertWritable()
+    checkTtl(ttlMs)
+    const staged = this.#staged
+    if (staged.leaseCount >= limits.leases) throw new Overloaded(`Too many leases: ${staged.leaseCount}`)
+    const id = randomId(this.#options.random, 8)
+    await this.#commit({ revision: staged.revision, writes: [], granted: { id, ttlMs } })
+    return { id, ttlMs, keepAlive: () => this.#keepAlive(id), revoke: () => this.#endLease(id) }
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopped ??= new Unavailable('The store is closed')
+    this.#leases.close()
+    await this.#commits
+    this.#watchers.close(this.#stopped)
+    await this.#options.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#stopped) throw this.#stopped
+  }
+
+  #assertWritable(): void {
+    this.#assertOpen()
+    const { length } = this.#batch.waiting
+    if (length >= limits.storePending) throw new Overloaded(`Too many writes wait for the store: ${length}`)
+  }
+
+  /** Settles when everything staged so far is durable, with `change` where there is one. */
+  #commit(change: Change | undefined): Promise<void> {
+    if (!change && !this.#commits) return Promise.resolve()
+    if (change) {
+      this.#staged.add(change)
+      this.#batch.changes.push(change)
+    }
+    const done = new Promise<void>((resolve, reject) => this.#batch.waiting.push({ resolve, reject }))
+    this.#commits ??= this.#commitAll()
+    return done
+  }
+
+  async #commitAll(): Promise<void> {
+    // What is written in the same turn shares the first commit
+    await Promise.resolve()
+    while (this.#batch.waiting.length > 0) {
+      const current = this.#batch
+      this.#batch = { changes: [], waiting: [] }
+      try {
+        if (current.changes.length > 0) await this.#options.persist(current.changes)
+      } catch (error) {
+        this.#stop(failure(error), current)
+        break
       }
-    },
-    close() {
-      return closing ??= (async () => {
-        const reason = stopped ?? new Unavailable('The store is closed')
-        stopped = reason
-        leases.close()
-        await commits
-        watchers.close(reason)
-        await close()
-      })()
-    },
+      for (const change of current.changes) this.#applied(change)
+      for (const { resolve } of current.waiting) resolve()
+    }
+    this.#commits = undefined
+  }
+
+  #applied(change: Change): void {
+    this.#state.apply(change)
+    this.#staged.settle(change)
+    if (change.granted) this.#leases.start(change.granted)
+    if (change.ended !== undefined) this.#leases.end(change.ended)
+    this.#watchers.publish(change)
+  }
+
+  #stop(reason: Error, current: Batch): void {
+    this.#stopped ??= reason
+    this.#leases.close()
+    this.#watchers.close(reason)
+    for (const { reject } of [...current.waiting, ...this.#batch.waiting]) reject(reason)
+    this.#batch = { changes: [], waiting: [] }
+  }
+
+  async #keepAlive(id: string): Promise<void> {
+    this.#assertOpen()
+    if (!this.#staged.hasLease(id) || !this.#leases.renew(id)) throw expired(id)
+  }
+
+  async #endLease(id: string): Promise<void> {
+    this.#assertOpen()
+    if (!this.#staged.hasLease(id)) return
+    const keys = this.#staged.attachedTo(id)
+    await this.#commit({
+      revision: this.#staged.revision + (keys.length > 0 ? 1 : 0),
+      writes: keys.map((key) => ({ key, entry: undefined })),
+      ended: id,
+    })
   }
 }
 

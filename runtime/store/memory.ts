@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../platform/ports.ts'
-import { createStateStore, type StateStoreOptions } from './group-commit.ts'
+import { StateStore, type StateStoreOptions } from './group-commit.ts'
 import { randomId } from './random-id.ts'
 import { StoreState } from './state.ts'
 import type { Store } from './store.ts'
@@ -15,7 +15,7 @@ export function createMemoryStore({ clock, random, state = emptyState(random), p
   state?: StoreState
   persist?: StateStoreOptions['persist']
 }): Store {
-  return createStateStore({ state, clock, random, persist, close: async () => {} })
+  return new StateStore({ state, clock, random, persist, close: async () => {} })
 }
 
 /** A new store's, with a new id. */

@@ -1,7 +1,7 @@
 /**
- * The Store port: etcd's semantics in small. One Store belongs to one actor; all that one call writes gets one revision.
- * Revisions only grow, and survive delete and restart. They grow by one where the store is the actor's own; in etcd
- * they are the cluster's, so there may be others between two of one store.
+ * The Store port: etcd's semantics in small. One Store belongs to one actor; all that one call writes gets one
+ * revision. Revisions only grow, and survive delete and restart. They grow by one where the store is the actor's own;
+ * in etcd they are the cluster's, so there may be others between two of one store.
  *
  * Every call @throws InvalidArgument beyond a limit of `limits.ts`, Overloaded when too many writes wait, and
  * Unavailable when the store is closed or cannot be reached (then whether a write was done is not known).

@@ -15,7 +15,9 @@ export class Watchers {
   readonly #open = new Set<Watcher>()
 
   /** `past` gives the changes after `after` that are there already. */
-  async *watch(prefix: string, after: number, signal: AbortSignal, past: () => readonly Change[]): AsyncGenerator<Event> {
+  async *watch(
+    prefix: string, after: number, signal: AbortSignal, past: () => readonly Change[],
+  ): AsyncGenerator<Event> {
     if (signal.aborted) return
     const watcher: Watcher = { prefix, after, queue: new EventQueue() }
     watcher.queue.replay(past().flatMap((change) => eventsOf(change, prefix)))

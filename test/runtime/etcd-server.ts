@@ -43,7 +43,9 @@ export async function startEtcd(tls?: EtcdServerTls): Promise<EtcdServer> {
     // The least time of a lease follows from these: a second instead of two
     'heartbeat-interval': '20', 'election-timeout': '200',
     'max-txn-ops': String(limits.transactionOperations),
-    ...(tls && { 'trusted-ca-file': tls.authority, 'cert-file': tls.certificate, 'key-file': tls.key, 'client-cert-auth': 'true' }),
+    ...(tls && {
+      'trusted-ca-file': tls.authority, 'cert-file': tls.certificate, 'key-file': tls.key, 'client-cert-auth': 'true',
+    }),
   }
   let child: ChildProcess
   let closed: Promise<void>

@@ -35,7 +35,8 @@ try {
   say(`opened ${store.id} ${await store.revision()}`)
   setInterval(() => {}, 1_000)
   const begin = (await store.revision()) * 2
-  if (task === 'write') await Promise.all(Array.from({ length: 16 }, (_, index) => writePairs(store, begin + index, 16)))
+  const writers = task === 'write' ? 16 : 0
+  await Promise.all(Array.from({ length: writers }, (_, index) => writePairs(store, begin + index, writers)))
 } catch (error) {
   say(`failed ${(error as { code?: string }).code} ${(error as Error).message}`)
 }

@@ -162,7 +162,9 @@ test('a memory store completes by microtasks alone and asks the clock for leases
     await store.get(`k${index}`)
     await store.transact([{ key: `k${index}`, modRevision: index + 1 }], [])
   }
-  for await (const { revision } of store.watch('', { after: 0, signal: new AbortController().signal })) if (revision === 20) break
+  for await (const { revision } of store.watch('', { after: 0, signal: new AbortController().signal })) {
+    if (revision === 20) break
+  }
   assert.is(turned, false)
   assert.is(timers, 0)
   const lease = await store.grant(1_000)

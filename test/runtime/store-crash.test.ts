@@ -43,7 +43,7 @@ async function pairsOf(store: Store): Promise<Map<string, { number: number; revi
   return new Map(rowsOf(left).map(({ slot, number, modRevision }) => [slot, { number, revision: modRevision }]))
 }
 
-test('killed at any moment, a store has every acknowledged write and no half transaction', () => plainErrors(async () => {
+test('killed at any moment, a store has all it acknowledged and no half transaction', () => plainErrors(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zonewright-crash-'))
   let id: string | undefined
   let total = 0
@@ -65,7 +65,8 @@ test('killed at any moment, a store has every acknowledged write and no half tra
       assert.ok(await store.revision() >= acknowledged.revision, where)
       const pairs = await pairsOf(store)
       for (const number of acknowledged.numbers) {
-        assert.ok((pairs.get(String(number % 48))?.number ?? -1) >= number, `${where}: pair ${number} is there, or a later one`)
+        const found = pairs.get(String(number % 48))?.number ?? -1
+        assert.ok(found >= number, `${where}: pair ${number} is there, or a later one`)
       }
       await store.close()
     }

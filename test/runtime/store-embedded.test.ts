@@ -44,7 +44,7 @@ async function killedStore(folder: string): Promise<{ contents: Uint8Array; begu
   const name = await logOf(folder)
   const begun = (await stat(join(folder, name))).size
   await store.put('a', bytes('one'))
-  await store.transact([], [{ type: 'put', key: 'b', value: bytes('two') }, { type: 'put', key: 'c', value: bytes('two') }])
+  await store.transact([], ['b', 'c'].map((key) => ({ type: 'put', key, value: bytes('two') })))
   await store.grant(60_000)
   await store.delete('a')
   const contents = await readFile(join(folder, name))
@@ -64,7 +64,7 @@ inFolder('the folder is 0700 and its files are 0600, also where the folder was t
   }
 })
 
-inFolder('a second process is refused with FolderInUse and the process id of the first, until that dies', async (folder) => {
+inFolder('a second process gets FolderInUse and the process id of the first, until that dies', async (folder) => {
   const child = startStoreProcess('hold', folder)
   assert.match(await child.started, /^opened /)
   const error = await refusal(folder)
@@ -105,7 +105,9 @@ inFolder('the same thread cannot open a folder twice, by whatever path', async (
 
 inFolder('a worker that is terminated leaves its store to the next, in the same process', async (folder) => {
   const worker = new Worker(childProgram, { workerData: ['write', folder] })
-  await until(async () => (await stat(join(folder, await logOf(folder))).catch(() => ({ size: 0 }))).size > 300_000, 15_000)
+  const logBytes = async (): Promise<number> =>
+    stat(join(folder, await logOf(folder))).then(({ size }) => size, () => 0)
+  await until(async () => await logBytes() > 300_000, 15_000)
   await worker.terminate()
   const store = await open(folder)
   assert.ok(await store.revision() > 3)
@@ -152,7 +154,7 @@ inFolder('a changed byte anywhere is StoreDamaged, with folder, place and what t
   assert.ok(trials > 150, `enough trials: ${trials}`)
 })
 
-inFolder('a log cut short in what was written last opens with what was whole; cut before, it is damaged', async (folder) => {
+inFolder('a log that is cut opens with the whole changes; cut in its beginning, it is damaged', async (folder) => {
   const { contents, begun, name } = await killedStore(join(folder, 'source'))
   const seen = new Set<string>()
   for (let length = contents.length; length >= 0; length -= 2) {

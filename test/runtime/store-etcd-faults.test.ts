@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { systemClock as clock } from '../../runtime/platform/clock.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { openEtcdStore } from '../../runtime/store/etcd.ts'
-import type { Event, Store } from '../../runtime/store/store.ts'
+import type { Event, Operation, Store } from '../../runtime/store/store.ts'
 import { bytes, keysOf, plainErrors, rejects, take, text, watching } from '../compliance/store/checks.ts'
 import { etcdCertificates } from './etcd-certificates.ts'
 import { freePort, startEtcd, type EtcdServer } from './etcd-server.ts'
@@ -40,8 +40,9 @@ test('several that open a new store together agree on its id, and on the winner 
   const prefix = freshPrefix()
   const stores = await Promise.all(Array.from({ length: 5 }, () => open(prefix)))
   assert.is(new Set(stores.map(({ id }) => id)).size, 1)
-  const results = await Promise.all(stores.map((store) =>
-    store.transact([{ key: 'boot/config', modRevision: 0 }], [{ type: 'put', key: 'boot/config', value: bytes('mine') }])))
+  const absent = [{ key: 'boot/config', modRevision: 0 }]
+  const operations: Operation[] = [{ type: 'put', key: 'boot/config', value: bytes('mine') }]
+  const results = await Promise.all(stores.map((store) => store.transact(absent, operations)))
   assert.is(results.filter(({ succeeded }) => succeeded).length, 1)
   await Promise.all(stores.map((store) => store.close()))
 })
@@ -67,7 +68,7 @@ test('a watch goes on without gap or double when etcd is killed and comes back',
 
 test('where no etcd answers, opening is Unavailable and says where', async () => {
   const endpoint = `http://127.0.0.1:${await freePort()}`
-  const error = await openEtcdStore({ endpoints: [endpoint], prefix: 'p', clock, random }).catch((reason: Error) => reason)
+  const error = await open('p', endpoint).catch((reason: Error) => reason)
   assert.is((error as { code?: string }).code, 'Unavailable')
   assert.match((error as Error).message, endpoint)
 })
@@ -146,11 +147,15 @@ test('a read and a watch outlive a connection that is cut', async () => {
   proxy.end()
 })
 
-test('with certificates: by DNS name, and by address with the server\'s name; without a good one nothing is said', async () => {
+test('with certificates, by DNS name or by address and name; a stranger gets nothing', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zonewright-etcd-tls-'))
   const { server, client, stranger } = await etcdCertificates()
-  const files = { authority: join(folder, 'ca.pem'), certificate: join(folder, 'server.pem'), key: join(folder, 'server.key') }
-  for (const [name, path] of Object.entries(files)) await writeFile(path, server[name as keyof typeof files], { mode: 0o600 })
+  const files = {
+    authority: join(folder, 'ca.pem'), certificate: join(folder, 'server.pem'), key: join(folder, 'server.key'),
+  }
+  for (const name of ['authority', 'certificate', 'key'] as const) {
+    await writeFile(files[name], server[name], { mode: 0o600 })
+  }
   const secure = await startEtcd(files)
   try {
     const options = { prefix: 'zone', clock, random }

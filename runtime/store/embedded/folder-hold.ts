@@ -1,4 +1,6 @@
-import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync, existsSync, fstatSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { FolderInUse } from '../../errors.ts'

@@ -15,8 +15,15 @@ interface ChangeRow {
   readonly ended?: string
 }
 
+interface Head {
+  readonly format: number
+  readonly id: string
+  readonly revision: number
+  readonly floor: number
+}
+
 type Description =
-  | { readonly head: { readonly format: number; readonly id: string; readonly revision: number; readonly floor: number } }
+  | { readonly head: Head }
   | { readonly lease: LeaseRecord }
   | { readonly entry: WriteRow; readonly modRevision: number }
   | { readonly past: ChangeRow }
@@ -110,7 +117,8 @@ function decodeChange({ revision, writes, ...leases }: ChangeRow, values: Uint8A
   }
 }
 
-function decodeWrite([key, length, createRevision, version, lease]: WriteRow, values: Uint8Array, modRevision: number): Write {
+function decodeWrite(row: WriteRow, values: Uint8Array, modRevision: number): Write {
+  const [key, length, createRevision, version, lease] = row
   if (length < 0) return { key, entry: undefined }
   // A copy: the bytes of the whole log would stay in memory otherwise
   const value = values.slice(0, length)

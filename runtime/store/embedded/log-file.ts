@@ -130,7 +130,8 @@ async function syncFolder(folder: string): Promise<void> {
 async function writeAll(file: number, bytes: Uint8Array): Promise<void> {
   for (let offset = 0; offset < bytes.length;) {
     offset += await new Promise<number>((resolve, reject) => {
-      write(file, bytes, offset, bytes.length - offset, null, (error, written) => (error ? reject(error) : resolve(written)))
+      write(file, bytes, offset, bytes.length - offset, null, (error, written) =>
+        error ? reject(error) : resolve(written))
     })
   }
 }

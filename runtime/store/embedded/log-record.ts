@@ -74,7 +74,8 @@ export function crc32(bytes: Uint8Array, start = 0, end = bytes.length): number 
   let sum = 0xffffffff
   let at = start
   for (; at + 4 <= end; at += 4) {
-    sum ^= (bytes[at] as number) | (bytes[at + 1] as number) << 8 | (bytes[at + 2] as number) << 16 | (bytes[at + 3] as number) << 24
+    sum ^= (bytes[at] as number) | (bytes[at + 1] as number) << 8 |
+      (bytes[at + 2] as number) << 16 | (bytes[at + 3] as number) << 24
     sum = (table[0x300 | sum & 0xff] as number) ^ (table[0x200 | sum >>> 8 & 0xff] as number) ^
       (table[0x100 | sum >>> 16 & 0xff] as number) ^ (table[sum >>> 24] as number)
   }

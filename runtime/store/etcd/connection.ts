@@ -118,13 +118,15 @@ const neverSent = (error: unknown): boolean => /No connection established|Name r
 
 /** What etcd answers, as our errors; undefined for what says nothing about the call. */
 const answers: readonly (readonly [RegExp, (message: string) => Error])[] = [
-  [/requested lease not found|lease .*expired|invalid lease/i, () => new LeaseExpired('The lease has expired or was revoked')],
+  [/requested lease not found|lease .*expired|invalid lease/i, () => new LeaseExpired(
+    'The lease has expired or was revoked')],
   [/too many operations/, () => new InvalidArgument(
     `etcd allows fewer operations in a transaction; start it with --max-txn-ops ${limits.transactionOperations}`)],
   [/request is too large|larger than max/, () => new InvalidArgument(
     'etcd allows less in one request; start it with a larger --max-request-bytes')],
   [/database space exceeded/, () => new LimitExceeded('etcd has no space left (its --quota-backend-bytes)')],
-  [/permission denied|authentication|invalid auth token|user name is empty/i, (message) => new Denied(`etcd refused: ${message}`)],
+  [/permission denied|authentication|invalid auth token|user name is empty/i, (message) => new Denied(
+    `etcd refused: ${message}`)],
 ]
 
 function answered(error: unknown): Error | undefined {

@@ -32,7 +32,8 @@ async function keepAlive(connection: Connection, id: string): Promise<ILeaseKeep
   const stream = await connection.client.leaseClient.leaseKeepAlive()
   try {
     return await new Promise((resolve, reject) => {
-      const cancel = connection.clock.after(limits.storeCallMs, () => reject(new Unavailable('etcd did not answer in time')))
+      const late = (): void => reject(new Unavailable('etcd did not answer in time'))
+      const cancel = connection.clock.after(limits.storeCallMs, late)
       const settled = (settle: () => void) => (): void => {
         cancel()
         settle()

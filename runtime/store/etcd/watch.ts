@@ -13,7 +13,9 @@ const againMsMax = 2_000
  * Feeds a queue from one gRPC stream of its own, and goes on behind the last revision whenever the stream breaks. The
  * package's watcher is not used: it shares one stream, and throws where nobody can catch when an answer comes late.
  */
-export function feed(connection: Connection, keyspace: Keyspace, range: KeyRange, after: number, queue: EventQueue): Cancel {
+export function feed(
+  connection: Connection, keyspace: Keyspace, range: KeyRange, after: number, queue: EventQueue,
+): Cancel {
   let next = after + 1
   /** Revision of the cluster when the watch was first created: what is not newer is a replay. */
   let begun: number | undefined
@@ -56,8 +58,9 @@ export function feed(connection: Connection, keyspace: Keyspace, range: KeyRange
   function receive(response: IWatchResponse, again: () => void): void {
     const revision = Number(response.header.revision)
     if (response.canceled) {
-      if (Number(response.compact_revision) > 0) end(new Compacted(`etcd's history does not reach back to revision ${next - 1}`))
-      else if (/permission denied/.test(response.cancel_reason)) end(new Denied(`etcd refused: ${response.cancel_reason}`))
+      const { compact_revision: floor, cancel_reason: reason } = response
+      if (Number(floor) > 0) end(new Compacted(`History reaches back to revision ${floor} only: ${next - 1}`))
+      else if (/permission denied/.test(reason)) end(new Denied(`etcd refused: ${reason}`))
       else again()
       return
     }

@@ -36,7 +36,8 @@ export async function take(events: AsyncIterator<Event>, count: number): Promise
 
 /** Runs `body` with an open watch, and ends it. */
 export async function watching(
-  store: Store, prefix: string, after: number, body: (events: AsyncIterator<Event>, stop: AbortController) => Promise<void>,
+  store: Store, prefix: string, after: number,
+  body: (events: AsyncIterator<Event>, stop: AbortController) => Promise<void>,
 ): Promise<void> {
   const stop = new AbortController()
   const events = store.watch(prefix, { after, signal: stop.signal })[Symbol.asyncIterator]()

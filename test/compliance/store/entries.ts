@@ -82,7 +82,10 @@ export function listings(check: Check): void {
 
   check('keys are ordered by their UTF-8 bytes', async (store) => {
     // In UTF-16 the last two would stand the other way round
-    const ordered = ['\u0000', 'A', 'Z', 'a', 'aa', 'b', 'ä', '\u07ff', '\u0800', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}']
+    const ordered = [
+      '\u0000', 'A', 'Z', 'a', 'aa', 'b', 'ä', '\u07ff', '\u0800', '\ud7ff',
+      '\ue000', '\uffff', '\u{10000}', '\u{10ffff}',
+    ]
     for (const key of [...ordered].reverse()) await store.put(`k${key}`, bytes(key))
     assert.equal(keysOf((await store.list('k')).entries), ordered.map((key) => `k${key}`))
     assert.equal(keysOf((await store.list('k', { after: 'k\uffff' })).entries), ['k\u{10000}', 'k\u{10ffff}'])
@@ -128,6 +131,7 @@ export function listings(check: Check): void {
     }
     const { entries, more } = await store.list('n/')
     assert.is(more, false)
-    assert.ok(entries.length === keys.length && entries.every(({ key, value }, index) => key === keys[index] && text(value) === key))
+    assert.is(entries.length, keys.length)
+    assert.ok(entries.every(({ key, value }, index) => key === keys[index] && text(value) === key))
   })
 }

@@ -81,7 +81,7 @@ export function lifetimes(check: Check): void {
     await store.close()
   })
 
-  check('everything is there when the store is opened again: id, entries, revision, history', async (store, { reopen }) => {
+  check('a store that is opened again has its id, entries, revision and history', async (store, { reopen }) => {
     if (!reopen) return assert.ok(store.id.length > 0)
     const first = await store.put('a', bytes('1'))
     await store.put('b', bytes('1'))

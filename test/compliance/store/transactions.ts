@@ -63,7 +63,8 @@ export function transactions(check: Check): void {
       for (let attempt = 0; attempt < 100; attempt++) {
         const entry = await store.get('count')
         const next = String(Number(text(entry?.value) ?? 0) + 1)
-        const result = await store.transact([{ key: 'count', modRevision: entry?.modRevision ?? 0 }], [put('count', next)])
+        const compare = [{ key: 'count', modRevision: entry?.modRevision ?? 0 }]
+        const result = await store.transact(compare, [put('count', next)])
         if (result.succeeded) return
       }
       assert.unreachable('a hundred attempts failed')

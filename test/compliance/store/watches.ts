@@ -38,7 +38,7 @@ export function watches(check: Check): void {
     })
   })
 
-  check('the events of one transaction come together, at one revision, in the order of its operations', async (store) => {
+  check('the events of one transaction have one revision, and the order of its operations', async (store) => {
     await store.put('w/c', bytes('old'))
     const before = await store.revision()
     const { revision } = await store.transact([], [put('w/b'), { type: 'delete', key: 'w/c' }, put('w/a')])
@@ -131,7 +131,7 @@ export function watchEnds(check: Check): void {
     await watching(store, '', after, async (events) => assert.is(text((await take(events, 1))[0]!.value), 'mine'))
   })
 
-  check('a watch from before the history is Compacted; one from the history\'s edge is not', async (store, { forget }) => {
+  check('a watch from before the history is Compacted, one from its edge is not', async (store, { forget }) => {
     const early = await store.put('w/a', bytes('1'))
     await store.put('w/a', bytes('2'))
     await store.put('w/a', bytes('3'))
@@ -152,7 +152,9 @@ export function watchEnds(check: Check): void {
         await take(slow, 1)
         const otherNext = take(other, 1)
         const operations = Array.from({ length: limits.transactionOperations }, (_, index) => put(`w/${index}`))
-        for (let events = 0; events <= limits.watchBacklog; events += operations.length) await store.transact([], operations)
+        for (let events = 0; events <= limits.watchBacklog; events += operations.length) {
+          await store.transact([], operations)
+        }
         const last = await store.put('last', bytes('1'))
         assert.is((await otherNext)[0]!.revision, last)
         // Where events travel, the overrun shows when they have arrived

@@ -1,0 +1,166 @@
+/** Killed at every documented step, and between them: the next `up` boots, and what was done is there once. */
+import { createPublicKey } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { bootSequence } from '../boot/sequences.ts'
+import type { World } from '../runtime/sim/simulate.ts'
+import { runChild, twoAtATime } from './boot-fixtures/child.ts'
+import { crashChild, type Report } from './boot-fixtures/crash-child.ts'
+import { services } from './boot-fixtures/promises.ts'
+import { bootIn, simulateZones, type SimulatedBoot } from './boot-fixtures/simulated.ts'
+
+const CHILD = '--child'
+const BOOT_MS_MAX = 30_000
+/** From here on the store holds `boot/config`. */
+const FIRST_WRITE = 4
+
+interface Point {
+  readonly name: string
+  /** The killed boot had made the first write, surely or surely not; undefined where it may have. */
+  readonly booted?: boolean
+}
+
+const numbers = bootSequence.steps.map(({ number }) => number)
+const atSteps: readonly Point[] = numbers.map((number) => ({ name: `step ${number}`, booted: number >= FIRST_WRITE }))
+/** Between the steps: operations of `up` on files of the folder, and what the vault says. */
+const between: readonly Point[] = [
+  'after lock', 'after owner.key', 'after device.key', 'after unseal.key', 'before identity.json', 'after identity.json',
+  'after stores', 'log Vault initialised', 'before recovery-shares', 'before recovery-shares/share-1.txt',
+  'before recovery-shares/share-4.txt', 'after recovery-shares/share-5.txt',
+].map((name) => ({ name, booted: false }))
+const afterwards: readonly Point[] = ['before booted.json', 'after booted.json'].map((name) => ({ name, booted: true }))
+
+const everyTime = bootSequence.steps.filter(({ firstBootOnly }) => !firstBootOnly)
+const stepNames = (secondBoot: boolean): string[] => (secondBoot ? everyTime : bootSequence.steps)
+  .flatMap(({ number, each }) => (each ? services.map((name) => `${number} ${name}`) : [String(number)])).sort()
+
+const kidOf = async (path: string): Promise<string> =>
+  calculateJwkThumbprint(createPublicKey(await readFile(path, 'utf8')).export({ format: 'jwk' }) as JWK)
+
+/** One zone, killed and booted again. @returns what is wrong with it, in one line a fault */
+async function crashAndBoot({ name, booted }: Point): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'zonewright-crash-'))
+  const faults: string[] = []
+  const expect = (what: string, found: unknown, expected: unknown): void => {
+    const [left, right] = [JSON.stringify(found), JSON.stringify(expected)]
+    if (left !== right) faults.push(`killed at "${name}": ${what}: ${left}, expected: ${right}`)
+  }
+  try {
+    const killed = await runChild([CHILD, folder, name], { msMax: BOOT_MS_MAX })
+    expect('how it was killed', [killed.signal, killed.late, killed.noise], ['SIGKILL', false, ''])
+    const sids = [...new Set(killed.lines.flatMap(({ sid }) => (sid === undefined ? [] : [String(sid)])))]
+    const again = await runChild([CHILD, folder, '', ...sids], { msMax: BOOT_MS_MAX })
+    expect('how it ended', [again.code, again.late, again.noise], [0, false, ''])
+    const report = again.lines.find((line) => 'report' in line)?.['report'] as Report | undefined
+    if (!report) return [...faults, `killed at "${name}": it does not boot again`]
+    if (booted !== undefined) expect('secondBoot', report.secondBoot, booted)
+    expect('steps', [...report.steps].sort(), stepNames(report.secondBoot))
+    expect('the zone', [report.boot.zone, report.boot.verifyHub.length, report.revision], ['zone.local', 1, 1])
+    const [hubKid, ownerKid, deviceKid] = await Promise.all([
+      calculateJwkThumbprint(report.boot.verifyHub[0] as JWK), kidOf(join(folder, 'owner.key')), kidOf(join(folder, 'device.key')),
+    ])
+    expect('trust', report.trust.map(({ kid, reason }) => `${reason} ${kid}`).sort(), [
+      `boot-config.root ${ownerKid}`, `boot-config.verify-hub ${hubKid}`, `env ${deviceKid}`,
+    ])
+    expect('sessions from before', [...report.alive].sort(), [...sids].sort())
+    expect('healthz', report.healthz, 200)
+    const lost = report.warnings.filter((text) => text.includes('recovery shares')).length
+    expect('recovery shares, or a warning', [report.shares === 5, lost > 0], [lost === 0, lost > 0])
+    expect('files left', (await readdir(folder)).sort(), [
+      'booted.json', 'device.key', 'identity.json', 'owner.key', 'recovery-shares', 'stores', 'unseal.key',
+    ])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+  return faults
+}
+
+const killTest = (title: string, points: readonly Point[]): void => test(title, async () => {
+  const faults: string[] = []
+  assert.ok(points.length > 0)
+  await twoAtATime(points, async (point) => void faults.push(...await crashAndBoot(point)))
+  assert.equal(faults, [])
+})
+
+const SEEDS = [1, 2, 3]
+const RANDOM_KILLS = 30
+/** A first boot takes about a hundred. */
+const BOOT_VIRTUAL_MS = 70
+
+/** Boots on a fresh host and is killed; then boots there again. The zone keeps its identity, whatever happened. */
+async function killAndBoot(world: World, host: string, kill: (end: () => void, boot: Parameters<Watch>[0]) => void): Promise<SimulatedBoot> {
+  let killed = (): void => {}
+  const death = new Promise<void>((resolve) => { killed = resolve })
+  const first = bootIn(world, {
+    host,
+    watch: (trace, dying) => kill(() => {
+      dying.kill()
+      killed()
+    }, trace),
+  }).then(async (boot) => {
+    if (boot.error) throw new Error(`The first boot failed: ${boot.error.message}`)
+    boot.process.kill()
+  })
+  await Promise.race([first, death])
+  const again = await bootIn(world, { host })
+  if (again.error) throw new Error(`${host} does not boot again: ${again.error.code} ${again.error.message}`)
+  return again
+}
+type Watch = NonNullable<NonNullable<Parameters<typeof bootIn>[1]>['watch']>
+
+async function checkBooted({ zone, steps }: SimulatedBoot, host: string): Promise<void> {
+  if (!zone) throw new Error(`${host} does not boot`)
+  const names = steps.map(({ number, evidence: { appid } }) => (appid === undefined ? `${number}` : `${number} ${appid}`)).sort()
+  assert.equal(names, stepNames(zone.secondBoot), host)
+  const { phase, keys } = await zone.get(SystemConfig).trust({})
+  assert.is(phase, 'normal', host)
+  assert.equal(keys.map(({ reason }) => reason).sort(), ['boot-config.root', 'boot-config.verify-hub', 'env'], host)
+  const root = keys.find(({ reason }) => reason === 'boot-config.root')
+  assert.is(root?.issuer, 'root')
+  await zone.stop()
+}
+
+function defineTests(): void {
+  for (const seed of SEEDS) {
+    test(`in simulation, killed at each step: seed ${seed}`, async () => {
+      let booted = 0
+      await simulateZones({ seed }, async (world) => {
+        for (const number of numbers) {
+          const host = `step-${number}`
+          const boot = await killAndBoot(world, host, (end, trace) => trace.on('step', (event) => event.number === number && end()))
+          assert.is(boot.zone?.secondBoot, number >= FIRST_WRITE, host)
+          await checkBooted(boot, host)
+          booted++
+        }
+      })
+      assert.is(booted, numbers.length)
+    })
+    test(`in simulation, killed at ${RANDOM_KILLS} other moments: seed ${seed}`, async () => {
+      let second = 0
+      await simulateZones({ seed }, async (world) => {
+        for (let kill = 0; kill < RANDOM_KILLS; kill++) {
+          const host = `moment-${kill}`
+          const atMs = (BOOT_VIRTUAL_MS * kill) / RANDOM_KILLS
+          const boot = await killAndBoot(world, host, (end) => world.clock.after(atMs, end))
+          if (boot.zone?.secondBoot) second++
+          await checkBooted(boot, host)
+        }
+      })
+      assert.ok(second > 0 && second < RANDOM_KILLS, `some were killed before the first write, some after: ${second}`)
+    })
+  }
+  killTest('killed at each documented step, it boots again', atSteps)
+  killTest('killed between the steps, it boots again', between)
+  killTest('killed before or after it marks the host as booted, it boots again', afterwards)
+  test.run()
+}
+
+const [flag, folder = '', point = '', ...sids] = process.argv.slice(2)
+if (flag === CHILD) await crashChild(folder, point, sids)
+else defineTests()
