@@ -121,6 +121,8 @@ export const limits = {
   vaultGrants: 64,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
+  /** Milliseconds for one attempt of a proof, and for its preparation; then it counts as neither allowed nor refused. */
+  proofMs: 20_000,
   /** Events that may wait in a simulation, and frames for an end that nobody has opened; one more fails the run. */
   simulatedEvents: 1_000_000,
   simulatedBacklog: 100_000,

@@ -20,9 +20,11 @@ async function writeFirst(scene: Scene): Promise<string> {
   return token
 }
 
+type Say = (index: (method: string) => number, token: string) => readonly Message[]
+
 /** A caller of our own making on an honest link: it says what it likes. Settles with the first answer. */
 function speak(
-  name: string, expected: Refusal, say: (index: (method: string) => number, token: string) => readonly Message[],
+  name: string, expected: Refusal, say: Say,
   greet: (plan: Plan) => readonly Message[] = ({ protocol, methodsHash }) => [[HELLO, protocol, methodsHash]],
 ): Attempt {
   return {
@@ -59,16 +61,17 @@ const withArguments = (name: string, code: string, call: Call): Attempt => ({
 
 const write = (value: string) => ({ actions: { [scratchKey]: { action: 'update', value } } })
 
+const read: Say = (index, token) => [[BIND, 1, token], [CALL, 1, index('get'), NEVER, 1, { key: kv.bootConfig }]]
+
 export const callAttacks: readonly Attempt[] = [
   speak('A method that asks for a signature is called without one', { code: 'Denied', reason: 'link/suite' },
     (index, token) => [[BIND, 1, token], [CALL, 1, index('execTx'), NEVER, 1, write('unsigned')]]),
   speak('A token is named that was never bound', { code: 'Denied', reason: 'link/no-token' },
     (index) => [[CALL, 1, index('get'), NEVER, 7, { key: kv.bootConfig }]]),
-  speak('A call before the greeting', malformed,
-    (index) => [[CALL, 1, index('get'), NEVER, 0, { key: kv.bootConfig }]], () => []),
-  speak('A caller of another protocol', otherProtocol, () => [],
+  speak('A call before the greeting', malformed, read, () => []),
+  speak('A caller of another protocol', otherProtocol, read,
     ({ methodsHash }) => [[HELLO, 'vault', methodsHash]]),
-  speak('A caller of another version', otherProtocol, () => [],
+  speak('A caller of another version', otherProtocol, read,
     ({ protocol }) => [[HELLO, protocol, 'A'.repeat(43)]]),
   speak('A method that does not exist', malformed, () => [[CALL, 1, 999, NEVER, 0, {}]]),
   speak('The number of a call is used a second time', malformed, (index, token) => {

@@ -17,9 +17,7 @@ const speakers = {
     return { token: sessionToken }
   },
   /** By the token that made the boot transaction. */
-  scheduler: async (scene: Scene): Promise<Settings> => ({
-    token: scene.token('boot', { sub: 'scheduler', appid: 'scheduler', runtime_type: 'kernel-service' }),
-  }),
+  scheduler: async (scene: Scene): Promise<Settings> => ({ token: scene.token('boot') }),
   nobody: async (): Promise<Settings> => ({}),
 } as const
 

@@ -1,4 +1,6 @@
-import { ZonewrightError } from '../../runtime/errors.ts'
+import { DeadlineExceeded, ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { within } from '../../runtime/within.ts'
 import type { Scene } from './scene.ts'
 
 export type Group = 'allowed' | 'frames' | 'handshake' | 'calls' | 'tokens' | 'sessions' | 'policy' | 'boot'
@@ -39,6 +41,7 @@ export interface ProofResult {
 }
 
 type Outcome = Pick<ProofResult, 'outcome' | 'code' | 'reason'>
+const letIn: Outcome = { outcome: 'allowed', code: '', reason: '' }
 
 export async function judge(attempt: Attempt, scene: Scene): Promise<ProofResult> {
   const { name, group, expected } = attempt
@@ -52,9 +55,9 @@ export async function judge(attempt: Attempt, scene: Scene): Promise<ProofResult
 async function outcomeOf({ prepare, untouched }: Attempt, scene: Scene): Promise<Outcome> {
   const keys = untouched?.(scene) ?? []
   try {
-    const attempt = await prepare(scene)
+    const attempt = await inTime(scene, prepare(scene))
     const before = await scene.snapshot(keys)
-    const outcome: Outcome = await attempt().then(() => ({ outcome: 'allowed', code: '', reason: '' }), refusalOf)
+    const outcome = await inTime(scene, attempt()).then(() => letIn, refusalOf)
     const after = await scene.snapshot(keys)
     const written = keys.find((key) => before.get(key) !== after.get(key))
     return written === undefined ? outcome : { outcome: 'allowed', code: outcome.code, reason: `written: ${written}` }
@@ -64,6 +67,9 @@ async function outcomeOf({ prepare, untouched }: Attempt, scene: Scene): Promise
     scene.hangUp()
   }
 }
+
+const inTime = <T>({ platform }: Scene, work: Promise<T>): Promise<T> => within(platform.clock, limits.proofMs, work,
+  () => new DeadlineExceeded(`Nothing came of it in ${limits.proofMs} ms`))
 
 /** These say that there was no answer, or that something broke: nobody refused anything. */
 const notRefusals: ReadonlySet<string> = new Set([

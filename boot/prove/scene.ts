@@ -46,6 +46,18 @@ export const APPID = 'service'
 /** A key that this app may write, and that nobody else reads. */
 export const scratchKey = `services/${APPID}/instances/prove`
 
+const ofService = { appid: APPID, runtime_type: 'service' } as const
+
+/** What the claims of each use are where it is what it should be. */
+const usual = {
+  session: { appid: 'node-daemon', runtime_type: 'ood' },
+  boot: { sub: 'scheduler', appid: 'scheduler', runtime_type: 'kernel-service' },
+  login: { aud: ['verify-hub'], ...ofService },
+  refresh: { aud: ['verify-hub'], ...ofService },
+  root: { iss: 'root', sub: 'root', appid: 'cli', runtime_type: 'user' },
+  sudo: { appid: 'cli', runtime_type: 'user' },
+} as const satisfies Readonly<Record<TokenUse, Partial<TokenClaims>>>
+
 /** What the prover has: this host's device key, as an OOD has, and channel ends to the actors. Not the owner key. */
 export class Scene {
   readonly zone: RunningZone
@@ -144,14 +156,13 @@ export class Scene {
     return Math.floor(this.platform.clock.now() / 1000)
   }
 
-  /** A token of this use as this host's device would make it, save for the changes. */
+  /** A token of this use with all that it should say, save for the changes, and signed by the device. */
   token(use: TokenUse, changes: Partial<TokenClaims> = {}, by: SigningKey = this.device): string {
     const iat = this.nowSeconds()
     return signToken(by, {
-      iss: this.host, sub: this.host, aud: [use === 'login' ? 'verify-hub' : 'system-config'], iat,
-      exp: iat + tokenLifetimeSeconds[use], jti: toBase64url(this.platform.random.fork('prove jti').bytes(16)),
-      token_use: use, appid: use === 'session' ? 'node-daemon' : APPID,
-      runtime_type: use === 'session' ? 'ood' : 'service', epoch: this.zone.identity.zone.epoch, ...changes,
+      iss: this.host, sub: this.host, aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds[use],
+      jti: toBase64url(this.platform.random.fork('prove jti').bytes(16)), token_use: use,
+      epoch: this.zone.identity.zone.epoch, ...usual[use], ...changes,
     })
   }
 
