@@ -1,4 +1,4 @@
-import { safeParse } from 'valibot'
+import { safeParse, type InferIssue } from 'valibot'
 import { isMap, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { Name } from '../actors/records.ts'
 import {
@@ -59,13 +59,7 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   const document = parse(text, path, lines)
   const result = safeParse(ZoneFile, valueOf(document, path) ?? {})
   if (!result.success) {
-    const [issue] = result.issues
-    const keys = (issue.path ?? []).map(({ key }) => String(key))
-    const name = keys.join('.')
-    const unknown = issue.type === 'strict_object' && issue.expected === 'never'
-    const what = unknown
-      ? `unknown key: ${name === '' ? '""' : name}`
-      : `${name === '' ? 'the file' : name}: expected ${expected[name] ?? 'another value'}, found ${shown(issue.input)}`
+    const { keys, what } = schemaFault(result.issues[0])
     throw invalid(path, lineOf(document, keys, lines), what, keysHint)
   }
   const file: Infer<typeof ZoneFile> = result.output
@@ -114,6 +108,22 @@ function syntaxFault({ code, message, pos: [from] }: Document['errors'][number],
   const [what = ''] = message.split('\n')
   const plain = what.replace(/ at line \d+, column \d+:?$/, '')
   return { what: plain.charAt(0).toLowerCase() + plain.slice(1), next: syntaxHint }
+}
+
+function schemaFault({ type, input, path: items, ...issue }: InferIssue<typeof ZoneFile>) {
+  const path = items ?? []
+  const keys = path.map(({ key }) => String(key))
+  const parent = path.at(-1)?.input
+  const unknown = type === 'strict_object' && issue.expected === 'never'
+  // A list is read as an object of numbered keys
+  if (unknown && Array.isArray(parent)) return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent) }
+  if (unknown) return { keys, what: `unknown key: ${keys.join('.') || '""'}` }
+  return { keys, what: mismatch(keys, input) }
+}
+
+function mismatch(keys: readonly string[], found: unknown): string {
+  const name = keys.join('.')
+  return `${name || 'the file'}: expected ${expected[name] ?? 'another value'}, found ${shown(found)}`
 }
 
 /** Aliases of aliases may stand for so much that yaml refuses to expand them. */

@@ -14,7 +14,7 @@ import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
-import { bootedMarker, writeBootedMarker } from './booted.ts'
+import { bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
 import { sequenceComplete } from './complete.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
@@ -127,10 +127,11 @@ class Boot {
 
   async run(onProgress: (progress: Progress) => void): Promise<void> {
     const { supervisor } = this
+    const marker = await bootedMarker(this.#files, this.#config.zone)
     await this.#files.makeFolder(file.stores, { mode: 0o700 })
     await supervisor.load()
-    await this.#startVault(onProgress)
-    await this.#startSystemConfig(onProgress)
+    await this.#startVault(marker, onProgress)
+    await this.#startSystemConfig(marker, onProgress)
     await supervisor.start('node-daemon', {
       env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(this.#identity.zone.epoch) },
       secrets: { 'device-key': this.#identity.device.exportPem() },
@@ -170,10 +171,11 @@ class Boot {
     return { BUCKYOS_THIS_DEVICE: this.#identity.deviceDocument, BUCKYOS_ZONE_DOC: this.#identity.zoneDocument }
   }
 
-  async #startVault(onProgress: (progress: Progress) => void): Promise<void> {
+  async #startVault(marker: BootedMarker | undefined, onProgress: (progress: Progress) => void): Promise<void> {
     const { supervisor } = this
-    await supervisor.start('vault', { secrets: { 'unseal-key': this.#identity.unsealKey } })
+    await supervisor.start('vault', { env: bootedEnv(marker), secrets: { 'unseal-key': this.#identity.unsealKey } })
     const shares = await this.#recoveryShares()
+    if (!shares && !marker) await this.#warnOfLostShares()
     if (!shares) return
     await this.#files.makeFolder(file.recoveryShares, { mode: 0o700 })
     for (const [index, share] of shares.entries()) {
@@ -193,12 +195,22 @@ class Boot {
     }
   }
 
-  async #startSystemConfig(onProgress: (progress: Progress) => void): Promise<void> {
-    const { supervisor } = this
-    const marker = await bootedMarker(this.#files, this.#config.zone)
-    await supervisor.start('system-config', {
-      env: { ...this.#documents(), ...(marker ? { ZONEWRIGHT_BOOTED: '1' } : {}) },
+  /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */
+  async #warnOfLostShares(): Promise<void> {
+    const { shares } = await this.supervisor.get(Vault).status({})
+    const written = (await this.#files.list(file.recoveryShares)).length
+    if (written >= shares) return
+    this.supervisor.trace.emit('log', {
+      host: this.#config.host, actor: 'vault', at: this.#platform.clock.now(), level: 'warn',
+      message: 'An earlier start was ended before it had written all recovery shares: the others are lost. '
+        + `Keep a copy of ${file.unsealKey}, or start anew in another folder`,
+      fields: { written, shares, path: this.#files.path(file.recoveryShares) },
     })
+  }
+
+  async #startSystemConfig(marker: BootedMarker | undefined, onProgress: (progress: Progress) => void): Promise<void> {
+    const { supervisor } = this
+    await supervisor.start('system-config', { env: { ...this.#documents(), ...bootedEnv(marker) } })
     const systemConfig = supervisor.get(SystemConfig)
     const { phase } = await systemConfig.trust({})
     this.#secondBoot = phase === 'normal'
@@ -226,3 +238,7 @@ class Boot {
     })
   }
 }
+
+/** What was booted may never be found empty again. */
+const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>
+  (marker ? { ZONEWRIGHT_BOOTED: '1' } : {})

@@ -5,7 +5,8 @@ import { createCaller, type Caller } from './link/caller.ts'
 import { verifyLinkCertificate, type CertifiedPeer } from './link/certificate.ts'
 import { establish } from './link/handshake.ts'
 import { serveLink, type ServedLink } from './link/serve.ts'
-import { createMailbox, type Mailbox } from './mailbox.ts'
+import { limits } from './limits.ts'
+import { createMailbox } from './mailbox.ts'
 import type { Platform, SigningKey, VerifyKey } from './platform/ports.ts'
 import type { Store } from './store/store.ts'
 import { createMemoryStore } from './store/memory.ts'
@@ -46,7 +47,10 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const log = logTo((level, message, fields) => emit({ type: 'log', event: { ...origin(), level, message, fields } }))
   let state: Inspection['state'] = 'loaded'
   let framesRejected = 0
+  let introductions = 0
   let links = 0
+  let starting: Promise<unknown> = Promise.resolve()
+  let stopped: Promise<void> | undefined
   let service: Service | undefined
   let lifecycle: Lifecycle = {}
   let store: Store | undefined
@@ -65,15 +69,17 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
       zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
       key, certificate: introduction.certificate,
     },
-    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${++links} ${introduction.peer.actor}`),
+    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${++introductions} ${introduction.peer.actor}`),
     verifyCertificate,
     onRejected: (error: ZonewrightError) => {
       framesRejected++
       log.warn(error.message, { peer: introduction.peer.actor })
     },
   })
-  const linked = (peer: Peer, linkState: 'open' | 'closed', suite: string, reason: string): void =>
+  const linked = (peer: Peer, linkState: 'open' | 'closed', suite: string, reason: string): void => {
+    links += linkState === 'open' ? 1 : -1
     emit({ type: 'link', event: { ...origin(), peer: peer.actor, state: linkState, suite, reason } })
+  }
 
   const call = async (introduction: Introduction, end: unknown): Promise<void> => {
     const target = callers.get(introduction.protocol)
@@ -90,6 +96,9 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
       link.close(new Denied(`${start.actor} does not admit ${link.peer.actor}`, { reason: 'link/not-admitted' }))
       return
     }
+    // The actor may have begun to stop meanwhile: its links are closed already
+    if (stopped) return link.close(new Restarted(`${start.actor} has stopped`))
+    linked(link.peer, 'open', link.base, '')
     const one: ServedLink = serveLink(link, offered, (error) => {
       served.delete(one)
       linked(link.peer, 'closed', link.base, error.message)
@@ -100,44 +109,59 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     caller,
     callerOf: (protocol) => callers.get(protocol),
     introduce: (introduction, end) => (introduction.role === 'initiator' ? call(introduction, end) : serve(introduction, end)),
-    async run(given) {
-      const opened = start.stores === undefined || definition.stateless
-        ? createMemoryStore({ clock, random: random.fork('store') })
-        : await platform.stores(start.stores).open(start.actor)
-      store = opened
-      const serving = await definition.start(startOf(given, opened, needs))
-      const { handlers, lifecycle: life } = isServingWithLifecycle(serving) ? serving : { handlers: serving, lifecycle: {} }
-      lifecycle = life
-      service = createService({
-        protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
-        self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
-        onFault: (error, method) => log.error(`${method} failed: ${describe(error)}`),
-      })
-      state = 'serving'
-      ready.resolve({ service, lifecycle })
+    run(given) {
+      const running = run(given)
+      starting = running
+      return running
     },
     inspect: () => ({
-      actor: start.actor, state, waiting: mailbox.waiting, running: mailbox.running, links: served.size + callers.size,
-      deadLetters: service?.deadLetters ?? 0, framesRejected,
+      actor: start.actor, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
+      deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
     }),
-    async stop(withinMs) {
-      if (state === 'stopped') return
-      state = 'stopping'
-      const gone = new Unavailable(`${start.actor} stops`)
-      ready.reject(gone)
-      await drain(mailbox, gone, withinMs)
-      stopping.abort(gone)
+    stop(withinMs) {
+      stopped ??= stop(withinMs)
+      return stopped
+    },
+  }
+
+  async function run(given: Given): Promise<void> {
+    const opened = start.stores === undefined || definition.stateless
+      ? createMemoryStore({ clock, random: random.fork('store') })
+      : await platform.stores(start.stores).open(start.actor)
+    store = opened
+    const serving = await definition.start(startOf(given, opened, needs))
+    const { handlers, lifecycle: life } = isServingWithLifecycle(serving) ? serving : { handlers: serving, lifecycle: {} }
+    lifecycle = life
+    service = createService({
+      protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
+      self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
+      onFault: (error, method) => log.error(`${method} failed: ${describe(error)}`),
+    })
+    if (stopped) throw new StartFailed(`${start.actor} was stopped as it started`)
+    state = 'serving'
+    ready.resolve({ service, lifecycle })
+  }
+
+  /** @throws StartFailed when the start function does not end, or what the actor's stop threw; all else is done then */
+  async function stop(withinMs: number): Promise<void> {
+    const wasServing = state === 'serving'
+    state = 'stopping'
+    const gone = new Unavailable(`${start.actor} stops`)
+    ready.reject(gone)
+    mailbox.close(gone)
+    if (wasServing) await within(clock, withinMs, mailbox.idle(), () => gone).catch(() => mailbox.drop(gone))
+    stopping.abort(gone)
+    // A start function that still runs has been told; what it began is not taken from under it at once
+    const late = (): Error => new StartFailed(`The start function of ${start.actor} did not end`)
+    await within(clock, limits.stopMs, starting.catch(() => {}), late)
+    try {
       await lifecycle.stop?.()
+    } finally {
       for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
       for (const each of callers.values()) each.close(gone)
       await store?.close()
       state = 'stopped'
-    },
-  }
-
-  async function drain(box: Mailbox, gone: ZonewrightError, withinMs: number): Promise<void> {
-    box.close(gone)
-    await within(clock, withinMs, box.idle(), () => gone).catch(() => box.drop(gone))
+    }
   }
 
   function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {

@@ -1,13 +1,13 @@
 import type { ActorDefinition, Needs } from './actor.ts'
 import { actor } from './actor.ts'
 import { createActorHost, type ActorHost } from './actor-host.ts'
-import { Restarted, StartFailed, type ZonewrightError } from './errors.ts'
+import { Restarted, StartFailed } from './errors.ts'
 import { signLinkCertificate } from './link/certificate.ts'
 import { limits } from './limits.ts'
 import type { PublicJwk } from './platform/ports.ts'
 import { protocol, type Client, type Protocol } from './protocol.ts'
 import type { SupervisorOptions } from './spec.ts'
-import type { Introduction } from './worker.ts'
+import type { Inspection, Introduction } from './worker.ts'
 
 /** The name by which a host's supervisor speaks on links. */
 export const SUPERVISOR = 'supervisor'
@@ -40,7 +40,9 @@ export interface Introducer {
   /** Takes up the caller's side of a pair for the supervisor's client. */
   connect(side: Side): Promise<void>
   /** The actor's incarnation ended: calls of the supervisor's client to it fail. */
-  gone(actor: string, error?: ZonewrightError): void
+  gone(actor: string): void
+  /** The supervisor's own links and counters. */
+  inspect(): Inspection
   close(): void
 }
 
@@ -116,10 +118,11 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
     },
     hasClient: (name) => clients.has(name),
     connect: ({ introduction, end }) => own.introduce(introduction, end),
-    gone(name, error) {
+    gone(name) {
       registered.delete(name)
-      if (clients.has(name)) own.callerOf(name)?.detach(error ?? new Restarted(`${name} has restarted`, { actor: name }))
+      if (clients.has(name)) own.callerOf(name)?.detach(new Restarted(`This incarnation of ${name} is gone`, { actor: name }))
     },
+    inspect: () => own.inspect(),
     close: () => void own.stop(0),
   }
 }

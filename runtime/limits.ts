@@ -72,6 +72,8 @@ export const limits = {
   restartWindowMs: 60_000,
   restartBackoffMsMin: 50,
   restartBackoffMsMax: 5_000,
+  /** Documented steps that a supervisor keeps; later ones are only told on its trace. */
+  steps: 10_000,
   /** Milliseconds an actor may take to start, and to stop before its worker is terminated. */
   startMs: 30_000,
   stopMs: 5_000,
@@ -113,6 +115,8 @@ export const limits = {
   jsonPathSegments: 32,
   /** Lines of the access policy; a longer one is refused. */
   policyLines: 20_000,
+  /** Paths that one principal was allowed to read, or to write, and that are remembered; the oldest is decided anew. */
+  accessDecisions: 256,
   /** Versions kept of one vault secret; a put drops the oldest. */
   vaultSecretVersions: 10,
   /** Characters of a vault secret's path; a longer one is InvalidArgument. */
@@ -121,7 +125,7 @@ export const limits = {
   vaultGrants: 64,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
-  /** Milliseconds for one attempt of a proof, and for its preparation; then it counts as neither allowed nor refused. */
+  /** Milliseconds for one attempt of a proof, and for its preparation; then it is neither allowed nor refused. */
   proofMs: 20_000,
   /** Events that may wait in a simulation, and frames for an end that nobody has opened; one more fails the run. */
   simulatedEvents: 1_000_000,

@@ -1,4 +1,4 @@
-import { fromWire, StartFailed, ZonewrightError } from './errors.ts'
+import { StartFailed, ZonewrightError, fromWire } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Clock, SpawnedWorker } from './platform/ports.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
@@ -9,8 +9,12 @@ export interface Thread {
   readonly name: string
   readonly worker: SpawnedWorker
   readonly actors: Set<string>
+  /** Control calls on their way: each is told when the thread ends. */
+  readonly waiting: Set<(reason: string) => void>
   /** Why it is no longer used. */
   dead: string | undefined
+  /** Settles when its worker has ended. */
+  gone: Promise<void> | undefined
   /** Monotonic milliseconds of the last heartbeat. */
   lastBeat: number
 }
@@ -30,13 +34,17 @@ export class Threads {
     this.#onDeath = onDeath
   }
 
-  /** The thread that this actor lives in, started where there is none. */
+  /** The thread that this actor lives in, started where there is none. @throws StartFailed once closed */
   of(spec: ActorSpec): Thread {
     const found = this.#threads.get(spec.thread)
     if (found) return found
+    if (this.#closed) throw new StartFailed(`The supervisor has stopped: ${spec.protocol.name} cannot start`)
     const { platform, trace } = this.#options
     const worker = platform.host.spawn({ name: spec.thread, permissions: spec.permissions, heapMbMax: limits.workerHeapMb })
-    const thread: Thread = { name: spec.thread, worker, actors: new Set(), dead: undefined, lastBeat: this.#clock.monotonic() }
+    const thread: Thread = {
+      name: spec.thread, worker, actors: new Set(), waiting: new Set(), dead: undefined, gone: undefined,
+      lastBeat: this.#clock.monotonic(),
+    }
     this.#threads.set(spec.thread, thread)
     worker.onExit((reason) => void this.end(thread, reason))
     worker.onEvent((message) => {
@@ -54,16 +62,24 @@ export class Threads {
 
   /** Ends a thread that died, or is to die. */
   async end(thread: Thread, reason: string): Promise<void> {
-    if (thread.dead !== undefined) return
+    if (thread.dead !== undefined) return thread.gone
     await this.retire(thread, reason)
     if (!this.#closed) this.#onDeath(thread, reason)
   }
 
   /** Ends a thread that nobody needs any more; no death. */
-  async retire(thread: Thread, reason: string): Promise<void> {
+  retire(thread: Thread, reason: string): Promise<void> {
+    thread.gone ??= this.#retire(thread, reason)
+    return thread.gone
+  }
+
+  async #retire(thread: Thread, reason: string): Promise<void> {
     thread.dead = reason
     if (this.#threads.get(thread.name) === thread) this.#threads.delete(thread.name)
-    await thread.worker.terminate().catch(() => {})
+    for (const died of [...thread.waiting]) died(reason)
+    // A thread that is stuck in native code may take for ever to end; nobody waits for that
+    const late = (): Error => new Error('It did not end')
+    await within(this.#clock, limits.stopMs, thread.worker.terminate(), late).catch(() => {})
   }
 
   async close(): Promise<void> {
@@ -71,41 +87,58 @@ export class Threads {
     await Promise.all(this.all().map((thread) => this.retire(thread, 'the supervisor stops')))
   }
 
-  /** The outcome of a control call. Comlink's promise of a dead worker never settles: death and silence settle it here. */
-  whileAlive<T>(thread: Thread, actor: string, what: string, work: Promise<T>): Promise<T> {
-    const ms = this.#options.startMs ?? limits.startMs
-    const died = new Promise<never>((_, reject) => {
-      thread.worker.onExit((reason) => {
-        reject(new StartFailed(`The worker of ${actor} died during ${what}: ${reason}`, { actor, next: 'Its log says why' }))
-      })
+  /**
+   * The outcome of a control call. Comlink's promise of a dead worker never settles: death and silence settle it here.
+   * `ms` defaults to what a start may take.
+   */
+  whileAlive<T>(
+    thread: Thread, actor: string, what: string, work: Promise<T>, ms = this.#options.startMs ?? limits.startMs,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const end = <V>(settle: (value: V) => void) => (value: V): void => {
+        thread.waiting.delete(died)
+        cancel()
+        settle(value)
+      }
+      const died = end((reason: string) => reject(new StartFailed(
+        `The worker of ${actor} died during ${what}: ${reason}`, { actor, next: 'Its log says why' },
+      )))
+      const cancel = this.#clock.after(ms, end<void>(() => reject(new StartFailed(
+        `${actor} did not ${what} within ${ms} ms`, { actor, next: 'See what it waits for' },
+      ))))
+      thread.waiting.add(died)
+      if (thread.dead !== undefined) died(thread.dead)
+      work.then(end(resolve), end((error: unknown) => reject(named(error, actor, what))))
     })
-    return within(this.#clock, ms, Promise.race([work.catch(sayWhose(actor, what)), died]), () => new StartFailed(
-      `${actor} did not ${what} within ${ms} ms`, { actor, next: 'See what its start function waits for' },
-    ))
   }
 
   /** Some deaths raise no event (an endless loop; a Deno worker out of memory): a silent worker is ended. */
   watch(): void {
+    let last = this.#clock.monotonic()
     const round = (): void => {
       if (this.#closed) return
       const now = this.#clock.monotonic()
+      // While this thread itself stood still it heard nobody: that is not the silence of its workers
+      const stalledMs = Math.max(0, now - last - limits.heartbeatMs)
+      last = now
       for (const thread of this.all()) {
+        thread.lastBeat = Math.min(now, thread.lastBeat + stalledMs)
         const silentMs = now - thread.lastBeat
         if (silentMs > limits.heartbeatSilenceMs) void this.end(thread, `no heartbeat for ${Math.round(silentMs)} ms`)
         else thread.worker.control.beat().then(() => { thread.lastBeat = this.#clock.monotonic() }, () => {})
       }
       this.#clock.after(limits.heartbeatMs, round)
     }
-    for (const thread of this.all()) thread.lastBeat = this.#clock.monotonic()
+    for (const thread of this.all()) thread.lastBeat = last
     this.#clock.after(limits.heartbeatMs, round)
   }
 }
 
 /** What an actor throws as it starts tells its own trouble; a person has to know whose. */
-const sayWhose = (actor: string, what: string) => (error: unknown): never => {
-  if (!(error instanceof ZonewrightError)) throw error
+function named(error: unknown, actor: string, what: string): unknown {
+  if (!(error instanceof ZonewrightError)) return error
   const { code, message, details, stack } = error
-  const named = fromWire({ code, message: `${actor} did not ${what}: ${message}`, details: { ...details, actor } })
-  if (stack !== undefined) named.stack = stack
-  throw named
+  const whose = fromWire({ code, message: `${actor} did not ${what}: ${message}`, details: { ...details, actor } })
+  if (stack !== undefined) whose.stack = stack
+  return whose
 }

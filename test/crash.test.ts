@@ -20,21 +20,30 @@ const BOOT_MS_MAX = 30_000
 /** From here on the store holds `boot/config`. */
 const FIRST_WRITE = 4
 
-interface Point {
-  readonly name: string
-  /** The killed boot had made the first write, surely or surely not; undefined where it may have. */
-  readonly booted?: boolean
+/** One folder: boots that are killed, each at one of these points in turn, and then one that is not. */
+interface Chain {
+  readonly kills: readonly string[]
+  /** The killed boots had made the first write. */
+  readonly booted: boolean
 }
 
 const numbers = bootSequence.steps.map(({ number }) => number)
-const atSteps: readonly Point[] = numbers.map((number) => ({ name: `step ${number}`, booted: number >= FIRST_WRITE }))
-/** Between the steps: operations of `up` on files of the folder, and what the vault says. */
-const between: readonly Point[] = [
-  'after lock', 'after owner.key', 'after device.key', 'after unseal.key', 'before identity.json', 'after identity.json',
-  'after stores', 'log Vault initialised', 'before recovery-shares', 'before recovery-shares/share-1.txt',
-  'before recovery-shares/share-4.txt', 'after recovery-shares/share-5.txt',
-].map((name) => ({ name, booted: false }))
-const afterwards: readonly Point[] = ['before booted.json', 'after booted.json'].map((name) => ({ name, booted: true }))
+const everyStep: Chain = { kills: numbers.map((number) => `step ${number}`), booted: true }
+/** Where most is at stake: around the one transaction, and with sessions half made. */
+const stepsAlone: readonly Chain[] = [3, FIRST_WRITE, 5, 11].map((number) => (
+  { kills: [`step ${number}`], booted: number >= FIRST_WRITE }
+))
+/** Operations of `up` on files of the folder, and what the vault says. */
+const stepZero: Chain = {
+  kills: [
+    'after lock', 'after owner.key', 'after device.key', 'after unseal.key', 'before identity.json', 'after identity.json', 'after stores',
+  ],
+  booted: false,
+}
+const shares: readonly Chain[] = [
+  'log Vault initialised', 'before recovery-shares/share-1.txt', 'before recovery-shares/share-4.txt', 'after recovery-shares/share-5.txt',
+].map((point) => ({ kills: [point], booted: false }))
+const marker: Chain = { kills: ['before booted.json', 'after booted.json'], booted: true }
 
 const everyTime = bootSequence.steps.filter(({ firstBootOnly }) => !firstBootOnly)
 const stepNames = (secondBoot: boolean): string[] => (secondBoot ? everyTime : bootSequence.steps)
@@ -43,48 +52,58 @@ const stepNames = (secondBoot: boolean): string[] => (secondBoot ? everyTime : b
 const kidOf = async (path: string): Promise<string> =>
   calculateJwkThumbprint(createPublicKey(await readFile(path, 'utf8')).export({ format: 'jwk' }) as JWK)
 
-/** One zone, killed and booted again. @returns what is wrong with it, in one line a fault */
-async function crashAndBoot({ name, booted }: Point): Promise<string[]> {
+/** @returns what is wrong in the end, in one line a fault */
+async function crashAndBoot({ kills, booted }: Chain): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'zonewright-crash-'))
   const faults: string[] = []
   const expect = (what: string, found: unknown, expected: unknown): void => {
     const [left, right] = [JSON.stringify(found), JSON.stringify(expected)]
-    if (left !== right) faults.push(`killed at "${name}": ${what}: ${left}, expected: ${right}`)
+    if (left !== right) faults.push(`killed at ${kills.join(', ')}: ${what}: ${left}, expected: ${right}`)
   }
   try {
-    const killed = await runChild([CHILD, folder, name], { msMax: BOOT_MS_MAX })
-    expect('how it was killed', [killed.signal, killed.late, killed.noise], ['SIGKILL', false, ''])
-    const sids = [...new Set(killed.lines.flatMap(({ sid }) => (sid === undefined ? [] : [String(sid)])))]
-    const again = await runChild([CHILD, folder, '', ...sids], { msMax: BOOT_MS_MAX })
-    expect('how it ended', [again.code, again.late, again.noise], [0, false, ''])
+    const told = new Set<string>()
+    for (const point of kills) {
+      const killed = await runChild([CHILD, folder, point], { msMax: BOOT_MS_MAX })
+      expect(`how it ended at ${point}`, [killed.signal, killed.late, killed.noise], ['SIGKILL', false, ''])
+      for (const { sid } of killed.lines) if (sid !== undefined) told.add(String(sid))
+    }
+    const again = await runChild([CHILD, folder, '', ...told], { msMax: BOOT_MS_MAX })
+    expect('how the last boot ended', [again.code, again.late, again.noise], [0, false, ''])
     const report = again.lines.find((line) => 'report' in line)?.['report'] as Report | undefined
-    if (!report) return [...faults, `killed at "${name}": it does not boot again`]
-    if (booted !== undefined) expect('secondBoot', report.secondBoot, booted)
-    expect('steps', [...report.steps].sort(), stepNames(report.secondBoot))
-    expect('the zone', [report.boot.zone, report.boot.verifyHub.length, report.revision], ['zone.local', 1, 1])
-    const [hubKid, ownerKid, deviceKid] = await Promise.all([
-      calculateJwkThumbprint(report.boot.verifyHub[0] as JWK), kidOf(join(folder, 'owner.key')), kidOf(join(folder, 'device.key')),
-    ])
-    expect('trust', report.trust.map(({ kid, reason }) => `${reason} ${kid}`).sort(), [
-      `boot-config.root ${ownerKid}`, `boot-config.verify-hub ${hubKid}`, `env ${deviceKid}`,
-    ])
-    expect('sessions from before', [...report.alive].sort(), [...sids].sort())
-    expect('healthz', report.healthz, 200)
-    const lost = report.warnings.filter((text) => text.includes('recovery shares')).length
-    expect('recovery shares, or a warning', [report.shares === 5, lost > 0], [lost === 0, lost > 0])
-    expect('files left', (await readdir(folder)).sort(), [
-      'booted.json', 'device.key', 'identity.json', 'owner.key', 'recovery-shares', 'stores', 'unseal.key',
-    ])
+    if (!report) return [...faults, 'it does not boot again']
+    expect('secondBoot', report.secondBoot, booted)
+    expect('sessions from before', [...report.alive].sort(), [...told].sort())
+    await checkReport(report, folder, expect)
   } finally {
     await rm(folder, { recursive: true })
   }
   return faults
 }
 
-const killTest = (title: string, points: readonly Point[]): void => test(title, async () => {
+async function checkReport(
+  report: Report, folder: string, expect: (what: string, found: unknown, expected: unknown) => void,
+): Promise<void> {
+  expect('steps', [...report.steps].sort(), stepNames(report.secondBoot))
+  expect('the zone', [report.boot.zone, report.boot.verifyHub.length, report.revision], ['zone.local', 1, 1])
+  const [hubKid, ownerKid, deviceKid] = await Promise.all([
+    calculateJwkThumbprint(report.boot.verifyHub[0] as JWK), kidOf(join(folder, 'owner.key')), kidOf(join(folder, 'device.key')),
+  ])
+  expect('trust', report.trust.map(({ kid, reason }) => `${reason} ${kid}`).sort(), [
+    `boot-config.root ${ownerKid}`, `boot-config.verify-hub ${hubKid}`, `env ${deviceKid}`,
+  ])
+  expect('healthz', report.healthz, 200)
+  const lost = report.warnings.some((text) => text.includes('recovery shares'))
+  expect('all recovery shares, or else a warning', report.shares === 5, !lost)
+  const names = await readdir(folder)
+  expect('files beside the shares', names.filter((name) => name !== 'recovery-shares').sort(), [
+    'booted.json', 'device.key', 'identity.json', 'owner.key', 'stores', 'unseal.key',
+  ])
+}
+
+const killTest = (title: string, chains: readonly Chain[]): void => test(title, async () => {
   const faults: string[] = []
-  assert.ok(points.length > 0)
-  await twoAtATime(points, async (point) => void faults.push(...await crashAndBoot(point)))
+  assert.ok(chains.length > 0)
+  await twoAtATime(chains, async (chain) => void faults.push(...await crashAndBoot(chain)))
   assert.equal(faults, [])
 })
 
@@ -155,9 +174,9 @@ function defineTests(): void {
       assert.ok(second > 0 && second < RANDOM_KILLS, `some were killed before the first write, some after: ${second}`)
     })
   }
-  killTest('killed at each documented step, it boots again', atSteps)
-  killTest('killed between the steps, it boots again', between)
-  killTest('killed before or after it marks the host as booted, it boots again', afterwards)
+  killTest('killed at each documented step in turn, each boot comes further, and the last is whole', [everyStep, ...stepsAlone])
+  killTest('killed after each file of step 0, and around the booted marker, it boots again', [stepZero, marker])
+  killTest('killed before it has written all recovery shares, it boots again and does not hide that they are lost', shares)
   test.run()
 }
 

@@ -1,5 +1,6 @@
 import { InvalidArgument } from '../../runtime/errors.ts'
 import type { Principal } from '../../runtime/actor.ts'
+import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } from '../../runtime/trust/denial.ts'
 import {
   appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
@@ -62,13 +63,20 @@ export function createAccess(): Access {
     },
     decide(speaker, operation, path) {
       if (speaker.root) return allowed('root: signed by the owner key')
+      let grants = granted.get(speaker)
+      if (!grants) granted.set(speaker, grants = grantsOf(speaker, added))
+      const known = grants.allowed[operation]
+      const before = known.get(path)
+      if (before) return before
       const segments = path.split('/')
       if (path === '' || anyMatches(operation === 'read' ? onlyRootReads : onlyRootWrites, segments)) {
         return denied('rbac', 'rbac/root-only', `${speaker.sub} by ${speaker.appid}: ${operation} ${path}`)
       }
-      let grants = granted.get(speaker)
-      if (!grants) granted.set(speaker, grants = grantsOf(speaker, added))
-      return judge(speaker, grants, operation, segments)
+      const decision = judge(speaker, grants, operation, segments)
+      if (!decision.allowed) return decision
+      if (known.size >= limits.accessDecisions) known.delete(known.keys().next().value!)
+      known.set(path, decision)
+      return decision
     },
   }
 }
@@ -78,6 +86,8 @@ interface Grants {
   readonly subject: readonly Permission[]
   /** What the subject may do beside that by sudo. */
   readonly sudo: readonly Permission[]
+  /** By path. They hold as long as the grants do: until the next policy. */
+  readonly allowed: Readonly<Record<Operation, Map<string, Decision>>>
 }
 
 /** Seed: sudo, "first as the ordinary user, and only if that fails as su_alice". */
@@ -91,6 +101,7 @@ function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Gr
     app: permissionsOf(appBase, added, [...namesOf(appid, added), ...(appBase.groups.get(appid) ?? [])]),
     subject: permissionsOf(subjectBase, added, [type, ...given]),
     sudo: sudo ? permissionsOf(subjectBase, added, namesOf(SUDO_PREFIX + sub, added)) : [],
+    allowed: { read: new Map(), write: new Map() },
   }
 }
 

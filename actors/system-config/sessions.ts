@@ -107,7 +107,8 @@ async function verify(
     })])
   }
   return {
-    speaker: { ...principal, root: rule.tokenUse === 'root' },
+    // The link may keep the verdict until then: `current` looks at every call whether trust is still the same
+    speaker: { ...principal, root: rule.tokenUse === 'root', expires: claims.exp * 1000 },
     use: rule.tokenUse, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp, generation, link,
   }
 }

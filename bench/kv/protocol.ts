@@ -5,18 +5,19 @@ import { call, integer, minValue, number, object, picklist, pipe, protocol, stri
 export const Bare = protocol('bare', { get: SystemConfig.methods.get })
 
 const count = pipe(number(), integer(), minValue(0))
-const micros = number()
+const ms = number()
+/** What the calls speak for. */
+const token = string()
+/** Microseconds per call, key or event. */
+const Micros = object({ micros: number() })
 
-/** Calls system-config and the bare actor by the token that it is given. */
 export const KvDriver = protocol('kv-driver', {
   /** Writes as many keys into the folder; answers with the revision before the first. */
-  write: call(object({ folder: string(), keys: count, token: string() }), object({ revision: count })),
+  write: call(object({ folder: string(), keys: count, token }), object({ revision: count })),
   /** Keeps `inFlight` calls under way for `ms`. */
-  get: call(object({ of: picklist(['bare', 'kv']), inFlight: count, ms: number(), token: string() }), object({ microsPerCall: micros })),
+  get: call(object({ of: picklist(['bare', 'kv']), inFlight: count, ms, token }), Micros),
   /** Lists the folder again and again for `ms`. */
-  list: call(object({ folder: string(), keys: count, ms: number(), token: string() }), object({ microsPerKey: micros })),
-  /** Watches the folder from `after`, as often as `ms` allows, each time until all its keys have come. */
-  watch: call(
-    object({ folder: string(), keys: count, after: count, ms: number(), token: string() }), object({ microsPerEvent: micros }),
-  ),
+  list: call(object({ folder: string(), keys: count, ms, token }), Micros),
+  /** Watches the folder from `after`, each time until all its keys have come, again and again for `ms`. */
+  watch: call(object({ folder: string(), keys: count, after: count, ms, token }), Micros),
 })

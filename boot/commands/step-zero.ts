@@ -32,7 +32,7 @@ function identity({ zone, created }: Identity, files: Files, hasPassphrase: bool
 }
 
 const made = (hasPassphrase: boolean): readonly string[] => pairs([
-  [file.ownerKey, `the owner key, ${hasPassphrase ? 'encrypted by your passphrase' : 'open: --owner-passphrase-file encrypts it'};`],
+  [file.ownerKey, `the owner key, ${hasPassphrase ? 'encrypted' : 'open: --owner-passphrase-file encrypts it'};`],
   ['', 'it will not be loaded again unless you ask: keep a copy elsewhere'],
   [file.deviceKey, 'says who this host is: the only key that the boot starts from'],
   [file.unsealKey, 'opens the vault at each start'],

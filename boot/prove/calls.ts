@@ -78,9 +78,10 @@ export const callAttacks: readonly Attempt[] = [
     const call = [CALL, 2, index('get'), NEVER, 1, { key: kv.bootConfig }]
     return [[BIND, 1, token], call, call]
   }),
-  speak('A caller sends an answer', malformed, () => [[RESULT, 1, {}]]),
-  speak('A token longer than any that exists', malformed, () => [[BIND, 1, 'x'.repeat(limits.token + 1)]]),
-  speak('A token is bound beyond the last slot', malformed, (_, token) => [[BIND, limits.boundTokens + 1, token]]),
+  speak('A caller sends an answer', malformed, (index, token) => [[RESULT, 1, {}], ...read(index, token)]),
+  speak('A token longer than any that exists', malformed, (index) => read(index, 'x'.repeat(limits.token + 1))),
+  speak('A token is bound beyond the last slot', malformed, (index, token) =>
+    [[BIND, limits.boundTokens + 1, token], ...read(index, token)]),
   withArguments('A number where text is asked for', 'InvalidArgument', (client, settings) =>
     client.get({ key: 7 } as never, settings)),
   withArguments('An argument that the method does not have', 'InvalidArgument', (client, settings) =>

@@ -1,5 +1,6 @@
-import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { kv } from '../../actors/records.ts'
+import { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import type { Frame } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { Attempt } from './judge.ts'
@@ -90,6 +91,22 @@ const withoutSignature = (frame: Frame): Frame => edited(frame, (text) => {
 const signedWrite = ({ client, token }: Wire, value: string): Promise<unknown> =>
   client.execTx({ actions: { [scratchKey]: { action: 'update', value } } }, { token })
 
+const withOneBitChanged = (frame: Frame, at: number): Frame => edited(frame, (text) =>
+  text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1))
+
+/** The same on a link of suite `sealed`, which verify-hub asks for. */
+const onSealed = (
+  name: string, reason: string, attack: (wire: { tap: Tap; ask: () => Promise<unknown> }) => Promise<unknown>,
+): Attempt => ({
+  name, group: 'frames', expected: { code: 'FrameRejected', reason },
+  async prepare(scene) {
+    const { client, tap } = await scene.connect(VerifyHub)
+    const ask = (): Promise<unknown> => client.verifySession({ sid: 'prove' })
+    await ask()
+    return () => attack({ tap, ask })
+  },
+})
+
 export const frameAttacks: readonly Attempt[] = [
   onFrames('A call is changed on its way', 'forged', ({ tap, write }) => () => {
     tap.alter = (frame) => [swapped(frame, 'genuine', 'altered')]
@@ -133,11 +150,26 @@ export const frameAttacks: readonly Attempt[] = [
     return signedWrite(wire, 'unsigned')
   }),
   onFrames('The signature of a frame is another', 'signature', (wire) => () => {
-    wire.tap.alter = (frame) => [edited(frame, (text) => {
-      const last = text.charCodeAt(bodyAt + frameLayout.signature - 1)
-      const at = bodyAt + frameLayout.signature - 1
-      return text.slice(0, at) + String.fromCharCode(last ^ 1) + text.slice(at + 1)
-    })]
+    wire.tap.alter = (frame) => [withOneBitChanged(frame, bodyAt)]
     return signedWrite(wire, 'signed by nobody')
+  }),
+  onSealed('A bit of an encrypted frame is changed', 'forged', ({ tap, ask }) => {
+    tap.alter = (frame) => [withOneBitChanged(frame, frameLayout.header)]
+    return ask()
+  }),
+  onSealed('The number of an encrypted frame is changed', 'forged', ({ tap, ask }) => {
+    tap.alter = (frame) => [withOneBitChanged(frame, frameLayout.header - 1)]
+    return ask()
+  }),
+  onSealed('An encrypted frame is sent again', 'replayed', ({ tap, ask }) => {
+    tap.inject(tap.sent.at(-1)!)
+    return ask()
+  }),
+  onSealed('An encrypted frame is dropped', 'reordered', async ({ tap, ask }) => {
+    const dropped = intercepted(tap)
+    ask().catch(() => {})
+    await dropped
+    tap.alter = (frame) => [frame]
+    return ask()
   }),
 ]

@@ -82,6 +82,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   readonly #waiting = new Set<Pending>()
   #slots = new TokenSlots()
   #link: Link | undefined
+  /** Of this link: deadlines are sent relative to it. */
+  #epoch = 0
   #greeted = false
   #closed: ZonewrightError | undefined
   #lastId = 0
@@ -116,7 +118,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     this.#link = link
     this.#greeted = false
     this.#slots = new TokenSlots()
-    link.send([HELLO, this.#plan.protocol, this.#plan.methodsHash])
+    this.#epoch = Math.floor(this.#clock.now())
+    link.send([HELLO, this.#plan.protocol, this.#plan.methodsHash, this.#epoch])
     link.receive((message) => this.#receive(link, message), (error) => {
       if (this.#link === link) this.#lose(error)
       onClose?.(error)
@@ -179,8 +182,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     const slot = this.#bind(link, settings?.token ?? scope?.token)
     const deadline = Math.min(asked, scope?.deadline ?? NEVER)
     const message = scope === undefined
-      ? [SEND, ++this.#lastId, plan.index, deadline, slot, args]
-      : [SEND, ++this.#lastId, plan.index, deadline, slot, args, scope.traceId, scope.spanId]
+      ? [SEND, ++this.#lastId, plan.index, deadline - this.#epoch, slot, args]
+      : [SEND, ++this.#lastId, plan.index, deadline - this.#epoch, slot, args, scope.traceId, scope.spanId]
     if (slot < 0 || link.send(message, plan.signed)) this.deadLetters++
   }
 
@@ -209,9 +212,10 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     const id = pending.id = ++this.#lastId
     this.#sent.add(pending)
     if (pending.kind === OPEN) this.#streams++
+    const deadline = pending.deadline - this.#epoch
     const refused = link.send(scope === undefined
-      ? [pending.kind, id, plan.index, pending.deadline, slot, pending.args]
-      : [pending.kind, id, plan.index, pending.deadline, slot, pending.args, scope.traceId, scope.spanId], plan.signed)
+      ? [pending.kind, id, plan.index, deadline, slot, pending.args]
+      : [pending.kind, id, plan.index, deadline, slot, pending.args, scope.traceId, scope.spanId], plan.signed)
     if (refused === undefined) return
     this.#forget(pending)
     this.#fail(pending, refused)

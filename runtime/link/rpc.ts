@@ -5,8 +5,9 @@ import { toBase64url } from '../trust/base64url.ts'
 
 /**
  * What the two ends of a link say. The initiator calls, the responder serves. `method` is the place of the method in
- * its protocol, which both ends have compared before; `deadline` is epoch milliseconds; `slot` is 0 or names a bound
- * token. Ids only grow. A call made while another is served carries that one's trace.
+ * its protocol, which both ends have compared before; `deadline` is in milliseconds after the `epoch` of the caller's
+ * greeting, a small number because small ones are quick to write and read; `slot` is 0 or names a bound token. Ids only
+ * grow. A call made while another is served carries that one's trace.
  */
 export const HELLO = 0
 export const CALL = 1
@@ -25,7 +26,8 @@ type Request<Kind extends number> =
   | readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown, traceId: string, spanId: string]
 
 export type FromCaller =
-  | readonly [typeof HELLO, protocol: string, methodsHash: string]
+  /** `epoch` in epoch milliseconds; without it 0. */
+  | readonly [typeof HELLO, protocol: string, methodsHash: string, epoch?: number]
   | Request<typeof CALL>
   | Request<typeof SEND>
   | Request<typeof OPEN>

@@ -6,7 +6,7 @@ import { fromBase64url } from '../trust/base64url.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import { BIND, CALL, CANCEL, CREDIT, HELLO, OPEN, SEND, isCount, malformed } from './rpc.ts'
-import { ServedCall, ServedSend, ServedStream, type BoundToken, type RequestFields, type Served, type Server } from './served.ts'
+import { ServedCall, ServedSend, ServedStream, type BoundToken, type Served, type Server } from './served.ts'
 
 export interface ServedLink {
   readonly link: Link
@@ -39,6 +39,8 @@ class LinkServer implements Server {
   readonly #stopUnbinding: () => void
   /** Requests behind one whose token is being verified: they keep their order. */
   #gate: Served[] | undefined
+  /** Deadlines are relative to it. */
+  #epoch = 0
   #greeted = false
   #ended = false
   #lastId = 0
@@ -66,12 +68,14 @@ class LinkServer implements Server {
     }
   }
 
-  #greet([kind, protocol, methodsHash]: Message): void {
+  #greet([kind, protocol, methodsHash, epoch = 0]: Message): void {
     if (kind !== HELLO) throw malformed()
     const { plan } = this.service
     if (protocol !== plan.protocol || methodsHash !== plan.methodsHash) {
       return this.link.close(new HandshakeFailed(`This actor serves ${plan.protocol} in another version`, { reason: 'protocol differs' }))
     }
+    if (!isCount(epoch)) throw malformed()
+    this.#epoch = epoch
     this.#greeted = true
     this.link.send([HELLO, plan.protocol, plan.methodsHash])
   }
@@ -83,11 +87,9 @@ class LinkServer implements Server {
     if (typeof deadline !== 'number' || !isCount(slot) || slot > limits.boundTokens) throw malformed()
     if (traceId !== undefined && !(isHex(traceId, 32) && isHex(spanId, 16))) throw malformed()
     this.#lastId = id
-    const request: RequestFields = {
-      server: this, method, id, deadline, args, token: this.#tokens[slot], bound: slot !== 0, signed,
-      traceId: traceId as string | undefined, spanId: spanId as string | undefined,
-    }
-    const served = kind === CALL ? new ServedCall(request) : kind === OPEN ? new ServedStream(request) : new ServedSend(request)
+    const Kind = kind === CALL ? ServedCall : kind === OPEN ? ServedStream : ServedSend
+    const served = new Kind(this, method, id, this.#epoch + deadline, args, slot, this.#tokens[slot], signed,
+      traceId as string | undefined, spanId as string | undefined)
     const refused = this.#refusal(served)
     if (refused) return served.drop(refused)
     if (kind !== SEND) this.active.add(served)
@@ -136,7 +138,7 @@ class LinkServer implements Server {
   }
 
   #principalOf(served: Served, now: number): Principal | Promise<Principal> {
-    if (!served.bound) return this.#self
+    if (served.slot === 0) return this.#self
     const token = served.boundToken
     if (token === undefined) throw new Denied('No token is bound to this number', { reason: 'link/no-token' })
     const { index, name } = served.method.plan

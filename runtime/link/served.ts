@@ -23,23 +23,11 @@ export interface Server {
   finish(served: Served): void
 }
 
-export interface RequestFields {
-  readonly server: Server
-  readonly method: ServiceMethod
-  readonly id: number
-  readonly deadline: number
-  readonly args: unknown
-  readonly bound: boolean
-  readonly token: BoundToken | undefined
-  readonly signed: boolean
-  readonly traceId: string | undefined
-  readonly spanId: string | undefined
-}
-
 /** A request from its arrival to its answer. */
 export abstract class Served extends Scope {
   readonly method: ServiceMethod
-  readonly bound: boolean
+  /** 0 when the call brought no token. */
+  readonly slot: number
   readonly boundToken: BoundToken | undefined
   readonly signed: boolean
   protected readonly server: Server
@@ -47,14 +35,17 @@ export abstract class Served extends Scope {
   #startedMs = 0
   principal!: Principal
 
-  constructor(fields: RequestFields) {
-    super(fields.id, fields.deadline, fields.server.seed, fields.traceId, fields.spanId)
-    this.server = fields.server
-    this.method = fields.method
-    this.bound = fields.bound
-    this.boundToken = fields.token
-    this.signed = fields.signed
-    this.#args = fields.args
+  constructor(
+    server: Server, method: ServiceMethod, id: number, deadline: number, args: unknown, slot: number,
+    boundToken: BoundToken | undefined, signed: boolean, traceId: string | undefined, parentSpanId: string | undefined,
+  ) {
+    super(id, deadline, server.seed, traceId, parentSpanId)
+    this.server = server
+    this.method = method
+    this.slot = slot
+    this.boundToken = boundToken
+    this.signed = signed
+    this.#args = args
   }
 
   get peer(): Peer { return this.server.link.peer }
@@ -145,7 +136,13 @@ export class ServedCall extends Served implements Job {
       this.#succeed(outcome)
       return true
     }
-    outcome.then((value) => this.#succeed(value), (error) => this.failed(error)).then(() => this.method.lane.release())
+    outcome.then((value) => {
+      this.#succeed(value)
+      this.method.lane.release()
+    }, (error) => {
+      this.failed(error)
+      this.method.lane.release()
+    })
     return false
   }
 
@@ -177,7 +174,7 @@ export class ServedSend extends Served implements Job {
       return true
     }
     if (!isThenable(outcome)) return true
-    outcome.then(() => this.tell(''), (error) => this.#ended(error)).then(() => this.method.lane.release())
+    outcome.then(() => this.tell(''), (error) => this.#ended(error)).then(this.method.lane.release)
     return false
   }
 

@@ -79,7 +79,7 @@ async function reportOn(zone: RunningZone, folder: string, sids: readonly string
   const { keys } = await zone.get(SystemConfig).trust({})
   const known = await Promise.all(sids.map(async (sid) => ({ sid, ...await zone.get(VerifyHub).verifySession({ sid }) })))
   const { status } = await fetch(`http://127.0.0.1:${zone.address.port}/healthz`)
-  const shares = await readdir(join(folder, 'recovery-shares'))
+  const shares = await readdir(join(folder, 'recovery-shares')).catch(() => [])
   return {
     secondBoot: zone.secondBoot, steps: zone.steps().map(nameOf), boot: JSON.parse(item?.value ?? '{}') as BootConfig,
     revision: item?.revision ?? 0, trust: keys.map(({ kid, reason }) => ({ kid, reason })),

@@ -1,12 +1,13 @@
 /** The command line as a person or a script uses it: as a process of its own, in an empty folder. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { bootSequence } from '../../boot/sequences.ts'
 import { openTerminal } from '../../boot/terminal.ts'
 
 const STUBBORN = 'stubborn'
@@ -18,7 +19,8 @@ const LINE_MS = 30_000
 interface Ended { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }
 
 function start(args: readonly string[], cwd: string) {
-  const child = spawn(process.execPath, [...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+  const env = { ...process.env, NO_COLOR: '1' }
+  const child = spawn(process.execPath, [...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   let look = (): void => {}
@@ -68,20 +70,25 @@ const objectOf = ({ stdout }: Ended): Record<string, unknown> => {
   return JSON.parse(stdout) as Record<string, unknown>
 }
 
-interface StepObject { readonly number: number; readonly from: string; readonly to: string; readonly atMs: number; readonly evidence: object }
+interface Booted extends Record<string, unknown> {
+  readonly bootMs: number
+  readonly steps: readonly { number: number; from: string; to: string; atMs: number; evidence: object }[]
+  readonly selfCheck: { passed: number; failed: number }
+}
 
-test('up --once --json boots an empty folder, checks itself, stops, and prints one object that holds no secret', async () => {
+test('up --once --json boots an empty folder, checks it, stops, and prints one object without a secret', async () => {
   const first = await run('up', '--once', '--json')
   assert.is(first.exitCode, 0, first.stderr)
-  const { ready, bootMs, steps, secondBoot, selfCheck } = objectOf(first) as Record<string, unknown> & { steps: StepObject[] }
+  const { ready, bootMs, steps, secondBoot, selfCheck } = objectOf(first) as Booted
   assert.is(ready, true)
   assert.is(secondBoot, false)
-  assert.ok((bootMs as number) > 0)
-  assert.equal([...new Set(steps.map(({ number }) => number))].sort((a, b) => a - b), [...Array(15).keys()].map((i) => i + 1))
+  assert.ok(bootMs > 0)
+  const numbers = new Set(steps.map(({ number }) => number))
+  assert.equal([...numbers].sort((a, b) => a - b), bootSequence.steps.map(({ number }) => number))
   assert.ok(steps.every((step, index) => step.atMs >= (steps[index - 1]?.atMs ?? 0)))
   assert.ok(steps.every(({ from, to, evidence }) => from !== '' && to !== '' && Object.keys(evidence).length > 0))
-  assert.is((selfCheck as { failed: number }).failed, 0)
-  assert.ok((selfCheck as { passed: number }).passed > 10)
+  assert.is(selfCheck.failed, 0)
+  assert.ok(selfCheck.passed > 10)
   assert.not.match(first.stdout, /password|PRIVATE|eyJ/)
   assert.is(statSync(join(folder, '.zone/owner.key')).mode & 0o777, 0o600)
   assert.not.ok(existsSync(join(folder, '.zone/lock')))
@@ -152,7 +159,6 @@ test('the owner key is encrypted by the passphrase of a file, and the zone boots
   writeFileSync(join(folder, 'passphrase'), 'correct horse\n')
   const first = await run('up', '--once', '--json', '--owner-passphrase-file', 'passphrase')
   assert.is(first.exitCode, 0, first.stderr)
-  const { readFileSync } = await import('node:fs')
   assert.match(readFileSync(join(folder, '.zone/owner.key'), 'utf8'), /BEGIN ENCRYPTED PRIVATE KEY/)
   const second = await run('up', '--once', '--json')
   assert.is(second.exitCode, 0, second.stderr)
@@ -163,7 +169,7 @@ const usage: readonly (readonly [args: readonly string[], exitCode: number, stde
   [['prov'], 2, /^error: Unknown command 'prov'\n {2}next: +Did you mean prove\? /],
   [['up', '--onc'], 2, /^error: Unknown option '--onc'\n {2}next: +Did you mean --once\? /],
   [['up', '--port', 'x'], 2, /^error: Option '--port <number>' argument 'x' is invalid\. .*\n {2}next: /],
-  [['up', '--config', 'absent.yaml'], 3, /^error: The config file cannot be read: \S+absent\.yaml \(ENOENT\)\n {2}next: /],
+  [['up', '--config', 'no.yaml'], 3, /^error: The config file cannot be read: \S+no\.yaml \(ENOENT\)\n {2}next: /],
   [['up', '--owner-passphrase-file', '/dev/null'], 2, /^error: The passphrase file is empty: \/dev\/null\n {2}next: /],
   [['up', '--dir', '/dev/null/zone'], 4, /^error: .*\/dev\/null\/zone.*\n {2}next: /],
 ]

@@ -6,7 +6,9 @@ import { exitCodeOf, failureLines, failureOf, usageMessage } from '../../boot/co
 import { assertPassed, proofLine } from '../../boot/commands/self-check.ts'
 import { diagram } from '../../boot/diagram.ts'
 import { ConfigInvalid, exitCodes } from '../../boot/errors.ts'
-import { evidenceText, layoutOf, pairs, stepRow, styleOf, tableHead, tableRow, type StepRow } from '../../boot/render.ts'
+import {
+  evidenceText, layoutOf, pairs, stepRow, styleOf, tableHead, tableRow, type StepRow,
+} from '../../boot/render.ts'
 import { bootSequence } from '../../boot/sequences.ts'
 import { FolderInUse, PortInUse, ZonewrightError } from '../../runtime/errors.ts'
 import type { StepEvent } from '../../runtime/trace.ts'
@@ -27,8 +29,8 @@ const firstWrite = numberOf(/first write/)
 
 test('a step is shown as documented, with its evidence and the time since the start', () => {
   assert.equal(rowOf(firstWrite, { revision: 1 }), {
-    number: firstWrite, from: 'boot-scheduler', to: 'system-config', what: 'makes the first write, authenticated by that token',
-    evidence: { revision: 1 }, atMs: 12,
+    number: firstWrite, from: 'boot-scheduler', to: 'system-config',
+    what: 'makes the first write, authenticated by that token', evidence: { revision: 1 }, atMs: 12,
   })
 })
 
@@ -84,7 +86,8 @@ test('pairs are aligned', () => {
 })
 
 test('a diagram has every party once and every step in order, and nothing that mermaid would read as its own', () => {
-  const drawn = diagram('A <zone>; boots #1', [rowOf(1, { kid: 'abcdefghijkl', device: 'ood1' }), rowOf(login, { appid: 'end' })])
+  const rows = [rowOf(1, { kid: 'abcdefghijkl', device: 'ood1' }), rowOf(login, { appid: 'end' })]
+  const drawn = diagram('A <zone>; boots #1', rows)
   const lines = drawn.split('\n')
   assert.is(lines[0], 'sequenceDiagram')
   assert.is(lines[1], '  title A #60;zone#62;#59; boots #35;1')
@@ -98,14 +101,16 @@ test('a diagram has every party once and every step in order, and nothing that m
 
 test('an error says what, where and what to do next, and no stack', () => {
   const error = new ConfigInvalid('It is wrong', { path: '/zone/zone.yaml', next: 'Mend it' })
-  assert.equal(failureLines(error, plain, false), ['error: It is wrong', '  where: /zone/zone.yaml', '  next:  Mend it'])
+  const lines = ['error: It is wrong', '  where: /zone/zone.yaml', '  next:  Mend it']
+  assert.equal(failureLines(error, plain, false), lines)
   assert.equal(failureOf(error), { code: 'ConfigInvalid', message: 'It is wrong', next: 'Mend it' })
   assert.is(exitCodeOf(error), 3)
 })
 
 test('where is not said twice, and an error that says no next step gets the usual one', () => {
   const lines = failureLines(new FolderInUse('Used by process 7: /zone', { path: '/zone' }), plain, false)
-  assert.equal(lines, ['error: Used by process 7: /zone', '  next:  Stop that process, or give another folder with --dir'])
+  const next = '  next:  Stop that process, or give another folder with --dir'
+  assert.equal(lines, ['error: Used by process 7: /zone', next])
   assert.match(failureOf(new PortInUse('taken')).next ?? '', /--port/)
 })
 
@@ -129,7 +134,8 @@ test('every exit code has a meaning', () => {
 })
 
 const attack = {
-  name: 'A forged frame', group: 'frames', expected: 'denied', outcome: 'denied', code: 'FrameRejected', reason: 'forged', ok: true,
+  name: 'A forged frame', group: 'frames', expected: 'denied', outcome: 'denied',
+  code: 'FrameRejected', reason: 'forged', ok: true,
 } as const
 
 test('an attack that was refused is told with its code, and one that got in with what was expected', () => {

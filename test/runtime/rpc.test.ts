@@ -400,7 +400,7 @@ async function rawCaller(target: Awaited<ReturnType<typeof counter>>): Promise<{
   fresh.initiator.receive((message) => void messages.push(message), (error) => void (closed = error))
   fresh.initiator.send(hello!)
   await quiet()
-  assert.equal(messages.shift(), hello)
+  assert.equal(messages.shift(), hello!.slice(0, 3))
   return {
     send: (message, signed) => void fresh.initiator.send(message, signed),
     async next() {

@@ -69,6 +69,24 @@ test('a compare sees what is on its way to the disk, and its answer waits until 
   await store.close()
 })
 
+test('when one commit settles, a later write to the same key that is still on its way is not forgotten', async () => {
+  const { store, commits } = onSlowDisk()
+  const first = store.put('a', bytes('1'))
+  await turn()
+  const second = store.put('a', bytes('2'))
+  commits[0]!.finish()
+  assert.is(await first, 1)
+  const third = store.transact([{ key: 'a', modRevision: 2 }], [{ type: 'put', key: 'a', value: bytes('3') }])
+  await turn()
+  commits[1]!.finish()
+  assert.is(await second, 2)
+  await turn()
+  commits[2]!.finish()
+  assert.equal(await third, { succeeded: true, revision: 3 })
+  assert.is((await store.get('a'))!.version, 3)
+  await store.close()
+})
+
 test('a crash before a commit settles takes the writes with it; the state is what was durable', async () => {
   const { state, store, commits } = onSlowDisk()
   const kept = store.put('kept', bytes('1'))
@@ -120,6 +138,31 @@ test('leases are bounded: one more is Overloaded, and ending one makes room', as
   await leases[0]!.revoke()
   await store.grant(60_000)
   assert.is(new Set(leases.map(({ id }) => id)).size, limits.leases)
+  await store.close()
+})
+
+test('a lease is over when its time is, even where its timer is late; a renewal moves the timer', async () => {
+  let now = 0
+  const timers: { at: number; task: () => void }[] = []
+  const byHand: Clock = { ...clock, monotonic: () => now, after: (delayMs, task) => {
+    timers.push({ at: now + delayMs, task })
+    return () => {}
+  } }
+  const store = createMemoryStore({ clock: byHand, random })
+  const lease = await store.grant(100)
+  await store.put('a', bytes('1'), { lease: lease.id })
+  now = 99
+  await lease.keepAlive()
+  now = 100
+  timers.shift()!.task()
+  await turn()
+  assert.is(text((await store.get('a'))?.value), '1')
+  assert.is(timers[0]!.at, 199)
+  now = 199
+  await rejects(lease.keepAlive(), 'LeaseExpired')
+  timers.shift()!.task()
+  await turn()
+  assert.is(await store.get('a'), undefined)
   await store.close()
 })
 

@@ -8,7 +8,7 @@ import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { openEmbeddedStore } from '../../runtime/store/embedded.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { plainErrors } from '../compliance/store/checks.ts'
-import { startStoreProcess } from './store-process.ts'
+import { killAll, startStoreProcess } from './store-process.ts'
 
 const rounds = 12
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -71,6 +71,7 @@ test('killed at any moment, a store has all it acknowledged and no half transact
       await store.close()
     }
   } finally {
+    await killAll()
     await rm(folder, { recursive: true })
   }
   assert.ok(total > 500, `the children wrote enough to be a test: ${total}`)

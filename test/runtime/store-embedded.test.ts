@@ -11,7 +11,7 @@ import { systemClock as clock } from '../../runtime/platform/clock.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { openEmbeddedStore } from '../../runtime/store/embedded.ts'
 import { bytes, plainErrors, rejects, text, until } from '../compliance/store/checks.ts'
-import { childProgram, startStoreProcess } from './store-process.ts'
+import { childProgram, killAll, startStoreProcess } from './store-process.ts'
 
 const open = (folder: string) => openEmbeddedStore(folder, { clock, random })
 
@@ -23,6 +23,7 @@ const inFolder = (title: string, body: (folder: string) => Promise<void>): void 
       await plainErrors(() => body(folder))
     } finally {
       clearInterval(alive)
+      await killAll()
       await rm(folder, { recursive: true, force: true })
     }
   })

@@ -14,6 +14,11 @@ export interface StoreProcess {
   kill(): Promise<void>
 }
 
+const running = new Set<StoreProcess>()
+
+/** Where a test failed before it could. */
+export const killAll = async (): Promise<void> => void await Promise.all([...running].map((child) => child.kill()))
+
 /** Runs the child program on this runtime. */
 export function startStoreProcess(task: 'hold' | 'write', folder: string): StoreProcess {
   const runtime = 'Deno' in globalThis ? ['run', '-A'] : []
@@ -32,13 +37,16 @@ export function startStoreProcess(task: 'hold' | 'write', folder: string): Store
   })
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
   void closed.then(() => begin('ended without a line'))
-  return {
+  const self: StoreProcess = {
     pid: child.pid as number,
     lines,
     started,
     async kill() {
       child.kill('SIGKILL')
       await closed
+      running.delete(self)
     },
   }
+  running.add(self)
+  return self
 }

@@ -1,0 +1,307 @@
+import { RestartLimit, StartFailed } from './errors.ts'
+import { SUPERVISOR, type Introducer, type Side } from './introduce.ts'
+import { limits } from './limits.ts'
+import { RestartBudget } from './restart.ts'
+import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import type { Thread, Threads } from './threads.ts'
+import type { ActorEvent } from './trace.ts'
+import { deferred, pause, type Deferred } from './within.ts'
+import type { Given } from './worker.ts'
+
+/** What the actors of one host share. */
+export interface Surroundings {
+  readonly options: SupervisorOptions
+  readonly threads: Threads
+  readonly introducer: Introducer
+  /** @throws StartFailed where there is no such actor */
+  life(name: string): Life
+  /** Those that need it themselves. */
+  dependents(name: string): readonly Life[]
+}
+
+/** Somebody wants the actor to serve. */
+interface Wish {
+  readonly given: Given
+  readonly withdrawn: AbortController
+  /** Settles when it serves, or is given up; another one once that incarnation has ended. */
+  serving: Deferred<void>
+}
+
+type Cause = 'died' | 'a need died' | 'stop' | 'failed'
+
+/** One attempt to serve, from its start to its end. */
+interface Attempt {
+  /** Its links were made: it must go when one of its needs goes. */
+  linked: boolean
+  served: boolean
+  cause: Cause | undefined
+  readonly over: Deferred<void>
+}
+
+/**
+ * One actor of this host, through all its incarnations. Only `#live` starts and stops it, one step after another, so
+ * two of these never overlap; what happens to it meanwhile only ends the attempt that is under way.
+ */
+export class Life {
+  readonly name: string
+  readonly spec: ActorSpec
+  state: ActorEvent['state'] = 'stopped'
+  reason = 'not started'
+  incarnation = 0
+  needs: readonly string[] = []
+  thread: Thread | undefined
+  readonly #in: Surroundings
+  readonly #budget: RestartBudget
+  #wish: Wish | undefined
+  #attempt: Attempt | undefined
+  #loading: Promise<void> | undefined
+  #living: Promise<void> = Promise.resolve()
+  /** Settles when the attempt that ends now is put away. */
+  #ending: Deferred<void> | undefined
+  #failure: Error | undefined
+
+  constructor(spec: ActorSpec, surroundings: Surroundings) {
+    this.name = spec.protocol.name
+    this.spec = spec
+    this.#in = surroundings
+    this.#budget = new RestartBudget(surroundings.options.platform.random.fork(`restart ${this.name}`))
+  }
+
+  get wanted(): boolean {
+    return this.#wish !== undefined
+  }
+
+  /** Settles when it serves; one that is wanted already is only waited for. @throws what it failed with */
+  start(given: Partial<Given>): Promise<void> {
+    if (this.#wish) return this.#wish.serving.promise
+    const { env, secrets } = this.spec
+    const wish: Wish = {
+      given: { env: { ...env, ...given.env }, secrets: { ...secrets, ...given.secrets } },
+      withdrawn: new AbortController(), serving: deferred(),
+    }
+    this.#wish = wish
+    this.#living = this.#living.then(() => this.#live(wish))
+    return wish.serving.promise
+  }
+
+  /** Settles when it is down. What needs it must be told to stop as well, and is waited for. */
+  stop(reason: string): Promise<void> {
+    const wish = this.#wish
+    this.#wish = undefined
+    wish?.serving.reject(new StartFailed(`${this.name} was stopped: ${reason}`, { actor: this.name }))
+    wish?.withdrawn.abort()
+    if (this.#attempt) this.#end('stop', reason)
+    else if (wish) this.reason = reason
+    return this.#living
+  }
+
+  /** Its thread has ended. True when that ended an incarnation which others may be linked to. */
+  lost(thread: Thread, reason: string): boolean {
+    if (this.thread !== thread) return false
+    if (this.#attempt) return this.#end('died', reason)
+    this.thread = this.#loading = undefined
+    return false
+  }
+
+  /** Something that it needs has ended. */
+  lostNeed(): void {
+    if (this.#attempt?.linked) this.#end('a need died', 'an actor that it needs died')
+  }
+
+  /** Loads a new incarnation; one that is on its way or not yet run is used. @throws StartFailed */
+  load(): Promise<void> {
+    this.#loading ??= this.#load()
+    return this.#loading
+  }
+
+  /** Hands over one end of a channel; settles when the link is up, and fails when it does not come up. */
+  async tell({ introduction, end }: Side): Promise<void> {
+    const { thread, name } = this
+    if (!thread) throw new StartFailed(`The actor does not run: ${name}`, { actor: name })
+    await this.#in.threads.whileAlive(thread, name, 'link', thread.worker.control.introduce(name, introduction, end))
+  }
+
+  /** The supervisor's own link to it: made when a client is first asked for, and by each incarnation that serves. */
+  linkOwn(): void {
+    const { introducer } = this.#in
+    if (this.state !== 'serving' || !introducer.hasClient(this.name)) return
+    const { incarnation } = this
+    const { forCaller, forCallee } = introducer.pair(SUPERVISOR, this.name, this.spec.minimum)
+    // A link that does not come up fails at both ends, and is reported once
+    this.tell(forCallee).catch(() => {})
+    introducer.connect(forCaller).catch((error: Error) => {
+      if (this.state === 'serving' && this.incarnation === incarnation) this.#warn(`The supervisor has no link to it: ${error.message}`)
+    })
+  }
+
+  /** Ends the attempt that is under way; true when it served. */
+  #end(cause: Cause, reason: string): boolean {
+    const attempt = this.#attempt
+    if (!attempt || attempt.cause) return false
+    attempt.cause = cause
+    attempt.over.resolve()
+    this.#ending = deferred()
+    if (attempt.served && this.#wish) this.#wish.serving = deferred()
+    // From now on calls to it wait for the next incarnation
+    if (cause !== 'stop') this.#in.introducer.gone(this.name)
+    if (cause !== 'died') this.#set('stopping', reason)
+    else if (attempt.served) this.#set('died', reason)
+    return attempt.served
+  }
+
+  /** From the wish that it serves until that is withdrawn, or cannot be fulfilled. */
+  async #live(wish: Wish): Promise<void> {
+    let hasServed = false
+    let waitMs: number | undefined
+    while (this.#wish === wish) {
+      if (waitMs !== undefined) {
+        this.#set('restarting', this.reason)
+        await pause(this.#in.options.platform.clock, waitMs, wish.withdrawn.signal)
+        if (this.#wish !== wish) break
+      }
+      const attempt: Attempt = this.#attempt = { linked: false, served: false, cause: undefined, over: deferred() }
+      const error = await this.#serve(wish, attempt)
+      hasServed ||= attempt.served
+      await this.#putAway(attempt)
+      if (this.#wish !== wish) break
+      if (error) this.reason = error.message
+      if (attempt.cause === 'a need died') waitMs = 0
+      else if (!hasServed || error instanceof RestartLimit) return this.#giveUp(wish, error ?? new StartFailed(this.reason))
+      else waitMs = this.#budget.next(this.#in.options.platform.clock.monotonic())
+      if (waitMs === undefined) return this.#giveUp(wish, this.#diedTooOften())
+    }
+    this.#set('stopped', this.reason)
+  }
+
+  /** Settles when the attempt is over, with the error if it did not come to serve. */
+  async #serve(wish: Wish, attempt: Attempt): Promise<Error | undefined> {
+    try {
+      await this.#bringUp(wish, attempt)
+      if (attempt.cause) return undefined
+      attempt.served = true
+      this.#set('serving', '')
+      wish.serving.resolve()
+      this.linkOwn()
+      await attempt.over.promise
+      return undefined
+    } catch (error) {
+      attempt.cause ??= 'failed'
+      return error instanceof Error ? error : new StartFailed(String(error))
+    }
+  }
+
+  async #bringUp(wish: Wish, attempt: Attempt): Promise<void> {
+    const stopped = attempt.over.promise.then((): never => {
+      throw new StartFailed(`${this.name} ended as it started: ${this.reason}`)
+    })
+    const unlessOver = <T>(work: Promise<T>): Promise<T> => Promise.race([stopped, work])
+    this.#set('starting', '')
+    await unlessOver(this.load())
+    // One that served when this began to wait may have died meanwhile
+    for (let waited = this.#absentNeeds(); waited.length > 0; waited = this.#absentNeeds()) {
+      await unlessOver(Promise.all(waited.map((need) => need.#servesFor(this.name))))
+    }
+    const { thread, name } = this
+    if (!thread || thread.dead !== undefined) throw new StartFailed(`The worker of ${name} died: ${thread?.dead ?? 'not loaded'}`)
+    attempt.linked = true
+    const sides = this.needs.map((need) => this.#introduceTo(need))
+    await unlessOver(this.#in.threads.whileAlive(thread, name, 'start', thread.worker.control.run(
+      name, wish.given, sides.map(({ introduction }) => introduction), sides.map(({ end }) => end),
+    )))
+  }
+
+  #isOffered(need: string): boolean {
+    return need === this.#in.options.offers?.protocol.name
+  }
+
+  #absentNeeds(): readonly Life[] {
+    return this.needs.filter((need) => !this.#isOffered(need)).map((need) => this.#in.life(need)).filter(({ state }) => state !== 'serving')
+  }
+
+  async #servesFor(dependent: string): Promise<void> {
+    if (this.#wish) return this.#wish.serving.promise
+    if (this.state === 'failed' && this.#failure) throw this.#failure
+    throw new StartFailed(`${dependent} needs an actor that does not serve: ${this.name} (${this.state})`, { actor: dependent, needs: this.name })
+  }
+
+  /** Tells the callee to expect this actor, and gives this actor's side. */
+  #introduceTo(need: string): Side {
+    const { introducer } = this.#in
+    if (this.#isOffered(need)) return introducer.offer(this.name)
+    const callee = this.#in.life(need)
+    const { forCaller, forCallee } = introducer.pair(this.name, need, callee.spec.minimum)
+    // A link that does not come up fails at this end as well, and here it is reported
+    callee.tell(forCallee).catch(() => {})
+    return forCaller
+  }
+
+  async #load(): Promise<void> {
+    const { introducer, threads, options: { zone, host, devices, stores, kernelActors, spans } } = this.#in
+    const { name, spec: { runtimeType, module } } = this
+    const incarnation = this.incarnation = introducer.nextIncarnation(name)
+    const thread = this.thread = threads.of(this.spec)
+    thread.actors.add(name)
+    const loaded = await threads.whileAlive(thread, name, 'load', thread.worker.control.load({
+      zone, host, actor: name, runtimeType, incarnation, module: module.href, devices, kernelActors,
+      spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
+    }))
+    this.needs = loaded.needs
+    introducer.register({ actor: name, runtimeType, incarnation, key: loaded.linkKey })
+  }
+
+  /** Nothing of the attempt is left: neither in its worker nor on links. */
+  async #putAway(attempt: Attempt): Promise<void> {
+    const { thread, name } = this
+    if (attempt.cause === 'stop' || attempt.cause === 'a need died') {
+      // What needs it stops before it
+      await Promise.all(this.#in.dependents(name).map((dependent) => dependent.#ending?.promise))
+    }
+    if (thread) await this.#leave(thread, attempt.served)
+    this.thread = this.#loading = this.#attempt = undefined
+    this.#in.introducer.gone(name)
+    this.#ending?.resolve()
+    this.#ending = undefined
+  }
+
+  /** Stops the actor in its worker, and the worker when it was the last one there, or does not stop. */
+  async #leave(thread: Thread, served: boolean): Promise<void> {
+    const { threads } = this.#in
+    const { name } = this
+    let hangs = false
+    // What never served has nobody to be polite to, and goes with its worker
+    if (thread.dead === undefined && (served || thread.actors.size > 1)) {
+      const stopping = thread.worker.control.stop(name, served ? limits.stopMs : 0)
+      await threads.whileAlive(thread, name, 'stop', stopping, limits.stopMs * 2).catch((error: Error) => {
+        hangs = true
+        this.#warn(error.message)
+      })
+    }
+    thread.actors.delete(name)
+    if (thread.dead !== undefined || thread.actors.size === 0) return threads.retire(thread, 'stopped')
+    if (hangs) await threads.end(thread, `${name} did not stop`)
+  }
+
+  #diedTooOften(): Error {
+    const { restarts, restartWindowMs } = limits
+    return new RestartLimit(`${this.name} died more than ${restarts} times in ${restartWindowMs / 1000} s: ${this.reason}`, { actor: this.name })
+  }
+
+  #giveUp(wish: Wish, error: Error): void {
+    this.#failure = error
+    this.#wish = undefined
+    this.#set('failed', error.message)
+    wish.serving.reject(error)
+  }
+
+  #set(state: ActorEvent['state'], reason: string): void {
+    this.state = state
+    this.reason = reason
+    const { trace, host, platform } = this.#in.options
+    trace.emit('actor', { host, actor: this.name, at: platform.clock.now(), state, incarnation: this.incarnation, reason })
+  }
+
+  #warn(message: string): void {
+    const { trace, host, platform } = this.#in.options
+    trace.emit('log', { host, actor: this.name, at: platform.clock.now(), level: 'warn', message, fields: {} })
+  }
+}
