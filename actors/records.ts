@@ -15,8 +15,8 @@ import { PublicKey } from './system-config/protocol.ts'
 export const RecordInvalid = defineError('RecordInvalid')
 
 const count = pipe(number(), integer(), minValue(0))
-/** One segment of a key: hosts, services and users are named alike. */
-const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
+/** One segment of a key, and none that keys cannot have: hosts, services and users are named alike. */
+const NAME = /^(?!(?:constructor|prototype)$)[a-z0-9][a-z0-9_-]{0,62}$/
 export const Name = pipe(string(), regex(NAME))
 export const isName = (text: string): boolean => NAME.test(text)
 

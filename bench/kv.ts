@@ -58,11 +58,12 @@ async function growthRows({ driver, session, root }: KvZone, ms: number, say: Sa
   const watch = (size: Size) => async (): Promise<number> =>
     (await driver.watch({ ...asked(size), after: after[size] }, { withinMs })).micros
   const rows: Row[] = []
-  for (const [name, unit, of] of [['list', 'µs per key', list], ['watch', 'µs per event', watch]] as const) {
+  for (const [name, part, of] of [['list', 'key', list], ['watch', 'change', watch]] as const) {
     const micros = await interleaved({ few: of('few'), many: of('many') })
+    const unit = `µs per ${part}`
     say(`${name}: ${micros.few.toFixed(2)} ${unit} of ${KEYS.few}, ${micros.many.toFixed(2)} of ${KEYS.many}`)
-    rows.push({ name: `${name} of ${KEYS.few} keys`, value: micros.few, unit }, {
-      name: `${name} of ${KEYS.many} keys, against ${KEYS.few}`, value: micros.many, unit,
+    rows.push({ name: `${name} of ${KEYS.few} ${part}s`, value: micros.few, unit }, {
+      name: `${name} of ${KEYS.many} ${part}s, per ${part} against ${KEYS.few}`, value: micros.many, unit,
       ratio: micros.many / micros.few, target: LINEAR_RATIO_MAX, atMost: true,
     })
   }

@@ -21,6 +21,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   FolderDamaged: 7,
   StoreDamaged: 7,
   VaultDamaged: 7,
+  RecordInvalid: 7,
   DeviceKeyMissing: 8,
   DeviceKeyMismatch: 8,
   ZoneStoreMismatch: 9,

@@ -51,12 +51,17 @@ export const GAP = '  '
 /** Identifiers are random: their beginning is enough to compare by eye. */
 const IDENTIFIERS = new Set(['kid', 'jti', 'sid', 'serial'])
 const IDENTIFIER_LENGTH = 8
+/** What a narrow terminal shows of the evidence. */
+const FIRST = ['revision', 'kid', 'jti', 'sid']
 
 const short = (identifier: string): string => identifier.slice(0, IDENTIFIER_LENGTH)
 
-/** `kid 3fA9x1Qz  revision 14`. The service of a step stands in from → to already. */
+/** `revision 14  kid 3fA9x1Qz`. The service of a step stands in from → to already. */
 export function evidenceText(evidence: StepEvent['evidence']): string {
-  return Object.entries(evidence)
+  const names = Object.keys(evidence)
+  const ordered = [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))]
+  return ordered
+    .map((name) => [name, evidence[name]!] as const)
     .filter(([name, value]) => name !== 'appid' && value !== '')
     .map(([name, value]) => (value === true ? name : `${name} ${IDENTIFIERS.has(name) ? short(String(value)) : value}`))
     .join(GAP)
@@ -109,13 +114,12 @@ export function tableRow(row: StepRow, layout: Layout, style: Style): readonly s
     const shown = layout.columns === undefined ? evidence : cut(evidence, layout.columns - used)
     return [[number, time, who, row.what.padEnd(layout.whatWidth), style.dim(shown)].join(GAP).trimEnd()]
   }
-  const columns = layout.columns ?? 80
-  const left = NUMBER_WIDTH + TIME_WIDTH + 2 * GAP.length
-  const indent = ' '.repeat(left)
-  const second = columns - left - layout.partiesWidth - GAP.length
+  const columns = layout.columns ?? Infinity
+  const left = NUMBER_WIDTH + GAP.length
+  const whatWidth = Math.min(layout.whatWidth, columns - left - TIME_WIDTH - GAP.length)
   return [
-    [number, time, cut(row.what, columns - left)].join(GAP),
-    `${indent}${who}${GAP}${style.dim(cut(evidence, second))}`.trimEnd(),
+    [number, cut(row.what, whatWidth).padEnd(whatWidth), time].join(GAP),
+    `${' '.repeat(left)}${who}${GAP}${style.dim(cut(evidence, columns - left - who.length - GAP.length))}`.trimEnd(),
   ]
 }
 

@@ -39,6 +39,8 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const { clock, random, keys } = platform
   const origin = () => ({ host: start.host, actor: start.actor, at: clock.now() })
   const callers = new Map<string, Caller>()
+  /** Protocols whose caller has a link now. */
+  const reachable = new Set<string>()
   const served = new Set<ServedLink>()
   const mailbox = createMailbox({ capacity: definition.mailbox, clock })
   const stopping = new AbortController()
@@ -58,7 +60,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const caller = (protocol: ActorDefinition['protocol']): Caller => {
     const found = callers.get(protocol.name)
     if (found) return found
-    const created = createCaller(protocol, { clock, keys, name: start.actor })
+    const created = createCaller(protocol, { clock, keys })
     callers.set(protocol.name, created)
     return created
   }
@@ -86,7 +88,12 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     if (!target) throw new StartFailed(`${start.actor} was introduced to an actor that it does not need: ${introduction.protocol}`)
     const link = await establish(platform.openChannel(end), linkOptions(introduction))
     linked(link.peer, 'open', link.base, '')
-    target.attach(link, (error) => linked(link.peer, 'closed', link.base, error.message))
+    reachable.add(introduction.protocol)
+    target.attach(link, (error) => {
+      reachable.delete(introduction.protocol)
+      if (stopped) target.close(error)
+      linked(link.peer, 'closed', link.base, error.message)
+    })
   }
   const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
     const channel = platform.openChannel(end)
@@ -149,6 +156,8 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     const gone = new Unavailable(`${start.actor} stops`)
     ready.reject(gone)
     mailbox.close(gone)
+    // No other link comes now: what waits for one would only hold up the stop
+    for (const [protocol, each] of callers) if (!reachable.has(protocol)) each.close(gone)
     if (wasServing) await within(clock, withinMs, mailbox.idle(), () => gone).catch(() => mailbox.drop(gone))
     stopping.abort(gone)
     // A start function that still runs has been told; what it began is not taken from under it at once

@@ -7,8 +7,10 @@ import type { Clock, Keys } from './platform/ports.ts'
 import type { Protocol } from './protocol.ts'
 import type { SpanEvent, Trace } from './trace.ts'
 
-/** Something that ends when the call that caused it is cancelled. */
+/** Something that ends when the call that caused it is cancelled; a member of that call's list. */
 export interface Child {
+  before: Child | undefined
+  after: Child | undefined
   cancel(error: ZonewrightError): void
 }
 
@@ -31,7 +33,8 @@ export abstract class Scope {
   readonly #traceId: string | undefined
   readonly #parentSpanId: string | undefined
   #controller: AbortController | undefined
-  #children: Set<Child> | undefined
+  /** First of the list. A `Set` under steady change keeps garbage alive: see link/id-table.ts. */
+  #child: Child | undefined
   cancelled: ZonewrightError | undefined
 
   constructor(id: number, deadline: number, seed: TraceSeed, traceId: string | undefined, parentSpanId: string | undefined) {
@@ -46,6 +49,7 @@ export abstract class Scope {
     if (!this.#controller) {
       this.#controller = new AbortController()
       if (this.cancelled) this.#controller.abort(this.cancelled)
+      else this.watchDeadline()
     }
     return this.#controller.signal
   }
@@ -63,21 +67,30 @@ export abstract class Scope {
   }
 
   adopt(child: Child): void {
-    this.#children ??= new Set()
-    this.#children.add(child)
+    child.after = this.#child
+    if (child.after) child.after.before = child
+    this.#child = child
   }
 
   release(child: Child): void {
-    this.#children?.delete(child)
+    const { before, after } = child
+    if (before) before.after = after
+    else if (this.#child === child) this.#child = after
+    if (after) after.before = before
+    child.before = child.after = undefined
   }
+
+  /** Somebody will want to know when the deadline has passed. */
+  protected abstract watchDeadline(): void
 
   cancel(error: ZonewrightError): void {
     if (this.cancelled) return
     this.cancelled = error
     this.#controller?.abort(error)
-    const children = this.#children
-    this.#children = undefined
-    if (children) for (const child of children) child.cancel(error)
+    for (let child = this.#child; child; child = this.#child) {
+      this.release(child)
+      child.cancel(error)
+    }
   }
 }
 

@@ -22,6 +22,7 @@ interface Suite {
 const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'compliance', files: /^test\/compliance\//, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },

@@ -1,5 +1,5 @@
 import { actor } from '../../runtime/actor.ts'
-import { Denied, StartFailed } from '../../runtime/errors.ts'
+import { StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { pause } from '../../runtime/within.ts'
@@ -21,7 +21,9 @@ export default actor(NodeDaemon, {
   const epoch = env['ZONEWRIGHT_EPOCH'] ?? '0'
   const pem = secrets['device-key']
   if (pem === undefined) throw new StartFailed('The node daemon was not given the device key')
-  const tokens = deviceTokens({ key: keys.importPem(pem), host: self.host, epoch: Number(epoch), clock, random })
+  const tokens = deviceTokens({
+    key: keys.importPem(pem), host: self.host, linkKid: self.linkKid, epoch: Number(epoch), clock, random,
+  })
   const read: Read = (key) => needs.systemConfig.get({ key }, { token: tokens.session() })
 
   /** verify-hub logs in to nobody: it issues its own session. */
@@ -83,11 +85,7 @@ export default actor(NodeDaemon, {
       },
       converge,
     },
-    lifecycle: {
-      authenticate: () => {
-        throw new Denied('The node daemon takes no tokens')
-      },
-      admit: (peer) => peer.host === self.host,
-    },
+    // No `authenticate`: callers are known by their link certificate, and every token is denied
+    lifecycle: { admit: (peer) => peer.host === self.host },
   }
 })

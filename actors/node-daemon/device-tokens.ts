@@ -13,21 +13,24 @@ export interface DeviceTokens {
 const RENEW_SECONDS = 60
 
 /** Tokens that the device key signs. `jti` is random: two in the same second differ (a fault of the originals). */
-export function deviceTokens(options: { key: SigningKey; host: string; epoch: number; clock: Clock; random: Random }): DeviceTokens {
-  const { key, host, epoch, clock, random } = options
+export function deviceTokens(options: {
+  key: SigningKey; host: string; linkKid: string; epoch: number; clock: Clock; random: Random
+}): DeviceTokens {
+  const { key, host, linkKid, epoch, clock, random } = options
   const now = (): number => Math.floor(clock.now() / 1000)
   const jti = (): string => toBase64url(random.bytes(16))
-  let current = { token: '', exp: 0 }
+  let current = { token: '', iat: 0, exp: 0 }
   return {
     session() {
       const iat = now()
-      if (current.exp - iat > RENEW_SECONDS) return current.token
+      // Of a clock that was set back meanwhile it would come from the future, and be refused
+      if (iat >= current.iat && current.exp - iat > RENEW_SECONDS) return current.token
       const exp = iat + tokenLifetimeSeconds.session
       const token = signToken(key, {
         iss: host, sub: host, aud: ['system-config'], iat, exp, jti: jti(), token_use: 'session', appid: 'node-daemon',
-        runtime_type: 'ood', epoch,
+        runtime_type: 'ood', cnf: { jkt: linkKid }, epoch,
       })
-      current = { token, exp }
+      current = { token, iat, exp }
       return token
     },
     login({ appid, owner, runtimeType }) {

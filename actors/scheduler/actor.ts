@@ -33,7 +33,7 @@ export default actor(Scheduler, {
     )
     const config = new Map(items.map(({ key, value }) => [key, value]))
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
-    const wanted = changes(config, schedule(config, readDeviceBy(keys, boot.root)))
+    const wanted = changes(config, schedule(config, readDeviceBy(keys, boot)))
     if (wanted.length === 0) return { revision, written: [] }
     const last = items.find(({ key }) => key === roundKey)?.revision ?? 0
     const write = (key: string, value: string) =>

@@ -1,13 +1,12 @@
 import { actor } from '../../runtime/actor.ts'
-import { Denied, StartFailed } from '../../runtime/errors.ts'
+import { StartFailed } from '../../runtime/errors.ts'
 import { parseCompact } from '../../runtime/trust/jws.ts'
 import { limits } from '../../runtime/limits.ts'
-import { verifyDocument } from '../../runtime/trust/keys.ts'
 import { bootStep } from '../boot-steps.ts'
 import { kv } from '../records.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
-import { ZoneDocument, zoneDocumentType } from '../zone-document.ts'
+import { verifyZoneDocument } from '../zone-document.ts'
 import { bootPlan } from './boot-plan.ts'
 import { BootScheduler } from './protocol.ts'
 import { readDeviceBy } from './read-device.ts'
@@ -18,36 +17,27 @@ export default actor(BootScheduler, {
 }, ({ needs, env, keys, self, step }) => {
   const token = fromEnv(env, 'SCHEDULER_SESSION_TOKEN')
   const deviceDocument = fromEnv(env, 'BUCKYOS_THIS_DEVICE')
-  const zone = zoneIn(fromEnv(env, 'BUCKYOS_ZONE_DOC'))
+  const verdict = verifyZoneDocument(keys, fromEnv(env, 'BUCKYOS_ZONE_DOC'))
+  if (!verdict.accepted) {
+    throw new StartFailed(`The zone document in the ENV of the boot scheduler does not verify: ${verdict.denial.reason}`)
+  }
+  const zone = verdict.payload
   if (zone.zone !== self.zone) throw new StartFailed(`The zone document is of another zone: ${zone.zone}`)
   step('boot', bootStep.bootTokenReceived, tokenEvidence(token))
-
-  function zoneIn(text: string): ZoneDocument {
-    // The document names the key that must have signed it; that it came in our ENV is what makes it ours
-    const claimed = parseCompact(text, limits.document)
-    const root = 'jws' in claimed ? (claimed.jws.payload as Partial<ZoneDocument>).root : undefined
-    const verdict = root && verifyDocument(keys, text, { typ: zoneDocumentType, schema: ZoneDocument, key: root })
-    if (!verdict?.accepted) throw new StartFailed('The zone document in the ENV does not verify: BUCKYOS_ZONE_DOC')
-    return verdict.payload
-  }
 
   return {
     handlers: {
       async bootSchedule() {
         const verifyHub = await needs.vault.ensureKey({ name: 'verify-hub' })
-        const readDevice = readDeviceBy(keys, zone.root)
+        const readDevice = readDeviceBy(keys, zone)
         const plan = bootPlan({ zone, deviceDocument, verifyHubKey: verifyHub.publicKey, readDevice })
         const actions = Object.fromEntries([...plan].map(([key, value]) => [key, { action: 'create' as const, value }]))
         const { revision } = await needs.systemConfig.execTx({ actions, mainKey: { key: kv.bootConfig, revision: 0 } }, { token })
         return { revision, skipped: 0, verifyHubKid: verifyHub.kid }
       },
     },
-    lifecycle: {
-      authenticate: () => {
-        throw new Denied('The boot scheduler takes no tokens')
-      },
-      admit: (peer) => peer.actor === 'supervisor' && peer.host === self.host,
-    },
+    // No `authenticate`: every token is denied
+    lifecycle: { admit: (peer) => peer.actor === 'supervisor' && peer.host === self.host },
   }
 })
 

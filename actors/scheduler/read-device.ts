@@ -3,10 +3,10 @@ import { verifyDocument } from '../../runtime/trust/keys.ts'
 import { DeviceDocument, deviceDocumentType } from '../records.ts'
 import type { ReadDevice } from './schedule.ts'
 
-/** Device documents count only when the owner key signed them. */
-export function readDeviceBy(keys: Keys, root: PublicJwk): ReadDevice {
+/** Device documents count only when the owner key signed them, for this zone. */
+export function readDeviceBy(keys: Keys, { zone, root }: { readonly zone: string; readonly root: PublicJwk }): ReadDevice {
   return (text) => {
     const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    return verdict.accepted ? verdict.payload : undefined
+    return verdict.accepted && verdict.payload.zone === zone ? verdict.payload : undefined
   }
 }

@@ -103,6 +103,8 @@ function policyText(config: Config, specs: ReadonlyMap<string, { spec: ServiceSp
     const [root, name, leaf, more] = key.split('/')
     if (root !== 'users' || leaf !== 'settings' || more !== undefined) continue
     const user = readRecord(UserSettings, key, config.get(key)!)
+    // The system's services speak for their host: a user of that name is given nothing that would be theirs as well
+    if (config.has(kv.device(user.name))) continue
     if (user.state === 'active' && user.name === name) lines.push(`g, ${user.name}, ${user.type}`)
   }
   for (const { spec } of specs.values()) {

@@ -1,14 +1,11 @@
-import { safeParse } from 'valibot'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
-import { parseCompact } from '../../runtime/trust/jws.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { DeviceDocument, deviceDocumentType } from '../records.ts'
 import { keyReason } from '../trust-matrix.ts'
-import { ZoneDocument, zoneDocumentType } from '../zone-document.ts'
+import { verifyZoneDocument } from '../zone-document.ts'
 
 export interface Environment {
   /** The first trust key (seed: BOOT 1). */
@@ -26,11 +23,10 @@ export interface Environment {
  * @throws StartFailed
  */
 export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'keys' | 'self'>): Environment {
-  const zoneText = required(env, 'BUCKYOS_ZONE_DOC')
-  const root = rootNamedBy(zoneText)
-  const zone = verifyDocument(keys, zoneText, { typ: zoneDocumentType, schema: ZoneDocument, key: root })
+  const zone = verifyZoneDocument(keys, required(env, 'BUCKYOS_ZONE_DOC'))
   if (!zone.accepted) throw wrong('BUCKYOS_ZONE_DOC', zone.denial.reason)
   if (zone.payload.zone !== self.zone) throw wrong('BUCKYOS_ZONE_DOC', `it is of zone ${zone.payload.zone}`)
+  const { root } = zone.payload
   const rule = { typ: deviceDocumentType, schema: DeviceDocument, key: root }
   const document = verifyDocument(keys, required(env, 'BUCKYOS_THIS_DEVICE'), rule)
   if (!document.accepted) throw wrong('BUCKYOS_THIS_DEVICE', document.denial.reason)
@@ -48,14 +44,6 @@ export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'k
     epoch: zone.payload.epoch,
     booted: env['ZONEWRIGHT_BOOTED'] === '1',
   }
-}
-
-/** The document names the key that must have signed it; what makes it true is that the supervisor gave it. */
-function rootNamedBy(text: string): PublicJwk {
-  const parsed = parseCompact(text, limits.document)
-  const content = 'fault' in parsed ? undefined : safeParse(ZoneDocument, parsed.jws.payload)
-  if (!content?.success) throw wrong('BUCKYOS_ZONE_DOC', 'it is not a zone document')
-  return content.output.root
 }
 
 function required(env: Readonly<Record<string, string>>, name: string): string {

@@ -67,7 +67,7 @@ export function openRecords(store: Store): Records {
       return { items, revision }
     },
     async children(scope) {
-      const { entries } = await store.list(STORE_PREFIX + scope.below)
+      const { entries } = await store.list(STORE_PREFIX + scope.below, { keysOnly: true })
       const from = STORE_PREFIX.length + scope.below.length
       const names = new Set<string>()
       for (const { key } of entries) {

@@ -1,7 +1,6 @@
 import { actor, type ActorStart } from '../../runtime/actor.ts'
-import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { deniedBy } from '../../runtime/trust/denial.ts'
+import { allowedBy, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
 import { bootStep } from '../boot-steps.ts'
 import { kv } from '../records.ts'
@@ -22,9 +21,11 @@ import { openZone } from './zone.ts'
 const needs = { systemConfig: SystemConfig, vault: Vault }
 
 export default actor(VerifyHub, { needs }, async (start) => {
-  const { clock, self } = start
+  const { clock, self, denials } = start
   const hub = await openHub(start)
   const once = marker(start)
+  const refuse = (reason: DenialReason, detail: string): Error =>
+    denials.denied([deniedBy({ layer: 'link', reason, rule: 'verify-hub/first-password', detail })])
   start.background(() => sweepSessions(hub, start.stopping))
 
   return {
@@ -43,36 +44,41 @@ export default actor(VerifyHub, { needs }, async (start) => {
         if (rotated) once(bootStep.refreshReceived, session.appid, { sub: session.sub, sid: session.sid })
         return pair
       },
-      verifyToken: ({ sessionToken, audience }) => checkSession(hub, sessionToken, audience),
-      async verifySession({ sid }) {
+      verifyToken: ({ sessionToken, audience }, cx) => checkSession(hub, cx, sessionToken, audience),
+      async verifySession({ sid }, cx) {
+        await hub.zone.refresh(cx.systemConfig)
         const session = (await hub.sessions.find(sid))?.session
         if (!session) return { active: false, expires: 0 }
         const { state, expires, issue } = session
         const current = expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch
         return { active: state === 'live' && current, expires }
       },
-      logout: async ({ refreshToken }) => ({ sid: await logout(hub, refreshToken) }),
+      logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
-          const detail = `${cx.peer.actor} on ${cx.peer.host}`
-          const reason = 'login/first-password'
-          throw hub.denials.denied([deniedBy({ layer: 'link', reason, rule: 'verify-hub/first-password', detail })])
+          throw refuse('login/first-password', `${cx.peer.actor} on ${cx.peer.host}`)
         }
         const [document] = await hub.zone.read(cx.systemConfig, kv.device(self.host))
         const username = hub.zone.device(self.host, document)?.document.owner
-        if (username === undefined) throw new Unavailable(`No document names the owner of this host: ${self.host}`)
+        if (username === undefined) throw refuse('link/unknown-host', `no document names the owner of ${self.host}`)
         const password = await hub.passwords.issueFirst(cx.vault, username)
         return { username, password: password ?? '', issued: password !== undefined }
       },
     },
     lifecycle: {
-      admit: (peer) => linkAllowed(peer, {
-        // It serves from the moment that boot/config is there, on a host of the control plane
-        self, phase: 'normal', roleOf: (host) => (host === self.host ? 'ood' : undefined),
-      }).allowed,
+      admit: (peer) => {
+        const verdict = linkAllowed(peer, {
+          // It serves from the moment that boot/config is there, on a host of the control plane
+          self, phase: 'normal', roleOf: (host) => (host === self.host ? 'ood' : undefined),
+        })
+        if (!verdict.allowed) denials.denied([deniedBy(verdict.denial)])
+        return verdict.allowed
+      },
     },
   }
 })
+
+const linked = allowedBy('link', 'link/verify-hub')
 
 /** Loads the key and what it must match. @throws VerifyHubKeyMismatch */
 async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
@@ -83,7 +89,8 @@ async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
   const zone = await openZone(start.needs.systemConfig, { keys, key, self: session, epoch })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
   return {
-    clock, random: random.fork('sessions'), keys, denials, zone, sessions: openSessions(store),
+    clock, random: random.fork('sessions'), keys, zone, sessions: openSessions(store),
+    deny: (denial) => denials.denied([linked, deniedBy(denial)]),
     tokens: createTokens({ key, clock, random: random.fork('tokens') }),
     passwords: createPasswords({ keys, random: random.fork('passwords') }),
   }

@@ -1,7 +1,7 @@
-import { deniedBy } from '../../runtime/trust/denial.ts'
 import { verifyTokenSync } from '../../runtime/trust/verify.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Hub } from './hub.ts'
+import type { Caller } from './login.ts'
 import { nowSeconds } from './tokens.ts'
 
 /** What any service accepts of verify-hub's sessions; here the session itself is asked for as well. */
@@ -14,26 +14,31 @@ export interface CheckedSession {
   readonly runtimeType: string
   readonly sid: string
   readonly exp: number
+  /** Thumbprint of the key that must present it; null for a cookie. */
+  readonly holder: string | null
 }
 
 /** A session token that is good at `audience` now, of a session that lives. @throws Denied */
-export async function checkSession(hub: Hub, sessionToken: string, audience: string): Promise<CheckedSession> {
+export async function checkSession(
+  hub: Hub, caller: Caller, sessionToken: string, audience: string,
+): Promise<CheckedSession> {
+  await hub.zone.refresh(caller.systemConfig)
   const verdict = verifyTokenSync(sessionToken, {
     keys: hub.keys, rules: SESSION_RULES, audience, nowSeconds: nowSeconds(hub.clock), epoch: hub.zone.boot.epoch,
     trustKey: (kid, { iss }) => hub.zone.keyOf(iss, kid),
   })
-  if (!verdict.accepted) throw hub.denials.denied([deniedBy(verdict.denial)])
+  if (!verdict.accepted) throw hub.deny(verdict.denial)
   const { iss, sub, appid, runtime_type: runtimeType, exp, jti } = verdict.claims
   const sid = verdict.claims.sid!
   const found = await hub.sessions.find(sid)
   if (found?.session.state !== 'live') {
     const detail = `session ${sid}: ${found?.session.reason ?? 'unknown'}`
-    throw hub.denials.denied([deniedBy({ layer: 'token', reason: 'token/revoked', rule: verdict.rule.id, detail })])
+    throw hub.deny({ layer: 'token', reason: 'token/revoked', rule: verdict.rule.id, detail })
   }
   const { session } = found
   // The successor's first use: from now on its predecessor is not in flight any more, but a copy
   if (session.holder === null && session.before && jti === session.issue.sessionJti) {
     await hub.sessions.replace(found, { ...session, before: null })
   }
-  return { iss, sub, appid, runtimeType, sid, exp }
+  return { iss, sub, appid, runtimeType, sid, exp, holder: session.holder }
 }

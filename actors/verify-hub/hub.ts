@@ -1,5 +1,6 @@
+import type { ZonewrightError } from '../../runtime/errors.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
-import type { DenialLog } from '../../runtime/trust/denial.ts'
+import type { Denial } from '../../runtime/trust/denial.ts'
 import type { Passwords } from './password.ts'
 import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
@@ -10,7 +11,8 @@ export interface Hub {
   readonly clock: Clock
   readonly random: Random
   readonly keys: Keys
-  readonly denials: DenialLog
+  /** Keeps why, and makes the error for the caller. The link was allowed, or there would be no call. */
+  deny(denial: Denial): ZonewrightError
   readonly zone: Zone
   readonly tokens: Tokens
   readonly sessions: Sessions

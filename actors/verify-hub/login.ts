@@ -2,10 +2,10 @@ import type { Peer } from '../../runtime/actor.ts'
 import { Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
-import { deniedBy, type Denial, type DenialReason } from '../../runtime/trust/denial.ts'
+import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
-import { kv } from '../records.ts'
+import { isName, kv } from '../records.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Vault } from '../vault/protocol.ts'
 import type { Hub } from './hub.ts'
@@ -87,11 +87,13 @@ async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn
     // Root's and verify-hub's own keys are known, so that the denial says that they may not do this
     trustKey: async (kid, { iss }) => zone.keyOf(iss, kid) ?? await deviceKey(hub, caller.systemConfig, iss),
   })
-  if (!verdict.accepted) throw hub.denials.denied([deniedBy(verdict.denial)])
+  if (!verdict.accepted) throw hub.deny(verdict.denial)
   return verdict
 }
 
 async function deviceKey(hub: Hub, config: Config, host: string) {
+  // `iss` of a token that nobody has checked yet
+  if (!isName(host)) return undefined
   const [document] = await hub.zone.read(config, kv.device(host))
   return hub.zone.device(host, document)?.key
 }
@@ -100,7 +102,7 @@ async function deviceKey(hub: Hub, config: Config, host: string) {
 async function repeat(
   hub: Hub, verdict: Acceptance, used: LoginUse, admission: Admission,
 ): Promise<Omit<Login, 'jti'>> {
-  if (!admission.admitted) throw hub.denials.denied([deniedBy(admission.denial)])
+  if (!admission.admitted) throw hub.deny(admission.denial)
   const found = await hub.sessions.find(used.sid)
   if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${used.sid}`)
   return { pair: hub.tokens.pair(found.session, used.issue), session: found.session }
@@ -110,9 +112,9 @@ type Speaker = Pick<Session, 'sub' | 'appid' | 'host' | 'holder'>
 
 /** @throws Denied when the principal was not admitted or asks for an audience that it may not have */
 function newSession(hub: Hub, admission: Admission, speaker: Speaker, asked: readonly string[]): Session {
-  if (!admission.admitted) throw hub.denials.denied([deniedBy(admission.denial)])
+  if (!admission.admitted) throw hub.deny(admission.denial)
   const aud = audiencesOf(speaker.appid, asked, admission.audiences)
-  if ('reason' in aud) throw hub.denials.denied([deniedBy(aud)])
+  if ('reason' in aud) throw hub.deny(aud)
   const issue = hub.tokens.issue(aud, admission.runtimeType, hub.zone.boot.epoch)
   return {
     ...speaker, sid: randomId(hub.random), state: 'live', reason: '', createdMs: hub.clock.now(),
@@ -121,6 +123,5 @@ function newSession(hub: Hub, admission: Admission, speaker: Speaker, asked: rea
 }
 
 function refuse(hub: Hub, verdict: Acceptance, reason: DenialReason, detail: string): Error {
-  const denial: Denial = { layer: 'token', reason, rule: verdict.rule.id, detail }
-  return hub.denials.denied([deniedBy(denial)])
+  return hub.deny({ layer: 'token', reason, rule: verdict.rule.id, detail })
 }

@@ -21,8 +21,8 @@ export interface ServiceLogin {
 export async function admitService(zone: Zone, config: Config, login: ServiceLogin): Promise<Admission> {
   const { host, appid, sub } = login
   if (![host, appid, sub].every(isName)) return refuse('login/subject', 'a name is not one segment of a key')
-  const type = (loginTypes as Readonly<Record<string, string>>)[appid]
-  if (type !== undefined && type !== 'by-jwt') return refuse('login/role', `LOGIN_TYPE of ${appid} is ${type}`)
+  const wrong = notByJwt(appid)
+  if (wrong !== undefined) return refuse('login/role', wrong)
   const [documentText, nodeText, specText, userText] =
     await zone.read(config, kv.device(host), kv.node(host), kv.spec(appid), kv.user(sub))
 
@@ -31,7 +31,11 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
   if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
   const spec = zone.record(ServiceSpec, kv.spec(appid), specText)
   if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
-  if (spec.kernel && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
+  // Others see in its session what the spec says it is: who logs in by another way is not a service
+  const wrongType = notByJwt(spec.runtimeType)
+  if (wrongType !== undefined) return refuse('login/role', wrongType)
+  const kernel = spec.kernel || spec.runtimeType === 'kernel-service'
+  if (kernel && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
   const node = nodeText === undefined ? undefined : zone.record(NodeConfig, kv.node(host), nodeText)
   if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
     return refuse('login/placement', `${appid} on ${host}`)
@@ -64,6 +68,12 @@ export function audiencesOf(
   const refused = asked.find((audience) => audience !== appid && !allowed.includes(audience))
   if (refused !== undefined) return denial('login/audience', `${appid} asked for ${refused}`)
   return [...new Set([appid, ...asked])]
+}
+
+/** Why it does not log in by a token: LOGIN_TYPE of this role, if it is another. */
+function notByJwt(role: string): string | undefined {
+  const type = Object.hasOwn(loginTypes, role) ? loginTypes[role as keyof typeof loginTypes] : 'by-jwt'
+  return type === 'by-jwt' ? undefined : `LOGIN_TYPE of ${role} is ${type}`
 }
 
 const isReserved = (name: string): boolean =>

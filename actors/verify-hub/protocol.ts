@@ -1,6 +1,6 @@
 import { defineError } from '../../runtime/errors.ts'
 import {
-  array, boolean, call, integer, number, object, optional, pipe, protocol, string,
+  array, boolean, call, integer, nullable, number, object, optional, pipe, protocol, string,
 } from '../../runtime/protocol.ts'
 
 const seconds = pipe(number(), integer())
@@ -23,6 +23,8 @@ export const VerifyHub = protocol('verify-hub', {
   /** Claims of a session token that is valid now and whose session lives; else Denied. */
   verifyToken: call(object({ sessionToken: string(), audience: string() }), object({
     iss: string(), sub: string(), appid: string(), runtimeType: string(), sid: string(), exp: seconds,
+    /** Thumbprint of the link key that must present the token, for who asked to compare; null for a cookie. */
+    holder: nullable(string()),
   }), { concurrent: 256 }),
   verifySession: call(object({ sid: string() }), object({ active: boolean(), expires: seconds }), { concurrent: 256 }),
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),

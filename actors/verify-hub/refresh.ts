@@ -1,6 +1,6 @@
 import { Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
+import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
@@ -26,8 +26,7 @@ export interface Refreshed {
  * @throws Denied
  */
 export async function refresh(hub: Hub, caller: Caller, refreshToken: string): Promise<Refreshed> {
-  await hub.zone.refresh(caller.systemConfig)
-  const verdict = await checkRefreshToken(hub, refreshToken)
+  const verdict = await checkRefreshToken(hub, caller, refreshToken)
   const sid = verdict.claims.sid!
   for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
     const found = await hub.sessions.find(sid)
@@ -41,7 +40,7 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
     const admission = await admitAgain(hub, caller.systemConfig, session)
     if (!admission.admitted) {
       await hub.sessions.end(sid, `no longer admitted: ${admission.denial.reason}`)
-      throw hub.denials.denied([deniedBy(admission.denial)])
+      throw hub.deny(admission.denial)
     }
     if (use === 'repeat') return { pair: hub.tokens.pair(session, session.issue), session, rotated: false }
     const next = await rotate(hub, found, admission)
@@ -51,8 +50,8 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
 }
 
 /** Any refresh token of the session will do, even one that was used. @throws Denied */
-export async function logout(hub: Hub, refreshToken: string): Promise<string> {
-  const verdict = await checkRefreshToken(hub, refreshToken)
+export async function logout(hub: Hub, caller: Caller, refreshToken: string): Promise<string> {
+  const verdict = await checkRefreshToken(hub, caller, refreshToken)
   const sid = verdict.claims.sid!
   await hub.sessions.end(sid, 'logged out')
   return sid
@@ -92,16 +91,17 @@ function admitAgain(hub: Hub, config: Config, session: Session): Promise<Admissi
     : admitService(hub.zone, config, { host, appid, sub })
 }
 
-async function checkRefreshToken(hub: Hub, token: string): Promise<Acceptance> {
+async function checkRefreshToken(hub: Hub, caller: Caller, token: string): Promise<Acceptance> {
   const { zone } = hub
+  await zone.refresh(caller.systemConfig)
   const verdict = await verifyToken(token, {
     keys: hub.keys, rules: REFRESH_RULES, audience: ISSUER, nowSeconds: nowSeconds(hub.clock), epoch: zone.boot.epoch,
     trustKey: (kid, { iss }) => zone.keyOf(iss, kid),
   })
-  if (!verdict.accepted) throw hub.denials.denied([deniedBy(verdict.denial)])
+  if (!verdict.accepted) throw hub.deny(verdict.denial)
   return verdict
 }
 
 function refuse(hub: Hub, verdict: Acceptance, reason: DenialReason, detail: string): Error {
-  return hub.denials.denied([deniedBy({ layer: 'token', reason, rule: verdict.rule.id, detail })])
+  return hub.deny({ layer: 'token', reason, rule: verdict.rule.id, detail })
 }

@@ -1,6 +1,7 @@
 import { Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
+import type { Compare, Entry, Operation, Store } from '../../runtime/store/store.ts'
+import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 
 /**
  * What makes one token pair. Tokens are signed from it whenever they are asked for: a signature is deterministic, so a
@@ -81,13 +82,19 @@ const secondsOf = (prefix: string, key: string): number =>
 const LOGINS = 'logins/'
 const DUE = 'due/'
 const sessionKey = (sid: string): string => `sessions/${sid}`
-const dueKey = (session: Session): string => `${DUE}${stamp(session.expires)}/${session.sid}`
+/** An ended session is told from an unknown one by its reason alone: no longer than a session token may be asked about. */
+const dueSeconds = ({ state, expires, issue }: Session): number =>
+  state === 'live' ? expires : Math.min(expires, issue.iat + tokenLifetimeSeconds.session)
+const dueKey = (session: Session): string => `${DUE}${stamp(dueSeconds(session))}/${session.sid}`
 const liveFolder = (session: Session): string => `live/${session.sub}/${session.appid}/`
 const liveKey = (session: Session): string => liveFolder(session) + session.sid
 const loginKey = (id: string, expires: number): string => `${LOGINS}${stamp(expires)}/${id}`
 
 /** Expiry, in epoch seconds, up to which uses of login tokens were forgotten. */
 const SWEPT = 'swept'
+
+const sweptSeconds = (entry: Entry | undefined): number => (entry ? decode<number>(entry.value) : 0)
+const unchanged = (key: string, entry: Entry | undefined): Compare => ({ key, modRevision: entry?.modRevision ?? 0 })
 
 const put = (key: string, value: unknown): Operation => ({ type: 'put', key, value: encode(value) })
 const remove = (key: string): Operation => ({ type: 'delete', key })
@@ -100,8 +107,8 @@ export function openSessions(store: Store): Sessions {
   }
 
   const replace = async ({ session, revision }: Found, next: Session): Promise<boolean> => {
-    const unchanged = { key: sessionKey(session.sid), modRevision: revision }
-    return (await store.transact([unchanged], rewrite(session, next))).succeeded
+    const same = { key: sessionKey(session.sid), modRevision: revision }
+    return (await store.transact([same], rewrite(session, next))).succeeded
   }
 
   const end = async (sid: string, reason: string): Promise<boolean> => {
@@ -119,14 +126,17 @@ export function openSessions(store: Store): Sessions {
     async loginUse(id, expires) {
       const [entry, swept] = await Promise.all([store.get(loginKey(id, expires)), store.get(SWEPT)])
       if (entry) return decode<LoginUse>(entry.value)
-      return swept && expires <= decode<number>(swept.value) ? 'forgotten' : undefined
+      return expires <= sweptSeconds(swept) ? 'forgotten' : undefined
     },
     async create(session, login) {
       const compare: Compare[] = [{ key: sessionKey(session.sid), modRevision: 0 }]
       const operations = [put(sessionKey(session.sid), session), put(dueKey(session), ''), put(liveKey(session), '')]
       if (login) {
         const use: LoginUse = { holder: session.holder ?? '', sid: session.sid, issue: session.issue }
-        compare.push({ key: loginKey(login.id, login.expires), modRevision: 0 })
+        // A sweep since `loginUse` may have forgotten a use of this very token
+        const swept = await store.get(SWEPT)
+        if (login.expires <= sweptSeconds(swept)) return false
+        compare.push({ key: loginKey(login.id, login.expires), modRevision: 0 }, unchanged(SWEPT, swept))
         operations.push(put(loginKey(login.id, login.expires), use))
       }
       if (!(await store.transact(compare, operations)).succeeded) return false
@@ -145,10 +155,10 @@ export function openSessions(store: Store): Sessions {
 
 const ended = (session: Session, reason: string): Session => ({ ...session, state: 'ended', reason, before: null })
 
-/** An ended session stays readable, with its reason, until its tokens would have expired. */
+/** An ended session stays readable, with its reason, until its session tokens would have expired. */
 function rewrite(session: Session, next: Session): Operation[] {
   const operations = [put(sessionKey(next.sid), next)]
-  if (next.expires !== session.expires) operations.push(remove(dueKey(session)), put(dueKey(next), ''))
+  if (dueKey(next) !== dueKey(session)) operations.push(remove(dueKey(session)), put(dueKey(next), ''))
   if (next.state === 'ended' && session.state === 'live') operations.push(remove(liveKey(session)))
   return operations
 }
@@ -169,15 +179,21 @@ async function sweep(store: Store, nowSeconds: number): Promise<number> {
     const { entries } = await store.list(prefix, { limit: limits.sessionSweep })
     return entries.map(({ key }) => key).filter((key) => secondsOf(prefix, key) <= nowSeconds)
   }
+  // Read first: what another sweep forgets from now on fails ours, which may know of less
+  const swept = await store.get(SWEPT)
   const logins = await due(LOGINS)
   const last = logins.at(-1)
-  if (last !== undefined) await store.transact([], [put(SWEPT, secondsOf(LOGINS, last)), ...logins.map(remove)])
+  if (last !== undefined) {
+    const until = Math.max(sweptSeconds(swept), secondsOf(LOGINS, last))
+    await store.transact([unchanged(SWEPT, swept)], [put(SWEPT, until), ...logins.map(remove)])
+  }
   const sessions = await due(DUE)
   for (const key of sessions) {
     const sid = key.slice(key.lastIndexOf('/') + 1)
     const entry = await store.get(sessionKey(sid))
     const records = entry ? [sessionKey(sid), liveKey(decode<Session>(entry.value))] : []
-    await store.transact([], [key, ...records].map(remove))
+    // Unless a refresh that began in time has just moved it
+    await store.transact([unchanged(sessionKey(sid), entry)], [key, ...records].map(remove))
   }
   return logins.length + sessions.length
 }

@@ -59,17 +59,20 @@ export function selfSession(options: { key: SigningKey; clock: Clock; random: Ra
   const { key, clock, random, linkKid } = options
   let token = ''
   let epochOf = -1
+  let issuedAt = 0
   let renewAt = 0
   return {
     current(epoch: number): string {
       const iat = nowSeconds(clock)
-      if (epoch === epochOf && iat < renewAt) return token
+      // Of a clock that was set back meanwhile it would come from the future, and be refused
+      if (epoch === epochOf && iat >= issuedAt && iat < renewAt) return token
       token = signToken(key, {
         iss: ISSUER, sub: ISSUER, aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.session,
         jti: randomId(random), token_use: 'session', appid: ISSUER, runtime_type: 'kernel-service',
         cnf: { jkt: linkKid }, epoch,
       })
       epochOf = epoch
+      issuedAt = iat
       renewAt = iat + Math.floor(tokenLifetimeSeconds.session * (1 - RENEW_AT))
       return token
     },

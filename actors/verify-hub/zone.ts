@@ -42,26 +42,29 @@ export async function openZone(
   const { keys, key, self } = options
   let { epoch } = options
   let text: string | undefined
+  let revision = 0
   let boot: BootConfig
   let trusted: readonly TrustKey[] = []
   const documents = new Map<string, Device | undefined>()
   const records = new Map<string, { readonly text: string; readonly value: unknown }>()
 
-  const read: Zone['read'] = async (client, ...names) => {
+  const items = async (client: Config, names: readonly string[]) => {
     const token = self.current(epoch)
     try {
-      const items = await Promise.all(names.map((name) => client.get({ key: name }, { token })))
-      return items.map((item) => item?.value)
+      return await Promise.all(names.map((name) => client.get({ key: name }, { token })))
     } catch (error) {
       throw error instanceof Denied ? refusedByConfig(error, key.public.kid) : error
     }
   }
 
   const refresh: Zone['refresh'] = async (client) => {
-    const [now] = await read(client, kv.bootConfig)
-    if (now === text && now !== undefined) return
-    if (now === undefined) throw new VerifyHubKeyMismatch('There is no boot/config that names the key of verify-hub')
-    const next = readRecord(BootConfig, kv.bootConfig, now)
+    const [item] = await items(client, [kv.bootConfig])
+    if (!item) throw new VerifyHubKeyMismatch('There is no boot/config that names the key of verify-hub')
+    // Of two answers that overtake each other the older one changes nothing
+    if (item.revision < revision) return
+    revision = item.revision
+    if (item.value === text) return
+    const next = readRecord(BootConfig, kv.bootConfig, item.value)
     if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {
       throw new VerifyHubKeyMismatch(`boot/config does not name the key of verify-hub: ${key.public.kid}`)
     }
@@ -71,7 +74,7 @@ export async function openZone(
     ]
     // Documents are judged by the root key
     documents.clear()
-    text = now
+    text = item.value
     boot = next
     epoch = next.epoch
   }
@@ -83,7 +86,7 @@ export async function openZone(
       return boot
     },
     keyOf: (issuer, kid) => trusted.find((one) => one.issuer === issuer && one.kid === kid),
-    read,
+    read: async (client, ...names) => (await items(client, names)).map((item) => item?.value),
     refresh,
     record(schema, name, value) {
       const known = records.get(name)

@@ -11,7 +11,9 @@ const WITHIN_MS = 60_000
 
 type Kv = Client<typeof SystemConfig>
 
-export default actor(KvDriver, { needs: { bare: Bare, kv: SystemConfig }, stateless: true }, ({ needs: { bare, kv } }) => ({
+const needs = { bare: Bare, kv: SystemConfig }
+
+export default actor(KvDriver, { needs, stateless: true }, ({ needs: { bare, kv } }) => ({
   async write({ folder, keys, token }) {
     const { revision } = await kv.dump({ prefixes: [folder] }, { token })
     let written = 0

@@ -19,8 +19,10 @@ const atRevision = (revision: number): string => `boot/config at revision ${revi
 /** Where the table has its second column. */
 const INDENT = '     '
 
-const shares = ({ count, path }: { count: number; path: string }, style: Style): readonly string[] =>
-  [style.dim(`${INDENT}${count} recovery shares of the vault are in ${path}: move them to different places`)]
+const shares = ({ count, path }: { count: number; path: string }, style: Style): readonly string[] => [
+  style.dim(`${INDENT}${count} recovery shares of the vault: ${path}`),
+  style.dim(`${INDENT}move them to different places`),
+]
 
 function identity({ zone, created }: Identity, files: Files, hasPassphrase: boolean, style: Style): readonly string[] {
   const head = style.bold(`Zone ${zone.zone} on host ${zone.host}`)

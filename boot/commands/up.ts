@@ -34,7 +34,7 @@ async function serve(terminal: Terminal, options: UpCommandOptions): Promise<voi
   const ended = await Promise.race([terminal.interrupted(), broken])
   end()
   say('')
-  say(typeof ended === 'string' ? `${ended}: stopping, last started first` : 'stopping, last started first')
+  say(typeof ended === 'string' ? `${ended}: stopping in reverse order` : 'stopping in reverse order')
   await booted.stop()
   if (typeof ended !== 'string') throw ended
 }
@@ -66,7 +66,7 @@ export async function checkAndStop(
     return await Promise.race([selfCheck(booted, say, style), interrupted])
   } finally {
     say('')
-    say('stopping, last started first')
+    say('stopping in reverse order')
     await booted.stop()
   }
 }

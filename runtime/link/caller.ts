@@ -120,7 +120,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     this.#slots = new TokenSlots()
     this.#epoch = Math.floor(this.#clock.now())
     link.send([HELLO, this.#plan.protocol, this.#plan.methodsHash, this.#epoch])
-    link.receive((message) => this.#receive(link, message), (error) => {
+    link.receive((message, signed) => this.#receive(link, message, signed), (error) => {
       if (this.#link === link) this.#lose(error)
       onClose?.(error)
     })
@@ -278,7 +278,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     return next === NEVER ? Infinity : next
   }
 
-  #receive(link: Link, message: Message): void {
+  #receive(link: Link, message: Message, signed: boolean): void {
     if (!this.#greeted) return this.#greet(link, message)
     const id = message[1] as number
     const pending = this.#sent.get(id)
@@ -287,6 +287,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
       if (!isCount(id) || id > this.#lastId) throw malformed()
       return
     }
+    // What must be provable later is so in both directions
+    if (pending.plan.signed && !signed) throw malformed()
     switch (message[0]) {
       case RESULT:
         if (pending.kind !== CALL) throw malformed()

@@ -24,7 +24,7 @@ const settled = Promise.resolve()
  * Microtask turns without a new message before a frame leaves. Callers that a frame has just answered ask again within
  * a few turns; waiting for the next task instead would cost a lone caller more than its whole call.
  */
-const QUIET_TURNS = 3
+const QUIET_TURNS = 2
 
 const Closing = object({ code: string(), message: string(), details: optional(record(string(), unknown())) })
 
@@ -151,6 +151,8 @@ export class FramedLink implements Link {
       if (this.#closed) return
       onMessage(messages[index]!, signed)
     }
+    // Answers that are there already need not wait for others
+    this.#flush()
   }
 
   /** The channel closed without a word from the peer: nothing that is pending may look finished. */

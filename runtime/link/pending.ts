@@ -20,6 +20,8 @@ export abstract class Pending implements Child {
   readonly #owner: PendingOwner
   readonly #signal: AbortSignal | undefined
   id = 0
+  before: Child | undefined
+  after: Child | undefined
 
   constructor(kind: typeof CALL | typeof OPEN, owner: PendingOwner, plan: MethodPlan, args: unknown, deadline: number,
     settings: CallSettings | undefined, scope: Scope | undefined) {

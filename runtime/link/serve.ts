@@ -3,9 +3,10 @@ import type { Service, TraceSeed } from '../context.ts'
 import { Cancelled, Denied, HandshakeFailed, Overloaded, type ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { fromBase64url } from '../trust/base64url.ts'
+import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
-import { BIND, CALL, CANCEL, CREDIT, HELLO, OPEN, SEND, isCount, malformed } from './rpc.ts'
+import { BIND, CALL, CANCEL, CREDIT, HELLO, NEVER, OPEN, SEND, isCount, malformed } from './rpc.ts'
 import { ServedCall, ServedSend, ServedStream, type BoundToken, type Served, type Server } from './served.ts'
 
 export interface ServedLink {
@@ -37,6 +38,7 @@ class LinkServer implements Server {
   readonly #self: Principal
   readonly #tokens: (BoundToken | undefined)[] = []
   readonly #stopUnbinding: () => void
+  readonly #deadlines: Deadlines
   /** Requests behind one whose token is being verified: they keep their order. */
   #gate: Served[] | undefined
   /** Deadlines are relative to it. */
@@ -53,6 +55,7 @@ class LinkServer implements Server {
     const { actor, runtimeType } = link.peer
     this.#self = Object.freeze({ sub: actor, appid: actor, runtimeType, sudo: false })
     this.#stopUnbinding = service.onUnbind((matches) => this.#unbind(matches))
+    this.#deadlines = new Deadlines(service.clock, (now) => this.#expire(now))
   }
 
   receive(message: Message, signed: boolean): void {
@@ -192,9 +195,23 @@ class LinkServer implements Server {
     if (this.active.delete(served.id) && served instanceof ServedStream) this.#streams--
   }
 
+  watch(deadline: number): void {
+    if (!this.#ended && deadline < NEVER) this.#deadlines.add(deadline)
+  }
+
+  #expire(now: number): number {
+    let next = Infinity
+    for (const served of this.active.values()) {
+      if (served.deadline <= now) served.expire()
+      else if (served.deadline < next) next = served.deadline
+    }
+    return next >= NEVER ? Infinity : next
+  }
+
   end(error: ZonewrightError): void {
     if (this.#ended) return
     this.#ended = true
+    this.#deadlines.close()
     this.#stopUnbinding()
     this.#gate = undefined
     const active = this.active.values()

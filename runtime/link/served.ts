@@ -21,6 +21,8 @@ export interface Server {
   readonly seed: TraceSeed
   /** It is answered, or nobody waits for the answer. */
   finish(served: Served): void
+  /** Calls `expire` on what is still under way then. */
+  watch(deadline: number): void
 }
 
 /** A request from its arrival to its answer. */
@@ -73,6 +75,17 @@ export abstract class Served extends Scope {
     this.server.finish(this)
     if (!this.cancelled) this.answerError(error)
     this.tell(error.code)
+  }
+
+  protected watchDeadline(): void {
+    this.server.watch(this.deadline)
+  }
+
+  /** The caller's own clock has told it already, unless the two clocks differ. */
+  expire(): void {
+    const error = new DeadlineExceeded(`The deadline passed while ${this.method.plan.name} ran`)
+    this.drop(error)
+    this.cancel(error)
   }
 
   /** The handler, or the check of the token, threw. */

@@ -121,9 +121,10 @@ export class StreamWriter {
   }
 
   async run(items: AsyncIterable<unknown>): Promise<void> {
-    const iterator = items[Symbol.asyncIterator]()
+    let iterator: AsyncIterator<unknown> | undefined
     let finished = false
     try {
+      iterator = items[Symbol.asyncIterator]()
       while (await this.#mayWrite()) {
         const step = await iterator.next()
         if (this.#stopped) break
@@ -138,7 +139,7 @@ export class StreamWriter {
       finished = true
       if (!this.#stopped) this.#sink.fail(error)
     } finally {
-      if (!finished) await iterator.return?.()
+      if (!finished) await iterator?.return?.()
     }
   }
 

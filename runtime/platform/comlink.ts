@@ -53,5 +53,9 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     beat: () => remote.beat(),
     stop: (actor, withinMs) => remote.stop(actor, withinMs),
   }
-  return { control, onEvent: (listener) => void remote.observe(Comlink.proxy(listener)) }
+  // Whoever listens here and throws must not fail the worker that told: the error stays on this side
+  const onEvent = (listener: (event: WorkerEvent) => void): void => void remote.observe(Comlink.proxy((event: WorkerEvent) => {
+    void Promise.resolve(event).then(listener)
+  }))
+  return { control, onEvent }
 }

@@ -3,15 +3,16 @@ import {
   hkdfSync, scrypt, sign, verify, type KeyObject,
 } from 'node:crypto'
 import { Denied, InvalidArgument } from '../errors.ts'
-import { createMac } from './mac.ts'
+import { createMac, type LargeMac } from './mac.ts'
 import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, VerifyKey } from './ports.ts'
 
 /**
  * The Keys port by `node:crypto`, which both runtimes have. Its synchronous calls with KeyObjects are the fastest
- * on both, and a simulation can use them: signatures of Ed25519 are deterministic (RFC 8032).
+ * on both, and a simulation can use them: signatures of Ed25519 are deterministic (RFC 8032). The two ends of a MAC
+ * share a process, so each runtime may have what is fastest there; the default is for what must be alike on both.
  */
-export async function createCrypto(): Promise<Keys> {
-  const mac = await createMac()
+export async function createCrypto(largeMac: LargeMac = 'chacha20-poly1305'): Promise<Keys> {
+  const mac = await createMac(largeMac)
   return {
     generate: (random) => signingKey(privateKey(ED25519_PKCS8, random.bytes(32))),
     importPem: (pem, passphrase) => signingKey(fromPem(pem, passphrase)),

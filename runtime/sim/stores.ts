@@ -43,11 +43,12 @@ export class DiskStores {
         payload: described(changes), task: resolve,
       })),
     })
+    const closed = store.close.bind(store)
     const close = async (): Promise<void> => {
-      await store.close()
+      await closed()
       if (kept.openedBy === thread) kept.openedBy = undefined
     }
-    return { ...store, close }
+    return Object.assign(store, { close })
   }
 
   #keep(path: string): Kept {

@@ -7,7 +7,7 @@ import { LeaseClock } from './lease-clock.ts'
 import { Staged } from './staged.ts'
 import { randomId } from './random-id.ts'
 import type { StoreState } from './state.ts'
-import type { Compare, Entry, Event, Lease, Listing, Operation, Store, TransactionResult } from './store.ts'
+import type { Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult } from './store.ts'
 import { Watchers } from './watchers.ts'
 
 export interface StateStoreOptions {
@@ -66,13 +66,13 @@ export class StateStore implements Store {
     return entry && handedOut(entry)
   }
 
-  async list(prefix: string, { after, limit }: { after?: string; limit?: number } = {}): Promise<Listing> {
+  async list(prefix: string, { after, limit, keysOnly }: ListOptions = {}): Promise<Listing> {
     this.#assertOpen()
     checkPrefix(prefix)
     checkPrefix(after ?? '')
     checkPage(limit)
     const listing = this.#state.list(prefix, after, limit ?? Infinity)
-    return { ...listing, entries: listing.entries.map(handedOut) }
+    return { ...listing, entries: listing.entries.map(keysOnly ? withoutValue : handedOut) }
   }
 
   async put(key: string, value: Uint8Array, options: { lease?: string } = {}): Promise<number> {
@@ -215,6 +215,9 @@ function handedOut({ key, value, createRevision, modRevision, version, lease }: 
     ? { key, value: copy, createRevision, modRevision, version }
     : { key, value: copy, createRevision, modRevision, version, lease }
 }
+
+const NO_VALUE = new Uint8Array()
+const withoutValue = (entry: Entry): Entry => ({ ...entry, value: NO_VALUE })
 
 function failure(error: unknown): Error {
   if (error instanceof ZonewrightError) return error

@@ -42,6 +42,14 @@ export interface Event {
   readonly revision: number
 }
 
+export interface ListOptions {
+  /** Only keys behind this one. */
+  readonly after?: string
+  readonly limit?: number
+  /** The entries come with empty values. */
+  readonly keysOnly?: boolean
+}
+
 export interface Listing {
   readonly entries: readonly Entry[]
   /** The store's revision at which the listing was true. */
@@ -66,7 +74,7 @@ export interface Store {
   revision(): Promise<number>
   get(key: string): Promise<Entry | undefined>
   /** Keys that start with `prefix`, in order of their UTF-8 bytes. */
-  list(prefix: string, options?: { after?: string; limit?: number }): Promise<Listing>
+  list(prefix: string, options?: ListOptions): Promise<Listing>
   /** Durable when the promise settles, and not seen by anyone before. Returns the revision. @throws LeaseExpired */
   put(key: string, value: Uint8Array, options?: { lease?: string }): Promise<number>
   /** False when there was nothing to delete (no revision is used then). */

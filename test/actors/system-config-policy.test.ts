@@ -210,4 +210,25 @@ test('roles that contain each other end, and give what any of them gives', () =>
   assert.is(target.decide(speaker('panel', 'dave', 'user'), 'write', 'zone/x').allowed, false)
 })
 
+test('what was allowed once is decided anew for the other operation, for another speaker, and by the next policy', () => {
+  const target = createAccess()
+  target.replace('g, panel, console\np, console, zone/*, read|write\np, alice, zone/x, read\np, dave, zone/y, read')
+  const [alice, dave] = [speaker('panel', 'alice', 'user'), speaker('panel', 'dave', 'user')]
+  const reads = (): boolean => target.decide(alice, 'read', 'zone/x').allowed
+  assert.equal([reads(), reads()], [true, true])
+  assert.is(target.decide(alice, 'write', 'zone/x').allowed, false)
+  assert.is(target.decide(dave, 'read', 'zone/x').allowed, false)
+  target.replace('g, panel, console\np, console, zone/*, read|write')
+  assert.is(reads(), false)
+})
+
+test('more paths than are remembered are all decided alike', () => {
+  const target = createAccess()
+  target.replace('g, panel, console\np, console, zone/*, read\np, alice, zone/*, read')
+  const alice = speaker('panel', 'alice', 'user')
+  const paths = Array.from({ length: limits.accessDecisions + 2 }, (_, index) => `zone/${index}`)
+  for (const path of [...paths, ...paths]) assert.is(target.decide(alice, 'read', path).allowed, true, path)
+  assert.is(target.decide(alice, 'read', 'security/0').allowed, false)
+})
+
 test.run()

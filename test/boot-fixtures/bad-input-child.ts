@@ -12,6 +12,8 @@ export interface Attempt {
   /** Modules in place of those of the catalogue, by the name of the actor. */
   readonly modules?: Readonly<Record<string, string>>
   readonly ownerPassphrase?: string
+  /** The only actors of the catalogue that there are. */
+  readonly actors?: readonly string[]
 }
 
 export interface Outcome {
@@ -36,14 +38,16 @@ export async function badInputChild(attempts: readonly Attempt[]): Promise<void>
 }
 
 async function tryUp(platform: Awaited<ReturnType<typeof openPlatform>>, attempt: Attempt): Promise<Outcome> {
-  const { folder, modules = {}, ownerPassphrase } = attempt
+  const { folder, modules = {}, ownerPassphrase, actors: only } = attempt
   const trace = createTrace()
   let denials = 0
   trace.on('denial', () => void denials++)
-  const actors: typeof catalogue = (stores, config) => catalogue(stores, config).map((spec) => {
-    const module = modules[spec.protocol.name]
-    return module === undefined ? spec : { ...spec, module: new URL(module) }
-  })
+  const actors: typeof catalogue = (stores, config) => catalogue(stores, config)
+    .filter(({ protocol }) => only?.includes(protocol.name) ?? true)
+    .map((spec) => {
+      const module = modules[spec.protocol.name]
+      return module === undefined ? spec : { ...spec, module: new URL(module) }
+    })
   const none = { folder, message: '', next: '', details: {} }
   try {
     const zone = await up({ platform, folder, trace, actors, ...(ownerPassphrase === undefined ? {} : { ownerPassphrase }) })

@@ -12,7 +12,12 @@ export interface BadInput {
   readonly message: RegExp
   /** What to do. */
   readonly next: RegExp
+  /** All that has to run for it to be seen; without it the whole catalogue. */
+  readonly actors?: readonly string[]
 }
+
+const VAULT = ['vault']
+const KERNEL = ['vault', 'system-config']
 
 const yaml = (name: string, text: string | Uint8Array, message: RegExp, next: RegExp = /Keys are zone, host, owner/): BadInput => (
   { name: `zone.yaml ${name}`, spoil: put('zone.yaml', text), code: 'ConfigInvalid', exit: 3, message, next }
@@ -78,68 +83,70 @@ export const stores = (other: () => string): readonly BadInput[] => [
   ...([
     ['gone', remove('unseal.key'), /no unseal key/],
     ['of another vault', takeFrom(other, 'unseal.key'), /not the one of this vault/],
-    ['cut', edit('unseal.key', cut(0.5)), /32 bytes/],
+    ['cut', edit('unseal.key', cut(0.5)), /unseal key/],
     ['of noise', put('unseal.key', '!?\n'), /not base64url/],
   ] as const).map(([how, spoil, message]): BadInput => ({
-    name: `unseal.key ${how}`, spoil, code: 'VaultSealed', exit: 10, message, next: /unseal\.key/,
+    name: `unseal.key ${how}`, spoil, code: 'VaultSealed', exit: 10, message, next: /unseal\.key/, actors: VAULT,
   })),
   ...([
-    ['vault', 'cut at the beginning', cut(0.1)], ['system-config', 'with a byte changed', flip(0.5)],
-    ['system-config', 'cut to nothing', cut(0)], ['verify-hub', 'with a byte changed', flip(0.1)],
-    ['service', 'of noise', (bytes: Uint8Array) => bytes.fill(0x41)],
-  ] as const).map(([store, how, change]): BadInput => ({
+    ['vault', 'with a byte changed', flip(0.05), VAULT], ['system-config', 'with a byte changed', flip(0.5), KERNEL],
+    ['system-config', 'cut to nothing', cut(0), KERNEL], ['verify-hub', 'of noise', (bytes: Uint8Array) => bytes.fill(0x41), undefined],
+  ] as const).map(([store, how, change, actors]): BadInput => ({
     name: `the log of ${store} ${how}`, spoil: editLog(store, change), code: 'StoreDamaged', exit: 7,
     message: new RegExp(`${store} did not start: The store is damaged.*stores/${store} \\(log\\.\\d+, byte \\d+\\)`), next: /backup/,
+    ...(actors ? { actors } : {}),
   })),
   ...([
-    ['keyring', 'core/keyring', flip(0.5)], ['root key', 'core/unseal/auto', flip(0.9)], ['seal', 'core/seal-config', () => undefined],
-    ['key of verify-hub', 'keys/verify-hub', flip(0.5)],
-  ] as const).map(([what, path, change]): BadInput => ({
+    ['keyring', 'core/keyring', flip(0.5), VAULT], ['root key', 'core/unseal/auto', flip(0.9), VAULT],
+    ['seal', 'core/seal-config', () => undefined, VAULT], ['key of verify-hub', 'keys/verify-hub', flip(0.5), undefined],
+  ] as const).map(([what, path, change, actors]): BadInput => ({
     name: `the vault's ${what} changed`, spoil: editRecord('vault', path, change), code: 'VaultDamaged', exit: 7,
-    message: new RegExp(`vault entry is damaged.*: ${path}`), next: /backup/,
+    message: new RegExp(`vault entry is damaged.*: ${path}`), next: /backup/, ...(actors ? { actors } : {}),
   })),
   {
     name: 'boot/config that cannot be read', spoil: editRecord('system-config', 'kv/boot/config', kvText('{"zone":"zone.local"')),
-    code: 'RecordInvalid', exit: 7, message: /system-config did not start: .*boot\/config/, next: /backup/,
+    code: 'RecordInvalid', exit: 7, message: /system-config did not start: .*boot\/config/, next: /backup/, actors: KERNEL,
   },
-  {
-    name: 'boot/config of another zone',
-    spoil: editRecord('system-config', 'kv/boot/config', (bytes) =>
-      kvText(new TextDecoder().decode(bytes.subarray(1)).replace('zone.local', 'b.c'))()),
-    code: 'ZoneStoreMismatch', exit: 9, message: /store is of another zone: b\.c/, next: /Restore/,
-  },
-  {
-    name: 'boot/config gone', spoil: editRecord('system-config', 'kv/boot/config', () => undefined),
-    code: 'ZoneStoreMismatch', exit: 9, message: /has booted a zone, but its store has no boot\/config/, next: /Restore/,
-  },
-  {
-    name: 'the store of system-config gone', spoil: remove('stores/system-config'),
-    code: 'ZoneStoreMismatch', exit: 9, message: /has booted a zone, but its store has no boot\/config/, next: /Restore/,
-  },
-  {
-    name: 'the store of the vault gone', spoil: remove('stores/vault'),
-    code: 'ZoneStoreMismatch', exit: 9, message: /has booted a zone, but its vault is empty/, next: /Restore/,
-  },
-  {
-    name: 'all stores gone', spoil: remove('stores'),
-    code: 'ZoneStoreMismatch', exit: 9, message: /has booted a zone, but its vault is empty/, next: /Restore/,
-  },
+  ...([
+    [
+      'boot/config of another zone', editRecord('system-config', 'kv/boot/config', renameZone),
+      /store is of another zone: b\.c/, KERNEL,
+    ],
+    ['boot/config gone', editRecord('system-config', 'kv/boot/config', () => undefined), /its store has no boot\/config/, KERNEL],
+    ['the log of system-config cut before its first write', editLog('system-config', cut(0.3)), /its store has no boot\/config/, KERNEL],
+    ['the store of system-config gone', remove('stores/system-config'), /its store has no boot\/config/, KERNEL],
+    ['the store of the vault gone', remove('stores/vault'), /has booted a zone, but its vault is empty/, VAULT],
+    ['all stores gone', remove('stores'), /has booted a zone, but its vault is empty/, VAULT],
+  ] as const).map(([name, spoil, message, actors]): BadInput => ({
+    name, spoil, code: 'ZoneStoreMismatch', exit: 9, message, next: /Restore/, actors,
+  })),
   {
     name: 'the store of system-config of another zone of this name', spoil: takeFrom(other, 'stores/system-config'),
-    code: 'ZoneStoreMismatch', exit: 9, message: /store is of another zone/, next: /Restore/,
+    code: 'VerifyHubKeyMismatch', exit: 11, message: /verify-hub did not start: /, next: /one backup/,
   },
 ]
 
+const renameZone = (bytes: Uint8Array): Uint8Array =>
+  kvText(new TextDecoder().decode(bytes.subarray(1)).replace('zone.local', 'b.c'))()
+
+const all = (...spoils: readonly Spoil[]): Spoil => async (folder) => {
+  for (const spoil of spoils) await spoil(folder)
+}
+
 /** Not bad enough to refuse the boot. */
 export const harmless: readonly { readonly name: string; readonly spoil: Spoil }[] = [
-  { name: 'the owner key is kept elsewhere', spoil: remove('owner.key') },
-  { name: 'the recovery shares are kept elsewhere', spoil: remove('recovery-shares') },
-  { name: 'the sessions are gone', spoil: remove('stores/verify-hub') },
-  { name: 'the booted marker is gone, but not the store', spoil: remove('booted.json') },
-  { name: 'a lock of a dead process is there', spoil: put('lock', '{"pid":999999,"started":"1"}') },
-  { name: 'a lock that cannot be read is there', spoil: put('lock', 'x') },
-  { name: 'zone.yaml is empty', spoil: put('zone.yaml', '') },
-  { name: 'zone.yaml says what the folder says', spoil: put('zone.yaml', 'zone: zone.local\nhost: ood1\nowner: owner\n') },
+  {
+    name: 'the owner key and the recovery shares are kept elsewhere, and zone.yaml says what the folder says',
+    spoil: all(remove('owner.key', 'recovery-shares'), put('zone.yaml', 'zone: zone.local\nhost: ood1\nowner: owner\n')),
+  },
+  {
+    name: 'the sessions are gone, a lock of a dead process is there, and zone.yaml is empty',
+    spoil: all(remove('stores/verify-hub'), put('lock', '{"pid":999999,"started":"1"}'), put('zone.yaml', '')),
+  },
+  {
+    name: 'the booted marker is gone, but not the store, and there is a lock that nobody can read',
+    spoil: all(remove('booted.json'), put('lock', 'x')),
+  },
 ]
 
 /** A folder that cannot be a zone's. */

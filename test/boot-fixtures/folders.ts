@@ -54,15 +54,14 @@ export const editRecord = (store: string, key: string, change: (bytes: Uint8Arra
 /** A record of `kv://`: a byte of format, then text. */
 export const kvText = (text: string) => (): Uint8Array => new Uint8Array([1, ...new TextEncoder().encode(text)])
 
-/** What a folder holds, by name; of the stores only which there are, since a log is written anew by each opening. */
+/** What a folder holds, by name, without the stores: their logs are written anew by each opening. */
 export async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   const contents: Record<string, string> = {}
-  for (const path of paths.sort()) {
+  for (const path of entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort()) {
     const name = path.slice(folder.length + 1)
-    if (name.startsWith('stores/')) contents[name.split('/').slice(0, 2).join('/')] = 'a store'
-    else contents[name] = createHash('sha256').update(await readFile(path)).digest('hex').slice(0, 16)
+    if (name.startsWith('stores/')) continue
+    contents[name] = createHash('sha256').update(await readFile(path)).digest('hex').slice(0, 16)
   }
   return contents
 }

@@ -33,10 +33,19 @@ export const withEnv = (name: string, make: (start: ActorStart) => string): Chan
 const withSecret = (name: string, make: (start: ActorStart) => string): Change =>
   starting((start) => ({ ...start, secrets: { ...start.secrets, [name]: make(start) } }))
 
+/** The object, whatever it is made of, with some of its methods replaced. */
+const overlaid = <T extends object>(original: T, replaced: Partial<T>): T => new Proxy({} as T, {
+  get(_, name) {
+    if (Object.hasOwn(replaced, name)) return replaced[name as keyof T]
+    const value: unknown = Reflect.get(original, name, original)
+    return typeof value === 'function' ? value.bind(original) as unknown : value
+  },
+})
+
 /** A call of the actor's own to an actor that it needs. */
 const withNeed = (need: string, method: string, replace: (original: AnyCall) => AnyCall): Change => starting((start) => {
   const client = start.needs[need] as unknown as Record<string, AnyCall>
-  const changed = { ...client, [method]: replace((...args) => client[method]!(...args)) }
+  const changed = overlaid(client, { [method]: replace((...args) => client[method]!(...args)) })
   return { ...start, needs: { ...start.needs, [need]: changed as unknown as ActorStart['needs'][string] } }
 })
 
@@ -52,7 +61,7 @@ const withHandler = (method: string, replace: (original: AnyCall, start: ActorSt
 })
 
 const withStore = (replace: (store: Store) => Partial<Store>): Change =>
-  starting((start) => ({ ...start, store: { ...start.store, ...replace(start.store) } }))
+  starting((start) => ({ ...start, store: overlaid(start.store, replace(start.store)) }))
 
 const broken = (): Error => new StoreDamaged('The disk of this test is broken')
 

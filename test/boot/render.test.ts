@@ -45,9 +45,9 @@ test('a step that no sequence documents is not shown', () => {
   assert.is(stepRow({ ...event(1, {}), sequence: 'other' }, BEGAN_MS), undefined)
 })
 
-test('evidence shows the beginning of identifiers and leaves out what the row says already', () => {
+test('evidence shows the revision first and the beginning of identifiers, and not what the row says already', () => {
   const evidence = { appid: 'gateway', kid: 'k2BbqkelAxWsjR55', revision: 14, created: true, firstBoot: false, sid: '' }
-  assert.is(evidenceText(evidence), 'kid k2Bbqkel  revision 14  created  firstBoot false')
+  assert.is(evidenceText(evidence), 'revision 14  kid k2Bbqkel  created  firstBoot false')
 })
 
 test('in a wide terminal, and in none, every row is one line and the columns stand below each other', () => {

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FrameRejected, HandshakeFailed, Restarted, Unavailable } from '../../runtime/errors.ts'
+import { createCrypto } from '../../runtime/platform/crypto.ts'
 import { limits } from '../../runtime/limits.ts'
 import { verifyLinkCertificate } from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
@@ -470,6 +471,31 @@ frames('over tls: a cut is Unavailable, since the peer may well live', async () 
   await quiet()
   assert.instance(closed[0], Unavailable)
 })
+
+for (const algorithm of ['aes-256-gcm', 'chacha20-poly1305'] as const) {
+  frames(`the MAC of small and of large frames, by ${algorithm}, covers each bit, the header, the length and the key`, async () => {
+    const { mac } = await createCrypto(algorithm)
+    const key = new Uint8Array(32).fill(7)
+    const flipped = (bytes: Uint8Array, bit: number): Uint8Array => {
+      const copy = bytes.slice()
+      copy[bit >> 3]! ^= 1 << (bit & 7)
+      return copy
+    }
+    for (const length of [0, 100, 2_031, 2_032, 5_000, 70_000]) {
+      const header = Uint8Array.from({ length: 16 }, (_, index) => index)
+      const frame = new Uint8Array(length).map((_, index) => index * 31)
+      const tag = (own: Uint8Array, head: Uint8Array, body: Uint8Array): string => mac(own).tag(head, body).join()
+      const genuine = tag(key, header, frame)
+      assert.is(genuine.split(',').length, 16)
+      assert.is(tag(key, header, frame), genuine)
+      const others = [tag(flipped(key, 9), header, frame), tag(key, header, new Uint8Array([...frame, 0]))]
+      for (let bit = 0; bit < 128; bit++) others.push(tag(key, flipped(header, bit), frame))
+      for (let bit = 0; bit < length * 8; bit += 1 + (length >> 2)) others.push(tag(key, header, flipped(frame, bit)))
+      assert.is(others.includes(genuine), false, `${length} bytes`)
+    }
+    assert.throws(() => mac(key).tag(new Uint8Array(12), new Uint8Array(4)), /header/)
+  })
+}
 
 frames('sealed frames say nothing in clear', async () => {
   const seen: Frame[] = []

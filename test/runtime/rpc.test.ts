@@ -240,6 +240,21 @@ ends('a deadline that has passed, or is no number, fails the call at once', asyn
   }
 })
 
+ends('a callee whose clock is ahead cancels the handler itself and says so', async () => {
+  const clock = testClock()
+  let seen: AbortSignal | undefined
+  const target = await counter({ add: (_: unknown, cx: Cx) => ((seen = cx.signal), new Promise(() => undefined)) }, { clock })
+  const raw = await rawCaller(target)
+  raw.send([1, 1, 0, clock.now() + 100, 0, { by: 1 }])
+  await quiet()
+  await clock.advance(99)
+  assert.is(seen!.aborted, false)
+  await clock.advance(1)
+  assert.is(seen!.aborted, true)
+  assert.equal((await raw.next()).slice(0, 3), [9, 1, 'DeadlineExceeded'])
+  assert.is(clock.timers, 0)
+})
+
 ends('a signal cancels the call at both ends', async () => {
   let seen: AbortSignal | undefined
   const { caller } = await counter({ add: (_: unknown, cx: Cx) => ((seen = cx.signal), new Promise(() => undefined)) })
@@ -384,6 +399,19 @@ suites('a method of suite signature is signed by the client, and refused when it
   assert.equal((await raw.next()).slice(0, 2), [8, 2])
 })
 
+suites('an unsigned answer to a signed call closes the link at the caller', async () => {
+  const { initiator, responder, clock } = await linkPair()
+  const caller = createCaller(Counter, { clock, keys })
+  let closed: ZonewrightError | undefined
+  responder.receive((message) => {
+    if (message[0] === 0) responder.send(message)
+    else responder.send([8, message[1], 'granted'])
+  }, () => undefined)
+  caller.attach(initiator, (error) => void (closed = error))
+  assert.is((await failureOf(caller.client.grant({ to: 'x' }))).code, 'FrameRejected')
+  assert.is(closed?.details['reason'], 'malformed')
+})
+
 suites.run()
 
 /** Speaks the wire by hand to an actor that `serve` set up. */
@@ -398,7 +426,8 @@ async function rawCaller(target: Awaited<ReturnType<typeof counter>>): Promise<{
   let hello: Message | undefined
   caller.attach({ ...fresh.initiator, send: (message) => void (hello ??= message), receive: () => undefined, close: () => undefined, peer: fresh.initiator.peer })
   fresh.initiator.receive((message) => void messages.push(message), (error) => void (closed = error))
-  fresh.initiator.send(hello!)
+  // Without an epoch: deadlines are epoch milliseconds
+  fresh.initiator.send(hello!.slice(0, 3))
   await quiet()
   assert.equal(messages.shift(), hello!.slice(0, 3))
   return {
@@ -733,6 +762,12 @@ flows('a stream that its writer lost fails: it does not look finished', async ()
   assert.instance(await next, Restarted)
 })
 
+flows('a handler that gives no stream fails its caller, as a bug', async () => {
+  const { caller, faults } = await counter({ watch: () => 7 })
+  assert.is((await failureOf(caller.client.watch({ from: 0, to: 1 })[Symbol.asyncIterator]().next())).code, 'Internal')
+  assert.is(faults.length, 1)
+})
+
 flows('streams do not occupy the actor', async () => {
   const { caller, mailbox } = await counter({ async *watch() { await new Promise(() => undefined) } })
   void caller.client.watch({ from: 0, to: 1 })[Symbol.asyncIterator]().next().catch(() => undefined)
@@ -747,7 +782,7 @@ flows.run()
 
 const contexts = suite('context')
 
-const Audit = protocol('audit', { append: call(object({ who: string() }), number()), follow: stream(object({}), number()) })
+const Audit = protocol('audit', { append: call(object({ who: string() }), number(), { concurrent: 4 }), follow: stream(object({}), number()) })
 
 async function audited(handlers: Record<string, unknown>, auditHandlers: Record<string, unknown>, trace = createTrace()) {
   const clock = testClock()
@@ -793,6 +828,34 @@ contexts('a cancelled call cancels what was called for it, through every actor',
   assert.instance(await result, Cancelled)
   await quiet()
   assert.is(seen!.aborted, true)
+})
+
+contexts('calls of needs that have ended are not cancelled with the call, those under way are, in any order', async () => {
+  const doors = [gate(), gate(), gate(), gate()]
+  const aborted: string[] = []
+  const { front } = await audited({
+    add: async (_: unknown, cx: AuditCx) => {
+      const calls = ['0', '1', '2', '3'].map((who) => cx.audit.append({ who }))
+      doors[2]!.open()
+      await calls[2]
+      doors[0]!.open()
+      await calls[0]
+      return Promise.all(calls).then(() => 1)
+    },
+  }, {
+    append: async ({ who }: { who: string }, cx: Cx) => {
+      cx.signal.addEventListener('abort', () => void aborted.push(who))
+      await doors[Number(who)]!.promise
+      return 1
+    },
+  })
+  const controller = new AbortController()
+  const result = failureOf(front.caller.client.add({ by: 1 }, { signal: controller.signal }))
+  await quiet()
+  controller.abort()
+  await result
+  await quiet()
+  assert.equal(aborted.sort(), ['1', '3'])
 })
 
 contexts('the trace goes through: one trace id, and each span names the one that caused it', async () => {

@@ -80,6 +80,15 @@ export function listings(check: Check): void {
     assert.equal((await store.list('w')).entries, [])
   })
 
+  check('a list of keys only has the same keys and revisions, and no values', async (store) => {
+    await store.put('a/1', bytes('one'))
+    await store.put('a/2', bytes('two'))
+    const [whole, keysOnly] = [await store.list('a/'), await store.list('a/', { keysOnly: true })]
+    assert.equal(keysOnly.entries.map(({ key, modRevision }) => [key, modRevision]), whole.entries.map(({ key, modRevision }) => [key, modRevision]))
+    assert.equal(keysOnly.entries.map(({ value }) => value.length), [0, 0])
+    assert.is(text(whole.entries[0]!.value), 'one')
+  })
+
   check('keys are ordered by their UTF-8 bytes', async (store) => {
     // In UTF-16 the last two would stand the other way round
     const ordered = [

@@ -1,0 +1,2 @@
+/** A module that waits for ever. */
+export default await new Promise<never>(() => {})
