@@ -3,6 +3,7 @@ import { limits } from '../runtime/limits.ts'
 import type { Evidence } from '../runtime/actor.ts'
 import type { Clock, Random } from '../runtime/platform/ports.ts'
 import type { Client, Infer } from '../runtime/protocol.ts'
+import { parseCompact } from '../runtime/trust/jws.ts'
 import { pause } from '../runtime/within.ts'
 import { bootStep } from './boot-steps.ts'
 import type { NodeDaemon } from './node-daemon/protocol.ts'
@@ -40,8 +41,11 @@ export const loginTokenName = (appid: string): string => `${appid.toUpperCase().
  * @throws Denied when verify-hub refuses a login token that the node daemon has just made
  */
 export async function openSession(options: SessionOptions): Promise<OwnSession> {
-  const { clock, appid, stopping } = options
-  let pair = await login(options, options.env[loginTokenName(appid)])
+  const { clock, appid, env, stopping } = options
+  const name = loginTokenName(appid)
+  const given = tokenEvidence(env[name])
+  if (given) options.step('boot', bootStep.loginTokenReceived, { appid, env: name, ...given })
+  let pair = await login(options, env[name])
   options.step('boot', bootStep.pairReceived, { appid, sid: pair.sid })
 
   const renewOnce = async (): Promise<void> => {
@@ -71,6 +75,14 @@ export async function openSession(options: SessionOptions): Promise<OwnSession> 
       return pair.sessionToken
     },
   }
+}
+
+/** What may be told of a token: who signed it and its number, never the token. */
+function tokenEvidence(token: string | undefined): { kid: string; jti: string } | undefined {
+  const parsed = token === undefined ? undefined : parseCompact(token, limits.token)
+  if (!parsed || 'fault' in parsed) return undefined
+  const { header, payload } = parsed.jws
+  return { kid: header.kid, jti: String(payload['jti']) }
 }
 
 /** A refresh whose reply was lost is repeated with the same token; a dead session means a new login. */
@@ -109,6 +121,10 @@ const exchange = ({ needs, audiences }: SessionOptions, jwt: string): Promise<Pa
   needs.verifyHub.loginByJwt({ jwt, audiences: [...audiences] })
 
 const freshToken = async ({ needs }: SessionOptions): Promise<string> => (await needs.nodeDaemon.loginToken({})).jwt
+
+/** How a watch ends in the ordinary course: with the session token that it was opened by. The next takes a newer one. */
+export const hasExpired = (error: unknown): boolean =>
+  error instanceof Denied && error.details['reason'] === 'token/expired'
 
 const isRefusal = (error: unknown): boolean => error instanceof Denied
 

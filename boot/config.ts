@@ -117,7 +117,7 @@ function schemaFault({ type, input, path: items, ...issue }: InferIssue<typeof Z
   const unknown = type === 'strict_object' && issue.expected === 'never'
   // A list is read as an object of numbered keys
   if (unknown && Array.isArray(parent)) return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent) }
-  if (unknown) return { keys, what: `unknown key: ${keys.join('.') || '""'}` }
+  if (unknown) return { keys, what: `unknown key: ${/^[ -~]+$/.test(keys.join('.')) ? keys.join('.') : JSON.stringify(keys.join('.'))}` }
   return { keys, what: mismatch(keys, input) }
 }
 

@@ -149,7 +149,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     ready.resolve({ service, lifecycle })
   }
 
-  /** @throws StartFailed when the start function does not end, or what the actor's stop threw; all else is done then */
+  /** @throws StartFailed when the start function does not end; the worker is all that is left to end then */
   async function stop(withinMs: number): Promise<void> {
     const wasServing = state === 'serving'
     state = 'stopping'
@@ -163,14 +163,11 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     // A start function that still runs has been told; what it began is not taken from under it at once
     const late = (): Error => new StartFailed(`The start function of ${start.actor} did not end`)
     await within(clock, limits.stopMs, starting.catch(() => {}), late)
-    try {
-      await lifecycle.stop?.()
-    } finally {
-      for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
-      for (const each of callers.values()) each.close(gone)
-      await store?.close()
-      state = 'stopped'
-    }
+    await lifecycle.stop?.().catch((error: unknown) => log.error(`Its stop failed: ${describe(error)}`))
+    for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
+    for (const each of callers.values()) each.close(gone)
+    await store?.close()
+    state = 'stopped'
   }
 
   function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {

@@ -37,7 +37,9 @@ export abstract class Scope {
   #child: Child | undefined
   cancelled: ZonewrightError | undefined
 
-  constructor(id: number, deadline: number, seed: TraceSeed, traceId: string | undefined, parentSpanId: string | undefined) {
+  constructor(
+    id: number, deadline: number, seed: TraceSeed, traceId: string | undefined, parentSpanId: string | undefined,
+  ) {
     this.id = id
     this.deadline = deadline
     this.#seed = seed

@@ -1,18 +1,16 @@
 import { RestartLimit, StartFailed } from './errors.ts'
-import { SUPERVISOR, type Introducer, type Side } from './introduce.ts'
+import { Incarnation, type Place } from './incarnation.ts'
+import { SUPERVISOR, type Side } from './introduce.ts'
 import { limits } from './limits.ts'
 import { RestartBudget } from './restart.ts'
-import type { ActorSpec, SupervisorOptions } from './spec.ts'
-import type { Thread, Threads } from './threads.ts'
+import type { ActorSpec } from './spec.ts'
+import type { Thread } from './threads.ts'
 import type { ActorEvent } from './trace.ts'
 import { deferred, pause, type Deferred } from './within.ts'
 import type { Given } from './worker.ts'
 
 /** What the actors of one host share. */
-export interface Surroundings {
-  readonly options: SupervisorOptions
-  readonly threads: Threads
-  readonly introducer: Introducer
+export interface Surroundings extends Place {
   /** @throws StartFailed where there is no such actor */
   life(name: string): Life
   /** Those that need it themselves. */
@@ -47,14 +45,15 @@ export class Life {
   readonly spec: ActorSpec
   state: ActorEvent['state'] = 'stopped'
   reason = 'not started'
+  /** Number of the last incarnation. */
   incarnation = 0
   needs: readonly string[] = []
-  thread: Thread | undefined
   readonly #in: Surroundings
   readonly #budget: RestartBudget
   #wish: Wish | undefined
   #attempt: Attempt | undefined
-  #loading: Promise<void> | undefined
+  /** Loaded, or on its way to be. */
+  #current: Incarnation | undefined
   #living: Promise<void> = Promise.resolve()
   /** Settles when the attempt that ends now is put away. */
   #ending: Deferred<void> | undefined
@@ -69,6 +68,10 @@ export class Life {
 
   get wanted(): boolean {
     return this.#wish !== undefined
+  }
+
+  get thread(): Thread | undefined {
+    return this.#current?.thread
   }
 
   /** Settles when it serves; one that is wanted already is only waited for. @throws what it failed with */
@@ -99,7 +102,7 @@ export class Life {
   lost(thread: Thread, reason: string): boolean {
     if (this.thread !== thread) return false
     if (this.#attempt) return this.#end('died', reason)
-    this.thread = this.#loading = undefined
+    this.#current = undefined
     return false
   }
 
@@ -109,16 +112,20 @@ export class Life {
   }
 
   /** Loads a new incarnation; one that is on its way or not yet run is used. @throws StartFailed */
-  load(): Promise<void> {
-    this.#loading ??= this.#load()
-    return this.#loading
+  async load(): Promise<Incarnation> {
+    if (!this.#current) {
+      this.#current = new Incarnation(this.spec, this.#in)
+      this.incarnation = this.#current.number
+    }
+    const current = this.#current
+    this.needs = await current.loaded
+    return current
   }
 
-  /** Hands over one end of a channel; settles when the link is up, and fails when it does not come up. */
-  async tell({ introduction, end }: Side): Promise<void> {
-    const { thread, name } = this
-    if (!thread) throw new StartFailed(`The actor does not run: ${name}`, { actor: name })
-    await this.#in.threads.whileAlive(thread, name, 'link', thread.worker.control.introduce(name, introduction, end))
+  /** Hands over one end of a channel; settles when the link is up. @throws when it does not come up */
+  async tell(side: Side): Promise<void> {
+    if (!this.#current) throw new StartFailed(`The actor does not run: ${this.name}`, { actor: this.name })
+    await this.#current.tell(side)
   }
 
   /** The supervisor's own link to it: made when a client is first asked for, and by each incarnation that serves. */
@@ -130,7 +137,8 @@ export class Life {
     // A link that does not come up fails at both ends, and is reported once
     this.tell(forCallee).catch(() => {})
     introducer.connect(forCaller).catch((error: Error) => {
-      if (this.state === 'serving' && this.incarnation === incarnation) this.#warn(`The supervisor has no link to it: ${error.message}`)
+      if (this.state !== 'serving' || this.incarnation !== incarnation) return
+      this.#warn(`The supervisor has no link to it: ${error.message}`)
     })
   }
 
@@ -196,18 +204,14 @@ export class Life {
     })
     const unlessOver = <T>(work: Promise<T>): Promise<T> => Promise.race([stopped, work])
     this.#set('starting', '')
-    await unlessOver(this.load())
+    const incarnation = await unlessOver(this.load())
     // One that served when this began to wait may have died meanwhile
     for (let waited = this.#absentNeeds(); waited.length > 0; waited = this.#absentNeeds()) {
       await unlessOver(Promise.all(waited.map((need) => need.#servesFor(this.name))))
     }
-    const { thread, name } = this
-    if (!thread || thread.dead !== undefined) throw new StartFailed(`The worker of ${name} died: ${thread?.dead ?? 'not loaded'}`)
+    incarnation.assertAlive()
     attempt.linked = true
-    const sides = this.needs.map((need) => this.#introduceTo(need))
-    await unlessOver(this.#in.threads.whileAlive(thread, name, 'start', thread.worker.control.run(
-      name, wish.given, sides.map(({ introduction }) => introduction), sides.map(({ end }) => end),
-    )))
+    await unlessOver(incarnation.run(wish.given, this.needs.map((need) => this.#introduceTo(need))))
   }
 
   #isOffered(need: string): boolean {
@@ -215,13 +219,15 @@ export class Life {
   }
 
   #absentNeeds(): readonly Life[] {
-    return this.needs.filter((need) => !this.#isOffered(need)).map((need) => this.#in.life(need)).filter(({ state }) => state !== 'serving')
+    const needed = this.needs.filter((need) => !this.#isOffered(need)).map((need) => this.#in.life(need))
+    return needed.filter(({ state }) => state !== 'serving')
   }
 
   async #servesFor(dependent: string): Promise<void> {
     if (this.#wish) return this.#wish.serving.promise
     if (this.state === 'failed' && this.#failure) throw this.#failure
-    throw new StartFailed(`${dependent} needs an actor that does not serve: ${this.name} (${this.state})`, { actor: dependent, needs: this.name })
+    const text = `${dependent} needs an actor that does not serve: ${this.name} (${this.state})`
+    throw new StartFailed(text, { actor: dependent, needs: this.name })
   }
 
   /** Tells the callee to expect this actor, and gives this actor's side. */
@@ -235,55 +241,23 @@ export class Life {
     return forCaller
   }
 
-  async #load(): Promise<void> {
-    const { introducer, threads, options: { zone, host, devices, stores, kernelActors, spans } } = this.#in
-    const { name, spec: { runtimeType, module } } = this
-    const incarnation = this.incarnation = introducer.nextIncarnation(name)
-    const thread = this.thread = threads.of(this.spec)
-    thread.actors.add(name)
-    const loaded = await threads.whileAlive(thread, name, 'load', thread.worker.control.load({
-      zone, host, actor: name, runtimeType, incarnation, module: module.href, devices, kernelActors,
-      spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
-    }))
-    this.needs = loaded.needs
-    introducer.register({ actor: name, runtimeType, incarnation, key: loaded.linkKey })
-  }
-
   /** Nothing of the attempt is left: neither in its worker nor on links. */
   async #putAway(attempt: Attempt): Promise<void> {
-    const { thread, name } = this
     if (attempt.cause === 'stop' || attempt.cause === 'a need died') {
       // What needs it stops before it
-      await Promise.all(this.#in.dependents(name).map((dependent) => dependent.#ending?.promise))
+      await Promise.all(this.#in.dependents(this.name).map((dependent) => dependent.#ending?.promise))
     }
-    if (thread) await this.#leave(thread, attempt.served)
-    this.thread = this.#loading = this.#attempt = undefined
-    this.#in.introducer.gone(name)
+    await this.#current?.leave(attempt.served, (message) => this.#warn(message))
+    this.#current = this.#attempt = undefined
+    this.#in.introducer.gone(this.name)
     this.#ending?.resolve()
     this.#ending = undefined
   }
 
-  /** Stops the actor in its worker, and the worker when it was the last one there, or does not stop. */
-  async #leave(thread: Thread, served: boolean): Promise<void> {
-    const { threads } = this.#in
-    const { name } = this
-    let hangs = false
-    // What never served has nobody to be polite to, and goes with its worker
-    if (thread.dead === undefined && (served || thread.actors.size > 1)) {
-      const stopping = thread.worker.control.stop(name, served ? limits.stopMs : 0)
-      await threads.whileAlive(thread, name, 'stop', stopping, limits.stopMs * 2).catch((error: Error) => {
-        hangs = true
-        this.#warn(error.message)
-      })
-    }
-    thread.actors.delete(name)
-    if (thread.dead !== undefined || thread.actors.size === 0) return threads.retire(thread, 'stopped')
-    if (hangs) await threads.end(thread, `${name} did not stop`)
-  }
-
   #diedTooOften(): Error {
     const { restarts, restartWindowMs } = limits
-    return new RestartLimit(`${this.name} died more than ${restarts} times in ${restartWindowMs / 1000} s: ${this.reason}`, { actor: this.name })
+    const text = `${this.name} died more than ${restarts} times in ${restartWindowMs / 1000} s: ${this.reason}`
+    return new RestartLimit(text, { actor: this.name })
   }
 
   #giveUp(wish: Wish, error: Error): void {
@@ -297,7 +271,8 @@ export class Life {
     this.state = state
     this.reason = reason
     const { trace, host, platform } = this.#in.options
-    trace.emit('actor', { host, actor: this.name, at: platform.clock.now(), state, incarnation: this.incarnation, reason })
+    const { name: actor, incarnation } = this
+    trace.emit('actor', { host, actor, at: platform.clock.now(), state, incarnation, reason })
   }
 
   #warn(message: string): void {

@@ -20,7 +20,7 @@ export const limits = {
   streamCredit: 256,
   /** Open streams on one link; one more fails with Overloaded. */
   streams: 10_000,
-  /** Messages of one frame beyond which what waits is divided into several: the peer works on one while the next is made. */
+  /** Messages of one frame; more are divided into several, so that the peer works on one while the next is made. */
   share: 48,
   /** Characters of one link certificate, and of one handshake message; longer ones are HandshakeFailed. */
   certificate: 4_096,
@@ -91,6 +91,8 @@ export const limits = {
   /** HTTP request body, request time and header time; more is answered 413 or cut. */
   httpBodyBytes: 1024 * 1024,
   httpRequestMs: 30_000,
+  /** Milliseconds for which a service keeps its verdict about a session; then it looks at the token again. */
+  sessionVerdictMs: 5_000,
   /** Live sessions of one subject in one app; one more ends the oldest. */
   sessionsPerApp: 16,
   /** Milliseconds between sweeps of what expired, and records one sweep takes; the rest waits for the next. */
@@ -113,6 +115,8 @@ export const limits = {
   writeAttempts: 1_000,
   /** Segments of one JSON path; a longer one is InvalidPath. */
   jsonPathSegments: 32,
+  /** Prefixes of one dump; more are InvalidArgument. */
+  dumpPrefixes: 64,
   /** Lines of the access policy; a longer one is refused. */
   policyLines: 20_000,
   /** Paths that one principal was allowed to read, or to write, and that are remembered; the oldest is decided anew. */

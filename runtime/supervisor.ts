@@ -35,8 +35,8 @@ export class Supervisor {
     this.#threads = new Threads(options, (thread, reason) => this.#died(thread, reason))
     const surroundings = {
       options, threads: this.#threads, introducer: this.#introducer,
-      life: (name: string) => this.#life(name),
-      dependents: (name: string) => [...this.#lives.values()].filter(({ needs }) => needs.includes(name)),
+      life: (name: string): Life => this.#life(name),
+      dependents: (name: string): readonly Life[] => [...this.#lives.values()].filter(({ needs }) => needs.includes(name)),
     }
     for (const spec of specs) {
       const { name } = spec.protocol

@@ -41,8 +41,9 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
     inspect: async () => [...hosts.values()].map((host) => host.inspect()),
     beat: async () => hosts.size,
     async stop(actor, withinMs) {
-      await hosts.get(actor)?.stop(withinMs)
-      hosts.delete(actor)
+      const host = hosts.get(actor)
+      await host?.stop(withinMs)
+      if (hosts.get(actor) === host) hosts.delete(actor)
     },
   }
 }

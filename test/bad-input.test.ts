@@ -1,4 +1,7 @@
-/** What a person can get wrong: one line that says what and where, what to do next, an exit code, and nothing half-written. */
+/**
+ * What a person can get wrong: one line says what and where, another what to do; there is an exit code, and nothing
+ * is half-written.
+ */
 import { mkdir, mkdtemp, readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,13 +12,22 @@ import * as assert from 'uvu/assert'
 import { exitCodes } from '../boot/errors.ts'
 import { up } from '../boot/up.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
-import { badInputChild, type Attempt, type Outcome } from './boot-fixtures/bad-input-child.ts'
+import { type Attempt, badInputChild } from './boot-fixtures/bad-input-child.ts'
 import {
-  configs, copyOf, folders, harmless, removeFolder, stores, unwritable, type BadInput,
+  type BadInput,
+  configs,
+  copyOf,
+  folders,
+  harmless,
+  removeFolder,
+  stores,
+  unwritable,
 } from './boot-fixtures/bad-inputs.ts'
+import { attempt, CHILD, CHILD_MS_MAX, judge } from './boot-fixtures/attempts.ts'
+import { brokenModules } from './boot-fixtures/broken-modules.ts'
 import { runChild } from './boot-fixtures/child.ts'
 import { contentsOf, put, type Spoil } from './boot-fixtures/folders.ts'
-import { bootIn, simulateZones, type SimulatedBoot } from './boot-fixtures/simulated.ts'
+import { bootIn, type SimulatedBoot, simulateZones } from './boot-fixtures/simulated.ts'
 import type { VariantName } from './boot-fixtures/variants.ts'
 
 // First, and in a suite of its own: what real workers leave to the collector springs traps of a simulation
@@ -30,20 +42,21 @@ const silent: readonly (readonly [variant: VariantName, code: string, message: R
 ]
 
 for (const [variant, code, message] of silent) {
-  simulated(`an actor that never answers, or has lost its token, ends the boot in simulation: ${variant}`, async () => {
-    let boot: SimulatedBoot | undefined
-    await simulateZones({ seed: 9, variant }, async (world) => {
-      boot = await bootIn(world)
-      await boot.zone?.stop()
-    })
-    assert.is(boot?.error?.code, code, boot?.error?.message)
-    assert.ok(message.test(boot?.error?.message ?? ''), boot?.error?.message)
-    assert.is(exitCodes[code], 11)
-  })
+  simulated(
+    `an actor that never answers, or has lost its token, ends the boot in simulation: ${variant}`,
+    async () => {
+      let boot: SimulatedBoot | undefined
+      await simulateZones({ seed: 9, variant }, async (world) => {
+        boot = await bootIn(world)
+        await boot.zone?.stop()
+      })
+      assert.is(boot?.error?.code, code, boot?.error?.message)
+      assert.ok(message.test(boot?.error?.message ?? ''), boot?.error?.message)
+      assert.is(exitCodes[code], 11)
+    },
+  )
 }
 
-const CHILD = '--child'
-const CHILD_MS_MAX = 40_000
 let root = ''
 /** Folders of two zones that have booted and were stopped; both have the default names. */
 let booted = ''
@@ -55,28 +68,6 @@ async function bootOnce(folder: string): Promise<string> {
   const zone = await up({ platform: await openPlatform(), folder })
   await zone.stop()
   return folder
-}
-
-/** All in one process, which then has to end by itself, having said nothing else. */
-async function attempt(attempts: readonly Attempt[]): Promise<readonly Outcome[]> {
-  const child = await runChild([CHILD, JSON.stringify(attempts)], { msMax: CHILD_MS_MAX })
-  const outcomes = child.lines as unknown as readonly Outcome[]
-  const last = outcomes.at(-1)?.code
-  assert.equal([child.code, child.late, child.noise], [0, false, ''], `after ${outcomes.length} attempts, the last: ${last}`)
-  assert.is(outcomes.length, attempts.length)
-  return outcomes
-}
-
-/** What was told of one bad input, beside what was expected. */
-function judge(outcome: Outcome | undefined, { name, code, exit, message, next }: Omit<BadInput, 'spoil' | 'actors'>): string[] {
-  if (!outcome) return [`${name}: no outcome`]
-  const faults = [
-    ...(outcome.code === code && outcome.exit === exit ? [] : [`${outcome.code}, exit code ${outcome.exit}, not ${code}, ${exit}`]),
-    ...(message.test(outcome.message) ? [] : [`message: ${outcome.message}`]),
-    ...(outcome.message.includes('\n') || /\bat .*\.[jt]s:\d/.test(outcome.message) ? [`not one line: ${outcome.message}`] : []),
-    ...(next.test(outcome.next) ? [] : [`next: "${outcome.next}" (${outcome.message})`]),
-  ]
-  return faults.map((fault) => `${name}: ${fault}`)
 }
 
 /** Each in a folder of its own; nothing of it has changed afterwards. */
@@ -94,7 +85,9 @@ async function refuse(inputs: readonly BadInput[], prepare: (spoil: Spoil) => Pr
   for (const [index, input] of inputs.entries()) {
     faults.push(...judge(outcomes[index], input))
     const after = JSON.stringify(await contentsOf(attempts[index]!.folder))
-    if (after !== JSON.stringify(before[index])) faults.push(`${input.name}: the folder is now ${after}, was ${JSON.stringify(before[index])}`)
+    if (after !== JSON.stringify(before[index])) {
+      faults.push(`${input.name}: the folder is now ${after}, was ${JSON.stringify(before[index])}`)
+    }
   }
   assert.equal(faults, [])
 }
@@ -108,19 +101,29 @@ test.before(async () => {
 })
 test.after(() => removeFolder(root))
 
-test('a zone.yaml that is wrong is refused with its line, and nothing is made', () => refuse(configs, async (spoil) => {
-  const folder = newFolder()
-  await mkdir(folder)
-  await spoil(folder)
-  return folder
-}))
+test('a zone.yaml that is wrong is refused with its line, and nothing is made', () =>
+  refuse(configs, async (spoil) => {
+    const folder = newFolder()
+    await mkdir(folder)
+    await spoil(folder)
+    return folder
+  }))
 
 test('a folder that cannot be written is refused', async () => {
   const places = await Promise.all(unwritable.map(({ at }) => at(newFolder())))
   const outcomes = await attempt(places.map((folder) => ({ folder })))
-  assert.equal(outcomes.flatMap((outcome, index) => judge(outcome, {
-    name: unwritable[index]!.name, code: 'NotWritable', exit: 4, message: new RegExp(`cannot be .*${places[index]}`), next: /folder/,
-  })), [])
+  assert.equal(
+    outcomes.flatMap((outcome, index) =>
+      judge(outcome, {
+        name: unwritable[index]!.name,
+        code: 'NotWritable',
+        exit: 4,
+        message: new RegExp(`cannot be .*${places[index]}`),
+        next: /folder/,
+      })
+    ),
+    [],
+  )
 })
 
 test('a folder that is in use is refused, and the zone that uses it goes on', async () => {
@@ -129,9 +132,16 @@ test('a folder that is in use is refused, and the zone that uses it goes on', as
   try {
     const before = await contentsOf(folder)
     const [outcome] = await attempt([{ folder }])
-    assert.equal(judge(outcome, {
-      name: 'in use', code: 'FolderInUse', exit: 5, message: new RegExp(`process ${process.pid} `), next: /Stop that process/,
-    }), [])
+    assert.equal(
+      judge(outcome, {
+        name: 'in use',
+        code: 'FolderInUse',
+        exit: 5,
+        message: new RegExp(`process ${process.pid} `),
+        next: /Stop that process/,
+      }),
+      [],
+    )
     assert.equal(await contentsOf(folder), before)
     const response = await fetch(`http://127.0.0.1:${zone.address.port}/healthz`)
     assert.is(await response.text(), 'ok\n')
@@ -140,10 +150,10 @@ test('a folder that is in use is refused, and the zone that uses it goes on', as
   }
 })
 
-test('a folder of another zone, host or owner, or with a damaged file, is refused and left as it is', () =>
+test('a folder of another zone, host or owner, or with a damaged file, is refused and left alone', () =>
   refuse(folders(() => other), spoilt))
 
-test('a vault that cannot be opened, and a store that is damaged, emptied or another zone’s, are refused and left as they are', () =>
+test('a vault that cannot be opened, and a store that is damaged, emptied or of another zone, are refused', () =>
   refuse(stores(() => other), spoilt))
 
 test('what was wrong and is put right boots: nothing was half-written', async () => {
@@ -167,8 +177,12 @@ test('what was wrong and is put right boots: nothing was half-written', async ()
 test('what a zone can do without does not keep it from booting', async () => {
   const places = await Promise.all(harmless.map(({ spoil }) => spoilt(spoil)))
   const outcomes = await attempt(places.map((folder) => ({ folder })))
-  assert.equal(outcomes.map(({ code, zone, message }, index) => `${harmless[index]!.name}: ${code} ${zone?.secondBoot} ${message}`),
-    harmless.map(({ name }) => `${name}: booted true `))
+  assert.equal(
+    outcomes.map(({ code, zone, message }, index) =>
+      `${harmless[index]!.name}: ${code} ${zone?.secondBoot} ${message}`
+    ),
+    harmless.map(({ name }) => `${name}: booted true `),
+  )
 })
 
 test('a step 0 that was not finished asks for the passphrase of its owner key', async () => {
@@ -179,9 +193,20 @@ test('a step 0 that was not finished asks for the passphrase of its owner key', 
   assert.match(key, /ENCRYPTED PRIVATE KEY/)
   await mkdir(half)
   await put('owner.key', key)(half)
-  const outcomes = await attempt([{ folder: half }, { folder: half, ownerPassphrase: 'wrong' }, { folder: half, ownerPassphrase: 'correct horse' }])
-  const needed = { code: 'OwnerKeyNeeded', exit: 15, message: /passphrase of .* is missing or wrong/, next: /--owner-passphrase-file/ }
-  assert.equal([...judge(outcomes[0], { name: 'none', ...needed }), ...judge(outcomes[1], { name: 'wrong', ...needed })], [])
+  const outcomes = await attempt([{ folder: half }, { folder: half, ownerPassphrase: 'wrong' }, {
+    folder: half,
+    ownerPassphrase: 'correct horse',
+  }])
+  const needed = {
+    code: 'OwnerKeyNeeded',
+    exit: 15,
+    message: /passphrase of .* is missing or wrong/,
+    next: /--owner-passphrase-file/,
+  }
+  assert.equal([
+    ...judge(outcomes[0], { name: 'none', ...needed }),
+    ...judge(outcomes[1], { name: 'wrong', ...needed }),
+  ], [])
   assert.is(outcomes[2]?.code, 'booted')
 })
 
@@ -194,36 +219,21 @@ test('a pinned port that is taken is refused, and the folder boots once it is fr
   await put('zone.yaml', `http:\n  port: ${port}\n`)(folder)
   const [outcome] = await attempt([{ folder }])
   await new Promise((resolve) => server.close(resolve))
-  assert.equal(judge(outcome, { name: 'port', code: 'PortInUse', exit: 12, message: new RegExp(`port is in use: ${port}`), next: /port/ }), [])
+  assert.equal(
+    judge(outcome, {
+      name: 'port',
+      code: 'PortInUse',
+      exit: 12,
+      message: new RegExp(`port is in use: ${port}`),
+      next: /port/,
+    }),
+    [],
+  )
   const [again] = await attempt([{ folder }])
   assert.equal([again?.code, again?.zone?.secondBoot], ['booted', true])
 })
 
-const brokenModules: readonly (Omit<BadInput, 'spoil' | 'actors'> & { actor: string; module: URL })[] = [
-  {
-    name: 'throws when it is imported', actor: 'service', module: new URL('./boot-fixtures/throws-at-import.ts', import.meta.url),
-    code: 'StartFailed', exit: 11, message: /service did not load: This module cannot be imported/, next: /--debug/,
-  },
-  {
-    name: 'has no actor in it', actor: 'gateway', module: new URL('./boot-fixtures/variants.ts', import.meta.url),
-    code: 'StartFailed', exit: 11, message: /gateway did not load: The module has no actor as its default export/, next: /--debug/,
-  },
-  {
-    name: 'is not there', actor: 'vault', module: new URL('./no-such-module.js', import.meta.url),
-    code: 'StartFailed', exit: 11, message: /vault did not load: .*no-such-module/, next: /--debug/,
-  },
-  {
-    name: 'holds a forged boot token', actor: 'boot-scheduler',
-    module: new URL('./boot-fixtures/boot-scheduler-with-forged-token.ts', import.meta.url),
-    code: 'Denied', exit: 14, message: /key that this verifier does not know/, next: /./,
-  },
-  {
-    name: 'throws as it starts', actor: 'service', module: new URL('./boot-fixtures/service-throws-at-start.ts', import.meta.url),
-    code: 'StartFailed', exit: 11, message: /service did not start: Cannot read properties of this test/, next: /--debug/,
-  },
-]
-
-test('an actor that does not start ends the boot and names itself, and the folder boots with the right one', async () => {
+test('an actor that does not start ends the boot by its name, and the folder boots with the right one', async () => {
   const folder = newFolder()
   const attempts = brokenModules.map(({ actor, module }): Attempt => ({ folder, modules: { [actor]: module.href } }))
   const outcomes = await attempt([...attempts, { folder }])
@@ -241,9 +251,11 @@ test('a forged login token is denied, and the service gets another from its node
 const onDeno = 'Deno' in globalThis
 const cli = onDeno ? ['run', '-A', '--unstable-worker-options', 'boot/cli.ts'] : ['boot/bin.mjs']
 
-test('the command line says it in two lines or three, exits with the code, and shows a stack only with --debug', async () => {
+test('the command line says it shortly, exits with the code, and shows a stack only with --debug', async () => {
   const names = [
-    'identity.json cut', 'the store of system-config gone', 'the log of system-config with a byte changed',
+    'identity.json cut',
+    'the store of system-config gone',
+    'the log of system-config with a byte changed',
   ]
   const inputs = [...folders(() => other), ...stores(() => other)].filter(({ name }) => names.includes(name))
   assert.is(inputs.length, names.length)
@@ -257,13 +269,18 @@ test('the command line says it in two lines or three, exits with the code, and s
     assert.ok(lines.slice(from + 1).length <= 2 && lines.at(-1)?.startsWith('  next:  '), `${name}\n${ended.noise}`)
     assert.not.match(ended.noise, /^\s+at /m, name)
   }
-  const debug = await runChild(['up', '--once', '--debug', '--dir', await spoilt(inputs[0]!.spoil)], { msMax: CHILD_MS_MAX, before: cli })
+  const debug = await runChild(['up', '--once', '--debug', '--dir', await spoilt(inputs[0]!.spoil)], {
+    msMax: CHILD_MS_MAX,
+    before: cli,
+  })
   assert.match(debug.noise, /^\s+at /m)
 })
 
 test('files of a zone are for its owner only', async () => {
-  const modes = await Promise.all(['owner.key', 'device.key', 'unseal.key', 'identity.json', 'booted.json', 'recovery-shares', 'stores']
-    .map(async (name) => ((await stat(join(booted, name))).mode & 0o077)))
+  const modes = await Promise.all(
+    ['owner.key', 'device.key', 'unseal.key', 'identity.json', 'booted.json', 'recovery-shares', 'stores']
+      .map(async (name) => ((await stat(join(booted, name))).mode & 0o077)),
+  )
   assert.equal(modes, modes.map(() => 0))
 })
 

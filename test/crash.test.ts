@@ -13,7 +13,7 @@ import type { World } from '../runtime/sim/simulate.ts'
 import { runChild, twoAtATime } from './boot-fixtures/child.ts'
 import { crashChild, type Report } from './boot-fixtures/crash-child.ts'
 import { services } from './boot-fixtures/promises.ts'
-import { bootIn, simulateZones, type SimulatedBoot } from './boot-fixtures/simulated.ts'
+import { bootIn, type SimulatedBoot, simulateZones } from './boot-fixtures/simulated.ts'
 
 const CHILD = '--child'
 const BOOT_MS_MAX = 30_000
@@ -36,18 +36,28 @@ const stepsAlone: readonly Chain[] = [3, FIRST_WRITE, 5, 11].map((number) => (
 /** Operations of `up` on files of the folder, and what the vault says. */
 const stepZero: Chain = {
   kills: [
-    'after lock', 'after owner.key', 'after device.key', 'after unseal.key', 'before identity.json', 'after identity.json', 'after stores',
+    'after lock',
+    'after owner.key',
+    'after device.key',
+    'after unseal.key',
+    'before identity.json',
+    'after identity.json',
+    'after stores',
   ],
   booted: false,
 }
 const shares: readonly Chain[] = [
-  'log Vault initialised', 'before recovery-shares/share-1.txt', 'before recovery-shares/share-4.txt', 'after recovery-shares/share-5.txt',
+  'log Vault initialised',
+  'before recovery-shares/share-1.txt',
+  'before recovery-shares/share-4.txt',
+  'after recovery-shares/share-5.txt',
 ].map((point) => ({ kills: [point], booted: false }))
 const marker: Chain = { kills: ['before booted.json', 'after booted.json'], booted: true }
 
 const everyTime = bootSequence.steps.filter(({ firstBootOnly }) => !firstBootOnly)
-const stepNames = (secondBoot: boolean): string[] => (secondBoot ? everyTime : bootSequence.steps)
-  .flatMap(({ number, each }) => (each ? services.map((name) => `${number} ${name}`) : [String(number)])).sort()
+const stepNames = (secondBoot: boolean): string[] =>
+  (secondBoot ? everyTime : bootSequence.steps)
+    .flatMap(({ number, each }) => (each ? services.map((name) => `${number} ${name}`) : [String(number)])).sort()
 
 const kidOf = async (path: string): Promise<string> =>
   calculateJwkThumbprint(createPublicKey(await readFile(path, 'utf8')).export({ format: 'jwk' }) as JWK)
@@ -81,31 +91,43 @@ async function crashAndBoot({ kills, booted }: Chain): Promise<string[]> {
 }
 
 async function checkReport(
-  report: Report, folder: string, expect: (what: string, found: unknown, expected: unknown) => void,
+  report: Report,
+  folder: string,
+  expect: (what: string, found: unknown, expected: unknown) => void,
 ): Promise<void> {
   expect('steps', [...report.steps].sort(), stepNames(report.secondBoot))
   expect('the zone', [report.boot.zone, report.boot.verifyHub.length, report.revision], ['zone.local', 1, 1])
   const [hubKid, ownerKid, deviceKid] = await Promise.all([
-    calculateJwkThumbprint(report.boot.verifyHub[0] as JWK), kidOf(join(folder, 'owner.key')), kidOf(join(folder, 'device.key')),
+    calculateJwkThumbprint(report.boot.verifyHub[0] as JWK),
+    kidOf(join(folder, 'owner.key')),
+    kidOf(join(folder, 'device.key')),
   ])
   expect('trust', report.trust.map(({ kid, reason }) => `${reason} ${kid}`).sort(), [
-    `boot-config.root ${ownerKid}`, `boot-config.verify-hub ${hubKid}`, `env ${deviceKid}`,
+    `boot-config.root ${ownerKid}`,
+    `boot-config.verify-hub ${hubKid}`,
+    `env ${deviceKid}`,
   ])
   expect('healthz', report.healthz, 200)
   const lost = report.warnings.some((text) => text.includes('recovery shares'))
   expect('all recovery shares, or else a warning', report.shares === 5, !lost)
   const names = await readdir(folder)
   expect('files beside the shares', names.filter((name) => name !== 'recovery-shares').sort(), [
-    'booted.json', 'device.key', 'identity.json', 'owner.key', 'stores', 'unseal.key',
+    'booted.json',
+    'device.key',
+    'identity.json',
+    'owner.key',
+    'stores',
+    'unseal.key',
   ])
 }
 
-const killTest = (title: string, chains: readonly Chain[]): void => test(title, async () => {
-  const faults: string[] = []
-  assert.ok(chains.length > 0)
-  await twoAtATime(chains, async (chain) => void faults.push(...await crashAndBoot(chain)))
-  assert.equal(faults, [])
-})
+const killTest = (title: string, chains: readonly Chain[]): void =>
+  test(title, async () => {
+    const faults: string[] = []
+    assert.ok(chains.length > 0)
+    await twoAtATime(chains, async (chain) => void faults.push(...await crashAndBoot(chain)))
+    assert.equal(faults, [])
+  })
 
 const SEEDS = [1, 2]
 const RANDOM_KILLS = 24
@@ -113,15 +135,22 @@ const RANDOM_KILLS = 24
 const BOOT_VIRTUAL_MS = 70
 
 /** Boots on a fresh host and is killed; then boots there again. The zone keeps its identity, whatever happened. */
-async function killAndBoot(world: World, host: string, kill: (end: () => void, boot: Parameters<Watch>[0]) => void): Promise<SimulatedBoot> {
+async function killAndBoot(
+  world: World,
+  host: string,
+  kill: (end: () => void, boot: Parameters<Watch>[0]) => void,
+): Promise<SimulatedBoot> {
   let killed = (): void => {}
-  const death = new Promise<void>((resolve) => { killed = resolve })
+  const death = new Promise<void>((resolve) => {
+    killed = resolve
+  })
   const first = bootIn(world, {
     host,
-    watch: (trace, dying) => kill(() => {
-      dying.kill()
-      killed()
-    }, trace),
+    watch: (trace, dying) =>
+      kill(() => {
+        dying.kill()
+        killed()
+      }, trace),
   }).then(async (boot) => {
     if (boot.error) throw new Error(`The first boot failed: ${boot.error.message}`)
     boot.process.kill()
@@ -135,7 +164,9 @@ type Watch = NonNullable<NonNullable<Parameters<typeof bootIn>[1]>['watch']>
 
 async function checkBooted({ zone, steps, logs }: SimulatedBoot, host: string): Promise<void> {
   if (!zone) throw new Error(`${host} does not boot`)
-  const names = steps.map(({ number, evidence: { appid } }) => (appid === undefined ? `${number}` : `${number} ${appid}`)).sort()
+  const names = steps.map((
+    { number, evidence: { appid } },
+  ) => (appid === undefined ? `${number}` : `${number} ${appid}`)).sort()
   assert.equal(names, stepNames(zone.secondBoot), host)
   const { phase, keys } = await zone.get(SystemConfig).trust({})
   assert.is(phase, 'normal', host)
@@ -155,7 +186,11 @@ function defineTests(): void {
       await simulateZones({ seed }, async (world) => {
         for (const number of numbers) {
           const host = `step-${number}`
-          const boot = await killAndBoot(world, host, (end, trace) => trace.on('step', (event) => event.number === number && end()))
+          const boot = await killAndBoot(
+            world,
+            host,
+            (end, trace) => trace.on('step', (event) => event.number === number && end()),
+          )
           assert.is(boot.zone?.secondBoot, number >= FIRST_WRITE, host)
           await checkBooted(boot, host)
           booted++
@@ -177,9 +212,12 @@ function defineTests(): void {
       assert.ok(second > 0 && second < RANDOM_KILLS, `some were killed before the first write, some after: ${second}`)
     })
   }
-  killTest('killed at each documented step in turn, each boot comes further, and the last is whole', [everyStep, ...stepsAlone])
+  killTest('killed at each step in turn, each boot comes further, and the last is whole', [everyStep, ...stepsAlone])
   killTest('killed after each file of step 0, and around the booted marker, it boots again', [stepZero, marker])
-  killTest('killed before it has written all recovery shares, it boots again and does not hide that they are lost', shares)
+  killTest(
+    'killed before all recovery shares are written, it boots again, and does not hide that they are lost',
+    shares,
+  )
   test.run()
 }
 

@@ -7,16 +7,16 @@ import * as assert from 'uvu/assert'
 import { bootStep } from '../actors/boot-steps.ts'
 import { catalogue } from '../boot/catalogue.ts'
 import { bootSequence } from '../boot/sequences.ts'
-import { up, type Progress, type RunningZone } from '../boot/up.ts'
+import { type Progress, type RunningZone, up } from '../boot/up.ts'
 import type { ZonewrightError } from '../runtime/errors.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import { createTrace, type StepEvent } from '../runtime/trace.ts'
 import { look, onDisk, running, type Seen } from './boot-fixtures/effects.ts'
 import { evidence, nameOf, order, services } from './boot-fixtures/promises.ts'
 import { removedEffects } from './boot-fixtures/removed-effects.ts'
-import { bootIn, simulateZones, type SimulatedBoot } from './boot-fixtures/simulated.ts'
+import { bootIn, type SimulatedBoot, simulateZones } from './boot-fixtures/simulated.ts'
 import type { VariantName } from './boot-fixtures/variants.ts'
-import { readDisk, type Disk } from './boot-fixtures/zone-disk.ts'
+import { type Disk, readDisk } from './boot-fixtures/zone-disk.ts'
 
 /**
  * Simulations come first: once a real worker has ended, the collector may run its proxy's finalizer at any moment,
@@ -26,7 +26,8 @@ const simulated = suite('in simulation')
 const real = suite('in a folder')
 
 const numbers = bootSequence.steps.map(({ number }) => number)
-const countOf = (steps: readonly StepEvent[], number: number): number => steps.filter((event) => event.number === number).length
+const countOf = (steps: readonly StepEvent[], number: number): number =>
+  steps.filter((event) => event.number === number).length
 
 /** Receivers by name, and what they told, for comparing two boots. */
 const shapeOf = (steps: readonly StepEvent[]): string[] =>
@@ -81,7 +82,10 @@ real('every documented step is marked, once, and once for each service where it 
   for (const { number, each } of bootSequence.steps) {
     assert.is(countOf(first, number), each ? services.length : 1, `step ${number}`)
   }
-  assert.equal([...new Set(first.map(({ number }) => number))].sort((a, b) => a - b), [...numbers].sort((a, b) => a - b))
+  assert.equal(
+    [...new Set(first.map(({ number }) => number))].sort((a, b) => a - b),
+    [...numbers].sort((a, b) => a - b),
+  )
   assert.ok(first.every(({ sequence, host }) => sequence === 'boot' && host === 'ood1'))
 })
 
@@ -116,7 +120,14 @@ real('the steps happen in the documented order', () => {
 
 real('ids in the evidence are those of the keys in the folder and in boot/config', () => {
   const kidOf = (number: number) => first.find((event) => event.number === number)?.evidence['kid']
-  for (const number of [bootStep.trustKeyReceived, bootStep.bootTokenReceived, bootStep.firstWrite, bootStep.deviceSession]) {
+  for (
+    const number of [
+      bootStep.trustKeyReceived,
+      bootStep.bootTokenReceived,
+      bootStep.firstWrite,
+      bootStep.deviceSession,
+    ]
+  ) {
     assert.is(kidOf(number), seen.device.kid, `step ${number}`)
   }
   const { vaultKeyEnsured, vaultKeyRead, verifyHubSession, verifyHubKeyLoaded, serviceSession } = bootStep
@@ -126,8 +137,12 @@ real('ids in the evidence are those of the keys in the folder and in boot/config
 })
 
 real('nothing that is told holds a token or a private key', async () => {
-  const secrets = await Promise.all(['owner.key', 'device.key', 'unseal.key'].map((name) => readFile(join(folder, name), 'utf8')))
-  const lines = secrets.flatMap((text) => text.split('\n')).filter((line) => line.length > 20 && !line.includes('-----'))
+  const secrets = await Promise.all(
+    ['owner.key', 'device.key', 'unseal.key'].map((name) => readFile(join(folder, name), 'utf8')),
+  )
+  const lines = secrets.flatMap((text) => text.split('\n')).filter((line) =>
+    line.length > 20 && !line.includes('-----')
+  )
   assert.is(lines.length, secrets.length)
   assert.ok(told.length > first.length)
   for (const text of told) {
@@ -177,9 +192,21 @@ real('the simulated boot marks the same steps, with the same kind of evidence', 
 
 /** On real workers an actor of the catalogue is replaced by its module. */
 const replaced: readonly { readonly actor: string; readonly variant: VariantName; readonly module: URL }[] = [
-  { actor: 'vault', variant: 'vaultKeepsNoKey', module: new URL('./boot-fixtures/vault-keeps-no-key.ts', import.meta.url) },
-  { actor: 'vault', variant: 'vaultGivesAnotherKey', module: new URL('./boot-fixtures/vault-gives-another-key.ts', import.meta.url) },
-  { actor: 'gateway', variant: 'gatewayCannotListen', module: new URL('./boot-fixtures/gateway-cannot-listen.ts', import.meta.url) },
+  {
+    actor: 'vault',
+    variant: 'vaultKeepsNoKey',
+    module: new URL('./boot-fixtures/vault-keeps-no-key.ts', import.meta.url),
+  },
+  {
+    actor: 'vault',
+    variant: 'vaultGivesAnotherKey',
+    module: new URL('./boot-fixtures/vault-gives-another-key.ts', import.meta.url),
+  },
+  {
+    actor: 'gateway',
+    variant: 'gatewayCannotListen',
+    module: new URL('./boot-fixtures/gateway-cannot-listen.ts', import.meta.url),
+  },
 ]
 
 for (const { actor, variant, module } of replaced) {

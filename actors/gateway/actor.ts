@@ -5,7 +5,7 @@ import { Supervision } from '../../runtime/supervision.ts'
 import { bootStep, bootStepText } from '../boot-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { kv } from '../records.ts'
-import { loginTokenName, openSession } from '../session.ts'
+import { openSession } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { bootPage } from './boot-page.ts'
@@ -19,7 +19,6 @@ export default actor(Gateway, {
   stateless: true,
 }, async (start) => {
   const { needs, transport, clock, random, env, stopping, background, step, self } = start
-  step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })

@@ -4,7 +4,7 @@ import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { pause } from '../../runtime/within.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
-import { loginTokenName } from '../session.ts'
+import { hasExpired, loginTokenName } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { difference, readWanted, type Read } from './converge.ts'
 import { deviceTokens } from './device-tokens.ts'
@@ -42,25 +42,40 @@ export default actor(NodeDaemon, {
     const { start: toStart, stop: toStop } = difference(wanted, await needs.supervision.list({}))
     for (const name of toStop) await needs.supervision.stop({ name })
     if (toStart.length > 0) {
-      await needs.supervision.start({ actors: toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) })) })
+      const actors = toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) }))
+      // Longer than one start may take, so that what is told is which actor did not start
+      await needs.supervision.start({ actors }, { withinMs: 2 * limits.startMs })
     }
     return { revision: wanted.revision, started: [...toStart], stopped: [...toStop] }
   }
 
+  const say = (what: string, error: unknown): void => {
+    if (!stopping.aborted) log.warn(`${what} failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  const follow = async (after: number): Promise<void> => {
+    const settings = { token: tokens.session(), signal: stopping }
+    for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after }, settings)) {
+      seen = event.revision
+      await converge().catch((error: unknown) => say('Converging', error))
+    }
+  }
+  /** 0: what happened since is not known. */
+  let seen = 0
   background(async () => {
-    let after = 0
-    while (!stopping.aborted) {
+    for (let first = true; !stopping.aborted; first = false) {
       try {
-        const settings = { token: tokens.session(), signal: stopping }
-        after ||= (await needs.systemConfig.get({ key: kv.node(self.host) }, settings))?.revision ?? 0
-        for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after }, settings)) {
-          after = event.revision
-          await converge()
+        if (seen === 0) {
+          seen = (await read(kv.node(self.host)))?.revision ?? 0
+          // Whoever starts this daemon asks for the first one
+          if (!first) await converge().catch((error: unknown) => say('Converging', error))
         }
+        await follow(seen)
       } catch (error) {
-        if (stopping.aborted) return
-        log.warn(`Following the node config failed: ${error instanceof Error ? error.message : String(error)}`)
-        after = 0
+        // After the end of a token the next watch goes on where this one stopped
+        if (!hasExpired(error)) {
+          say('Following the node config', error)
+          seen = 0
+        }
       }
       await pause(clock, limits.convergeRetryMs, stopping)
     }

@@ -1,11 +1,10 @@
 import { actor } from '../../runtime/actor.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
-import { bootStep } from '../boot-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { pause } from '../../runtime/within.ts'
 import { kv, readRecord } from '../records.ts'
-import { loginTokenName, openSession } from '../session.ts'
+import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Scheduler } from './protocol.ts'
@@ -20,7 +19,6 @@ export default actor(Scheduler, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon }, stateless: true,
 }, async (start) => {
   const { needs, clock, random, keys, env, log, stopping, background, step, self } = start
-  step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
@@ -71,8 +69,11 @@ export default actor(Scheduler, {
         }
       } catch (error) {
         if (stopping.aborted) return
-        log.warn(`The watch of ${prefix} ended: ${error instanceof Error ? error.message : String(error)}`)
-        after = 0
+        // After the end of a token the next watch goes on where this one stopped
+        if (!hasExpired(error)) {
+          log.warn(`The watch of ${prefix} ended: ${error instanceof Error ? error.message : String(error)}`)
+          after = 0
+        }
       }
       await pause(clock, limits.schedulerRetryMs, stopping)
     }

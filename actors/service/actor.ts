@@ -1,7 +1,6 @@
 import { actor } from '../../runtime/actor.ts'
-import { bootStep } from '../boot-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
-import { loginTokenName, openSession } from '../session.ts'
+import { openSession } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Service } from './protocol.ts'
@@ -17,18 +16,19 @@ export default actor(Service, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
 }, async (start) => {
   const { needs, clock, random, env, stopping, background, step } = start
-  step('boot', bootStep.loginTokenReceived, { appid: APPID, env: loginTokenName(APPID), present: loginTokenName(APPID) in env })
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
-  const authenticate = await sessionVerifier({
-    start, appid: APPID, systemConfig: needs.systemConfig, token: () => session.token(),
+  const sessions = await sessionVerifier({
+    start, appid: APPID, systemConfig: needs.systemConfig, session,
   })
   return {
     handlers: {
-      greet: ({ greeting }, { principal }) =>
-        ({ text: `${greeting}, ${principal.sub}`, sub: principal.sub, appid: principal.appid }),
+      greet({ greeting }, cx) {
+        const { sub, appid } = sessions.principal(cx)
+        return { text: `${greeting}, ${sub}`, sub, appid }
+      },
     },
-    lifecycle: { authenticate },
+    lifecycle: { authenticate: sessions.authenticate },
   }
 })

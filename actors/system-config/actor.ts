@@ -10,7 +10,7 @@ export default actor(SystemConfig, {}, async (start) => {
   const { self, denials } = start
   const state = await openState(start)
   return {
-    handlers: { ...reading(state, self), ...writing(state) },
+    handlers: { ...reading(state, start), ...writing(state) },
     lifecycle: {
       authenticate: state.sessions.authenticate,
       admit: (peer) => {

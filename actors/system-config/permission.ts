@@ -60,7 +60,11 @@ export function createPermission(
     for (const [key, action] of actions) {
       demand(session, 'write', key)
       if (!needsSignature(key)) continue
-      checkValue(key, action, trust)
+      const config = checkValue(key, action, trust)
+      // Lower, and the tokens from before a restore would be good again
+      if (config && config.epoch < trust.epoch) {
+        throw new InvalidArgument(`The epoch of boot/config never goes back: ${config.epoch}, it is at ${trust.epoch}`)
+      }
       if (key === kv.bootConfig && (mainKey?.key !== key || mainKey.revision === 0 || action.action !== 'update')) {
         throw refuse(session, 'rbac/compare', 'boot/config is updated with itself as the main key')
       }

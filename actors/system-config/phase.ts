@@ -1,11 +1,11 @@
 import type { ActorStart } from '../../runtime/actor.ts'
 import { InvalidArgument, ZonewrightError } from '../../runtime/errors.ts'
-import { trustKeyOf } from '../../runtime/trust/keys.ts'
+import { thumbprint, trustKeyOf } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
+import type { Store } from '../../runtime/store/store.ts'
 import { kv, readRecord } from '../records.ts'
 import { issuers, keyReason, type Phase } from '../trust-matrix.ts'
 import type { Environment } from './environment.ts'
-import { parseScope } from './key-path.ts'
 import { BootConfig, ZoneStoreMismatch } from './protocol.ts'
 import type { KvRecord, Records } from './records.ts'
 
@@ -29,9 +29,9 @@ export interface Trust {
  * @throws RecordInvalid, InvalidArgument when `boot/config` is damaged
  */
 export async function openTrust(
-  start: Pick<ActorStart, 'keys' | 'self' | 'log'>, records: Records, environment: Environment,
+  start: Pick<ActorStart, 'keys' | 'self' | 'log' | 'store'>, records: Records, environment: Environment,
 ): Promise<Trust> {
-  const { keys, self, log } = start
+  const { keys, self, log, store } = start
   const { device } = environment
   let phase: Phase = 'boot'
   let trusted: readonly TrustKey[] = [device]
@@ -68,10 +68,14 @@ export async function openTrust(
 
   const first = await records.get(kv.bootConfig)
   if (first) {
-    const { zone } = readRecord(BootConfig, kv.bootConfig, first.value)
+    const { zone, root } = readRecord(BootConfig, kv.bootConfig, first.value)
     if (zone !== self.zone) throw new ZoneStoreMismatch(`The store is of another zone: ${zone}`)
+    // A zone is what is under one owner key; its name alone is soon chosen twice
+    if (thumbprint(keys, root) !== thumbprint(keys, environment.root)) {
+      throw new ZoneStoreMismatch('The store is of a zone of this name that has another owner key')
+    }
     install(first)
-  } else await checkEmpty(records, environment)
+  } else await checkEmpty(store, environment)
 
   return {
     get phase() { return phase },
@@ -103,8 +107,9 @@ export async function openTrust(
 }
 
 /** Boot phase only on a host and in a store that know of no zone (DESIGN §6). */
-async function checkEmpty(records: Records, { booted }: Environment): Promise<void> {
+async function checkEmpty(store: Store, { booted }: Environment): Promise<void> {
   if (booted) throw new ZoneStoreMismatch('This host has booted a zone, but its store has no boot/config')
-  const [item] = (await records.list([parseScope('')])).items
-  if (item) throw new ZoneStoreMismatch(`The store has no boot/config, but it is not empty: ${item.key}`)
+  // Not of kv:// alone: a ledger of used tokens is of a zone as well
+  const [entry] = (await store.list('', { limit: 1 })).entries
+  if (entry) throw new ZoneStoreMismatch(`The store has no boot/config, but it is not empty: ${entry.key}`)
 }

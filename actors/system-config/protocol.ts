@@ -1,3 +1,4 @@
+import { custom } from 'valibot'
 import { defineError } from '../../runtime/errors.ts'
 import {
   array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol,
@@ -9,12 +10,19 @@ const revision = pipe(number(), integer(), minValue(0))
 const key = string()
 const written = object({ revision })
 
+/** `record` leaves out, without a word, what every object has: a transaction would be done in part. */
+const own = custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+    && !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(value, name)),
+  'Expected an object without the names that every object has',
+)
+
 export const Action = variant('action', [
   object({ action: literal('create'), value: string() }),
   object({ action: literal('update'), value: string() }),
   object({ action: literal('append'), value: string() }),
   /** Path → JSON value; null deletes. Paths are `/a/b`; intermediate objects are made. */
-  object({ action: literal('set_by_path'), all_set: record(string(), unknown()) }),
+  object({ action: literal('set_by_path'), all_set: pipe(own, record(string(), unknown())) }),
   object({ action: literal('remove') }),
 ])
 
@@ -33,7 +41,7 @@ export const SystemConfig = protocol('system-config', {
   setByJsonPath: call(object({ key, path: string(), value: string() }), written, { concurrent: 64 }),
   /** All or nothing. `mainKey`: the key's revision must be this; 0 means that it does not exist. */
   execTx: call(
-    object({ actions: record(key, Action), mainKey: optional(object({ key, revision })) }),
+    object({ actions: pipe(own, record(key, Action)), mainKey: optional(object({ key, revision })) }),
     written, { concurrent: 64, suite: 'signature' },
   ),
   watch: stream(

@@ -1,5 +1,6 @@
-import type { Handlers, Self } from '../../runtime/actor.ts'
+import type { ActorStart, Handlers } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import { kv } from '../records.ts'
 import { inScope, parseKey, parseScope } from './key-path.ts'
 import type { SystemConfig } from './protocol.ts'
@@ -7,7 +8,9 @@ import type { State } from './state.ts'
 
 type Reading = Pick<Handlers<typeof SystemConfig, {}>, 'get' | 'list' | 'dump' | 'watch' | 'trust'>
 
-export const reading = ({ records, trust, permission, steps }: State, self: Self): Reading => ({
+export const reading = (
+  { records, trust, permission, steps }: State, { self, clock }: Pick<ActorStart, 'self' | 'clock'>,
+): Reading => ({
   async get({ key: text }, cx) {
     const key = parseKey(text)
     const session = await permission.read(cx, key)
@@ -22,17 +25,33 @@ export const reading = ({ records, trust, permission, steps }: State, self: Self
   },
   async dump({ prefixes }, cx) {
     if (prefixes.length === 0) throw new InvalidArgument('There is no prefix to dump')
+    if (prefixes.length > limits.dumpPrefixes) {
+      throw new InvalidArgument(`A dump has at most ${limits.dumpPrefixes} prefixes: ${prefixes.length}`)
+    }
     const allowed = await Promise.all(prefixes.map((prefix) => permission.scope(cx, parseScope(prefix))))
     for (const { session, scope } of allowed) steps.read(session, scope.path, 0)
     return await records.list(allowed.map(({ scope }) => scope))
   },
   async *watch({ prefix, after }, cx) {
     const asked = parseScope(prefix)
-    steps.read((await permission.scope(cx, asked)).session, asked.path, 0)
-    for await (const event of records.watch(asked, after, cx.signal)) {
-      // The token or the right may have ended since the stream began
-      const { scope } = await permission.scope(cx, asked)
-      if (inScope(scope, event.key)) yield event
+    const { session } = await permission.scope(cx, asked)
+    steps.read(session, asked.path, 0)
+    if (cx.signal.aborted) return
+    const life = new AbortController()
+    const end = (): void => life.abort()
+    cx.signal.addEventListener('abort', end)
+    const cancel = clock.after(session.expSeconds * 1000 - clock.now(), end)
+    try {
+      for await (const event of records.watch(asked, after, life.signal)) {
+        // The token or the right may have ended since the stream began
+        const { scope } = await permission.scope(cx, asked)
+        if (inScope(scope, event.key)) yield event
+      }
+      // Nobody may wait for ever on a token that has died
+      if (!cx.signal.aborted) await permission.scope(cx, asked)
+    } finally {
+      cancel()
+      cx.signal.removeEventListener('abort', end)
     }
   },
   async trust(_, cx) {

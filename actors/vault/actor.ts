@@ -1,6 +1,6 @@
 import { actor, type Peer } from '../../runtime/actor.ts'
 import { NotFound, type ZonewrightError } from '../../runtime/errors.ts'
-import { allowedBy, createDenialLog, deniedBy } from '../../runtime/trust/denial.ts'
+import { allowedBy, deniedBy } from '../../runtime/trust/denial.ts'
 import { bootStep } from '../boot-steps.ts'
 import { createBarrier } from './barrier.ts'
 import { openVault } from './init.ts'
@@ -11,9 +11,10 @@ import { Vault } from './protocol.ts'
 import { createSecrets } from './secrets.ts'
 
 export default actor(Vault, {}, async (start) => {
-  const { store, keys, clock, log, self } = start
+  const { store, keys, clock, log, self, denials, env } = start
   const random = start.random.fork('vault')
-  const opened = await openVault({ store, keys, random, clock }, start.secrets)
+  const booted = env['ZONEWRIGHT_BOOTED'] === '1'
+  const opened = await openVault({ store, keys, random, clock }, start.secrets, { booted })
   const { vaultId, shares, threshold } = opened.keyring
   const terms = termsOf(opened.keyring, keys)
   const { term } = terms.current
@@ -23,9 +24,6 @@ export default actor(Vault, {}, async (start) => {
   let recoveryShares = opened.shares
   log.info(recoveryShares ? 'Vault initialised' : 'Vault unsealed', { vaultId, term })
 
-  const denials = createDenialLog({
-    random, clock, onDenial: ({ id, reason }) => log.warn('The vault denied a call', { denial: id, reason }),
-  })
   const refusal = (peer: Peer, method: VaultMethod, rule: string, why: string): ZonewrightError => denials.denied([
     allowedBy('link', 'vault/link-certificate'),
     deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule, detail: `${peer.actor}@${peer.host} ${method}: ${why}` }),
@@ -74,6 +72,13 @@ export default actor(Vault, {}, async (start) => {
       },
     },
     // No `authenticate`: callers are known by their link certificate, and every token is denied.
-    lifecycle: { admit: (peer) => mayLink(peer, self) },
+    lifecycle: {
+      admit: (peer) => {
+        const allowed = mayLink(peer, self)
+        const detail = `${peer.actor} (${peer.runtimeType}) on ${peer.host}`
+        if (!allowed) denials.denied([deniedBy({ layer: 'link', reason: 'link/no-row', rule: '-', detail })])
+        return allowed
+      },
+    },
   }
 })

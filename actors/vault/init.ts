@@ -2,6 +2,7 @@ import { toBase64url } from '../../runtime/trust/base64url.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Operation, Store } from '../../runtime/store/store.ts'
 import { createKeyring, keyBytes, keyringPath, wrapKeyring, type Keyring } from './keyring.ts'
+import { ZoneStoreMismatch } from '../system-config/protocol.ts'
 import { keyId, sealConfigPath, type SealConfig } from './seal-config.ts'
 import { split } from './shamir.ts'
 import { autoUnsealPath, autoUnsealRecord, readUnsealKey, unseal, type UnsealSecrets } from './unseal.ts'
@@ -18,11 +19,15 @@ interface VaultPorts { readonly store: Store; readonly keys: Keys; readonly rand
 
 /**
  * Opens the vault of this store, or makes one when the store is empty. Of two that make one at the same time, one
- * wins the transaction and the other opens the winner's.
- * @throws VaultSealed, VaultDamaged
+ * wins the transaction and the other opens the winner's. A host that has booted its zone had a vault: a new one would
+ * put its shares over those of the vault that is missing.
+ * @throws VaultSealed, VaultDamaged, ZoneStoreMismatch
  */
-export async function openVault(ports: VaultPorts, secrets: UnsealSecrets): Promise<OpenedVault> {
+export async function openVault(
+  ports: VaultPorts, secrets: UnsealSecrets, { booted = false }: { readonly booted?: boolean } = {},
+): Promise<OpenedVault> {
   const { entries } = await ports.store.list('', { limit: 1 })
+  if (entries.length === 0 && booted) throw new ZoneStoreMismatch('This host has booted a zone, but its vault is empty')
   const made = entries.length === 0 ? await initialise(ports, readUnsealKey(secrets)) : undefined
   return made ?? { keyring: await unseal(ports, secrets), shares: undefined }
 }

@@ -1,24 +1,25 @@
-import { safeParse } from 'valibot'
 import type { Scope } from '../context.ts'
 import {
-  Cancelled, DeadlineExceeded, Denied, HandshakeFailed, InvalidResult, Overloaded, Restarted, Unavailable, ZonewrightError, fromWire,
+  Cancelled, Denied, HandshakeFailed, Overloaded, Restarted, Unavailable, type ZonewrightError,
 } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Clock, Keys } from '../platform/ports.ts'
 import type { CallSettings, Client, Protocol } from '../protocol.ts'
+import { boundClient, plainClient, type Invocable } from './client.ts'
 import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import {
-  BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, isCount, malformed, planOf, type MethodPlan, type Plan,
+  BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, errorOf, isCount, malformed, planOf,
+  type MethodPlan, type Plan,
 } from './rpc.ts'
-import { Pending } from './pending.ts'
+import { PendingCall, late, type Pending, type PendingOwner } from './pending.ts'
 import { StreamReader } from './stream.ts'
 import { TokenSlots } from './token-slots.ts'
 
 /**
- * The calling side of one need. It outlives links: when the peer restarts, `attach` gives it the new one, and calls made
- * meanwhile wait for that until their deadline.
+ * The calling side of one need. It outlives links: when the peer restarts, `attach` gives it the new one, and calls
+ * made meanwhile wait for that until their deadline.
  */
 export interface Caller<P extends Protocol = Protocol> {
   /** Inherits nothing: for work that no call caused. */
@@ -46,30 +47,7 @@ export interface CallerOptions {
 export const createCaller = <P extends Protocol>(protocol: P, options: CallerOptions): Caller<P> =>
   new LinkCaller<P>(protocol, options)
 
-class PendingCall extends Pending {
-  readonly #resolve: (value: unknown) => void
-  readonly #reject: (error: ZonewrightError) => void
-
-  constructor(caller: LinkCaller, plan: MethodPlan, args: unknown, deadline: number, settings: CallSettings | undefined,
-    scope: Scope | undefined, resolve: (value: unknown) => void, reject: (error: ZonewrightError) => void) {
-    super(CALL, caller, plan, args, deadline, settings, scope)
-    this.#resolve = resolve
-    this.#reject = reject
-  }
-
-  succeed(value: unknown): void {
-    if (this.plan.entry.kind !== 'call') throw malformed()
-    const result = safeParse(this.plan.entry.result, value)
-    if (result.success) this.#resolve(result.output)
-    else this.#reject(new InvalidResult(`The result of ${this.plan.name} has the wrong shape: ${result.issues[0].message}`))
-  }
-
-  fail(error: ZonewrightError): void {
-    this.#reject(error)
-  }
-}
-
-export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
+class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwner {
   readonly client: Client<P>
   readonly #clock: Clock
   readonly #plan: Plan
@@ -120,7 +98,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     this.#slots = new TokenSlots()
     this.#epoch = Math.floor(this.#clock.now())
     link.send([HELLO, this.#plan.protocol, this.#plan.methodsHash, this.#epoch])
-    link.receive((message, signed) => this.#receive(link, message, signed), (error) => {
+    link.receive((message) => this.#receive(link, message), (error) => {
       if (this.#link === link) this.#lose(error)
       onClose?.(error)
     })
@@ -150,7 +128,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     this.#deadlines.close()
   }
 
-  call(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): Promise<unknown> {
+  call(...[plan, args, settings, scope]: Invocation): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const now = this.#clock.now()
       const asked = now + (settings?.withinMs ?? limits.callMs)
@@ -160,7 +138,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
   }
 
   /** Each iteration opens a stream of its own; it has a deadline only if it was given or inherits one. */
-  stream(plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined): AsyncIterable<unknown> {
+  stream(...[plan, args, settings, scope]: Invocation): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]: () => {
         const now = this.#clock.now()
@@ -205,7 +183,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     const { plan, scope } = pending
     if (this.#full(pending.kind)) return this.#fail(pending, this.#overloaded())
     if (!satisfies(link.base, plan.signed, plan.least)) {
-      return this.#fail(pending, new Denied(`${plan.name} asks for a link of suite ${plan.least}: this one has ${link.base}`))
+      return this.#fail(pending, new Denied(`${plan.name} asks for suite ${plan.least}: the link has ${link.base}`))
     }
     const slot = this.#bind(link, pending.token)
     if (slot < 0) return this.#fail(pending, new Denied(`The token is longer than ${limits.token} characters`))
@@ -268,7 +246,8 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     for (const pending of this.#waiting) {
       if (pending.deadline <= now) {
         this.#waiting.delete(pending)
-        this.#fail(pending, new Unavailable(`There was no link to ${this.#name} until the deadline of the call: ${pending.plan.name}`))
+        const text = `There was no link to ${this.#name} until the deadline of the call: ${pending.plan.name}`
+        this.#fail(pending, new Unavailable(text))
       } else if (pending.deadline < next) next = pending.deadline
     }
     for (const pending of this.#sent.values()) {
@@ -278,7 +257,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     return next === NEVER ? Infinity : next
   }
 
-  #receive(link: Link, message: Message, signed: boolean): void {
+  #receive(link: Link, message: Message): void {
     if (!this.#greeted) return this.#greet(link, message)
     const id = message[1] as number
     const pending = this.#sent.get(id)
@@ -287,8 +266,6 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
       if (!isCount(id) || id > this.#lastId) throw malformed()
       return
     }
-    // What must be provable later is so in both directions
-    if (pending.plan.signed && !signed) throw malformed()
     switch (message[0]) {
       case RESULT:
         if (pending.kind !== CALL) throw malformed()
@@ -315,45 +292,7 @@ export class LinkCaller<P extends Protocol = Protocol> implements Caller<P> {
     if (message[0] !== HELLO) throw malformed()
     this.#greeted = true
     if (message[1] === this.#plan.protocol && message[2] === this.#plan.methodsHash) return
-    link.close(new HandshakeFailed(`The peer serves another version of ${this.#plan.protocol}`, { reason: 'protocol differs' }))
+    const text = `The peer serves another version of ${this.#plan.protocol}`
+    link.close(new HandshakeFailed(text, { reason: 'protocol differs' }))
   }
-}
-
-const late = (pending: Pending): ZonewrightError => new DeadlineExceeded(`The deadline of the call passed: ${pending.plan.name}`)
-
-function errorOf([, , code, message, details]: Message): ZonewrightError {
-  if (typeof code !== 'string' || typeof message !== 'string') throw malformed()
-  if (typeof details !== 'object' || details === null || Array.isArray(details)) throw malformed()
-  return fromWire({ code, message, details: details as Record<string, unknown> })
-}
-
-type Invoke = (args: unknown, settings?: CallSettings) => unknown
-
-function invoker(plan: MethodPlan, caller: LinkCaller, scope: Scope | undefined): Invoke {
-  switch (plan.entry.kind) {
-    case 'call': return (args, settings) => caller.call(plan, args, settings, scope)
-    case 'stream': return (args, settings) => caller.stream(plan, args, settings, scope)
-    case 'send': return (args, settings) => caller.send(plan, args, settings, scope)
-  }
-}
-
-const plainClient = (plan: Plan, caller: LinkCaller): object =>
-  Object.freeze(Object.fromEntries(plan.methods.map((method) => [method.name, invoker(method, caller, undefined)])))
-
-/** Made for each call served, so its methods are made when they are read. */
-function boundClient(plan: Plan, caller: LinkCaller): new (scope: Scope) => object {
-  class Bound {
-    readonly #scope: Scope
-    constructor(scope: Scope) {
-      this.#scope = scope
-    }
-    static scope(bound: Bound): Scope { return bound.#scope }
-  }
-  for (const method of plan.methods) {
-    Object.defineProperty(Bound.prototype, method.name, {
-      get(this: Bound) { return invoker(method, caller, Bound.scope(this)) },
-      enumerable: true,
-    })
-  }
-  return Bound
 }

@@ -3,7 +3,9 @@ import type { Peer } from '../actor.ts'
 import { HandshakeFailed } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Keys, SigningKey, VerifyKey } from '../platform/ports.ts'
-import { integer, literal, maxLength, minLength, minValue, number, object, pipe, string, type Infer } from '../protocol.ts'
+import {
+  integer, literal, maxLength, minLength, minValue, number, object, pipe, string, type Infer,
+} from '../protocol.ts'
 import { parseCompact, signCompact } from '../trust/jws.ts'
 
 const name = pipe(string(), minLength(1), maxLength(255))

@@ -4,7 +4,8 @@ import { Denied, HandshakeFailed, type ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Agreement, Channel, ChannelKind, Clock, Keys, Random, SigningKey, VerifyKey } from '../platform/ports.ts'
 import {
-  array, integer, literal, maxLength, minLength, minValue, number, object, picklist, pipe, string, type Infer, type Schema,
+  array, integer, literal, maxLength, minLength, minValue, number, object, picklist, pipe, string,
+  type Infer, type Schema,
 } from '../protocol.ts'
 import { fromBase64url, toBase64url } from '../trust/base64url.ts'
 import type { CertifiedPeer } from './certificate.ts'
@@ -38,7 +39,9 @@ const First = object({
   to: object({ host: text(255), actor: text(255), incarnation: count }),
   certificate, nonce: bytes32, ephemeral: bytes32,
 })
-const Second = object({ v: literal(VERSION), suite: Suite, certificate, nonce: bytes32, ephemeral: bytes32, signature, confirmation })
+const Second = object({
+  v: literal(VERSION), suite: Suite, certificate, nonce: bytes32, ephemeral: bytes32, signature, confirmation,
+})
 const Third = object({ v: literal(VERSION), signature, confirmation })
 
 export interface HandshakeSelf {
@@ -75,7 +78,7 @@ const allowed = (kind: ChannelKind, minimum: Base): readonly Base[] =>
 
 /** @throws HandshakeFailed with `details.reason`; the channel is closed then */
 export async function establish(channel: Channel, options: EstablishOptions): Promise<Link> {
-  const inbox = openInbox(channel, options.role === 'initiator' ? 1 : 2)
+  const inbox = openInbox(channel)
   const cancel = options.clock.after(limits.handshakeMs, () => inbox.fail(failure('no answer in time')))
   try {
     const result = options.role === 'initiator'
@@ -182,7 +185,7 @@ function transcriptOf(
   keys: Keys, first: Infer<typeof First>, second: Omit<Infer<typeof Second>, 'signature' | 'confirmation'>,
   initiator: Named, responder: Named,
 ): Uint8Array {
-  const names = ({ zone, host, actor, runtimeType, incarnation }: Named): unknown => [zone, host, actor, runtimeType, incarnation]
+  const names = (one: Named): unknown => [one.zone, one.host, one.actor, one.runtimeType, one.incarnation]
   return keys.hash(utf8(JSON.stringify([
     'zonewright link transcript', VERSION, first.offers, second.suite,
     names(initiator), first.certificate, first.nonce, first.ephemeral,

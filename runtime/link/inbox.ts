@@ -14,11 +14,9 @@ export interface Inbox {
 
 const failure = (reason: string): ZonewrightError => new HandshakeFailed(`The handshake failed: ${reason}`, { reason })
 
-/** `expected` messages belong to the handshake; the frames after them are not read before it is over. */
-export function openInbox(channel: Channel, expected: number): Inbox {
+export function openInbox(channel: Channel): Inbox {
   const text = channel.kind === 'port'
   const frames: Frame[] = []
-  let read = 0
   let failed: ZonewrightError | undefined
   let closed: string | undefined
   let wake: (() => void) | undefined
@@ -52,7 +50,6 @@ export function openInbox(channel: Channel, expected: number): Inbox {
       if (failed) throw failed
       const frame = frames.shift()
       if (frame === undefined) throw failure(`channel closed, ${closed}`)
-      if (++read > expected) throw new Error('The handshake has no more messages')
       return decode(frame, text)
     },
     handOver(acceptFrame, cutLink) {

@@ -25,7 +25,7 @@ export interface Link {
   send(message: Message, signed?: boolean): ZonewrightError | undefined
   /** Called once. Messages arrive in order; after `onClose` none does. */
   receive(onMessage: (message: Message, signed: boolean) => void, onClose: (error: ZonewrightError) => void): void
-  /** Tells the peer `error` in an authenticated frame after all that is queued, then closes. `onClose` runs here too. */
+  /** Tells the peer `error` in an authenticated frame after all that is queued, then closes. Runs `onClose` too. */
   close(error: ZonewrightError): void
 }
 

@@ -1,7 +1,8 @@
+import { safeParse } from 'valibot'
 import type { Child, Scope } from '../context.ts'
-import { Cancelled, type ZonewrightError } from '../errors.ts'
+import { Cancelled, DeadlineExceeded, InvalidResult, type ZonewrightError } from '../errors.ts'
 import type { CallSettings } from '../protocol.ts'
-import type { CALL, MethodPlan, OPEN } from './rpc.ts'
+import { CALL, malformed, type MethodPlan, type OPEN } from './rpc.ts'
 
 export interface PendingOwner {
   /** Forgets it, fails it with `error` and tells the callee. */
@@ -67,3 +68,37 @@ export abstract class Pending implements Child {
     this.#owner.credit(this, items)
   }
 }
+
+export class PendingCall extends Pending {
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: ZonewrightError) => void
+
+  constructor(
+    owner: PendingOwner, plan: MethodPlan, args: unknown, deadline: number, settings: CallSettings | undefined,
+    scope: Scope | undefined, resolve: (value: unknown) => void, reject: (error: ZonewrightError) => void,
+  ) {
+    super(CALL, owner, plan, args, deadline, settings, scope)
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  succeed(value: unknown): void {
+    if (this.plan.entry.kind !== 'call') throw malformed()
+    const result = safeParse(this.plan.entry.result, value)
+    if (result.success) this.#resolve(result.output)
+    else this.#reject(wrongShape('result', this.plan, result.issues))
+  }
+
+  fail(error: ZonewrightError): void {
+    this.#reject(error)
+  }
+}
+
+interface Issue { readonly message: string }
+
+/** The callee answered with something that its protocol does not allow. */
+export const wrongShape = (what: string, plan: MethodPlan, issues: readonly Issue[]): ZonewrightError =>
+  new InvalidResult(`The ${what} of ${plan.name} has the wrong shape: ${issues[0]?.message ?? ''}`)
+
+export const late = ({ plan }: Pending): ZonewrightError =>
+  new DeadlineExceeded(`The deadline of the call passed: ${plan.name}`)

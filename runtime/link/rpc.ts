@@ -1,13 +1,15 @@
-import { FrameRejected, type ZonewrightError } from '../errors.ts'
+import { FrameRejected, fromWire, type ZonewrightError } from '../errors.ts'
 import type { Keys } from '../platform/ports.ts'
 import type { Entry, Protocol, Suite } from '../protocol.ts'
 import { toBase64url } from '../trust/base64url.ts'
+import type { Message } from './link.ts'
 
 /**
  * What the two ends of a link say. The initiator calls, the responder serves. `method` is the place of the method in
  * its protocol, which both ends have compared before; `deadline` is in milliseconds after the `epoch` of the caller's
  * greeting, a small number because small ones are quick to write and read; `slot` is 0 or names a bound token. Ids only
- * grow. A call made while another is served carries that one's trace.
+ * grow. A call made while another is served carries that one's trace. Requests of a method of suite `signature` are
+ * sent signed, so that what was asked can be proved; answers are protected by the link alone.
  */
 export const HELLO = 0
 export const CALL = 1
@@ -21,9 +23,8 @@ export const ERROR = 9
 export const ITEM = 10
 export const END = 11
 
-type Request<Kind extends number> =
-  | readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown]
-  | readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown, traceId: string, spanId: string]
+type Untraced<Kind> = readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown]
+type Request<Kind> = Untraced<Kind> | readonly [...Untraced<Kind>, traceId: string, spanId: string]
 
 export type FromCaller =
   /** `epoch` in epoch milliseconds; without it 0. */
@@ -80,3 +81,10 @@ export function planOf(protocol: Protocol, keys: Keys): Plan {
 export const malformed = (): ZonewrightError => new FrameRejected('Frame rejected: malformed', { reason: 'malformed' })
 
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+
+/** What an ERROR message says. */
+export function errorOf([, , code, message, details]: Message): ZonewrightError {
+  if (typeof code !== 'string' || typeof message !== 'string') throw malformed()
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) throw malformed()
+  return fromWire({ code, message, details: details as Record<string, unknown> })
+}

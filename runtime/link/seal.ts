@@ -58,9 +58,16 @@ export function createProtection(options: ProtectionOptions): Protection {
       open: (frame) => openBytes(receive, options, unwire(frame, text)),
     }
   }
-  return text
-    ? { seal: (body, flags) => macText(send, options, body, flags), open: (frame) => openText(receive, options, frame) }
-    : { seal: (body, flags) => macBytes(send, options, body, flags), open: (frame) => openMacBytes(receive, options, frame) }
+  if (text) {
+    return {
+      seal: (body, flags) => macText(send, options, body, flags),
+      open: (frame) => openText(receive, options, frame),
+    }
+  }
+  return {
+    seal: (body, flags) => macBytes(send, options, body, flags),
+    open: (frame) => openMacBytes(receive, options, frame),
+  }
 }
 
 interface Direction {

@@ -7,7 +7,9 @@ import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import { BIND, CALL, CANCEL, CREDIT, HELLO, NEVER, OPEN, SEND, isCount, malformed } from './rpc.ts'
-import { ServedCall, ServedSend, ServedStream, type BoundToken, type Served, type Server } from './served.ts'
+import {
+  ServedCall, ServedSend, ServedStream, isThenable, type BoundToken, type Served, type Server,
+} from './served.ts'
 
 export interface ServedLink {
   readonly link: Link
@@ -75,7 +77,8 @@ class LinkServer implements Server {
     if (kind !== HELLO) throw malformed()
     const { plan } = this.service
     if (protocol !== plan.protocol || methodsHash !== plan.methodsHash) {
-      return this.link.close(new HandshakeFailed(`This actor serves ${plan.protocol} in another version`, { reason: 'protocol differs' }))
+      const text = `This actor serves ${plan.protocol} in another version`
+      return this.link.close(new HandshakeFailed(text, { reason: 'protocol differs' }))
     }
     if (!isCount(epoch)) throw malformed()
     this.#epoch = epoch
@@ -86,7 +89,8 @@ class LinkServer implements Server {
   #request(message: Message, signed: boolean): void {
     const [kind, id, index, deadline, slot, args, traceId, spanId] = message
     const method = this.service.methods[index as number]
-    if (!isCount(id) || id <= this.#lastId || !method || method.plan.entry.kind !== entryKind[kind as number]) throw malformed()
+    if (!isCount(id) || id <= this.#lastId) throw malformed()
+    if (!method || method.plan.entry.kind !== entryKind[kind as number]) throw malformed()
     if (typeof deadline !== 'number' || !isCount(slot) || slot > limits.boundTokens) throw malformed()
     if (traceId !== undefined && !(isHex(traceId, 32) && isHex(spanId, 16))) throw malformed()
     this.#lastId = id
@@ -156,7 +160,7 @@ class LinkServer implements Server {
       if (principal.expires !== undefined) token.verdicts[index] = principal
       return principal
     }
-    return isThenable(verdict) ? Promise.resolve(verdict).then(keep) : keep(verdict)
+    return isThenable<Principal>(verdict) ? Promise.resolve(verdict).then(keep) : keep(verdict)
   }
 
   #bind(slot: unknown, token: unknown): void {
@@ -221,8 +225,6 @@ class LinkServer implements Server {
 }
 
 const entryKind: Readonly<Record<number, string>> = { [CALL]: 'call', [SEND]: 'send', [OPEN]: 'stream' }
-
-const isThenable = (value: object): value is PromiseLike<Principal> => typeof (value as { then?: unknown }).then === 'function'
 
 const isHex = (value: unknown, length: number): value is string =>
   typeof value === 'string' && value.length === length && /^[0-9a-f]+$/.test(value)

@@ -55,8 +55,13 @@ export abstract class Served extends Scope {
 
   /** Runs it, or hands it to the mailbox. */
   protected abstract accept(): void
+
   /** It ends with this error. */
-  protected abstract answerError(error: ZonewrightError): void
+  protected answerError(error: ZonewrightError): void {
+    const refused = this.reply([ERROR, this.id, error.code, error.message, error.details])
+    // Details that are not JSON stay here
+    if (refused) this.reply([ERROR, this.id, error.code, error.message, {}])
+  }
 
   /** Called once the principal is known. */
   admit(now: number): void {
@@ -65,7 +70,8 @@ export abstract class Served extends Scope {
     }
     const args = safeParse(this.method.plan.entry.args, this.#args)
     if (!args.success) {
-      return this.drop(new InvalidArgument(`The arguments of ${this.method.plan.name} have the wrong shape: ${args.issues[0].message}`))
+      const text = `The arguments of ${this.method.plan.name} have the wrong shape: ${args.issues[0].message}`
+      return this.drop(new InvalidArgument(text))
     }
     this.#args = args.output
     this.accept()
@@ -100,8 +106,9 @@ export abstract class Served extends Scope {
     return this.method.handler(this.#args, this.server.service.context(this))
   }
 
+  /** Never signed: what must be provable later is what the caller asked for. */
   protected reply(message: readonly unknown[]): ZonewrightError | undefined {
-    return this.server.link.send(message, this.method.plan.signed)
+    return this.server.link.send(message)
   }
 
   /** The trace of this call, if somebody listens. */
@@ -116,23 +123,13 @@ export abstract class Served extends Scope {
   }
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+export const isThenable = <T>(value: unknown): value is PromiseLike<T> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-
-function answerError(served: { readonly id: number }, reply: (message: readonly unknown[]) => unknown, error: ZonewrightError): void {
-  const refused = reply([ERROR, served.id, error.code, error.message, error.details])
-  // Details that are not JSON stay here
-  if (refused) reply([ERROR, served.id, error.code, error.message, {}])
-}
 
 export class ServedCall extends Served implements Job {
   protected accept(): void {
     const refused = this.method.lane.admit(this)
     if (refused) this.drop(refused)
-  }
-
-  protected answerError(error: ZonewrightError): void {
-    answerError(this, (message) => this.reply(message), error)
   }
 
   run(): boolean {
@@ -174,7 +171,7 @@ export class ServedSend extends Served implements Job {
     if (refused) this.drop(refused)
   }
 
-  protected answerError(): void {
+  protected override answerError(): void {
     this.server.service.deadLetters++
   }
 
@@ -210,10 +207,6 @@ export class ServedStream extends Served implements StreamSink {
     }
     // An error while the iterator is being closed has no reader any more
     this.writer.run(items).catch((error) => this.server.service.fault(error, this.method.plan.name))
-  }
-
-  protected answerError(error: ZonewrightError): void {
-    answerError(this, (message) => this.reply(message), error)
   }
 
   override cancel(error: ZonewrightError): void {

@@ -1,9 +1,9 @@
 import { safeParse } from 'valibot'
 import type { Scope } from '../context.ts'
-import { Cancelled, InvalidResult, type ZonewrightError } from '../errors.ts'
+import { Cancelled, type ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { CallSettings } from '../protocol.ts'
-import { Pending, type PendingOwner } from './pending.ts'
+import { Pending, wrongShape, type PendingOwner } from './pending.ts'
 import { OPEN, malformed, type MethodPlan } from './rpc.ts'
 
 interface Reader {
@@ -22,8 +22,10 @@ export class StreamReader extends Pending implements AsyncIterator<unknown> {
   #ended = false
   #error: ZonewrightError | undefined
 
-  constructor(owner: PendingOwner, plan: MethodPlan, args: unknown, deadline: number, settings: CallSettings | undefined,
-    scope: Scope | undefined) {
+  constructor(
+    owner: PendingOwner, plan: MethodPlan, args: unknown, deadline: number, settings: CallSettings | undefined,
+    scope: Scope | undefined,
+  ) {
     super(OPEN, owner, plan, args, deadline, settings, scope)
   }
 
@@ -63,7 +65,7 @@ export class StreamReader extends Pending implements AsyncIterator<unknown> {
     if (this.plan.entry.kind !== 'stream') throw malformed()
     const item = safeParse(this.plan.entry.item, value)
     if (!item.success) {
-      return this.cancel(new InvalidResult(`An item of ${this.plan.name} has the wrong shape: ${item.issues[0].message}`))
+      return this.cancel(wrongShape('item', this.plan, item.issues))
     }
     const reader = this.#readers.shift()
     if (reader) {

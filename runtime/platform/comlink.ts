@@ -43,6 +43,8 @@ Comlink.transferHandlers.set('throw', {
 export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
   control: WorkerControl
   onEvent: (listener: (event: WorkerEvent) => void) => void
+  /** Of a worker that ended: else Comlink does so whenever the garbage collector finds it. */
+  release: () => void
 } {
   const control: WorkerControl = {
     load: (start) => remote.load(start),
@@ -57,5 +59,5 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
   const onEvent = (listener: (event: WorkerEvent) => void): void => void remote.observe(Comlink.proxy((event: WorkerEvent) => {
     void Promise.resolve(event).then(listener)
   }))
-  return { control, onEvent }
+  return { control, onEvent, release: () => remote[Comlink.releaseProxy]() }
 }

@@ -109,7 +109,7 @@ function agreement(random: Random): Agreement {
 
 const TAG_BYTES = 16
 
-/** In the language: the call into the runtime's own takes ten times as long for a tag, on Deno as long as the tag itself. */
+/** In the language: the runtime's own takes ten times as long for a tag, on Deno as long as the tag itself. */
 function equal(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false
   let difference = 0

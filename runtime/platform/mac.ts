@@ -15,8 +15,8 @@ const LARGE_BYTES = 2_048
 export type LargeMac = 'aes-256-gcm' | 'chacha20-poly1305'
 
 /**
- * Keyed BLAKE3 for small frames, AES-GMAC (NIST SP 800-38D §3) or Poly1305 (RFC 8439 §2.8) for large ones, each under a
- * key of its own. The latter two are AEADs here whose plaintext is empty and whose associated data is the frame; they
+ * Keyed BLAKE3 for small frames, AES-GMAC (NIST SP 800-38D §3) or Poly1305 (RFC 8439 §2.8) for large ones, each under
+ * a key of its own. The latter two are AEADs here whose plaintext is empty and whose associated data is the frame; they
  * are sound only while no nonce comes twice under one key, and the nonce is the end of the header.
  */
 export async function createMac(algorithm: LargeMac): Promise<(key: Uint8Array) => Mac> {
@@ -44,7 +44,7 @@ export async function createMac(algorithm: LargeMac): Promise<(key: Uint8Array) 
     const large = createSecretKey(derived('zonewright mac large'))
     return {
       tag(header, frame) {
-        if (header.length !== HEADER_BYTES) throw new Error(`The header of a frame has ${HEADER_BYTES} bytes: ${header.length}`)
+        if (header.length !== HEADER_BYTES) throw new Error(`A header has ${HEADER_BYTES} bytes: ${header.length}`)
         const message = join(header, frame)
         if (message.length < LARGE_BYTES) return blake3(small, message)
         const nonce = message.subarray(HEADER_BYTES - NONCE_BYTES, HEADER_BYTES)

@@ -45,7 +45,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     died((event as Event & { message: string }).message)
     worker.terminate()
   })
-  const { control, onEvent } = remoteControl(Comlink.wrap<ExposedControl>(worker as unknown as Endpoint))
+  const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(worker as unknown as Endpoint))
   return {
     control,
     onEvent,
@@ -53,6 +53,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     async terminate() {
       worker.terminate()
       died('terminated')
+      release()
     },
   }
 }

@@ -25,12 +25,15 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   }
   worker.on('error', (error: unknown) => died(error instanceof Error ? error.message : String(error)))
   worker.on('exit', (code) => died(`exit ${code}`))
-  const { control, onEvent } = remoteControl(Comlink.wrap<ExposedControl>(nodeEndpoint(worker)))
+  const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(nodeEndpoint(worker)))
   return {
     control,
     onEvent,
     onExit: (listener) => (reason === undefined ? void exits.push(listener) : listener(reason)),
-    terminate: async () => void (await worker.terminate()),
+    async terminate() {
+      await worker.terminate()
+      release()
+    },
   }
 }
 

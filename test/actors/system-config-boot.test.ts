@@ -202,6 +202,21 @@ test('an emptied store behind a booted host, one without boot/config and one of 
   await failure(ZoneStoreMismatch, () => foreign.start())
 })
 
+test('the store of a zone that has the same name and another owner is refused, and its root is never trusted', async () => {
+  const [mine, other] = [testZone(), testZone()]
+  const running = await other.booted()
+  running.stop()
+  const { value } = (await other.store.get('kv/boot/config'))!
+  await mine.store.put('kv/boot/config', value)
+  assert.match((await failure(ZoneStoreMismatch, () => mine.start())).message, /another owner key/)
+})
+
+test('a store in which anything is left of a zone is not empty', async () => {
+  const zone = testZone()
+  await zone.store.put('jti/used/k:1', new Uint8Array([1]))
+  await failure(ZoneStoreMismatch, () => zone.start())
+})
+
 test('without ENV documents that fit each other, the zone and the host it does not start', async () => {
   const zone = testZone()
   const { owner, device, other } = zone

@@ -59,6 +59,22 @@ test('boot/config is changed by root alone, with itself as the main key, and tru
   assert.equal(await newHub(), { value: next, revision: written.revision })
 })
 
+test('the zone epoch never goes back, since tokens from before a restore would be good again', async () => {
+  const zone = testZone()
+  const running = await zone.booted()
+  let root = running.as(zone.tokens.root())
+  const update = async (epoch: number) => {
+    const { revision } = (await root.get({ key: 'boot/config' }))!
+    const actions = { 'boot/config': { action: 'update' as const, value: zone.bootConfig({ epoch }) } }
+    return root.execTx({ actions, mainKey: { key: 'boot/config', revision } })
+  }
+  await update(2)
+  assert.is(await denied(() => root.get({ key: 'boot/config' })), 'token/epoch')
+  root = running.as(zone.tokens.root({ epoch: 2 }))
+  assert.match((await failure(InvalidArgument, () => update(1))).message, /never goes back: 1, it is at 2/)
+  await update(2)
+})
+
 test('a key that is taken out of boot/config is not trusted for one more call, not even on an open link', async () => {
   const zone = testZone()
   const running = await zone.booted()

@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { follow } from '../../actors/system-config/watch.ts'
-import { Compacted, Denied, InvalidArgument, WatchOverrun } from '../../runtime/errors.ts'
+import { Compacted, Denied, InvalidArgument, WatchOverrun, type ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import { failure, rooted, take, type Change } from './system-config-zone.ts'
 
 test('ten thousand keys are listed, dumped and watched', async () => {
@@ -38,6 +39,9 @@ test('a dump of several prefixes is true at one revision while others write', as
   }
   await writer
   await failure(InvalidArgument, () => kv.dump({ prefixes: [] }))
+  const prefixes = Array.from({ length: limits.dumpPrefixes + 1 }, () => 'x/n')
+  assert.match((await failure(InvalidArgument, () => kv.dump({ prefixes }))).message, /at most 64 prefixes: 65/)
+  assert.is((await kv.dump({ prefixes: prefixes.slice(1) })).items.length, 1)
 })
 
 test('a watch goes on from any revision without a gap and without showing anything twice', async () => {
@@ -78,6 +82,20 @@ test('a watch ends when its caller cancels it, and with Denied when its token ha
   zone.now += 901_000
   await running.as(zone.tokens.root()).set({ key: 'nodes/a', value: '2' })
   assert.is((await failure(Denied, () => stream.next())).details['reason'], 'token/expired')
+})
+
+test('a watch on which nothing happens ends with the token that opened it, and not before', async () => {
+  const { zone, running } = await rooted()
+  const device = running.as(zone.tokens.device())
+  const idle = device.watch({ prefix: 'nodes/', after: 1_000 })[Symbol.asyncIterator]()
+  let ended: unknown
+  const waiting = idle.next().catch((error: unknown) => { ended = error })
+  await zone.elapse(899_000)
+  assert.is(ended, undefined)
+  await zone.elapse(1_000)
+  await waiting
+  assert.instance(ended, Denied)
+  assert.is((ended as ZonewrightError).details['reason'], 'token/expired')
 })
 
 test('who follows a key reads it again where history was cut, and stops for every other fault', async () => {

@@ -41,15 +41,18 @@ type FixedClaims = Omit<TokenClaims, 'iat' | 'exp' | 'jti' | 'epoch'>
 
 export interface TestZone {
   readonly store: Store
+  readonly clock: Clock
   readonly owner: SigningKey
   readonly device: SigningKey
   readonly hub: SigningKey
   readonly other: SigningKey
   readonly env: Record<string, string>
   now: number
+  /** Moves on, and runs what falls due. */
+  elapse(ms: number): Promise<void>
   /** Tokens of each kind that system-config meets. */
   readonly tokens: Readonly<Record<'boot' | 'device' | 'verifyHub' | 'root', MakeToken>>
-    & { session(appid: string, changes?: Partial<TokenClaims>): string }
+    & { session(appid: string, changes?: Partial<TokenClaims>, by?: SigningKey): string }
   bootConfig(changes?: object): string
   start(env?: Record<string, string>, around?: Around): Promise<Running>
   /** Starts it and makes the boot transaction, with these keys beside `boot/config`. */
@@ -74,8 +77,14 @@ let links = 0
 
 export function testZone(): TestZone {
   const [owner, device, hub, other] = [key(), key(), key(), key()]
+  const timers = new Set<{ at: number; task: () => void }>()
   const clock: Clock = {
-    now: () => zone.now, monotonic: () => zone.now, after: () => () => {}, soon: (task) => queueMicrotask(task),
+    now: () => zone.now, monotonic: () => zone.now, soon: (task) => queueMicrotask(task),
+    after(delayMs, task) {
+      const timer = { at: zone.now + delayMs, task }
+      timers.add(timer)
+      return () => void timers.delete(timer)
+    },
   }
   const store = createMemoryStore({ clock, random: systemRandom })
   const deviceDocument = {
@@ -88,7 +97,15 @@ export function testZone(): TestZone {
   }
   const aud = ['system-config']
   const zone: TestZone = {
-    store, owner, device, hub, other, now: START_MS,
+    store, owner, device, hub, other, now: START_MS, clock,
+    async elapse(ms) {
+      zone.now += ms
+      for (const timer of [...timers].filter(({ at }) => at <= zone.now)) {
+        timers.delete(timer)
+        timer.task()
+      }
+      await settle()
+    },
     env: {
       BUCKYOS_ZONE_DOC: signDocument(owner, zoneDocumentType, {
         zone: 'z1', owner: 'alice', root: owner.public.jwk, host: 'ood1', epoch: 0, iat: 1,
@@ -109,7 +126,7 @@ export function testZone(): TestZone {
       root: (changes, by = owner) => token(by, {
         iss: 'root', sub: 'root', aud, token_use: 'root', appid: 'cli', runtime_type: 'user',
       }, 300, changes),
-      session: (appid, changes) => token(hub, {
+      session: (appid, changes, by = hub) => token(by, {
         iss: 'verify-hub', sub: 'ood1', aud: [appid, 'system-config'], token_use: 'session', appid, sid: `sid-${appid}`,
         runtime_type: 'kernel-service',
       }, 900, changes),

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { InvalidKey, InvalidPath, KeyExists, KeyNotFound } from '../../actors/system-config/protocol.ts'
+import { safeParse } from 'valibot'
+import { InvalidKey, InvalidPath, KeyExists, KeyNotFound, SystemConfig } from '../../actors/system-config/protocol.ts'
 import { InvalidArgument, RevisionMismatch } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { denied, failure, rooted } from './system-config-zone.ts'
@@ -139,6 +140,17 @@ test('a JSON path makes the objects on its way, walks nothing but objects, and n
   await failure(InvalidPath, () => at('/a', '1'))
   await kv.set({ key, value: '[]' })
   await failure(InvalidPath, () => at('/a', '1'))
+})
+
+test('a transaction that names what every object has is refused whole, and not done in part', () => {
+  const args = (text: string) => safeParse(SystemConfig.methods.execTx.args, JSON.parse(text))
+  const create = '{"action":"create","value":""}'
+  assert.is(args(`{"actions":{"a/b":${create}}}`).success, true)
+  for (const name of ['__proto__', 'constructor', 'prototype']) {
+    assert.is(args(`{"actions":{"a/b":${create},"${name}":${create}}}`).success, false, name)
+    assert.is(args(`{"actions":{"a/b":{"action":"set_by_path","all_set":{"/x":1,"${name}":2}}}}`).success, false, name)
+  }
+  assert.is(args('{"actions":[]}').success, false)
 })
 
 test('kv:// and the bare path are one key, and no other spelling gets anywhere', async () => {

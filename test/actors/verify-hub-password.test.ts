@@ -39,6 +39,13 @@ test('only the supervisor of this host gets a first password', async () => {
   }
 })
 
+test('without a document of this host nobody is given a first password', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  zone.kv.delete(kv.device('ood1'))
+  assert.is(await denied(() => firstPassword(hub)), 'link/unknown-host')
+})
+
 test('each attempt costs one slow hash, whoever it is for, and all failures look the same', async () => {
   const zone = await testZone()
   const hub = await zone.start()

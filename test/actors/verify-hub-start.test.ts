@@ -5,7 +5,10 @@ import { kv } from '../../actors/records.ts'
 import { VerifyHubKeyMismatch } from '../../actors/verify-hub/protocol.ts'
 import { Denied } from '../../runtime/errors.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
-import { check, crypto, failure, loggedIn, refreshAs, service, testZone } from './verify-hub-zone.ts'
+import { signToken } from '../../runtime/trust/token.ts'
+import {
+  check, claimsOf, crypto, denied, failure, loggedIn, refreshAs, seconds, service, testZone,
+} from './verify-hub-zone.ts'
 
 test('with two keys in boot/config, as during a rotation, verify-hub starts with either', async () => {
   const zone = await testZone()
@@ -37,6 +40,42 @@ test('verify-hub stops serving logins as soon as boot/config names another key',
   await failure(VerifyHubKeyMismatch, () => refreshAs(hub, pair.refreshToken))
 })
 
+test('verify-hub answers for no session by what boot/config said before', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  zone.boot({ epoch: 1 })
+  await failure(VerifyHubKeyMismatch, () => check(hub, pair.sessionToken))
+  zone.boot({ verifyHub: [crypto.generate(systemRandom).public.jwk] })
+  await failure(VerifyHubKeyMismatch, () => check(hub, pair.sessionToken))
+  const another = crypto.generate(systemRandom)
+  zone.boot({ verifyHub: [zone.hubKey.public.jwk, another.public.jwk] })
+  const token = signToken(another, { ...claimsOf(pair.sessionToken) })
+  assert.is((await check(hub, token)).sid, pair.sid, 'the other key of a rotation counts at once')
+  zone.boot()
+  assert.is(await denied(() => check(hub, token)), 'token/unknown-key')
+})
+
+test('an answer about boot/config that was overtaken by a newer one changes nothing', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const another = crypto.generate(systemRandom)
+  const token = signToken(another, claimsOf(pair.sessionToken))
+  const both = JSON.stringify({
+    ...JSON.parse(zone.kv.get(kv.bootConfig)!), verifyHub: [zone.hubKey.public.jwk, another.public.jwk],
+  })
+  const late = { get: async () => ({ value: both, revision: 0 }) }
+  const cx = { ...hub.as(service) as object, systemConfig: late } as never
+  assert.is(await denied(() => hub.handlers.verifyToken({ sessionToken: token, audience: 'service' }, cx)), 'token/unknown-key')
+})
+
+test('verify-hub goes on when its clock is set back', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  zone.clock.set(zone.clock.now() - 3_600_000)
+  const next = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  assert.is((await check(hub, next.sessionToken)).sub, 'ood1')
+  const own = zone.reads.at(-1)!
+  assert.ok(own.exp <= seconds(zone) + 900, 'its own session is of now')
+  assert.is(await denied(() => check(hub, pair.sessionToken)), 'token/not-yet-valid')
+})
+
 test('documented steps are told once for each service, with their evidence and without a token', async () => {
   const { zone, hub, pair } = await loggedIn()
   const next = await refreshAs(hub, pair.refreshToken)
@@ -59,6 +98,10 @@ test('a denial tells the caller a code and a reason, and its detail stays in the
   assert.match(String(error.details['denial']), /^D-[0-9a-f]{8}$/)
   assert.not.match(error.message, /node1/)
   assert.match(hub.said.join(), /sub node1/)
+  const { chain } = JSON.parse(hub.said.at(-1)!)
+  assert.equal(chain.map((entry: { layer: string; verdict: string }) => `${entry.layer} ${entry.verdict}`), [
+    'link allowed', 'token denied',
+  ])
 })
 
 test('a peer of another zone or an unknown host is not admitted', async () => {
@@ -67,6 +110,7 @@ test('a peer of another zone or an unknown host is not admitted', async () => {
   assert.is(admit(service), true)
   assert.is(admit({ ...service, zone: 'z2' }), false)
   assert.is(admit({ ...service, host: 'stranger' }), false)
+  assert.equal(hub.said.slice(-2).map((line) => JSON.parse(line).reason), ['link/zone', 'link/unknown-host'])
 })
 
 test.run()

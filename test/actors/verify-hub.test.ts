@@ -27,6 +27,7 @@ test('a login token of a registered device gives a pair that names its session, 
   assert.is(pair.refreshExpires, refresh.exp)
   assert.equal(await check(hub, pair.sessionToken), {
     iss: 'verify-hub', sub: 'ood1', appid: 'service', runtimeType: 'service', sid: pair.sid, exp: session.exp,
+    holder: service.kid,
   })
 })
 
@@ -164,6 +165,32 @@ test('a device signs for itself alone', async () => {
   assert.is(await login({ sub: 'alice' }), 'login/subject', 'a user, for a service of the system')
   assert.is(await login({ sub: 'root' }), 'token/subject')
   assert.is(await login({ sub: 'su_alice' }), 'token/subject')
+})
+
+test('a login token whose issuer is no name of a host asks for no key of kv://', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const before = zone.reads.length
+  for (const iss of ['../users/alice', 'ood1/doc', 'a//b', '%2e%2e', 'constructor', '__proto__', 'OOD1']) {
+    const jwt = zone.login({ iss, sub: iss })
+    assert.is(await denied(() => hub.handlers.loginByJwt({ jwt }, hub.as(service))), 'token/unknown-key', iss)
+  }
+  assert.ok(zone.reads.slice(before).every(({ key }) => key === kv.bootConfig))
+})
+
+test('a spec makes no user, no OOD and, off an OOD, no kernel service of what logs in by a token', async () => {
+  const zone = await testZone()
+  const hub = await zone.start()
+  const as = (runtimeType: string, host: 'ood1' | 'node1') => {
+    zone.put(kv.spec('service'), { ...JSON.parse(zone.kv.get(kv.spec('service'))!), runtimeType })
+    const jwt = zone.login({ iss: host, sub: host }, zone.devices[host])
+    return hub.handlers.loginByJwt({ jwt }, hub.as({ ...service, host }))
+  }
+  assert.is(await denied(() => as('user', 'ood1')), 'login/role')
+  assert.is(await denied(() => as('ood', 'ood1')), 'login/role')
+  assert.is(await denied(() => as('kernel-service', 'node1')), 'login/kernel')
+  assert.is(claimsOf((await as('kernel-service', 'ood1')).sessionToken).runtime_type, 'kernel-service')
+  assert.is(claimsOf((await as('service', 'node1')).sessionToken).runtime_type, 'service')
 })
 
 test('a login token works only in the hands of the actor and on the host that it was made for', async () => {

@@ -42,18 +42,31 @@ async function tryUp(platform: Awaited<ReturnType<typeof openPlatform>>, attempt
   const trace = createTrace()
   let denials = 0
   trace.on('denial', () => void denials++)
-  const actors: typeof catalogue = (stores, config) => catalogue(stores, config)
-    .filter(({ protocol }) => only?.includes(protocol.name) ?? true)
-    .map((spec) => {
-      const module = modules[spec.protocol.name]
-      return module === undefined ? spec : { ...spec, module: new URL(module) }
-    })
+  const actors: typeof catalogue = (stores, config) =>
+    catalogue(stores, config)
+      .filter(({ protocol }) => only?.includes(protocol.name) ?? true)
+      .map((spec) => {
+        const module = modules[spec.protocol.name]
+        return module === undefined ? spec : { ...spec, module: new URL(module) }
+      })
   const none = { folder, message: '', next: '', details: {} }
   try {
-    const zone = await up({ platform, folder, trace, actors, ...(ownerPassphrase === undefined ? {} : { ownerPassphrase }) })
+    const zone = await up({
+      platform,
+      folder,
+      trace,
+      actors,
+      ...(ownerPassphrase === undefined ? {} : { ownerPassphrase }),
+    })
     await zone.stop()
     const { config, identity, secondBoot } = zone
-    return { ...none, code: 'booted', exit: 0, denials, zone: { name: config.zone, secondBoot, root: identity.zone.root.x } }
+    return {
+      ...none,
+      code: 'booted',
+      exit: 0,
+      denials,
+      zone: { name: config.zone, secondBoot, root: identity.zone.root.x },
+    }
   } catch (error) {
     const { code, message, next = '' } = failureOf(error)
     const details = error instanceof ZonewrightError ? error.details : {}

@@ -20,13 +20,23 @@ const own = onDeno
 
 /** Runs `program args…`, by default this test file on this runtime. */
 export function runChild(
-  args: readonly string[], { msMax, program = process.execPath, before = own }: { msMax: number; program?: string; before?: readonly string[] },
+  args: readonly string[],
+  { msMax, program = process.execPath, before = own }: {
+    msMax: number
+    program?: string
+    before?: readonly string[]
+  },
 ): Promise<ChildEnd> {
   return new Promise((resolve) => {
-    const child = spawn(program, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+    const child = spawn(program, [...before, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    })
     let output = ''
     let late = false
-    const keep = (chunk: unknown): void => { output += String(chunk) }
+    const keep = (chunk: unknown): void => {
+      output += String(chunk)
+    }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
     const timer = setTimeout(() => {

@@ -2,9 +2,9 @@ import { writeSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import { SystemConfig, type BootConfig } from '../../actors/system-config/protocol.ts'
+import { type BootConfig, SystemConfig } from '../../actors/system-config/protocol.ts'
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
-import { up, type RunningZone } from '../../boot/up.ts'
+import { type RunningZone, up } from '../../boot/up.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import { createTrace } from '../../runtime/trace.ts'
@@ -39,7 +39,8 @@ function dyingAt(platform: Platform, point: string): Platform {
   const at = (when: string, name: string): void => {
     if (point === `${when} ${name}`) die()
   }
-  const around = <A extends readonly unknown[], R>(act: (name: string, ...rest: A) => Promise<R>) =>
+  const around =
+    <A extends readonly unknown[], R>(act: (name: string, ...rest: A) => Promise<R>) =>
     async (name: string, ...rest: A): Promise<R> => {
       at('before', name)
       const result = await act(name, ...rest)
@@ -49,7 +50,11 @@ function dyingAt(platform: Platform, point: string): Platform {
   const openFolder = async (path: string): Promise<Files> => {
     const files = await platform.host.openFolder(path)
     return {
-      ...files, write: around(files.write), create: around(files.create), makeFolder: around(files.makeFolder), lock: around(files.lock),
+      ...files,
+      write: around(files.write),
+      create: around(files.create),
+      makeFolder: around(files.makeFolder),
+      lock: around(files.lock),
     }
   }
   return { ...platform, host: { ...platform.host, openFolder } }
@@ -73,16 +78,29 @@ export async function crashChild(folder: string, point: string, sids: readonly s
   await zone.stop()
 }
 
-async function reportOn(zone: RunningZone, folder: string, sids: readonly string[], warnings: readonly string[]): Promise<Report> {
+async function reportOn(
+  zone: RunningZone,
+  folder: string,
+  sids: readonly string[],
+  warnings: readonly string[],
+): Promise<Report> {
   const token = await deviceSession(folder, zone.config.host)
   const item = await zone.get(SystemConfig).get({ key: 'boot/config' }, { token })
   const { keys } = await zone.get(SystemConfig).trust({})
-  const known = await Promise.all(sids.map(async (sid) => ({ sid, ...await zone.get(VerifyHub).verifySession({ sid }) })))
+  const known = await Promise.all(
+    sids.map(async (sid) => ({ sid, ...await zone.get(VerifyHub).verifySession({ sid }) })),
+  )
   const { status } = await fetch(`http://127.0.0.1:${zone.address.port}/healthz`)
   const shares = await readdir(join(folder, 'recovery-shares')).catch(() => [])
   return {
-    secondBoot: zone.secondBoot, steps: zone.steps().map(nameOf), boot: JSON.parse(item?.value ?? '{}') as BootConfig,
-    revision: item?.revision ?? 0, trust: keys.map(({ kid, reason }) => ({ kid, reason })),
-    alive: known.filter(({ active }) => active).map(({ sid }) => sid), healthz: status, shares: shares.length, warnings,
+    secondBoot: zone.secondBoot,
+    steps: zone.steps().map(nameOf),
+    boot: JSON.parse(item?.value ?? '{}') as BootConfig,
+    revision: item?.revision ?? 0,
+    trust: keys.map(({ kid, reason }) => ({ kid, reason })),
+    alive: known.filter(({ active }) => active).map(({ sid }) => sid),
+    healthz: status,
+    shares: shares.length,
+    warnings,
   }
 }

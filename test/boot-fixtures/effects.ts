@@ -1,12 +1,12 @@
 import { createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { calculateJwkThumbprint, importJWK, importPKCS8, jwtVerify, SignJWT, type JWK } from 'jose'
+import { calculateJwkThumbprint, importJWK, importPKCS8, type JWK, jwtVerify, SignJWT } from 'jose'
 import * as assert from 'uvu/assert'
 import { bootStep as step } from '../../actors/boot-steps.ts'
 import { Scheduler } from '../../actors/scheduler/protocol.ts'
 import { Service } from '../../actors/service/protocol.ts'
-import { SystemConfig, type BootConfig } from '../../actors/system-config/protocol.ts'
+import { type BootConfig, SystemConfig } from '../../actors/system-config/protocol.ts'
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import type { RunningZone } from '../../boot/up.ts'
 import { services } from './promises.ts'
@@ -35,7 +35,13 @@ async function keyOfFile(path: string): Promise<{ kid: string; pem: string }> {
 /** The OOD's self-issued session, made by jose from the device key of the folder. */
 export async function deviceSession(folder: string, host: string): Promise<string> {
   const { pem, kid } = await keyOfFile(join(folder, 'device.key'))
-  return new SignJWT({ jti: `test-${Math.random()}`, token_use: 'session', appid: 'node-daemon', runtime_type: 'ood', epoch: 0 })
+  return new SignJWT({
+    jti: `test-${Math.random()}`,
+    token_use: 'session',
+    appid: 'node-daemon',
+    runtime_type: 'ood',
+    epoch: 0,
+  })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'zw-session+jwt', kid })
     .setIssuer(host).setSubject(host).setAudience(['system-config']).setIssuedAt().setExpirationTime('5m')
     .sign(await importPKCS8(pem, 'EdDSA'))
@@ -54,11 +60,20 @@ export async function look(zone: RunningZone, folder: string): Promise<Seen> {
   const first = await zone.firstPassword()
   assert.ok(first, 'the owner has a first password')
   const { sessionToken } = await zone.get(VerifyHub).loginByPassword({
-    username: first.username, password: first.password, appid: 'service', audiences: ['system-config'],
+    username: first.username,
+    password: first.password,
+    appid: 'service',
+    audiences: ['system-config'],
   })
   return {
-    zone, folder, boot, read, session: sessionToken, password: first.password,
-    device: await keyOfFile(join(folder, 'device.key')), owner: await keyOfFile(join(folder, 'owner.key')),
+    zone,
+    folder,
+    boot,
+    read,
+    session: sessionToken,
+    password: first.password,
+    device: await keyOfFile(join(folder, 'device.key')),
+    owner: await keyOfFile(join(folder, 'owner.key')),
     hubKid: await calculateJwkThumbprint(hubKey as JWK),
   }
 }
@@ -68,7 +83,8 @@ const http = async ({ zone }: Seen, path: string): Promise<{ status: number; tex
   return { status: response.status, text: await response.text() }
 }
 
-const stateOf = ({ zone }: Seen, actor: string): string | undefined => zone.list().find(({ name }) => name === actor)?.state
+const stateOf = ({ zone }: Seen, actor: string): string | undefined =>
+  zone.list().find(({ name }) => name === actor)?.state
 
 /** What each step brought about, asked of the running zone: by honest calls and from outside. */
 export const running: Readonly<Record<number, (seen: Seen) => Promise<void>>> = {
@@ -91,18 +107,25 @@ export const running: Readonly<Record<number, (seen: Seen) => Promise<void>>> = 
     const { phase, keys } = await zone.get(SystemConfig).trust({})
     assert.is(phase, 'normal')
     assert.equal(keys.map(({ kid, reason }) => `${reason} ${kid}`).sort(), [
-      `boot-config.root ${owner.kid}`, `boot-config.verify-hub ${hubKid}`, `env ${device.kid}`,
+      `boot-config.root ${owner.kid}`,
+      `boot-config.verify-hub ${hubKid}`,
+      `env ${device.kid}`,
     ])
   },
   async [step.deviceSession]({ read }) {
-    const config = JSON.parse(await read('nodes/ood1/config')) as { host: string; services: Record<string, { target: string }> }
+    const config = JSON.parse(await read('nodes/ood1/config')) as {
+      host: string
+      services: Record<string, { target: string }>
+    }
     assert.is(config.host, 'ood1')
     assert.equal(Object.keys(config.services).sort(), [...services, 'verify-hub'].sort())
     assert.ok(Object.values(config.services).every(({ target }) => target === 'running'))
   },
   async [step.verifyHubKeyLoaded]({ session, boot }) {
     const { payload } = await jwtVerify(session, await importJWK(boot.verifyHub[0] as JWK, 'EdDSA'), {
-      issuer: 'verify-hub', audience: 'service', typ: 'zw-session+jwt',
+      issuer: 'verify-hub',
+      audience: 'service',
+      typ: 'zw-session+jwt',
     })
     assert.is(payload.sub, 'owner')
   },
@@ -138,9 +161,19 @@ export const onDisk: Readonly<Record<number, (disk: Disk, seen: Seen) => void>> 
   [step.firstWrite](disk) {
     assert.is(disk.boot.createRevision, disk.boot.modRevision)
     assert.equal(disk.firstKeys, [
-      'boot/config', 'devices/ood1/doc', 'nodes/ood1/config', 'services/gateway/info', 'services/gateway/spec',
-      'services/scheduler/info', 'services/scheduler/spec', 'services/service/info', 'services/service/spec',
-      'services/verify-hub/info', 'services/verify-hub/spec', 'system/rbac/policy', 'users/owner/settings',
+      'boot/config',
+      'devices/ood1/doc',
+      'nodes/ood1/config',
+      'services/gateway/info',
+      'services/gateway/spec',
+      'services/scheduler/info',
+      'services/scheduler/spec',
+      'services/service/info',
+      'services/service/spec',
+      'services/verify-hub/info',
+      'services/verify-hub/spec',
+      'system/rbac/policy',
+      'users/owner/settings',
     ], 'one transaction made them all')
   },
   [step.vaultKeyRead](disk) {
@@ -157,7 +190,11 @@ export const onDisk: Readonly<Record<number, (disk: Disk, seen: Seen) => void>> 
   [step.refreshReceived](disk) {
     const first = new Map(disk.logins.map(({ sid, issue }) => [sid, issue.refreshJti]))
     const rotated = disk.sessions.filter(({ sid, issue }) => first.has(sid) && first.get(sid) !== issue.refreshJti)
-    assert.equal(rotated.map(({ appid }) => appid).sort(), [...services], 'each has another refresh token than its first')
+    assert.equal(
+      rotated.map(({ appid }) => appid).sort(),
+      [...services],
+      'each has another refresh token than its first',
+    )
   },
 }
 
@@ -168,5 +205,7 @@ async function jwtVerifyDocument(text: string, root: JWK) {
 /** uvu prints what an error holds, and not well: only its code and its message are compared. */
 export async function assertRejects(work: Promise<unknown>, code: string): Promise<void> {
   const error = await work.then(() => undefined, (thrown: unknown) => thrown as { code?: string; message: string })
-  if (error?.code !== code) throw new Error(`Expected ${code}: ${error ? `${error.code} ${error.message}` : 'it succeeded'}`)
+  if (error?.code !== code) {
+    throw new Error(`Expected ${code}: ${error ? `${error.code} ${error.message}` : 'it succeeded'}`)
+  }
 }

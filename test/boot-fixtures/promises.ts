@@ -25,19 +25,30 @@ export const services = ['gateway', 'scheduler', 'service'] as const
 
 /** Each chain happens in this order; a step that each service goes through is the one of `service` there. */
 const once: readonly (readonly number[])[] = [[
-  step.trustKeyReceived, step.bootTokenReceived, step.vaultKeyEnsured, step.firstWrite, step.normalPhase, step.deviceSession,
-  step.vaultKeyRead, step.verifyHubSession, step.verifyHubKeyLoaded,
+  step.trustKeyReceived,
+  step.bootTokenReceived,
+  step.vaultKeyEnsured,
+  step.firstWrite,
+  step.normalPhase,
+  step.deviceSession,
+  step.vaultKeyRead,
+  step.verifyHubSession,
+  step.verifyHubKeyLoaded,
 ]]
 const each: readonly (readonly number[])[] = [
   [step.verifyHubKeyLoaded, step.loginTokenReceived, step.loginReceived, step.pairReceived, step.serviceSession],
   [step.pairReceived, step.refreshReceived],
 ]
 
-export interface Order { readonly before: string; readonly after: string }
+export interface Order {
+  readonly before: string
+  readonly after: string
+}
 
 /** `4`, or `12 gateway` for a step that each service goes through. */
-export const nameOf = ({ number, evidence: { appid } }: StepEvent): string =>
-  (appid === undefined ? String(number) : `${number} ${appid}`)
+export const nameOf = (
+  { number, evidence: { appid } }: StepEvent,
+): string => (appid === undefined ? String(number) : `${number} ${appid}`)
 
 const pairsOf = (chain: readonly string[]): Order[] =>
   chain.slice(1).map((after, index) => ({ before: chain[index] as string, after }))
@@ -45,9 +56,13 @@ const pairsOf = (chain: readonly string[]): Order[] =>
 /** All that the documented sequence says of the order. */
 export const order: readonly Order[] = [
   ...once.flatMap((chain) => pairsOf(chain.map(String))),
-  ...services.flatMap((service) => each.flatMap((chain) => pairsOf(
-    chain.map((number) => (number >= step.loginTokenReceived ? `${number} ${service}` : String(number))),
-  ))),
+  ...services.flatMap((service) =>
+    each.flatMap((chain) =>
+      pairsOf(
+        chain.map((number) => (number >= step.loginTokenReceived ? `${number} ${service}` : String(number))),
+      )
+    )
+  ),
   // It reads the zone by its session before it serves anybody
   { before: `${step.serviceSession} gateway`, after: String(step.gatewayServing) },
 ]

@@ -1,12 +1,12 @@
 import { catalogue } from '../../boot/catalogue.ts'
 import { defaultConfig } from '../../boot/config.ts'
-import { up, type Progress, type RunningZone } from '../../boot/up.ts'
+import { type Progress, type RunningZone, up } from '../../boot/up.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import type { ZonewrightError } from '../../runtime/errors.ts'
 import type { KeyKind } from '../../runtime/sim/keys.ts'
 import { simulate, type SimulatedProcess, type SimulationResult, type World } from '../../runtime/sim/simulate.ts'
 import { createTrace, type LogEvent, type StepEvent, type Trace } from '../../runtime/trace.ts'
-import { variants, type Variant, type VariantName } from './variants.ts'
+import { type Variant, type VariantName, variants } from './variants.ts'
 
 export const HOST = defaultConfig.host
 export const FOLDER = 'zone'
@@ -27,15 +27,20 @@ export interface SimulatedBoot {
 /** The catalogue's actors, one of them changed. An import goes through a thread pool, so it is done before the run. */
 async function modulesWith(name: VariantName | undefined): Promise<ReadonlyMap<string, ActorDefinition>> {
   const variant: Variant | undefined = name && variants[name]
-  return new Map(await Promise.all(catalogue(FOLDER, defaultConfig).map(async ({ module, protocol }) => {
-    const { default: definition } = await import(module.href) as { default: ActorDefinition }
-    return [module.href, variant?.actor === protocol.name ? variant.change(definition) : definition] as const
-  })))
+  return new Map(
+    await Promise.all(
+      catalogue(FOLDER, defaultConfig).map(async ({ module, protocol }) => {
+        const { default: definition } = await import(module.href) as { default: ActorDefinition }
+        return [module.href, variant?.actor === protocol.name ? variant.change(definition) : definition] as const
+      }),
+    ),
+  )
 }
 
 /** Runs a program in a world that has the zone's actors, one of them changed if a variant is named. */
 export async function simulateZones(
-  options: { seed: number; keys?: KeyKind; variant?: VariantName }, program: (world: World) => Promise<void>,
+  options: { seed: number; keys?: KeyKind; variant?: VariantName },
+  program: (world: World) => Promise<void>,
 ): Promise<SimulationResult> {
   const modules = await modulesWith(options.variant)
   const { seed, keys = 'cheap' } = options
@@ -44,7 +49,8 @@ export async function simulateZones(
 
 /** Boots in a process of its own, and tells what happened whether or not it succeeded. */
 export async function bootIn(
-  world: World, options: { host?: string; watch?: (trace: Trace, process: SimulatedProcess) => void } = {},
+  world: World,
+  options: { host?: string; watch?: (trace: Trace, process: SimulatedProcess) => void } = {},
 ): Promise<SimulatedBoot> {
   const process = world.startProcess(options.host ?? HOST)
   const trace = createTrace()
@@ -54,10 +60,21 @@ export async function bootIn(
   trace.on('log', (event) => void logs.push(event))
   trace.on('denial', () => void denials++)
   options.watch?.(trace, process)
-  const boot = { process, steps, progress, logs, get denials() { return denials } }
+  const boot = {
+    process,
+    steps,
+    progress,
+    logs,
+    get denials() {
+      return denials
+    },
+  }
   try {
     const zone = await up({
-      platform: process.platform, folder: FOLDER, trace, onProgress: (told) => void progress.push(told),
+      platform: process.platform,
+      folder: FOLDER,
+      trace,
+      onProgress: (told) => void progress.push(told),
     })
     return { ...boot, denials, zone, error: undefined }
   } catch (error) {

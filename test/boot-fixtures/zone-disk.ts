@@ -38,36 +38,39 @@ export async function withStore<T>(folder: string, name: string, use: (store: St
 const NamedKey = looseObject({ versions: array(looseObject({ kid: string() })) })
 const Grants = looseObject({ grants: array(looseObject({ actor: string(), incarnation: number() })) })
 
-const readVault = (folder: string) => withStore(folder, 'vault', async (store) => {
-  const keys = await createCrypto()
-  const unsealKey = (await readFile(join(folder, 'unseal.key'), 'utf8')).trim()
-  const { keyring } = await openVault({ store, keys, random, clock }, { 'unseal-key': unsealKey })
-  const barrier = createBarrier({ store, random, terms: termsOf(keyring, keys) })
-  const key = await barrier.read('keys/verify-hub', NamedKey)
-  const given = await barrier.read('grants/keys/verify-hub', Grants)
-  return {
-    vaultKids: (key?.value.versions ?? []).map(({ kid }) => kid),
-    grants: (given?.value.grants ?? []).map(({ actor }) => actor),
-  }
-})
+const readVault = (folder: string) =>
+  withStore(folder, 'vault', async (store) => {
+    const keys = await createCrypto()
+    const unsealKey = (await readFile(join(folder, 'unseal.key'), 'utf8')).trim()
+    const { keyring } = await openVault({ store, keys, random, clock }, { 'unseal-key': unsealKey })
+    const barrier = createBarrier({ store, random, terms: termsOf(keyring, keys) })
+    const key = await barrier.read('keys/verify-hub', NamedKey)
+    const given = await barrier.read('grants/keys/verify-hub', Grants)
+    return {
+      vaultKids: (key?.value.versions ?? []).map(({ kid }) => kid),
+      grants: (given?.value.grants ?? []).map(({ actor }) => actor),
+    }
+  })
 
-const readConfig = (folder: string) => withStore(folder, 'system-config', async (store) => {
-  const entry = await store.get('kv/boot/config')
-  if (!entry) throw new Error('There is no boot/config on the disk')
-  const { entries } = await store.list('kv/')
-  const firstKeys = entries.filter(({ createRevision }) => createRevision === entry.createRevision)
-  // Each record begins with a byte of format
-  const boot = { text: decode(entry, 1), createRevision: entry.createRevision, modRevision: entry.modRevision }
-  return { boot, firstKeys: firstKeys.map(({ key }) => key.slice('kv/'.length)) }
-})
+const readConfig = (folder: string) =>
+  withStore(folder, 'system-config', async (store) => {
+    const entry = await store.get('kv/boot/config')
+    if (!entry) throw new Error('There is no boot/config on the disk')
+    const { entries } = await store.list('kv/')
+    const firstKeys = entries.filter(({ createRevision }) => createRevision === entry.createRevision)
+    // Each record begins with a byte of format
+    const boot = { text: decode(entry, 1), createRevision: entry.createRevision, modRevision: entry.modRevision }
+    return { boot, firstKeys: firstKeys.map(({ key }) => key.slice('kv/'.length)) }
+  })
 
-const readSessions = (folder: string) => withStore(folder, 'verify-hub', async (store) => {
-  const [sessions, logins] = await Promise.all([store.list('sessions/'), store.list('logins/')])
-  return {
-    sessions: sessions.entries.map((entry) => json<Session>(entry)),
-    logins: logins.entries.map((entry) => json<LoginUse>(entry)),
-  }
-})
+const readSessions = (folder: string) =>
+  withStore(folder, 'verify-hub', async (store) => {
+    const [sessions, logins] = await Promise.all([store.list('sessions/'), store.list('logins/')])
+    return {
+      sessions: sessions.entries.map((entry) => json<Session>(entry)),
+      logins: logins.entries.map((entry) => json<LoginUse>(entry)),
+    }
+  })
 
 export async function readDisk(folder: string): Promise<Disk> {
   return { ...await readConfig(folder), ...await readSessions(folder), ...await readVault(folder) }

@@ -34,6 +34,7 @@ const refused: readonly (readonly [what: string, text: string, message: string])
   ['an unknown key inside of another', 'http:\n  prot: 1\n', '2: unknown key: http.prot'],
   ['an empty key', ': 3\n', '1: unknown key: ""'],
   ['the key __proto__', 'zone: a\n__proto__: {}\n', '2: unknown key: __proto__'],
+  ['a key with control characters', '"\\e[31mred": 1\n', '1: unknown key: "\\u001b[31mred"'],
   ['a list as a key', '? [a, b]\n: c\n', '1: unknown key: [ a, b ]'],
   ['text as a port', 'http:\n  port: "80"\n', '2: http.port: expected a whole number from 0 to 65535, found "80"'],
   ['a port out of range', 'http:\n\n  port: 70000\n',

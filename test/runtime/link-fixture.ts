@@ -2,12 +2,14 @@ import type { ZonewrightError } from '../../runtime/errors.ts'
 import { createMailbox, type Mailbox } from '../../runtime/mailbox.ts'
 import { createService, type Service, type ServiceOptions } from '../../runtime/context.ts'
 import { createCaller, type Caller } from '../../runtime/link/caller.ts'
-import { signLinkCertificate, verifyLinkCertificate, type CertificateRules, type LinkCertificate } from '../../runtime/link/certificate.ts'
+import {
+  signLinkCertificate, verifyLinkCertificate, type CertificateRules, type LinkCertificate,
+} from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
 import type { Link } from '../../runtime/link/link.ts'
 import { serveLink, type ServedLink } from '../../runtime/link/serve.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
-import type { Channel, ChannelKind, Clock, Frame, Random, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Channel, ChannelKind, Clock, Frame, Random, SigningKey, VerifyKey } from '../../runtime/platform/ports.ts'
 import type { Protocol } from '../../runtime/protocol.ts'
 
 export const keys = await createCrypto()
@@ -85,10 +87,11 @@ export function channelEnds(options: { kind?: ChannelKind; toResponder?: Wire; t
   const pass: Wire = (frame, deliver) => deliver(frame)
   let open = true
   const closers: ((reason: string) => void)[] = []
-  const end = (wire: Wire): { channel: Channel; deliver: (frame: Frame) => void; connect: (to: (frame: Frame) => void) => void } => {
-    let listener: ((frame: Frame) => void) | undefined
+  type Deliver = (frame: Frame) => void
+  const end = (wire: Wire): { channel: Channel; deliver: Deliver; connect: (to: Deliver) => void } => {
+    let listener: Deliver | undefined
     let closed = false
-    let peer: ((frame: Frame) => void) | undefined
+    let peer: Deliver | undefined
     let count = 0
     return {
       deliver: (frame) => void Promise.resolve().then(() => {
@@ -138,7 +141,9 @@ export interface Identity {
   readonly certificate: string
 }
 
-export function identity(actor: string, clock: Clock, change: Partial<LinkCertificate> & { device?: SigningKey; key?: never } = {}): Identity {
+export type CertificateChange = Partial<Omit<LinkCertificate, 'key'>> & { readonly device?: SigningKey }
+
+export function identity(actor: string, clock: Clock, change: CertificateChange = {}): Identity {
   const key = keys.generate(random)
   const { device: signer = device, ...fields } = change
   const certificate = signLinkCertificate(signer, {
@@ -148,21 +153,26 @@ export function identity(actor: string, clock: Clock, change: Partial<LinkCertif
   return { actor, incarnation: fields.incarnation ?? 1, key, certificate }
 }
 
+const devices: Record<string, { role: 'ood' | 'node'; key: VerifyKey }> = {
+  'host-1': { role: 'ood', key: device.public },
+  'host-2': { role: 'node', key: otherDevice.public },
+}
+
 export function rules(clock: Clock): CertificateRules {
   return {
     keys, zone: ZONE, nowMs: clock.now(),
-    device: (host) => (host === 'host-1' ? { role: 'ood', key: device.public } : host === 'host-2' ? { role: 'node', key: otherDevice.public } : undefined),
+    device: (host) => devices[host],
     allows: (_host, role, actor) => role === 'ood' || actor !== 'verify-hub',
   }
 }
 
 export function side(
-  role: 'initiator' | 'responder', self: Identity, expect: { actor: string; incarnation?: number; host?: string }, clock: Clock,
-  change: Partial<EstablishOptions> = {},
+  role: 'initiator' | 'responder', self: Identity, expect: { actor: string; incarnation?: number; host?: string },
+  clock: Clock, change: Partial<EstablishOptions> = {},
 ): EstablishOptions {
   return {
     role,
-    self: { zone: ZONE, host: 'host-1', actor: self.actor, runtimeType: 'service', incarnation: self.incarnation, key: self.key, certificate: self.certificate },
+    self: { zone: ZONE, host: 'host-1', runtimeType: 'service', ...self },
     expect: { host: expect.host ?? 'host-1', actor: expect.actor, incarnation: expect.incarnation ?? 1 },
     minimum: 'mac', clock, random, keys,
     verifyCertificate: (text) => verifyLinkCertificate(text, rules(clock)),
@@ -229,11 +239,11 @@ export async function serve<P extends Protocol>(
 }
 
 /** The error that a promise is rejected with. */
-export async function failureOf(promise: PromiseLike<unknown>): Promise<{ code: string; message: string; details: Record<string, unknown>; constructor: unknown }> {
+export async function failureOf(promise: PromiseLike<unknown>): Promise<ZonewrightError> {
   try {
     await promise
   } catch (error) {
-    return error as never
+    return error as ZonewrightError
   }
   throw new Error('It did not fail')
 }

@@ -351,9 +351,11 @@ stops('a stop that throws is told, and leaves the store free', async () => {
     beside: { thread: 't' },
   }, async (host) => {
     await host.supervisor.startAll()
+    const beside = await host.ask('beside')
     await host.supervisor.stop('x')
-    assert.ok(host.logs.some((line) => line.includes('Planted')), host.logs.join())
+    assert.equal(host.logs, ['x: Its stop failed: Planted'])
     await host.supervisor.start('x')
+    assert.is(await host.ask('beside'), beside)
     assert.match(await host.ask('x'), /^x \d+$/)
   }, { stores: true })
 })

@@ -1,0 +1,83 @@
+import { StartFailed } from './errors.ts'
+import type { Introducer, Side } from './introduce.ts'
+import { limits } from './limits.ts'
+import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import type { Thread, Threads } from './threads.ts'
+import type { Given } from './worker.ts'
+
+/** Where an incarnation lives. */
+export interface Place {
+  readonly options: SupervisorOptions
+  readonly threads: Threads
+  readonly introducer: Introducer
+}
+
+/** One incarnation of an actor in its worker: loaded, introduced, run and left. */
+export class Incarnation {
+  readonly name: string
+  readonly number: number
+  readonly thread: Thread
+  /** Names of what it needs, once its module is loaded. */
+  readonly loaded: Promise<readonly string[]>
+  readonly #place: Place
+
+  /** @throws StartFailed when the supervisor has stopped */
+  constructor(spec: ActorSpec, place: Place) {
+    this.name = spec.protocol.name
+    this.#place = place
+    this.number = place.introducer.nextIncarnation(this.name)
+    this.thread = place.threads.of(spec)
+    this.thread.actors.add(this.name)
+    this.loaded = this.#load(spec)
+    this.loaded.catch(() => {})
+  }
+
+  async #load({ runtimeType, module }: ActorSpec): Promise<readonly string[]> {
+    const { introducer, options: { zone, host, devices, stores, kernelActors, spans } } = this.#place
+    const { name: actor, number: incarnation } = this
+    const { linkKey, needs } = await this.#whileAlive('load', this.thread.worker.control.load({
+      zone, host, actor, runtimeType, incarnation, module: module.href, devices, kernelActors,
+      spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
+    }))
+    introducer.register({ actor, runtimeType, incarnation, key: linkKey })
+    return needs
+  }
+
+  #whileAlive<T>(what: string, work: Promise<T>, ms?: number): Promise<T> {
+    return this.#place.threads.whileAlive(this.thread, this.name, what, work, ms)
+  }
+
+  /** Runs its start function, with the links to what it needs. @throws what that threw, StartFailed */
+  run(given: Given, sides: readonly Side[]): Promise<void> {
+    const [introductions, ends] = [sides.map(({ introduction }) => introduction), sides.map(({ end }) => end)]
+    return this.#whileAlive('start', this.thread.worker.control.run(this.name, given, introductions, ends))
+  }
+
+  /** Hands over one end of a channel; settles when the link is up. @throws when it does not come up */
+  tell({ introduction, end }: Side): Promise<void> {
+    return this.#whileAlive('link', this.thread.worker.control.introduce(this.name, introduction, end))
+  }
+
+  /** Stops it in its worker, and ends the worker when it was the last one there, or does not stop. */
+  async leave(served: boolean, warn: (message: string) => void): Promise<void> {
+    const { thread, name } = this
+    const { threads } = this.#place
+    let hangs = false
+    // What never served has nobody to be polite to, and goes with its worker
+    if (thread.dead === undefined && (served || thread.actors.size > 1)) {
+      const stopping = thread.worker.control.stop(name, served ? limits.stopMs : 0)
+      await this.#whileAlive('stop', stopping, limits.stopMs * 2).catch((error: Error) => {
+        hangs = true
+        warn(error.message)
+      })
+    }
+    thread.actors.delete(name)
+    if (thread.dead !== undefined || thread.actors.size === 0) await threads.retire(thread, 'stopped')
+    else if (hangs) await threads.end(thread, `${name} did not stop`)
+  }
+
+  assertAlive(): void {
+    if (this.thread.dead === undefined) return
+    throw new StartFailed(`The worker of ${this.name} died: ${this.thread.dead}`, { actor: this.name })
+  }
+}

@@ -1,0 +1,115 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openSessions, type Session, type Sessions } from '../../actors/verify-hub/sessions.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import { createMemoryStore } from '../../runtime/store/memory.ts'
+import type { Store } from '../../runtime/store/store.ts'
+import { check, denied, loggedIn, manualClock, seconds, service } from './verify-hub-zone.ts'
+
+/** Two verify-hubs may run at once on one store: an incarnation that is going and one that comes, or two OODs. */
+
+const now = 1_795_000_000
+const newStore = (): Store => createMemoryStore({ clock: manualClock(), random: systemRandom })
+
+const session = (sid: string, changes: Partial<Session> = {}): Session => ({
+  sid, sub: 'ood1', appid: 'service', host: 'ood1', holder: 'link', state: 'live', reason: '', createdMs: now * 1000,
+  expires: now + 604_800, before: null,
+  issue: { sessionJti: `s-${sid}`, refreshJti: `r-${sid}`, iat: now, aud: ['service'], runtimeType: 'service', epoch: 0 },
+  ...changes,
+})
+
+/** A store on which others do something just before the first transaction of whoever holds it. */
+function overtaken(store: Store, by: () => Promise<unknown>): Store {
+  let waiting: (() => Promise<unknown>) | undefined = by
+  return new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      const method = value.bind(target) as (...args: unknown[]) => unknown
+      if (name !== 'transact') return method
+      return async (...args: unknown[]) => {
+        const task = waiting
+        waiting = undefined
+        await task?.()
+        return method(...args)
+      }
+    },
+  })
+}
+
+const login = (sessions: Sessions, sid: string, expires: number): Promise<boolean> =>
+  sessions.create(session(sid), { id: `kid:${sid}`, expires })
+
+test('a slow sweep does not take back what a faster one has forgotten', async () => {
+  const store = newStore()
+  const fast = openSessions(store)
+  await login(fast, 'early', now + 100)
+  const slow = openSessions(overtaken(store, async () => {
+    await login(fast, 'late', now + 900)
+    await fast.sweep(now + 900)
+  }))
+  await slow.sweep(now + 100)
+  assert.is(await fast.loginUse('kid:late', now + 900), 'forgotten')
+  assert.is(await fast.loginUse('kid:early', now + 100), 'forgotten')
+})
+
+test('a login that was used and forgotten while a slow caller was at it is not new for that caller', async () => {
+  const store = newStore()
+  const fast = openSessions(store)
+  const slow = openSessions(overtaken(store, async () => {
+    assert.is(await login(fast, 'one', now + 100), true)
+    await fast.sweep(now + 100)
+  }))
+  assert.is(await slow.loginUse('kid:one', now + 100), undefined)
+  assert.is(await slow.create(session('two'), { id: 'kid:one', expires: now + 100 }), false)
+  assert.is(await slow.create(session('two'), { id: 'kid:one', expires: now + 100 }), false)
+  assert.is(await slow.loginUse('kid:one', now + 100), 'forgotten')
+  assert.is(await slow.find('two'), undefined)
+})
+
+test('a sweep spares the session that a refresh has just carried on', async () => {
+  const store = newStore()
+  const sessions = openSessions(store)
+  await sessions.create(session('one', { expires: now + 50 }))
+  const slow = openSessions(overtaken(store, async () => {
+    const found = (await sessions.find('one'))!
+    assert.ok(await sessions.replace(found, { ...found.session, expires: now + 604_800 }))
+  }))
+  await slow.sweep(now + 50)
+  assert.is((await sessions.find('one'))?.session.state, 'live')
+  await sessions.sweep(now + 604_800)
+  assert.is(await sessions.find('one'), undefined)
+})
+
+test('of two refreshes at two verify-hubs one rotates, and its successor is what both give', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  const other = await zone.start()
+  const pairs = await Promise.all([hub, other, hub, other].map((each) =>
+    each.handlers.refreshToken({ refreshToken: pair.refreshToken }, each.as(service))))
+  assert.is(new Set(pairs.map(({ refreshToken }) => refreshToken)).size, 1)
+  assert.is((await check(other, pairs[0]!.sessionToken)).sid, pair.sid)
+  await hub.handlers.logout({ refreshToken: pairs[0]!.refreshToken }, hub.as(service))
+  assert.is(await denied(() => check(other, pairs[0]!.sessionToken)), 'token/revoked')
+})
+
+test('an ended session is forgotten when its session token would have expired, and stays dead', async () => {
+  const { zone, hub, pair } = await loggedIn()
+  for (let login = 0; login < 30; login++) {
+    const { refreshToken } = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+    await hub.handlers.logout({ refreshToken }, hub.as(service))
+  }
+  const kept = async (): Promise<number> => (await zone.store.list('sessions/')).entries.length
+  await hub.handlers.logout({ refreshToken: pair.refreshToken }, hub.as(service))
+  assert.is(await kept(), 31)
+  const end = seconds(zone) + 900
+  await zone.clock.advance(14 * 60_000)
+  assert.is(await kept(), 31)
+  await zone.clock.advance(2 * 60_000)
+  assert.ok(seconds(zone) > end)
+  assert.is(await kept(), 0)
+  assert.is(await denied(() =>
+    hub.handlers.refreshToken({ refreshToken: pair.refreshToken }, hub.as(service))), 'token/revoked')
+  hub.stop()
+})
+
+test.run()
