@@ -1,6 +1,6 @@
 /**
- * Numbers of the documented boot steps (seed: buckyos-logins, BOOT and the login of each role). The receiving side marks
- * a step; `boot/sequences.ts` says from whom to whom and what.
+ * Numbers of the documented boot steps (seed: buckyos-logins, BOOT and the login of each role). The receiving side
+ * marks a step; `boot/sequences.ts` says from whom to whom and what.
  */
 export const bootStep = {
   /** The OOD started system-config, which found its first trust key in its ENV. */

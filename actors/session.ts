@@ -122,7 +122,7 @@ const exchange = ({ needs, audiences }: SessionOptions, jwt: string): Promise<Pa
 
 const freshToken = async ({ needs }: SessionOptions): Promise<string> => (await needs.nodeDaemon.loginToken({})).jwt
 
-/** How a watch ends in the ordinary course: with the session token that it was opened by. The next takes a newer one. */
+/** How a watch ends in the ordinary course: with the token that it was opened by. The next one takes a newer token. */
 export const hasExpired = (error: unknown): boolean =>
   error instanceof Denied && error.details['reason'] === 'token/expired'
 

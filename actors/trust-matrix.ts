@@ -29,6 +29,9 @@ export const kernelActors = ['system-config', 'boot-scheduler', 'scheduler', 've
  */
 export const reservedSubjects: readonly string[] = [issuers.root, 'su_*', 'kernel', ...kernelActors]
 
+export const isReserved = (name: string): boolean =>
+  reservedSubjects.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : name === one))
+
 type RuleBody = Omit<TokenRule, 'id' | 'lifetimeSecondsMax'>
 
 /** The rules that more than one verifier has. */

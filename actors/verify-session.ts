@@ -26,8 +26,8 @@ export interface SessionVerifier {
   /** For the actor's lifecycle. */
   readonly authenticate: Authenticate
   /**
-   * Who a call speaks for, by its token. Every method of a service asks: a call without a token speaks for the actor that
-   * makes it, and is served by nobody but those who know actors by their link certificates.
+   * Who a call speaks for, by its token. Every method of a service asks: a call without a token speaks for the actor
+   * that makes it, and is for those only who know actors by their link certificates.
    * @throws Denied
    */
   principal(cx: Pick<CallContext, 'principal' | 'token' | 'peer'>): Principal
@@ -39,7 +39,9 @@ export interface SessionVerifier {
  * `limits.sessionVerdictMs`, on open links as well. That a session was ended is not seen here before its token expires;
  * where that is too late, ask verify-hub's `verifyToken`.
  */
-export async function sessionVerifier({ start, systemConfig, session, appid }: SessionVerifierOptions): Promise<SessionVerifier> {
+export async function sessionVerifier(
+  { start, systemConfig, session, appid }: SessionVerifierOptions,
+): Promise<SessionVerifier> {
   const { keys, clock, store, denials, background, stopping, log } = start
   const rules = rulesFor('service', 'normal')
   let trusted: readonly TrustKey[] = []
@@ -68,7 +70,8 @@ export async function sessionVerifier({ start, systemConfig, session, appid }: S
   background(async () => {
     while (!stopping.aborted) {
       try {
-        for await (const event of systemConfig.watch({ prefix: kv.bootConfig, after }, { token: session.token(), signal: stopping })) {
+        const settings = { token: session.token(), signal: stopping }
+        for await (const event of systemConfig.watch({ prefix: kv.bootConfig, after }, settings)) {
           after = event.revision
           if (event.type === 'put' && event.key === kv.bootConfig) trust(event.value)
         }
@@ -100,7 +103,8 @@ export async function sessionVerifier({ start, systemConfig, session, appid }: S
     const { claims, principal, rule } = verdict
     if (claims.cnf && claims.cnf.jkt !== peer.kid) throw refuse('token/holder', rule.id, `sub ${claims.sub}`)
     // A verdict that is not kept is asked for again, and then a token that is good once is good no more
-    return rule.once ? principal : { ...principal, expires: Math.min(claims.exp * 1000, nowMs + limits.sessionVerdictMs) }
+    if (rule.once) return principal
+    return { ...principal, expires: Math.min(claims.exp * 1000, nowMs + limits.sessionVerdictMs) }
   }
   return {
     authenticate,

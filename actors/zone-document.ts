@@ -26,7 +26,7 @@ export type ZoneDocument = Infer<typeof ZoneDocument>
 /** `typ` of the compact JWS that holds it. */
 export const zoneDocumentType = 'zw-zone+jws'
 
-/** It names the key that must have signed it: what makes it true is who gave it, the supervisor or the zone's folder. */
+/** It names the key that must have signed it: what makes it true is who gave it, a supervisor or the zone's folder. */
 export function verifyZoneDocument(keys: Keys, text: string): DocumentVerdict<typeof ZoneDocument> {
   const parsed = parseCompact(text, limits.document)
   const claimed = 'fault' in parsed ? undefined : safeParse(ZoneDocument, parsed.jws.payload)

@@ -43,8 +43,22 @@ const bench: Bench = async ({ say }) => {
   const start = median(starts)
   return [
     { name: 'start of the same workers and the durable writes', value: floor, unit: 'ms' },
-    { name: 'boot to ready, against that', value: boot, unit: 'ms', ratio: boot / floor, target: BOOT_RATIO_MAX, atMost: true },
-    { name: `${command().join(' ')} to ready, against ${START_MS_MAX} ms`, value: start, unit: 'ms', ratio: start / START_MS_MAX, target: 1, atMost: true },
+    {
+      name: 'boot to ready, against that',
+      value: boot,
+      unit: 'ms',
+      ratio: boot / floor,
+      target: BOOT_RATIO_MAX,
+      atMost: true,
+    },
+    {
+      name: `${command().join(' ')} to ready, against ${START_MS_MAX} ms`,
+      value: start,
+      unit: 'ms',
+      ratio: start / START_MS_MAX,
+      target: 1,
+      atMost: true,
+    },
   ] satisfies Row[]
 }
 export default bench
@@ -59,32 +73,55 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
 }
 
 /** How often each store was written by the boot that just ended, and the files that were. */
-async function durableWrites(platform: Platform, folder: string): Promise<{ stores: readonly number[]; files: number }> {
+async function durableWrites(
+  platform: Platform,
+  folder: string,
+): Promise<{ stores: readonly number[]; files: number }> {
   const stores = platform.stores(join(folder, 'stores'))
-  const revisions = await Promise.all(stateful.map(async (name) => {
-    const store = await stores.open(name)
-    const revision = await store.revision()
-    await store.close()
-    return revision
-  }))
+  const revisions = await Promise.all(
+    stateful.map(async (name) => {
+      const store = await stores.open(name)
+      const revision = await store.revision()
+      await store.close()
+      return revision
+    }),
+  )
   const files = await platform.host.openFolder(folder)
   const top = (await files.list('.')).filter(({ directory }) => !directory).length
   return { stores: revisions, files: top + (await files.list('recovery-shares')).length }
 }
 
-async function floorMs(platform: Platform, folder: string, writes: { stores: readonly number[]; files: number }): Promise<number> {
+async function floorMs(
+  platform: Platform,
+  folder: string,
+  writes: { stores: readonly number[]; files: number },
+): Promise<number> {
   const began = performance.now()
   const device = platform.keys.generate(platform.random)
-  const supervisor: Supervisor = new Supervisor({
-    platform, zone: 'floor', host: 'ood1', device, stores: join(folder, 'stores'), trace: createTrace(), kernelActors,
-    devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
-    // Load checks the needs: two actors need what a booting host offers
-    offers: supervisionOf('ood1', () => supervisor, () => false),
-  }, catalogue(join(folder, 'stores'), defaultConfig))
+  const supervisor: Supervisor = new Supervisor(
+    {
+      platform,
+      zone: 'floor',
+      host: 'ood1',
+      device,
+      stores: join(folder, 'stores'),
+      trace: createTrace(),
+      kernelActors,
+      devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
+      // Load checks the needs: two actors need what a booting host offers
+      offers: supervisionOf(
+        'ood1',
+        () => supervisor,
+        () => false,
+      ),
+    },
+    catalogue(join(folder, 'stores'), defaultConfig),
+  )
   const files = await platform.host.openFolder(folder)
   await files.makeFolder('stores', { mode: 0o700 })
   await supervisor.load()
-  for (let file = 0; file < writes.files; file++) await files.write(`file-${file}`, new Uint8Array(512), { mode: 0o600 })
+  for (let file = 0; file < writes.files; file++)
+    await files.write(`file-${file}`, new Uint8Array(512), { mode: 0o600 })
   for (const [index, count] of writes.stores.entries()) {
     const store = await platform.stores(join(folder, 'stores')).open(stateful[index]!)
     for (let write = 0; write < count; write++) await store.put(`key-${write}`, new Uint8Array(512))
@@ -99,9 +136,10 @@ const command = (): readonly string[] => ('Deno' in globalThis ? ['deno', 'task'
 /** From the command to the line that says it is ready. */
 function startMs(folder: string): Promise<number> {
   const began = performance.now()
-  const args = 'Deno' in globalThis
-    ? [process.execPath, 'run', '-A', '--unstable-worker-options', 'boot/cli.ts', 'up', '--dir', folder, '--json']
-    : ['npm', 'start', '--', '--dir', folder, '--json']
+  const args =
+    'Deno' in globalThis
+      ? [process.execPath, 'run', '-A', '--unstable-worker-options', 'boot/cli.ts', 'up', '--dir', folder, '--json']
+      : ['npm', 'start', '--', '--dir', folder, '--json']
   const child = spawn(args[0]!, args.slice(1), { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
   return new Promise((resolve, reject) => {
     let output = ''

@@ -18,11 +18,19 @@ const TARGETS: Readonly<Record<string, Readonly<Record<number, number>>>> = {
 
 const bench: Bench = async ({ seconds, say }) => {
   // By its place: the build script reads its own folder, so it is never bundled
-  const { build } = await import(new URL('boot/build.mjs', rootUrl()).href) as typeof import('../boot/build.mjs')
+  const { build } = (await import(new URL('boot/build.mjs', rootUrl()).href)) as typeof import('../boot/build.mjs')
   // Both builds are made alike, also on Deno, so that only the protection differs
   await build({ sets: ['bench'], into: 'bench-signed' })
-  await build({ sets: ['bench'], into: `bench-${UNSIGNED}`, replace: { 'runtime/link/seal.ts': 'bench/link/unsigned-seal.ts' } })
-  const [signed, unsigned, peers] = await Promise.all([startBuilt('bench-signed'), startBuilt(`bench-${UNSIGNED}`), startPeers()])
+  await build({
+    sets: ['bench'],
+    into: `bench-${UNSIGNED}`,
+    replace: { 'runtime/link/seal.ts': 'bench/link/unsigned-seal.ts' },
+  })
+  const [signed, unsigned, peers] = await Promise.all([
+    startBuilt('bench-signed'),
+    startBuilt(`bench-${UNSIGNED}`),
+    startPeers(),
+  ])
   const contenders: Readonly<Record<string, (inFlight: number, ms: number) => Promise<number>>> = {
     comlink: (inFlight, ms) => peers.measure('comlink', inFlight, ms),
     raw: (inFlight, ms) => peers.measure('raw', inFlight, ms),
@@ -33,8 +41,12 @@ const bench: Bench = async ({ seconds, say }) => {
   const rows: Row[] = []
   try {
     for (const inFlight of IN_FLIGHT) {
-      const rates = await interleaved(contenders, inFlight, seconds * 1000 / ROUNDS)
-      say(`${inFlight} in flight: ${Object.entries(rates).map(([name, rate]) => `${name} ${Math.round(rate / 1000)} k/s`).join(', ')}`)
+      const rates = await interleaved(contenders, inFlight, (seconds * 1000) / ROUNDS)
+      say(
+        `${inFlight} in flight: ${Object.entries(rates)
+          .map(([name, rate]) => `${name} ${Math.round(rate / 1000)} k/s`)
+          .join(', ')}`,
+      )
       rows.push(...rowsOf(rates, inFlight))
     }
   } finally {
@@ -47,7 +59,7 @@ export default bench
 
 async function startBuilt(folder: string): Promise<Zone> {
   const module = new URL(`dist/${folder}/bench/link/zone.js`, rootUrl()).href
-  const { startZone } = await import(module) as { startZone: () => Promise<Zone> }
+  const { startZone } = (await import(module)) as { startZone: () => Promise<Zone> }
   return startZone()
 }
 
@@ -56,7 +68,9 @@ const rootUrl = (): URL => new URL(import.meta.url.includes('/dist/') ? '../../'
 
 /** Median calls per second of each, taking turns after one round that does not count. */
 async function interleaved(
-  contenders: Readonly<Record<string, (inFlight: number, ms: number) => Promise<number>>>, inFlight: number, ms: number,
+  contenders: Readonly<Record<string, (inFlight: number, ms: number) => Promise<number>>>,
+  inFlight: number,
+  ms: number,
 ): Promise<Record<string, number>> {
   const samples = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]))
   for (let round = 0; round <= ROUNDS; round++) {
@@ -72,7 +86,11 @@ function rowsOf(rates: Readonly<Record<string, number>>, inFlight: number): read
   const row = (name: string, value: string, peer?: string): Row => {
     const target = TARGETS[name]?.[inFlight]
     return {
-      name, inFlight, value: rates[value]!, unit: 'calls/s', ...(peer ? { ratio: rates[value]! / rates[peer]! } : {}),
+      name,
+      inFlight,
+      value: rates[value]!,
+      unit: 'calls/s',
+      ...(peer ? { ratio: rates[value]! / rates[peer]! } : {}),
       ...(target === undefined ? {} : { target }),
     }
   }

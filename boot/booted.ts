@@ -15,12 +15,14 @@ export async function bootedMarker(files: Files, zone: string): Promise<BootedMa
   const parsed = safeParse(BootedMarker, parseJson(bytes))
   if (!parsed.success) {
     throw new FolderDamaged(`${files.path(file.booted)}: it is not a booted marker`, {
-      path: files.path(file.booted), next: 'Restore it from a backup; do not remove it: it guards against an emptied store',
+      path: files.path(file.booted),
+      next: 'Restore it from a backup; do not remove it: it guards against an emptied store',
     })
   }
   if (parsed.output.zone !== zone) {
     throw new FolderOfAnotherZone(`${files.path(file.booted)} belongs to zone ${parsed.output.zone}, not ${zone}`, {
-      path: files.path(file.booted), next: 'Restore the marker that belongs to this folder',
+      path: files.path(file.booted),
+      next: 'Restore the marker that belongs to this folder',
     })
   }
   return parsed.output

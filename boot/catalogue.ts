@@ -14,15 +14,30 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
   const store = (name: string) => ({ write: [`${stores}/${name}`] })
   return [
     worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
-    worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), { ...kernel, permissions: store('system-config') }),
-    worker(BootScheduler, new URL('../actors/scheduler/boot-actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
+      ...kernel,
+      permissions: store('system-config'),
+    }),
+    worker(BootScheduler, new URL('../actors/scheduler/boot-actor.ts', import.meta.url), {
+      ...kernel,
+      thread: 'scheduler',
+    }),
     worker(Scheduler, new URL('../actors/scheduler/actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
-    worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), { ...kernel, permissions: store('verify-hub') }),
+    worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
+      ...kernel,
+      permissions: store('verify-hub'),
+    }),
     worker(NodeDaemon, new URL('../actors/node-daemon/actor.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
     worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), {
-      runtimeType: 'gateway', manual: true, env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
+      runtimeType: 'gateway',
+      manual: true,
+      env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
       permissions: { net: ['127.0.0.1', '0.0.0.0', 'localhost'] },
     }),
-    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), { runtimeType: 'service', manual: true, permissions: store('service') }),
+    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
+      runtimeType: 'service',
+      manual: true,
+      permissions: store('service'),
+    }),
   ]
 }

@@ -22,14 +22,22 @@ export function missingSteps(steps: readonly StepEvent[], options: { secondBoot:
     .map(({ number }) => String(number))
   if (services.size === 0) return [...single, ...perService.map(String)]
   const names = [...services.keys()].sort()
-  return [...single, ...perService.flatMap((number) =>
-    names.filter((name) => !services.get(name)?.has(number)).map((name) => `${number} ${name}`))]
+  return [
+    ...single,
+    ...perService.flatMap((number) =>
+      names.filter((name) => !services.get(name)?.has(number)).map((name) => `${number} ${name}`),
+    ),
+  ]
 }
 
 /** Settles when every documented step was marked. @throws StartFailed that names those that were not */
-export async function sequenceComplete(
-  options: { steps: () => readonly StepEvent[]; trace: Trace; clock: Clock; withinMs: number; secondBoot: boolean },
-): Promise<void> {
+export async function sequenceComplete(options: {
+  steps: () => readonly StepEvent[]
+  trace: Trace
+  clock: Clock
+  withinMs: number
+  secondBoot: boolean
+}): Promise<void> {
   const { steps, trace, clock, withinMs } = options
   const complete = deferred<void>()
   const look = (): void => {
@@ -38,9 +46,16 @@ export async function sequenceComplete(
   trace.on('step', look)
   look()
   try {
-    await within(clock, withinMs, complete.promise, () => new StartFailed(
-      `The boot sequence did not complete within ${withinMs} ms; missing steps: ${missingSteps(steps(), options).join(', ')}`,
-    ))
+    await within(
+      clock,
+      withinMs,
+      complete.promise,
+      () =>
+        new StartFailed(
+          `The boot sequence did not complete within ${withinMs} ms; missing steps: ` +
+            missingSteps(steps(), options).join(', '),
+        ),
+    )
   } finally {
     trace.off('step', look)
   }

@@ -57,7 +57,8 @@ export async function init(options: InitOptions): Promise<Identity> {
   for (const name of [file.booted, file.stores]) {
     if ((await files.mode(name)) === undefined) continue
     throw new FolderDamaged(`The folder has a zone's ${name} but no ${file.identity}: ${files.path('.')}`, {
-      path: files.path(file.identity), next: `Restore ${file.identity} and ${file.deviceKey} from a backup, or boot in another folder`,
+      path: files.path(file.identity),
+      next: `Restore ${file.identity} and ${file.deviceKey} from a backup, or boot in another folder`,
     })
   }
   return create(options)
@@ -66,16 +67,34 @@ export async function init(options: InitOptions): Promise<Identity> {
 async function create({ platform, files, read, ownerPassphrase }: InitOptions): Promise<Identity> {
   const { keys, random, clock } = platform
   const { config } = read
-  const owner = await keyFile(files, file.ownerKey, () => keys.generate(random.fork('owner key')).exportPem(ownerPassphrase))
-  const device = keys.importPem(await keyFile(files, file.deviceKey, () => keys.generate(random.fork('device key')).exportPem()))
-  const unsealKey = await keyFile(files, file.unsealKey, () => `${toBase64url(random.fork('unseal key').bytes(32))}\n`)
+  const owner = await keyFile(files, file.ownerKey, () =>
+    keys.generate(random.fork('owner key')).exportPem(ownerPassphrase),
+  )
+  const device = keys.importPem(
+    await keyFile(files, file.deviceKey, () => keys.generate(random.fork('device key')).exportPem()),
+  )
+  const unsealKey = await keyFile(
+    files,
+    file.unsealKey,
+    () => `${toBase64url(random.fork('unseal key').bytes(32))}\n`,
+  )
   const ownerKey = openOwnerKey(() => keys.importPem(owner, ownerPassphrase), files.path(file.ownerKey))
   const iat = Math.floor(clock.now() / 1000)
   const zone: ZoneDocument = {
-    zone: config.zone, owner: config.owner, root: ownerKey.public.jwk, host: config.host, epoch: 0, iat,
+    zone: config.zone,
+    owner: config.owner,
+    root: ownerKey.public.jwk,
+    host: config.host,
+    epoch: 0,
+    iat,
   }
   const document: Infer<typeof DeviceDocument> = {
-    zone: config.zone, name: config.host, role: 'ood', key: device.public.jwk, owner: config.owner, iat,
+    zone: config.zone,
+    name: config.host,
+    role: 'ood',
+    key: device.public.jwk,
+    owner: config.owner,
+    iat,
   }
   const zoneDocument = signDocument(ownerKey, zoneDocumentType, zone)
   const deviceDocument = signDocument(ownerKey, deviceDocumentType, document)
@@ -105,22 +124,33 @@ function openOwnerKey(load: () => SigningKey, path: string): SigningKey {
   } catch (error) {
     if (!(error instanceof InvalidArgument)) throw error
     throw new OwnerKeyNeeded(`The owner key cannot be read: ${path}: ${error.message}`, {
-      path, next: 'Give its passphrase with --owner-passphrase-file',
+      path,
+      next: 'Give its passphrase with --owner-passphrase-file',
     })
   }
 }
 
 async function open({ platform, files, read }: InitOptions, contents: Uint8Array): Promise<Identity> {
   const { keys } = platform
-  const damaged = (what: string): Error => new FolderDamaged(`${files.path(file.identity)}: ${what}`, {
-    path: files.path(file.identity), next: `Restore ${file.identity} from a backup`,
-  })
+  const damaged = (what: string): Error =>
+    new FolderDamaged(`${files.path(file.identity)}: ${what}`, {
+      path: files.path(file.identity),
+      next: `Restore ${file.identity} from a backup`,
+    })
   const parsed = safeParse(IdentityFile, parseJson(contents))
   if (!parsed.success) throw damaged('it is not an identity file')
   const { zoneDocument, deviceDocument } = parsed.output
-  const zone = verifyDocument(keys, zoneDocument, { typ: zoneDocumentType, schema: ZoneDocument, lookup: (kid) => rootIn(zoneDocument, kid, platform) })
+  const zone = verifyDocument(keys, zoneDocument, {
+    typ: zoneDocumentType,
+    schema: ZoneDocument,
+    lookup: (kid) => rootIn(zoneDocument, kid, platform),
+  })
   if (!zone.accepted) throw damaged(`the zone document does not verify: ${zone.denial.reason}`)
-  const device = verifyDocument(keys, deviceDocument, { typ: deviceDocumentType, schema: DeviceDocument, key: zone.payload.root })
+  const device = verifyDocument(keys, deviceDocument, {
+    typ: deviceDocumentType,
+    schema: DeviceDocument,
+    key: zone.payload.root,
+  })
   if (!device.accepted) throw damaged(`the device document does not verify: ${device.denial.reason}`)
   if (device.payload.zone !== zone.payload.zone || device.payload.name !== zone.payload.host) {
     throw damaged('its two documents belong to different zones or hosts')
@@ -129,7 +159,8 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
   const pem = await files.read(file.deviceKey)
   if (!pem) {
     throw new DeviceKeyMissing(`The device key is missing: ${files.path(file.deviceKey)}`, {
-      path: files.path(file.deviceKey), next: 'Restore it from a backup; without it this host cannot prove who it is',
+      path: files.path(file.deviceKey),
+      next: 'Restore it from a backup; without it this host cannot prove who it is',
     })
   }
   const key = deviceKey(platform, pem, device.payload.key, files.path(file.deviceKey))
@@ -138,9 +169,11 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
 }
 
 function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, path: string): SigningKey {
-  const mismatch = (what: string): Error => new DeviceKeyMismatch(`${path}: ${what}`, {
-    path, next: 'Restore the key that belongs to the device document of this folder',
-  })
+  const mismatch = (what: string): Error =>
+    new DeviceKeyMismatch(`${path}: ${what}`, {
+      path,
+      next: 'Restore the key that belongs to the device document of this folder',
+    })
   let key: SigningKey
   try {
     key = keys.importPem(new TextDecoder().decode(pem))
@@ -173,13 +206,20 @@ function parseJson(contents: Uint8Array): unknown {
 function refuseOtherZone(files: Files, { config, stated }: ReadConfig, zone: ZoneDocument): void {
   for (const name of ['zone', 'host', 'owner'] as const) {
     if (!stated.has(name) || config[name] === zone[name]) continue
-    throw new FolderOfAnotherZone(`The folder belongs to ${name} ${zone[name]}, but ${name} ${config[name]} was asked for: ${files.path('.')}`, {
-      path: files.path('.'), next: `Use another --dir, or say ${name}: ${zone[name]}`,
-    })
+    throw new FolderOfAnotherZone(
+      `The folder belongs to ${name} ${zone[name]}, but ${name} ${config[name]} was asked for: ${files.path('.')}`,
+      {
+        path: files.path('.'),
+        next: `Use another --dir, or say ${name}: ${zone[name]}`,
+      },
+    )
   }
 }
 
 /** What the zone runs by: the folder's identity, and the rest of the file. */
 export const configOf = (identity: Identity, read: ReadConfig): ZoneConfig => ({
-  zone: identity.zone.zone, host: identity.zone.host, owner: identity.zone.owner, http: read.config.http ?? defaultConfig.http,
+  zone: identity.zone.zone,
+  host: identity.zone.host,
+  owner: identity.zone.owner,
+  http: read.config.http ?? defaultConfig.http,
 })

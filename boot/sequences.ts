@@ -20,43 +20,41 @@ export interface Sequence {
   readonly steps: readonly DocumentedStep[]
 }
 
-const seed = (section: string): string => `buckyos-logins: ${section}`
+type Occurs = Pick<DocumentedStep, 'each' | 'firstBootOnly'>
+const each: Occurs = { each: true }
+const firstBoot: Occurs = { firstBootOnly: true }
 const ANY_SERVICE = 'service'
+
+const step = (
+  number: number, from: string, to: string, what: string, section: string, occurs: Occurs = {},
+): DocumentedStep => ({ number, from, to, what, source: `buckyos-logins: ${section}`, ...occurs })
 
 /** Boot as the note on logins documents it: the BOOT phase, then the login of each role. */
 export const bootSequence: Sequence = {
   name: 'boot',
   title: 'A zone boots',
   steps: [
-    { number: bootStep.trustKeyReceived, from: 'ood', to: 'system-config', source: seed('BOOT 1'),
-      what: 'starts it; its ENV holds the first trust key' },
-    { number: bootStep.bootTokenReceived, from: 'ood', to: 'boot-scheduler', source: seed('BOOT 2'), firstBootOnly: true,
-      what: 'starts the boot schedule; its ENV holds a token signed by the device key' },
-    { number: bootStep.vaultKeyEnsured, from: 'boot-scheduler', to: 'vault', source: seed('verify-hub'), firstBootOnly: true,
-      what: 'asks for the key pair of verify-hub' },
-    { number: bootStep.firstWrite, from: 'boot-scheduler', to: 'system-config', source: seed('BOOT 2'), firstBootOnly: true,
-      what: 'makes the first write, authenticated by that token' },
-    { number: bootStep.normalPhase, from: 'system-config', to: 'system-config', source: seed('System Config, trust keys'),
-      what: 'leaves boot phase: trusts its device, the owner and verify-hub' },
-    { number: bootStep.deviceSession, from: 'node-daemon', to: 'system-config', source: seed('OOD'),
-      what: 'reads its node config by a self-issued session' },
-    { number: bootStep.vaultKeyRead, from: 'verify-hub', to: 'vault', source: seed('verify-hub'),
-      what: 'reads its private key, once' },
-    { number: bootStep.verifyHubSession, from: 'verify-hub', to: 'system-config', source: seed('verify-hub'),
-      what: 'reads config by a self-issued session' },
-    { number: bootStep.verifyHubKeyLoaded, from: 'vault', to: 'verify-hub', source: seed('verify-hub'),
-      what: 'holds the key that boot/config names' },
-    { number: bootStep.loginTokenReceived, from: 'node-daemon', to: ANY_SERVICE, source: seed('OOD, Service 1'), each: true,
-      what: 'starts it; its ENV holds a login token' },
-    { number: bootStep.loginReceived, from: ANY_SERVICE, to: 'verify-hub', source: seed('Service 2'), each: true,
-      what: 'logs in by that token' },
-    { number: bootStep.pairReceived, from: 'verify-hub', to: ANY_SERVICE, source: seed('Service 3'), each: true,
-      what: 'gives session and refresh token' },
-    { number: bootStep.serviceSession, from: ANY_SERVICE, to: 'system-config', source: seed('Service'), each: true,
-      what: 'reads config by that session' },
-    { number: bootStep.refreshReceived, from: ANY_SERVICE, to: 'verify-hub', source: seed('Service 4'), each: true,
-      what: 'rotates its refresh token' },
-    { number: bootStep.gatewayServing, from: 'node-daemon', to: 'gateway', source: seed('Gateway'),
-      what: 'serves HTTP' },
+    step(bootStep.trustKeyReceived, 'ood', 'system-config', 'starts it; its ENV holds the first trust key', 'BOOT 1'),
+    step(bootStep.bootTokenReceived, 'ood', 'boot-scheduler',
+      'starts the boot schedule; its ENV holds a token signed by the device key', 'BOOT 2', firstBoot),
+    step(bootStep.vaultKeyEnsured, 'boot-scheduler', 'vault',
+      'asks for the key pair of verify-hub', 'verify-hub', firstBoot),
+    step(bootStep.firstWrite, 'boot-scheduler', 'system-config',
+      'makes the first write, authenticated by that token', 'BOOT 2', firstBoot),
+    step(bootStep.normalPhase, 'system-config', 'system-config',
+      'leaves boot phase: trusts its device, the owner and verify-hub', 'System Config, trust keys'),
+    step(bootStep.deviceSession, 'node-daemon', 'system-config',
+      'reads its node config by a self-issued session', 'OOD'),
+    step(bootStep.vaultKeyRead, 'verify-hub', 'vault', 'reads its private key, once', 'verify-hub'),
+    step(bootStep.verifyHubSession, 'verify-hub', 'system-config',
+      'reads config by a self-issued session', 'verify-hub'),
+    step(bootStep.verifyHubKeyLoaded, 'vault', 'verify-hub', 'holds the key that boot/config names', 'verify-hub'),
+    step(bootStep.loginTokenReceived, 'node-daemon', ANY_SERVICE,
+      'starts it; its ENV holds a login token', 'OOD, Service 1', each),
+    step(bootStep.loginReceived, ANY_SERVICE, 'verify-hub', 'logs in by that token', 'Service 2', each),
+    step(bootStep.pairReceived, 'verify-hub', ANY_SERVICE, 'gives session and refresh token', 'Service 3', each),
+    step(bootStep.serviceSession, ANY_SERVICE, 'system-config', 'reads config by that session', 'Service', each),
+    step(bootStep.refreshReceived, ANY_SERVICE, 'verify-hub', 'rotates its refresh token', 'Service 4', each),
+    step(bootStep.gatewayServing, 'node-daemon', 'gateway', 'serves HTTP', 'Gateway'),
   ],
 }

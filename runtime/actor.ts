@@ -31,7 +31,7 @@ export interface Peer {
 export type Needs = Readonly<Record<string, Protocol>>
 type Clients<N extends Needs> = { readonly [K in keyof N]: Client<N[K]> }
 
-/** What a handler is given besides its arguments. Clients of `needs` carry deadline, cancellation, trace and token on. */
+/** What a handler is given besides its arguments. Clients of `needs` carry deadline, cancellation and token on. */
 export type CallContext<N extends Needs = Needs> = {
   readonly principal: Principal
   readonly peer: Peer
@@ -102,10 +102,13 @@ export interface TokenPresented {
 }
 
 type HandlerOf<E, N extends Needs> =
-  E extends CallEntry<infer A, infer R> ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<InferOutput<R>> | InferOutput<R>
-  : E extends StreamEntry<infer A, infer I> ? (args: InferOutput<A>, cx: CallContext<N>) => AsyncIterable<InferOutput<I>>
-  : E extends SendEntry<infer A> ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<void> | void
-  : never
+  E extends CallEntry<infer A, infer R>
+    ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<InferOutput<R>> | InferOutput<R>
+    : E extends StreamEntry<infer A, infer I>
+      ? (args: InferOutput<A>, cx: CallContext<N>) => AsyncIterable<InferOutput<I>>
+      : E extends SendEntry<infer A>
+        ? (args: InferOutput<A>, cx: CallContext<N>) => Promise<void> | void
+        : never
 
 export type Handlers<P extends Protocol, N extends Needs = Needs> = {
   readonly [K in keyof P['methods']]: HandlerOf<P['methods'][K], N>
@@ -115,7 +118,7 @@ export type Handlers<P extends Protocol, N extends Needs = Needs> = {
 export interface Lifecycle {
   /** Turns a token into a principal. Without it every token is denied. */
   readonly authenticate?: Authenticate
-  /** Whether this peer may link at all; each actor's row of the trust matrix. Without it: those that declare the need. */
+  /** Whether this peer may link at all: the actor's row of the trust matrix. Without it: those that need it. */
   readonly admit?: (peer: Peer) => boolean
   /** Runs once, after the last call. */
   readonly stop?: () => Promise<void>
@@ -139,8 +142,7 @@ export interface ActorDefinition<P extends Protocol = Protocol, N extends Needs 
 
 /** Handlers, or handlers with their lifecycle. */
 export type Serving<P extends Protocol, N extends Needs> =
-  | Handlers<P, N>
-  | { readonly handlers: Handlers<P, N>; readonly lifecycle: Lifecycle }
+  Handlers<P, N> | { readonly handlers: Handlers<P, N>; readonly lifecycle: Lifecycle }
 
 export const isServingWithLifecycle = <P extends Protocol, N extends Needs>(
   serving: Serving<P, N>,
@@ -153,6 +155,10 @@ export function actor<P extends Protocol, const N extends Needs = {}>(
   start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>,
 ): ActorDefinition<P, N> {
   return {
-    protocol, needs: options.needs ?? ({} as N), mailbox: options.mailbox ?? limits.mailbox, stateless: options.stateless ?? false, start,
+    protocol,
+    needs: options.needs ?? ({} as N),
+    mailbox: options.mailbox ?? limits.mailbox,
+    stateless: options.stateless ?? false,
+    start,
   }
 }

@@ -81,14 +81,19 @@ export const limits = {
   workerHeapMb: 512,
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
-  /** Milliseconds between rounds of the scheduler when nothing changes, and before it tries again. */
+  /** Milliseconds between rounds of the scheduler when nothing changes, and before it tries again (doubled each time). */
   schedulerRoundMs: 30_000,
   schedulerRetryMs: 100,
-  /** Milliseconds before the node daemon follows its config again. */
+  /** Milliseconds before the node daemon tries again, doubled up to those between its rounds when nothing changes. */
   convergeRetryMs: 500,
+  convergeRoundMs: 30_000,
+  /** Milliseconds that the gateway waits for an actor; then it answers 503. */
+  gatewayCallMs: 5_000,
   /** Milliseconds that running requests get when the gateway stops. */
   httpCloseMs: 2_000,
-  /** HTTP request body, request time and header time; more is answered 413 or cut. */
+  /** HTTP connections of one server at a time; one more is closed. */
+  httpConnections: 1_024,
+  /** HTTP request body, and time from a request to its answer; more is answered 413, 408 or 503, or cut. */
   httpBodyBytes: 1024 * 1024,
   httpRequestMs: 30_000,
   /** Milliseconds for which a service keeps its verdict about a session; then it looks at the token again. */

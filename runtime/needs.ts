@@ -18,7 +18,11 @@ export function startOrder(graph: NeedsGraph): readonly string[] {
       throw new NeedsCycle(`Actors need each other in a circle: ${cycle}`, { cycle })
     }
     const needs = graph.get(name)
-    if (!needs) throw new StartFailed(`${path.at(-1)} needs an actor that is not there: ${name}`, { actor: path.at(-1) ?? '', needs: name })
+    if (!needs)
+      throw new StartFailed(`${path.at(-1)} needs an actor that is not there: ${name}`, {
+        actor: path.at(-1) ?? '',
+        needs: name,
+      })
     for (const need of [...needs].sort()) visit(need, [...path, name])
     done.add(name)
     order.push(name)

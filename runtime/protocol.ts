@@ -2,8 +2,28 @@ import type { GenericSchema, InferOutput } from 'valibot'
 
 /** Shapes of arguments and results. `object` refuses keys that it does not name. */
 export {
-  array, bigint, boolean, literal, maxLength, minLength, minValue, maxValue, integer, nullable, number, optional,
-  picklist, pipe, record, regex, strictObject as object, string, tuple, union, unknown, variant,
+  array,
+  bigint,
+  boolean,
+  literal,
+  maxLength,
+  minLength,
+  minValue,
+  maxValue,
+  integer,
+  nullable,
+  number,
+  optional,
+  picklist,
+  pipe,
+  record,
+  regex,
+  strictObject as object,
+  string,
+  tuple,
+  union,
+  unknown,
+  variant,
 } from 'valibot'
 export type { InferOutput as Infer } from 'valibot'
 
@@ -42,15 +62,26 @@ export interface Protocol<M extends Methods = Methods> {
   readonly methods: M
 }
 
-interface CallOptions { readonly concurrent?: number; readonly suite?: Suite }
+interface CallOptions {
+  readonly concurrent?: number
+  readonly suite?: Suite
+}
 
 /** Request and reply. Exclusive in its actor unless `concurrent` says otherwise. */
-export function call<A extends Schema, R extends Schema>(args: A, result: R, options: CallOptions = {}): CallEntry<A, R> {
+export function call<A extends Schema, R extends Schema>(
+  args: A,
+  result: R,
+  options: CallOptions = {},
+): CallEntry<A, R> {
   return { kind: 'call', args, result, concurrent: options.concurrent ?? 1, ...suiteOf(options) }
 }
 
 /** One request, any number of items, with credit. Streams do not occupy the actor. */
-export function stream<A extends Schema, I extends Schema>(args: A, item: I, options: { suite?: Suite } = {}): StreamEntry<A, I> {
+export function stream<A extends Schema, I extends Schema>(
+  args: A,
+  item: I,
+  options: { suite?: Suite } = {},
+): StreamEntry<A, I> {
   return { kind: 'stream', args, item, ...suiteOf(options) }
 }
 
@@ -77,10 +108,13 @@ export interface CallSettings {
 }
 
 type ClientMethod<E> =
-  E extends CallEntry<infer A, infer R> ? (args: InferOutput<A>, settings?: CallSettings) => Promise<InferOutput<R>>
-  : E extends StreamEntry<infer A, infer I> ? (args: InferOutput<A>, settings?: CallSettings) => AsyncIterable<InferOutput<I>>
-  : E extends SendEntry<infer A> ? (args: InferOutput<A>, settings?: CallSettings) => void
-  : never
+  E extends CallEntry<infer A, infer R>
+    ? (args: InferOutput<A>, settings?: CallSettings) => Promise<InferOutput<R>>
+    : E extends StreamEntry<infer A, infer I>
+      ? (args: InferOutput<A>, settings?: CallSettings) => AsyncIterable<InferOutput<I>>
+      : E extends SendEntry<infer A>
+        ? (args: InferOutput<A>, settings?: CallSettings) => void
+        : never
 
 /** An actor as its caller sees it. */
 export type Client<P extends Protocol> = { readonly [K in keyof P['methods']]: ClientMethod<P['methods'][K]> }

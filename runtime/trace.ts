@@ -16,23 +16,49 @@ export type TraceEvents = {
   denial: DenialEvent
 }
 
-interface Origin { readonly host: string; readonly actor: string; /** Epoch milliseconds. */ readonly at: number }
-export interface StepEvent extends Origin { readonly sequence: string; readonly number: number; readonly evidence: Evidence }
-export interface LogEvent extends Origin { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly fields: Evidence }
+interface Origin {
+  readonly host: string
+  readonly actor: string
+  /** Epoch milliseconds. */ readonly at: number
+}
+export interface StepEvent extends Origin {
+  readonly sequence: string
+  readonly number: number
+  readonly evidence: Evidence
+}
+export interface LogEvent extends Origin {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: Evidence
+}
 export interface SpanEvent extends Origin {
-  readonly traceId: string; readonly spanId: string; readonly parentSpanId: string
-  readonly protocol: string; readonly method: string; readonly peer: string; readonly durationMs: number; readonly code: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId: string
+  readonly protocol: string
+  readonly method: string
+  readonly peer: string
+  readonly durationMs: number
+  readonly code: string
 }
 export interface ActorEvent extends Origin {
   readonly state: 'starting' | 'serving' | 'stopping' | 'stopped' | 'died' | 'restarting' | 'failed'
-  readonly incarnation: number; readonly reason: string
+  readonly incarnation: number
+  readonly reason: string
 }
-export interface LinkEvent extends Origin { readonly peer: string; readonly state: 'open' | 'closed'; readonly suite: string; readonly reason: string }
-export interface DenialEvent extends Origin { readonly id: string; readonly chain: readonly { readonly layer: string; readonly verdict: string; readonly rule: string }[] }
+export interface LinkEvent extends Origin {
+  readonly peer: string
+  readonly state: 'open' | 'closed'
+  readonly suite: string
+  readonly reason: string
+}
+export interface DenialEvent extends Origin {
+  readonly id: string
+  readonly chain: readonly { readonly layer: string; readonly verdict: string; readonly rule: string }[]
+}
 
 export type Trace = Emitter<TraceEvents>
 
 // mitt's type file reads as CommonJS to NodeNext, though what is imported is the function itself
 const createEmitter = mitt as unknown as typeof mitt.default
 export const createTrace = (): Trace => createEmitter<TraceEvents>()
-

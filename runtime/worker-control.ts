@@ -23,11 +23,16 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
     async load(start) {
       const [platform, definition] = await Promise.all([options.platform, options.load(start.module)])
       if (definition?.protocol?.name === undefined || typeof definition.start !== 'function') {
-        throw new StartFailed(`The module has no actor as its default export: ${start.module}`, { actor: start.actor })
+        throw new StartFailed(`The module has no actor as its default export: ${start.module}`, {
+          actor: start.actor,
+        })
       }
       const random = platform.random.fork(`${start.actor} ${start.incarnation}`)
       const key = platform.keys.generate(random.fork('link key'))
-      hosts.set(start.actor, createActorHost({ start, definition, platform: { ...platform, random }, key, emit: options.emit }))
+      hosts.set(
+        start.actor,
+        createActorHost({ start, definition, platform: { ...platform, random }, key, emit: options.emit }),
+      )
       return { linkKey: key.public.jwk, needs: Object.values(definition.needs).map((need) => need.name) }
     },
     async run(actor, given, introductions, ends) {

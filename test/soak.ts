@@ -41,7 +41,9 @@ for (let seed = first; seed <= last; seed++) {
   }
   if (seed % 50 === 0 || seed === last) {
     const seconds = (performance.now() - began) / 1000
-    console.log(`seeds ${first}..${seed}: ${seconds.toFixed(0)} s, ${Math.round(events / seconds)} events/s, ${failed} failed`)
+    console.log(
+      `seeds ${first}..${seed}: ${seconds.toFixed(0)} s, ${Math.round(events / seconds)} events/s, ${failed} failed`,
+    )
   }
 }
 const seeds = last - first + 1

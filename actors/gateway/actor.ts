@@ -1,4 +1,5 @@
 import { actor } from '../../runtime/actor.ts'
+import { ZonewrightError } from '../../runtime/errors.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
@@ -12,13 +13,18 @@ import { bootPage } from './boot-page.ts'
 import { Gateway } from './protocol.ts'
 
 const APPID = 'gateway'
+const withinMs = { withinMs: limits.gatewayCallMs }
+
+const PASSING = new Set(['Unavailable', 'DeadlineExceeded', 'Overloaded', 'Restarted', 'Cancelled'])
+/** What is behind the gateway is away for a moment. */
+const isPassing = (error: unknown): boolean => error instanceof ZonewrightError && PASSING.has(error.code)
 
 /** The zone's way in by HTTP. It routes: what a path means belongs to the actor behind it. */
 export default actor(Gateway, {
   needs: { supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
   stateless: true,
 }, async (start) => {
-  const { needs, transport, clock, random, env, stopping, background, step, self } = start
+  const { needs, transport, clock, random, env, log, stopping, background, step, self } = start
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
@@ -26,11 +32,11 @@ export default actor(Gateway, {
   const config = await needs.systemConfig.get({ key: kv.bootConfig }, { token: session.token() })
 
   const page = async (): Promise<HttpResponse> => {
-    const steps = await needs.supervision.steps({})
+    const steps = await needs.supervision.steps({}, withinMs)
     return html(200, bootPage(self.zone, self.host, steps.filter(({ sequence }) => sequence === 'boot'), bootStepText))
   }
   const health = async (): Promise<HttpResponse> => {
-    const services = await needs.nodeDaemon.services({})
+    const services = await needs.nodeDaemon.services({}, withinMs)
     const ok = config !== null && services.every(({ state }) => state === 'serving' || state === 'stopped')
     return text(ok ? 200 : 503, ok ? 'ok\n' : 'starting\n')
   }
@@ -40,7 +46,12 @@ export default actor(Gateway, {
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (!route) return text(404, 'There is nothing at this path\n')
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'Only GET is answered here\n', { allow: 'GET, HEAD' })
-    return route()
+    try {
+      return await route()
+    } catch (error) {
+      log.warn(`${method} ${path} failed: ${error instanceof Error ? error.message : String(error)}`)
+      return isPassing(error) ? text(503, 'Not now\n', { 'retry-after': '1' }) : text(500, 'The request failed\n')
+    }
   }
   const hostname = env['ZONEWRIGHT_HTTP_HOSTNAME'] ?? '127.0.0.1'
   const server = await transport.serveHttp({

@@ -2,6 +2,7 @@ import { actor } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
+import { deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired, loginTokenName } from '../session.ts'
@@ -40,44 +41,63 @@ export default actor(NodeDaemon, {
   const convergeNow = async () => {
     const wanted = await readWanted(self.host, read)
     const { start: toStart, stop: toStop } = difference(wanted, await needs.supervision.list({}))
-    for (const name of toStop) await needs.supervision.stop({ name })
+    // Longer than one stop, or one start, may take, so that what is told is which actor did not
+    const settings = { withinMs: 2 * limits.startMs }
+    for (const name of toStop) await needs.supervision.stop({ name }, settings)
     if (toStart.length > 0) {
       const actors = toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) }))
-      // Longer than one start may take, so that what is told is which actor did not start
-      await needs.supervision.start({ actors }, { withinMs: 2 * limits.startMs })
+      await needs.supervision.start({ actors }, settings)
     }
     return { revision: wanted.revision, started: [...toStart], stopped: [...toStop] }
   }
 
+  let wake = new AbortController()
+  stopping.addEventListener('abort', () => wake.abort())
   const say = (what: string, error: unknown): void => {
     if (!stopping.aborted) log.warn(`${what} failed: ${error instanceof Error ? error.message : String(error)}`)
   }
-  const follow = async (after: number): Promise<void> => {
-    const settings = { token: tokens.session(), signal: stopping }
-    for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after }, settings)) {
-      seen = event.revision
-      await converge().catch((error: unknown) => say('Converging', error))
-    }
-  }
-  /** 0: what happened since is not known. */
-  let seen = 0
+  const retryMs = (failures: number): number =>
+    Math.min(limits.convergeRoundMs, limits.convergeRetryMs * 2 ** Math.min(failures, 16))
+
   background(async () => {
-    for (let first = true; !stopping.aborted; first = false) {
+    // Whoever starts this host asks for the first round; this one is for a daemon that came back
+    await pause(clock, limits.convergeRetryMs, stopping)
+    let failures = 0
+    while (!stopping.aborted) {
+      wake = new AbortController()
+      failures = await converge().then(() => 0, (error: unknown) => {
+        say('Converging', error)
+        return failures + 1
+      })
+      await pause(clock, failures === 0 ? limits.convergeRoundMs : retryMs(failures), wake.signal)
+    }
+  })
+  /** A change of the config wakes the rounds; they decide whether anything follows from it. */
+  background(async () => {
+    // 0: what happened since is not known
+    let seen = 0
+    let failures = 0
+    while (!stopping.aborted) {
       try {
         if (seen === 0) {
           seen = (await read(kv.node(self.host)))?.revision ?? 0
-          // Whoever starts this daemon asks for the first one
-          if (!first) await converge().catch((error: unknown) => say('Converging', error))
+          wake.abort()
         }
-        await follow(seen)
+        const settings = { token: tokens.session(), signal: stopping }
+        for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after: seen }, settings)) {
+          seen = event.revision
+          failures = 0
+          wake.abort()
+        }
       } catch (error) {
         // After the end of a token the next watch goes on where this one stopped
         if (!hasExpired(error)) {
           say('Following the node config', error)
           seen = 0
+          failures++
         }
       }
-      await pause(clock, limits.convergeRetryMs, stopping)
+      await pause(clock, retryMs(failures), stopping)
     }
   })
 
@@ -86,7 +106,9 @@ export default actor(NodeDaemon, {
       async loginToken(_, { peer }) {
         const item = await read(kv.spec(peer.actor))
         if (peer.host !== self.host || !item) {
-          throw denials.denied([{ layer: 'link', verdict: 'denied', rule: 'node-daemon/login-token', reason: 'login/app', detail: peer.actor }])
+          const detail = `${peer.actor} on ${peer.host}`
+          const rule = 'node-daemon/login-token'
+          throw denials.denied([deniedBy({ layer: 'link', reason: 'login/app', rule, detail })])
         }
         return { jwt: tokens.login(readRecord(ServiceSpec, kv.spec(peer.actor), item.value)) }
       },

@@ -10,7 +10,7 @@ export interface Wanted {
   readonly specs: ReadonlyMap<string, ServiceSpec>
 }
 
-/** This host's config and the spec of every service in it. @throws StartFailed when the scheduler has not placed this host */
+/** This host's config and the spec of every service in it. @throws StartFailed when this host was not scheduled yet */
 export async function readWanted(host: string, read: Read): Promise<Wanted> {
   const item = await read(kv.node(host))
   if (!item) throw new StartFailed(`There is no config for this host: ${kv.node(host)}`, { key: kv.node(host) })
@@ -29,18 +29,22 @@ export interface Difference {
   readonly stop: readonly string[]
 }
 
-/**
- * What to start and stop, sorted by name. `known` are the actors that this host can run; those that manage the host
- * itself are never in a config.
- */
-export function difference(wanted: Wanted, known: readonly { name: string; state: string }[]): Difference {
-  const states = new Map(known.map(({ name, state }) => [name, state]))
-  const target = (name: string): string | undefined => (wanted.config.state === 'running' ? wanted.config.services[name]?.target : 'stopped')
-  const placed = Object.keys(wanted.config.services).sort()
+/** An actor that this host can run. */
+export interface Known {
+  readonly name: string
+  readonly state: string
+  /** Those that manage the host itself are not: no config starts or stops them. */
+  readonly managed: boolean
+}
+
+/** What to start and stop, by name. What the config does not name was placed elsewhere, or nowhere: it stops. */
+export function difference({ config, specs }: Wanted, known: readonly Known[]): Difference {
+  const wants = (name: string): boolean => config.state === 'running' && config.services[name]?.target === 'running'
+  const managed = known.filter((each) => each.managed).sort((a, b) => (a.name < b.name ? -1 : 1))
   return {
-    start: placed.filter((name) => target(name) === 'running' && wanted.specs.has(name) && isDown(states.get(name))),
-    stop: placed.filter((name) => target(name) === 'stopped' && states.has(name) && !isDown(states.get(name))),
+    start: managed.filter(({ name, state }) => wants(name) && specs.has(name) && isDown(state)).map(({ name }) => name),
+    stop: managed.filter(({ name, state }) => !wants(name) && !isDown(state)).map(({ name }) => name),
   }
 }
 
-const isDown = (state: string | undefined): boolean => state === 'stopped' || state === 'failed'
+const isDown = (state: string): boolean => state === 'stopped' || state === 'failed'

@@ -36,8 +36,8 @@ export function deviceTokens(options: {
     login({ appid, owner, runtimeType }) {
       const iat = now()
       return signToken(key, {
-        iss: host, sub: owner ?? host, aud: ['verify-hub'], iat, exp: iat + tokenLifetimeSeconds.login, jti: jti(), token_use: 'login',
-        appid, runtime_type: runtimeType, epoch,
+        iss: host, sub: owner ?? host, aud: ['verify-hub'], iat, exp: iat + tokenLifetimeSeconds.login, jti: jti(),
+        token_use: 'login', appid, runtime_type: runtimeType, epoch,
       })
     },
   }

@@ -9,11 +9,14 @@ import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Scheduler } from './protocol.ts'
 import { readDeviceBy } from './read-device.ts'
-import { changes, inputPrefixes, schedule } from './schedule.ts'
+import { actionOf, changes, inputPrefixes, policyKey, schedule } from './schedule.ts'
 
 const APPID = 'scheduler'
 /** The key whose revision orders the rounds of all schedulers: of two that read the same state, one writes. */
 const roundKey = 'system/scheduler/snapshot'
+
+const retryMs = (failures: number): number =>
+  Math.min(limits.schedulerRoundMs, limits.schedulerRetryMs * 2 ** Math.min(failures, 16))
 
 export default actor(Scheduler, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon }, stateless: true,
@@ -25,22 +28,38 @@ export default actor(Scheduler, {
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
 
-  const round = async (): Promise<{ revision: number; written: string[] }> => {
+  type Round = { revision: number; written: string[] }
+  const roundNow = async (): Promise<Round> => {
     const { items, revision } = await needs.systemConfig.dump(
       { prefixes: [kv.bootConfig, roundKey, ...inputPrefixes] }, { token: session.token() },
     )
     const config = new Map(items.map(({ key, value }) => [key, value]))
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
-    const wanted = changes(config, schedule(config, readDeviceBy(keys, boot)))
-    if (wanted.length === 0) return { revision, written: [] }
-    const last = items.find(({ key }) => key === roundKey)?.revision ?? 0
-    const write = (key: string, value: string) =>
-      [key, config.has(key) ? { action: 'update' as const, value } : { action: 'create' as const, value }] as const
-    const written = await needs.systemConfig.execTx({
-      actions: Object.fromEntries([...wanted.map(([key, value]) => write(key, value)), write(roundKey, JSON.stringify({ from: revision }))]),
-      mainKey: { key: roundKey, revision: last },
-    }, { token: session.token() })
-    return { revision: written.revision, written: wanted.map(([key]) => key) }
+    const wanted = changes(config, schedule(config, readDeviceBy(keys, boot), ({ message }) => log.warn(message)))
+    const write = async (guard: string, changed: typeof wanted): Promise<void> => {
+      if (changed.length === 0) return
+      const last = items.find(({ key }) => key === guard)?.revision ?? 0
+      const actions = Object.fromEntries(changed.map(([key, value]) => [key, actionOf(config, key, value)]))
+      const token = session.token()
+      done.revision = (await needs.systemConfig.execTx({ actions, mainKey: { key: guard, revision: last } }, { token })).revision
+      done.written.push(...changed.map(([key]) => key).filter((key) => key !== roundKey))
+    }
+    const done: Round = { revision, written: [] }
+    // The policy holds lines of others: it is guarded by what was read of it, so that none of them is lost
+    await write(policyKey, wanted.filter(([key]) => key === policyKey))
+    const rest = wanted.filter(([key]) => key !== policyKey)
+    const some = rest.slice(0, limits.transactionOperations - 1)
+    if (some.length > 0) await write(roundKey, [...some, [roundKey, JSON.stringify({ from: revision })]])
+    if (some.length === rest.length) return done
+    const more = await roundNow()
+    return { revision: more.revision, written: [...done.written, ...more.written] }
+  }
+  let rounds: Promise<unknown> = Promise.resolve()
+  /** One at a time: two rounds of one scheduler would only overtake each other. */
+  const round = (): Promise<Round> => {
+    const next = rounds.then(roundNow)
+    rounds = next.catch(() => {})
+    return next
   }
 
   background(async () => {
@@ -51,8 +70,7 @@ export default actor(Scheduler, {
         if (!stopping.aborted) log.warn(`A round of the scheduler failed: ${error.message}`)
         return failures + 1
       })
-      const waitMs = failures === 0 ? limits.schedulerRoundMs : Math.min(limits.schedulerRoundMs, limits.schedulerRetryMs * 2 ** failures)
-      await pause(clock, waitMs, wake.signal)
+      await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
     }
   })
   for (const prefix of ['devices/', 'services/', 'users/'] as const) background(() => follow(prefix))
@@ -60,11 +78,17 @@ export default actor(Scheduler, {
   /** A change of input wakes the loop; the loop itself decides whether anything follows from it. */
   async function follow(prefix: string): Promise<void> {
     let after = 0
+    let failures = 0
     while (!stopping.aborted) {
       try {
-        after ||= (await needs.systemConfig.dump({ prefixes: [prefix] }, { token: session.token() })).revision
+        if (after === 0) {
+          after = (await needs.systemConfig.dump({ prefixes: [prefix] }, { token: session.token() })).revision
+          // What happened before that is not known
+          if (failures > 0) wake.abort()
+        }
         for await (const event of watch(needs.systemConfig, prefix, after)) {
           after = event.revision
+          failures = 0
           wake.abort()
         }
       } catch (error) {
@@ -73,9 +97,10 @@ export default actor(Scheduler, {
         if (!hasExpired(error)) {
           log.warn(`The watch of ${prefix} ended: ${error instanceof Error ? error.message : String(error)}`)
           after = 0
+          failures++
         }
       }
-      await pause(clock, limits.schedulerRetryMs, stopping)
+      await pause(clock, retryMs(failures), stopping)
     }
   }
 
@@ -84,6 +109,8 @@ export default actor(Scheduler, {
 
   return {
     handlers: { round },
-    lifecycle: { admit: (peer) => peer.host === self.host && ['supervisor', 'node-daemon', 'gateway'].includes(peer.actor) },
+    lifecycle: {
+      admit: (peer) => peer.host === self.host && ['supervisor', 'node-daemon', 'gateway'].includes(peer.actor),
+    },
   }
 })

@@ -19,7 +19,7 @@ export default actor(BootScheduler, {
   const deviceDocument = fromEnv(env, 'BUCKYOS_THIS_DEVICE')
   const verdict = verifyZoneDocument(keys, fromEnv(env, 'BUCKYOS_ZONE_DOC'))
   if (!verdict.accepted) {
-    throw new StartFailed(`The zone document in the ENV of the boot scheduler does not verify: ${verdict.denial.reason}`)
+    throw new StartFailed(`The ENV of the boot scheduler has a wrong BUCKYOS_ZONE_DOC: ${verdict.denial.reason}`)
   }
   const zone = verdict.payload
   if (zone.zone !== self.zone) throw new StartFailed(`The zone document is of another zone: ${zone.zone}`)
@@ -32,7 +32,8 @@ export default actor(BootScheduler, {
         const readDevice = readDeviceBy(keys, zone)
         const plan = bootPlan({ zone, deviceDocument, verifyHubKey: verifyHub.publicKey, readDevice })
         const actions = Object.fromEntries([...plan].map(([key, value]) => [key, { action: 'create' as const, value }]))
-        const { revision } = await needs.systemConfig.execTx({ actions, mainKey: { key: kv.bootConfig, revision: 0 } }, { token })
+        const mainKey = { key: kv.bootConfig, revision: 0 }
+        const { revision } = await needs.systemConfig.execTx({ actions, mainKey }, { token })
         return { revision, skipped: 0, verifyHubKid: verifyHub.kid }
       },
     },

@@ -4,12 +4,16 @@ import type { BootConfig } from '../system-config/protocol.ts'
 import type { ZoneDocument } from '../zone-document.ts'
 import { schedule, type Config, type ReadDevice } from './schedule.ts'
 
+const ownSpec = (
+  name: string, runtimeType: ServiceSpec['runtimeType'], kernel: boolean, audiences: string[],
+): ServiceSpec => ({ name, appid: name, owner: null, runtimeType, kernel, audiences })
+
 /** What every zone runs from its first boot on. */
 export const firstServices: readonly ServiceSpec[] = [
-  { name: 'gateway', appid: 'gateway', owner: null, runtimeType: 'gateway', kernel: true, audiences: ['system-config'] },
-  { name: 'scheduler', appid: 'scheduler', owner: null, runtimeType: 'kernel-service', kernel: true, audiences: ['system-config'] },
-  { name: 'service', appid: 'service', owner: null, runtimeType: 'service', kernel: false, audiences: ['system-config'] },
-  { name: 'verify-hub', appid: 'verify-hub', owner: null, runtimeType: 'kernel-service', kernel: true, audiences: [] },
+  ownSpec('gateway', 'gateway', true, ['system-config']),
+  ownSpec('scheduler', 'kernel-service', true, ['system-config']),
+  ownSpec('service', 'service', false, ['system-config']),
+  ownSpec('verify-hub', 'kernel-service', true, []),
 ]
 
 export interface BootPlanInput {

@@ -2,7 +2,7 @@ import { array, call, integer, number, object, pipe, protocol, string } from '..
 
 const count = pipe(number(), integer())
 
-/** The boot schedule: one transaction that makes a zone of an empty store. Runs before there is anybody to log in to. */
+/** The boot schedule: one transaction that makes a zone of an empty store, before there is anybody to log in to. */
 export const BootScheduler = protocol('boot-scheduler', {
   /** Idempotent: a second run finds `boot/config` and changes nothing. */
   bootSchedule: call(object({}), object({ revision: count, skipped: number(), verifyHubKid: string() })),

@@ -4,7 +4,9 @@ import { DeviceDocument, deviceDocumentType } from '../records.ts'
 import type { ReadDevice } from './schedule.ts'
 
 /** Device documents count only when the owner key signed them, for this zone. */
-export function readDeviceBy(keys: Keys, { zone, root }: { readonly zone: string; readonly root: PublicJwk }): ReadDevice {
+export function readDeviceBy(
+  keys: Keys, { zone, root }: { readonly zone: string; readonly root: PublicJwk },
+): ReadDevice {
   return (text) => {
     const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
     return verdict.accepted && verdict.payload.zone === zone ? verdict.payload : undefined

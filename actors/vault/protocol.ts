@@ -13,7 +13,8 @@ export const Vault = protocol('vault', {
   }), { concurrent: 8, suite: 'sealed' }),
   /** Creates the Ed25519 key if it is absent; every retry gets the same answer. */
   ensureKey: call(
-    object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }), { suite: 'signature' },
+    object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }),
+    { suite: 'signature' },
   ),
   /** The private key, PKCS #8 PEM. For the one actor that the vault policy names. */
   readKey: call(object({ name: string() }), object({ kid: string(), pem: string() }), { suite: 'signature' }),

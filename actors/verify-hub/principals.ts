@@ -1,6 +1,6 @@
 import type { Denial, DenialReason } from '../../runtime/trust/denial.ts'
 import { isName, kv, NodeConfig, ServiceSpec, UserSettings } from '../records.ts'
-import { loginTypes, reservedSubjects } from '../trust-matrix.ts'
+import { isReserved, loginTypes } from '../trust-matrix.ts'
 import type { Config, Zone } from './zone.ts'
 
 /** Who a session speaks for, taken from `kv://` and never from a token. */
@@ -75,9 +75,6 @@ function notByJwt(role: string): string | undefined {
   const type = Object.hasOwn(loginTypes, role) ? loginTypes[role as keyof typeof loginTypes] : 'by-jwt'
   return type === 'by-jwt' ? undefined : `LOGIN_TYPE of ${role} is ${type}`
 }
-
-const isReserved = (name: string): boolean =>
-  reservedSubjects.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern))
 
 function isActive(zone: Zone, name: string, text: string | undefined): boolean {
   if (text === undefined) return false

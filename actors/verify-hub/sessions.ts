@@ -82,7 +82,7 @@ const secondsOf = (prefix: string, key: string): number =>
 const LOGINS = 'logins/'
 const DUE = 'due/'
 const sessionKey = (sid: string): string => `sessions/${sid}`
-/** An ended session is told from an unknown one by its reason alone: no longer than a session token may be asked about. */
+/** An ended session is dead, known or not; its reason is kept for as long as a token of it may be asked about. */
 const dueSeconds = ({ state, expires, issue }: Session): number =>
   state === 'live' ? expires : Math.min(expires, issue.iat + tokenLifetimeSeconds.session)
 const dueKey = (session: Session): string => `${DUE}${stamp(dueSeconds(session))}/${session.sid}`

@@ -15,7 +15,12 @@ export default actor(Echo, { mailbox: 8_192, stateless: true }, ({ keys, clock, 
     async authenticate(token) {
       const key = trustKeyOf(keys, { kty: 'OKP', crv: 'Ed25519', x: env[TOKEN_KEY]! }, 'env', 'driver')
       const verdict = await verifyToken(token, {
-        keys, rules: [rule], audience: 'echo', nowSeconds: Math.floor(clock.now() / 1000), epoch: 0, trustKey: () => key,
+        keys,
+        rules: [rule],
+        audience: 'echo',
+        nowSeconds: Math.floor(clock.now() / 1000),
+        epoch: 0,
+        trustKey: () => key,
       })
       if (!verdict.accepted) throw new Denied(verdict.denial.reason)
       return { ...verdict.principal, expires: verdict.claims.exp * 1000 }

@@ -17,12 +17,15 @@ const url = new URL('./peer-worker.ts', import.meta.url)
 /** The same kind of worker and port that our own runtime uses on this platform. */
 function spawnPlain(): Plain {
   if (isDeno) {
-    const worker = new (globalThis as unknown as { Worker: new (url: URL, options: object) => Worker }).Worker(url, { type: 'module' })
+    const worker = new (globalThis as unknown as { Worker: new (url: URL, options: object) => Worker }).Worker(url, {
+      type: 'module',
+    })
     return {
       postMessage: (message, transfer) => worker.postMessage(message, transfer as Transferable[]),
-      next: () => new Promise((resolve) => {
-        worker.onmessage = ({ data }) => resolve(data)
-      }),
+      next: () =>
+        new Promise((resolve) => {
+          worker.onmessage = ({ data }) => resolve(data)
+        }),
       terminate: () => worker.terminate(),
     }
   }
@@ -52,7 +55,7 @@ export async function startPeers(): Promise<Peers> {
     async measure(mode, inFlight, ms) {
       const answer = caller.next()
       caller.postMessage({ type: 'run', mode, inFlight, ms }, [])
-      return await answer as number
+      return (await answer) as number
     },
     stop() {
       caller.terminate()

@@ -7,10 +7,25 @@ export const TOKEN_KEY = 'TOKEN_KEY'
 export const SESSION = 'SESSION'
 
 export const rule: TokenRule = {
-  id: 'bench', tokenUse: 'session', keyReasons: ['env'], subject: 'issuer', audience: true, lifetimeSecondsMax: 900, once: false,
+  id: 'bench',
+  tokenUse: 'session',
+  keyReasons: ['env'],
+  subject: 'issuer',
+  audience: true,
+  lifetimeSecondsMax: 900,
+  once: false,
 }
 
-export const session = (key: SigningKey, nowSeconds: number): string => signToken(key, {
-  iss: 'driver', sub: 'driver', aud: ['echo'], iat: nowSeconds, exp: nowSeconds + 900, jti: 'one', token_use: 'session',
-  appid: 'driver', runtime_type: 'service', epoch: 0,
-})
+export const session = (key: SigningKey, nowSeconds: number): string =>
+  signToken(key, {
+    iss: 'driver',
+    sub: 'driver',
+    aud: ['echo'],
+    iat: nowSeconds,
+    exp: nowSeconds + 900,
+    jti: 'one',
+    token_use: 'session',
+    appid: 'driver',
+    runtime_type: 'service',
+    epoch: 0,
+  })

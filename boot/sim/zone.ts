@@ -32,32 +32,55 @@ const FOLDER = 'zone'
  * Boots the zone with every port simulated: the same `up`, the same actors. Boots it, asks for its health, stops it,
  * and boots it again from what is on the simulated disk.
  */
-export async function simulateZone({ seed, keys = 'real', onLine, change }: ZoneSimulation): Promise<ZoneSimulationResult> {
+export async function simulateZone({
+  seed,
+  keys = 'real',
+  onLine,
+  change,
+}: ZoneSimulation): Promise<ZoneSimulationResult> {
   const modules = await loadModules(change)
   let steps: readonly StepEvent[] = []
-  const result = await simulate({
-    seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: VIRTUAL_MS_MAX, ...(onLine ? { onLine } : {}),
-  }, async (world) => {
-    for (const boot of ['first', 'second'] as const) {
-      const { platform } = world.startProcess(HOST)
-      const zone = await up({ platform, folder: FOLDER })
-      if (boot === 'first') steps = [...zone.steps()]
-      const health = await world.http(HOST, zone.address.port, {
-        method: 'GET', path: '/healthz', query: '', headers: {}, body: new Uint8Array(), remoteAddress: 'observer',
-      })
-      if (health.status !== 200) throw new StartFailed(`The zone is not healthy after its ${boot} boot: ${health.status}`)
-      if (zone.secondBoot !== (boot === 'second')) throw new StartFailed(`The ${boot} boot ran the wrong sequence`)
-      await zone.stop()
-    }
-  })
+  const result = await simulate(
+    {
+      seed,
+      keys,
+      modules,
+      maxEvents: EVENTS_MAX,
+      maxVirtualMs: VIRTUAL_MS_MAX,
+      ...(onLine ? { onLine } : {}),
+    },
+    async (world) => {
+      for (const boot of ['first', 'second'] as const) {
+        const { platform } = world.startProcess(HOST)
+        const zone = await up({ platform, folder: FOLDER })
+        if (boot === 'first') steps = [...zone.steps()]
+        const health = await world.http(HOST, zone.address.port, {
+          method: 'GET',
+          path: '/healthz',
+          query: '',
+          headers: {},
+          body: new Uint8Array(),
+          remoteAddress: 'observer',
+        })
+        if (health.status !== 200)
+          throw new StartFailed(`The zone is not healthy after its ${boot} boot: ${health.status}`)
+        if (zone.secondBoot !== (boot === 'second')) throw new StartFailed(`The ${boot} boot ran the wrong sequence`)
+        await zone.stop()
+      }
+    },
+  )
   return { ...result, steps }
 }
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
 async function loadModules(change: ZoneSimulation['change']): Promise<ReadonlyMap<string, ActorDefinition>> {
   const specs = catalogue(FOLDER, defaultConfig)
-  return new Map(await Promise.all(specs.map(async ({ module, protocol }): Promise<[string, ActorDefinition]> => {
-    const { default: definition } = (await import(module.href)) as { default: ActorDefinition }
-    return [module.href, change ? change(protocol.name, definition) : definition]
-  })))
+  return new Map(
+    await Promise.all(
+      specs.map(async ({ module, protocol }): Promise<[string, ActorDefinition]> => {
+        const { default: definition } = (await import(module.href)) as { default: ActorDefinition }
+        return [module.href, change ? change(protocol.name, definition) : definition]
+      }),
+    ),
+  )
 }

@@ -3,9 +3,9 @@ import {
   Cancelled, Denied, HandshakeFailed, Overloaded, Restarted, Unavailable, type ZonewrightError,
 } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Clock, Keys } from '../platform/ports.ts'
+import type { Clock } from '../platform/ports.ts'
 import type { CallSettings, Client, Protocol } from '../protocol.ts'
-import { boundClient, plainClient, type Invocable } from './client.ts'
+import { boundClient, plainClient, type Caller, type CallerOptions, type Invocable } from './client.ts'
 import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
@@ -17,32 +17,7 @@ import { PendingCall, late, type Pending, type PendingOwner } from './pending.ts
 import { StreamReader } from './stream.ts'
 import { TokenSlots } from './token-slots.ts'
 
-/**
- * The calling side of one need. It outlives links: when the peer restarts, `attach` gives it the new one, and calls
- * made meanwhile wait for that until their deadline.
- */
-export interface Caller<P extends Protocol = Protocol> {
-  /** Inherits nothing: for work that no call caused. */
-  readonly client: Client<P>
-  /** Speaks for the call being served: its deadline, cancellation, trace and token. */
-  within(scope: Scope): Client<P>
-  /** What is pending on an older link fails: Restarted when the peer is a new incarnation, else Unavailable. */
-  attach(link: Link, onClose?: (error: ZonewrightError) => void): void
-  /** Closes the link with `error`, with which pending calls fail; later calls wait for the next link. */
-  detach(error: ZonewrightError): void
-  /** As `detach`, and every later call fails with `error`. */
-  close(error: ZonewrightError): void
-  readonly pending: number
-  /** One-way messages that found no link. */
-  readonly deadLetters: number
-}
-
-export interface CallerOptions {
-  readonly clock: Clock
-  readonly keys: Keys
-  /** Names the peer in messages; default: the protocol's name. */
-  readonly name?: string
-}
+export type { Caller, CallerOptions } from './client.ts'
 
 export const createCaller = <P extends Protocol>(protocol: P, options: CallerOptions): Caller<P> =>
   new LinkCaller<P>(protocol, options)
@@ -128,7 +103,9 @@ class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwn
     this.#deadlines.close()
   }
 
-  call(...[plan, args, settings, scope]: Invocation): Promise<unknown> {
+  call(
+    plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const now = this.#clock.now()
       const asked = now + (settings?.withinMs ?? limits.callMs)
@@ -138,7 +115,9 @@ class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwn
   }
 
   /** Each iteration opens a stream of its own; it has a deadline only if it was given or inherits one. */
-  stream(...[plan, args, settings, scope]: Invocation): AsyncIterable<unknown> {
+  stream(
+    plan: MethodPlan, args: unknown, settings: CallSettings | undefined, scope: Scope | undefined,
+  ): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]: () => {
         const now = this.#clock.now()

@@ -11,7 +11,7 @@ import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, VerifyKey } 
  * on both, and a simulation can use them: signatures of Ed25519 are deterministic (RFC 8032). The two ends of a MAC
  * share a process, so each runtime may have what is fastest there; the default is for what must be alike on both.
  */
-export async function createCrypto(largeMac: LargeMac = 'chacha20-poly1305'): Promise<Keys> {
+export async function createCrypto(largeMac: LargeMac = 'hmac-sha-256'): Promise<Keys> {
   const mac = await createMac(largeMac)
   return {
     generate: (random) => signingKey(privateKey(ED25519_PKCS8, random.bytes(32))),

@@ -24,7 +24,7 @@ export async function systemPlatform(
   return {
     clock: systemClock,
     random: systemRandom,
-    keys: await createCrypto(runtime.startsWith('deno') ? 'chacha20-poly1305' : 'aes-256-gcm'),
+    keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
     host: { runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn },
     transport: { serveHttp },
     channelPair: workers.channelPair,

@@ -202,7 +202,7 @@ test('an emptied store behind a booted host, one without boot/config and one of 
   await failure(ZoneStoreMismatch, () => foreign.start())
 })
 
-test('the store of a zone that has the same name and another owner is refused, and its root is never trusted', async () => {
+test('the store of a zone of the same name and another owner is refused, and its root is never trusted', async () => {
   const [mine, other] = [testZone(), testZone()]
   const running = await other.booted()
   running.stop()

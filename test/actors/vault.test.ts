@@ -47,7 +47,8 @@ async function start(
   const said: string[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
   const clock = { ...systemClock, now: () => 1_795_000_000_000 }
-  const denials = createDenialLog({ random: systemRandom, clock, onDenial: (record) => void said.push(JSON.stringify(record)) })
+  const onDenial = (record: object): void => void said.push(JSON.stringify(record))
+  const denials = createDenialLog({ random: systemRandom, clock, onDenial })
   const given = {
     store, random, keys, clock, secrets, env, needs: {}, denials,
     log: { info: say, warn: say, error: say },

@@ -63,7 +63,8 @@ test('an answer about boot/config that was overtaken by a newer one changes noth
   })
   const late = { get: async () => ({ value: both, revision: 0 }) }
   const cx = { ...hub.as(service) as object, systemConfig: late } as never
-  assert.is(await denied(() => hub.handlers.verifyToken({ sessionToken: token, audience: 'service' }, cx)), 'token/unknown-key')
+  const ask = () => hub.handlers.verifyToken({ sessionToken: token, audience: 'service' }, cx)
+  assert.is(await denied(ask), 'token/unknown-key')
 })
 
 test('verify-hub goes on when its clock is set back', async () => {

@@ -14,7 +14,9 @@ const newStore = (): Store => createMemoryStore({ clock: manualClock(), random: 
 const session = (sid: string, changes: Partial<Session> = {}): Session => ({
   sid, sub: 'ood1', appid: 'service', host: 'ood1', holder: 'link', state: 'live', reason: '', createdMs: now * 1000,
   expires: now + 604_800, before: null,
-  issue: { sessionJti: `s-${sid}`, refreshJti: `r-${sid}`, iat: now, aud: ['service'], runtimeType: 'service', epoch: 0 },
+  issue: {
+    sessionJti: `s-${sid}`, refreshJti: `r-${sid}`, iat: now, aud: ['service'], runtimeType: 'service', epoch: 0,
+  },
   ...changes,
 })
 

@@ -84,7 +84,7 @@ test('a service accepts the keys that boot/config names as soon as it names them
   stop()
 })
 
-test('a service whose own session is refused trusts nobody until it has a new one, and then whom it should', async () => {
+test('a service whose own session is refused trusts nobody until it has a new one, then whom it should', async () => {
   const { zone, accept, rotate, stop } = await notes()
   const token = zone.tokens.session('panel', alice)
   await accept(token)

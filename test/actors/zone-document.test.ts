@@ -32,7 +32,8 @@ test('no other signature, kind or content makes one', () => {
     { root: 'key' }, { root: null }, { root: { ...owner.public.jwk, x: 'AA' } }, { root: undefined },
     { host: '__proto__' }, { host: 'constructor' }, { epoch: -1 }, { more: 1 },
   ]) {
-    assert.is.not(reasonOf(signCompact(owner, zoneDocumentType, { ...content, ...changes })), 'accepted', JSON.stringify(changes))
+    const text = signCompact(owner, zoneDocumentType, { ...content, ...changes })
+    assert.is.not(reasonOf(text), 'accepted', JSON.stringify(changes))
   }
 })
 

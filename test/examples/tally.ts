@@ -1,7 +1,10 @@
 import type { Store } from '../../runtime/store/store.ts'
 
 const KEY = 'total'
-const text = { encode: (total: number) => new TextEncoder().encode(String(total)), decode: (bytes: Uint8Array) => Number(new TextDecoder().decode(bytes)) }
+const text = {
+  encode: (total: number) => new TextEncoder().encode(String(total)),
+  decode: (bytes: Uint8Array) => Number(new TextDecoder().decode(bytes)),
+}
 
 /** A running total that survives restarts: the store's revision counts its changes. */
 export class Tally {

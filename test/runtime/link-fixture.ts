@@ -6,7 +6,7 @@ import {
   signLinkCertificate, verifyLinkCertificate, type CertificateRules, type LinkCertificate,
 } from '../../runtime/link/certificate.ts'
 import { establish, type EstablishOptions } from '../../runtime/link/handshake.ts'
-import type { Link } from '../../runtime/link/link.ts'
+import type { Link, Message } from '../../runtime/link/link.ts'
 import { serveLink, type ServedLink } from '../../runtime/link/serve.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Channel, ChannelKind, Clock, Frame, Random, SigningKey, VerifyKey } from '../../runtime/platform/ports.ts'
@@ -246,4 +246,20 @@ export async function failureOf(promise: PromiseLike<unknown>): Promise<Zonewrig
     return error as ZonewrightError
   }
   throw new Error('It did not fail')
+}
+
+/** What an end of a link has seen. */
+export interface Listener {
+  readonly messages: Message[]
+  readonly signed: boolean[]
+  readonly closed: ZonewrightError[]
+}
+
+export function listen(link: Link): Listener {
+  const listener: Listener = { messages: [], signed: [], closed: [] }
+  link.receive((message, signed) => {
+    listener.messages.push(message)
+    listener.signed.push(signed)
+  }, (error) => void listener.closed.push(error))
+  return listener
 }

@@ -80,15 +80,20 @@ const step = Array.from({ length: limits.burnSweep }, (_, index) => index)
 /** A caller that others overtake just before its first transaction. */
 function overtaken(store: Open, by: () => Promise<void>): Open {
   let waiting: (() => Promise<void>) | undefined = by
-  return {
-    ...store, id: store.id,
-    async transact(compare, operations) {
-      const task = waiting
-      waiting = undefined
-      await task?.()
-      return store.transact(compare, operations)
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      const method = value.bind(target) as Open['transact']
+      if (name !== 'transact') return method
+      return async (...given: Parameters<Open['transact']>) => {
+        const task = waiting
+        waiting = undefined
+        await task?.()
+        return method(...given)
+      }
     },
-  }
+  })
 }
 
 replay('an id that others burn and forget while a slow caller is at it is not fresh for that caller', async () => {

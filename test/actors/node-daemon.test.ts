@@ -1,0 +1,130 @@
+/** What the node daemon makes of its config, by itself and in a whole zone in virtual time. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { difference, type Wanted } from '../../actors/node-daemon/converge.ts'
+import { kv, type NodeConfig, type ServiceSpec } from '../../actors/records.ts'
+import { defaultConfig } from '../../boot/config.ts'
+import type { ActorDefinition } from '../../runtime/actor.ts'
+import { limits } from '../../runtime/limits.ts'
+import { inLiveZone, type Change } from './live-zone.ts'
+
+const pure = suite('difference')
+
+const spec = (name: string): ServiceSpec =>
+  ({ name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [] })
+
+/** `services` by target; every one has a spec but those named `bare`. */
+function wanted(targets: Readonly<Record<string, 'running' | 'stopped'>>, state: NodeConfig['state'] = 'running'): Wanted {
+  const names = Object.keys(targets)
+  const services = Object.fromEntries(names.map((name) => [name, { target: targets[name]!, specRevision: 1 }]))
+  const specs = new Map(names.filter((name) => name !== 'bare').map((name) => [name, spec(name)]))
+  return { config: { host: 'h1', state, services }, revision: 1, specs }
+}
+const known = (states: Readonly<Record<string, string>>, managed = true) =>
+  Object.entries(states).map(([name, state]) => ({ name, state, managed }))
+
+pure('what is down and wanted starts, in order of name, and what is up or on its way is left alone', () => {
+  const all = wanted({ d: 'running', a: 'running', b: 'running', c: 'running', e: 'running' })
+  const states = known({ d: 'failed', a: 'stopped', b: 'serving', c: 'starting', e: 'restarting' })
+  assert.equal(difference(all, states), { start: ['a', 'd'], stop: [] })
+})
+
+pure('what is up and not wanted stops: by its target, by its host, or because the config does not name it', () => {
+  const states = known({ a: 'serving', b: 'starting', c: 'restarting', d: 'stopped', e: 'failed' })
+  assert.equal(difference(wanted({ a: 'stopped', b: 'running', c: 'stopped' }), states), { start: [], stop: ['a', 'c'] })
+  for (const state of ['draining', 'stopped'] as const) {
+    assert.equal(difference(wanted({ a: 'running', d: 'running' }, state), states), { start: [], stop: ['a', 'b', 'c'] })
+  }
+  assert.equal(difference(wanted({}), states), { start: [], stop: ['a', 'b', 'c'] })
+})
+
+pure('what manages the host is neither started nor stopped, whatever the config says', () => {
+  const states = [...known({ vault: 'serving', 'boot-scheduler': 'stopped' }, false), ...known({ a: 'stopped' })]
+  assert.equal(difference(wanted({ 'boot-scheduler': 'running', a: 'running' }), states), { start: ['a'], stop: [] })
+})
+
+pure('what this host cannot run, or what has no spec, is not started', () => {
+  assert.equal(difference(wanted({ ghost: 'running', bare: 'running' }), known({ bare: 'stopped' })), { start: [], stop: [] })
+})
+
+pure.run()
+
+const live = suite('a host')
+const node = kv.node(defaultConfig.host)
+const services = ['gateway', 'scheduler', 'service', 'verify-hub']
+
+live('that is drained stops what it runs, and starts it again when it is not', async () => {
+  await inLiveZone(async (zone) => {
+    await zone.setPath(node, '/state', 'draining')
+    await zone.pause(10_000)
+    assert.is(services.map(zone.state).join(), 'stopped,stopped,stopped,stopped')
+    assert.is(zone.state('vault'), 'serving')
+    await zone.setPath(node, '/state', 'running')
+    await zone.pause(10_000)
+    assert.is(services.map(zone.state).join(), 'serving,serving,serving,serving')
+  })
+})
+
+live('whose config changed while its daemon was down follows it afterwards', async () => {
+  await inLiveZone(async (zone) => {
+    await zone.zone.kill('node-daemon')
+    await zone.setPath(node, '/state', 'draining')
+    assert.is.not(zone.state('node-daemon'), 'serving')
+    await zone.pause(15_000)
+    assert.is(services.map(zone.state).join(), 'stopped,stopped,stopped,stopped')
+  })
+})
+
+live('stops a service that is no longer placed, and nobody is told to find it here', async () => {
+  await inLiveZone(async (zone) => {
+    await zone.remove(kv.spec('service'))
+    await zone.pause(5_000)
+    assert.is(zone.state('service'), 'stopped')
+    assert.is(await zone.read('services/service/info'), '{"name":"service","hosts":[]}')
+  })
+})
+
+live('tries a service that did not start again, ever more slowly, until it starts', async () => {
+  let failures = 0
+  let starts: number[] = []
+  const failing: Change = (definition: ActorDefinition) => ({
+    ...definition,
+    start(start) {
+      starts.push(start.clock.now())
+      if (failures-- > 0) throw new Error('Planted')
+      return definition.start(start)
+    },
+  })
+  await inLiveZone(async (zone) => {
+    await zone.setPath(node, '/services/service/target', 'stopped')
+    await zone.pause(2_000)
+    assert.is(zone.state('service'), 'stopped')
+    failures = 4
+    starts = []
+    await zone.setPath(node, '/services/service/target', 'running')
+    await zone.pause(25_000)
+    assert.is(zone.state('service'), 'serving')
+    const waits = starts.slice(1).map((at, index) => at - starts[index]!)
+    assert.is(waits.length, 4)
+    for (const [index, wait] of waits.slice(1).entries()) assert.ok(wait > 1.5 * waits[index]!, waits.join())
+    assert.is(services.map(zone.state).join(), 'serving,serving,serving,serving', 'the others were left alone')
+  }, { service: failing })
+})
+
+live('whose config nobody can read changes nothing, complains now and then, and follows the next that it is given', async () => {
+  await inLiveZone(async (zone) => {
+    const before = await zone.read(node)
+    await zone.set(node, 'no JSON')
+    const told = zone.logs.length
+    await zone.pause(limits.schedulerRoundMs + 5_000)
+    assert.is(await zone.read(node), before, 'the scheduler writes it anew')
+    assert.is(services.map(zone.state).join(), 'serving,serving,serving,serving')
+    const complaints = zone.logs.slice(told).filter(({ actor }) => actor === 'node-daemon')
+    assert.ok(complaints.length > 0 && complaints.length < 12, `${complaints.length} complaints`)
+    await zone.setPath(node, '/services/service/target', 'stopped')
+    await zone.pause(2_000)
+    assert.is(zone.state('service'), 'stopped')
+  })
+})
+
+live.run()
