@@ -66,8 +66,8 @@ async function createBlake3(): Promise<(key: Uint8Array) => Tag> {
 }
 
 /**
- * An AEAD whose plaintext is empty and whose associated data is the message. It is sound only while no nonce comes twice
- * under one key: the nonce is the end of the header, which has the sequence number.
+ * An AEAD whose plaintext is empty and whose associated data is the message. It is sound only while no nonce comes
+ * twice under one key: the nonce is the end of the header, which has the sequence number.
  */
 function gmac(rawKey: Uint8Array): Tag {
   const key = createSecretKey(rawKey)

@@ -192,13 +192,13 @@ live('loses no line of the policy that was written while it made its own', async
     const policy = await zone.read(policyKey)
     meanwhile = async () => {
       meanwhile = undefined
-      await zone.set(policyKey, `p, guest, obj://config/public/*, read, allow\n${policy}`)
+      await zone.set(policyKey, `p, guest, services/*, read\n${policy}`)
     }
     await zone.set(kv.user('bo'), newUser)
     await zone.pause(5_000)
     const after = await zone.read(policyKey) ?? ''
     assert.is(meanwhile, undefined)
-    assert.match(after, /^p, guest, obj:\/\/config\/public\/\*, read, allow\n/)
+    assert.match(after, /^p, guest, services\/\*, read\n/)
     assert.match(after, /g, bo, user/)
   }, { scheduler: afterDump(async () => meanwhile?.()) })
 })
