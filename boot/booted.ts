@@ -1,11 +1,12 @@
 import { safeParse } from 'valibot'
+import { ZoneStoreMismatch } from '../actors/system-config/protocol.ts'
 import type { Files } from '../runtime/platform/ports.ts'
 import { integer, number, object, pipe, string, type Infer } from '../runtime/protocol.ts'
 import { FolderDamaged, FolderOfAnotherZone } from './errors.ts'
 import { file } from './init.ts'
 
 /** This host has booted this zone: its store may never be found empty again. */
-const BootedMarker = object({ zone: string(), revision: pipe(number(), integer()) })
+const BootedMarker = object({ zone: string(), store: string(), revision: pipe(number(), integer()) })
 export type BootedMarker = Infer<typeof BootedMarker>
 
 /** @throws FolderDamaged, FolderOfAnotherZone */
@@ -26,6 +27,15 @@ export async function bootedMarker(files: Files, zone: string): Promise<BootedMa
     })
   }
   return parsed.output
+}
+
+/** @throws ZoneStoreMismatch when the store is another one, or an older copy than the one that this host has booted */
+export function assertSameStore(marker: BootedMarker, store: { id: string; revision: number }, path: string): void {
+  const what = store.id !== marker.store ? 'is not the one that this host has booted'
+    : store.revision < marker.revision ? `is older than this host's boot: revision ${store.revision}` : undefined
+  if (what !== undefined) {
+    throw new ZoneStoreMismatch(`The store of system-config ${what}: ${path}`, { path, next: 'Put back the stores of this folder' })
+  }
 }
 
 export async function writeBootedMarker(files: Files, marker: BootedMarker): Promise<void> {

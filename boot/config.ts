@@ -1,6 +1,7 @@
 import { safeParse, type InferIssue } from 'valibot'
 import { isMap, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { Name } from '../actors/records.ts'
+import { isReserved } from '../actors/trust-matrix.ts'
 import {
   integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
 } from '../runtime/protocol.ts'
@@ -64,13 +65,20 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   }
   const file: Infer<typeof ZoneFile> = result.output
   const { zone, host, owner, http } = defaultConfig
-  return {
-    config: {
-      zone: file.zone ?? zone, host: file.host ?? host, owner: file.owner ?? owner,
-      http: { hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port },
-    },
-    stated: new Set(Object.keys(file) as (keyof ZoneConfig)[]),
+  const config: ZoneConfig = {
+    zone: file.zone ?? zone, host: file.host ?? host, owner: file.owner ?? owner,
+    http: { hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port },
   }
+  const fault = namesFault(config)
+  if (fault) throw invalid(path, lineOf(document, [fault.key], lines), fault.what, 'Choose another name')
+  return { config, stated: new Set(Object.keys(file) as (keyof ZoneConfig)[]) }
+}
+
+/** A host and a user speak under their names: none may be the system's own, nor the other's. */
+function namesFault({ host, owner }: ZoneConfig): { key: string; what: string } | undefined {
+  if (isReserved(host)) return { key: 'host', what: `host: this name is the system's own: ${host}` }
+  if (isReserved(owner)) return { key: 'owner', what: `owner: this name is the system's own: ${owner}` }
+  return host === owner ? { key: 'owner', what: `owner: the host has the same name: ${owner}` } : undefined
 }
 
 /** The text of a valid file with another port in it. */

@@ -1,10 +1,10 @@
 import { safeParse } from 'valibot'
 import { DeviceDocument, deviceDocumentType } from '../actors/records.ts'
-import { ZoneDocument, zoneDocumentType } from '../actors/zone-document.ts'
+import { verifyZoneDocument, zoneDocumentType, type ZoneDocument } from '../actors/zone-document.ts'
 import { AlreadyExists, InvalidArgument } from '../runtime/errors.ts'
 import type { Files, Platform, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
 import { object, string, type Infer } from '../runtime/protocol.ts'
-import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
+import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signDocument, verifyDocument } from '../runtime/trust/keys.ts'
 import { defaultConfig, type ReadConfig, type ZoneConfig } from './config.ts'
 import { DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded } from './errors.ts'
@@ -140,11 +140,8 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
   const parsed = safeParse(IdentityFile, parseJson(contents))
   if (!parsed.success) throw damaged('it is not an identity file')
   const { zoneDocument, deviceDocument } = parsed.output
-  const zone = verifyDocument(keys, zoneDocument, {
-    typ: zoneDocumentType,
-    schema: ZoneDocument,
-    lookup: (kid) => rootIn(zoneDocument, kid, platform),
-  })
+  // The zone document carries its own root key: the folder is what says that it is ours
+  const zone = verifyZoneDocument(keys, zoneDocument)
   if (!zone.accepted) throw damaged(`the zone document does not verify: ${zone.denial.reason}`)
   const device = verifyDocument(keys, deviceDocument, {
     typ: deviceDocumentType,
@@ -182,17 +179,6 @@ function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, pat
   }
   if (key.public.jwk.x !== expected.x) throw mismatch('it is not the key of this host’s device document')
   return key
-}
-
-/** The zone document carries its own root key: the folder is what says that it is ours. */
-function rootIn(document: string, kid: string, { keys }: Platform): PublicJwk | undefined {
-  const claimed = safeParse(ZoneDocument, parseJson(fromBase64url(document.split('.')[1] ?? '') ?? new Uint8Array()))
-  if (!claimed.success) return undefined
-  try {
-    return keys.importJwk(claimed.output.root).kid === kid ? claimed.output.root : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function parseJson(contents: Uint8Array): unknown {

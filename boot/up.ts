@@ -14,7 +14,7 @@ import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
-import { bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
+import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
 import { sequenceComplete } from './complete.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
@@ -212,11 +212,12 @@ class Boot {
     const { supervisor } = this
     await supervisor.start('system-config', { env: { ...this.#documents(), ...bootedEnv(marker) } })
     const systemConfig = supervisor.get(SystemConfig)
-    const { phase } = await systemConfig.trust({})
+    const { phase, store, bootRevision } = await systemConfig.trust({})
+    if (marker) assertSameStore(marker, store, this.#files.path(file.stores))
     this.#secondBoot = phase === 'normal'
-    const revision = this.#secondBoot ? 0 : await this.#bootSchedule()
-    if (this.#secondBoot) onProgress({ type: 'boot-skipped', revision: marker?.revision ?? 0 })
-    if (!marker) await writeBootedMarker(this.#files, { zone: this.#config.zone, revision })
+    const revision = this.#secondBoot ? bootRevision : await this.#bootSchedule()
+    if (this.#secondBoot) onProgress({ type: 'boot-skipped', revision })
+    if (!marker) await writeBootedMarker(this.#files, { zone: this.#config.zone, store: store.id, revision })
   }
 
   /** Seed: BOOT 2. The scheduler's ENV carries a token made with this device's private key. */

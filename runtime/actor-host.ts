@@ -1,4 +1,6 @@
-import { isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer } from './actor.ts'
+import {
+  isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer,
+} from './actor.ts'
 import { createService, type Service } from './context.ts'
 import { Denied, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
 import { createCaller, type Caller } from './link/caller.ts'
@@ -38,6 +40,8 @@ export interface ActorHostOptions {
 export function createActorHost({ start, definition, platform, key, emit }: ActorHostOptions): ActorHost {
   const { clock, random, keys } = platform
   const origin = () => ({ host: start.host, actor: start.actor, at: clock.now() })
+  const { zone, host, actor, runtimeType, incarnation } = start
+  const names = { zone, host, actor, runtimeType, incarnation }
   const callers = new Map<string, Caller>()
   /** Protocols whose caller has a link now. */
   const reachable = new Set<string>()
@@ -67,11 +71,9 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const needs = Object.fromEntries(Object.entries(definition.needs).map(([name, protocol]) => [name, caller(protocol)]))
   const linkOptions = (introduction: Introduction) => ({
     role: introduction.role,
-    self: {
-      zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
-      key, certificate: introduction.certificate,
-    },
-    expect: introduction.peer, minimum: introduction.minimum, clock, keys, random: random.fork(`link ${++introductions} ${introduction.peer.actor}`),
+    self: { ...names, key, certificate: introduction.certificate },
+    expect: introduction.peer, minimum: introduction.minimum, clock, keys,
+    random: random.fork(`link ${++introductions} ${introduction.peer.actor}`),
     verifyCertificate,
     onRejected: (error: ZonewrightError) => {
       framesRejected++
@@ -85,7 +87,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
 
   const call = async (introduction: Introduction, end: unknown): Promise<void> => {
     const target = callers.get(introduction.protocol)
-    if (!target) throw new StartFailed(`${start.actor} was introduced to an actor that it does not need: ${introduction.protocol}`)
+    if (!target) throw new StartFailed(`${actor} was introduced to an actor that it does not need: ${introduction.protocol}`)
     const link = await establish(platform.openChannel(end), linkOptions(introduction))
     linked(link.peer, 'open', link.base, '')
     reachable.add(introduction.protocol)
@@ -115,7 +117,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   return {
     caller,
     callerOf: (protocol) => callers.get(protocol),
-    introduce: (introduction, end) => (introduction.role === 'initiator' ? call(introduction, end) : serve(introduction, end)),
+    introduce: (introduction, end) => (introduction.role === 'initiator' ? call : serve)(introduction, end),
     run(given) {
       const running = run(given)
       starting = running
@@ -137,8 +139,9 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
       : await platform.stores(start.stores).open(start.actor)
     store = opened
     const serving = await definition.start(startOf(given, opened, needs))
-    const { handlers, lifecycle: life } = isServingWithLifecycle(serving) ? serving : { handlers: serving, lifecycle: {} }
-    lifecycle = life
+    const bare = !isServingWithLifecycle(serving)
+    const handlers = bare ? serving : serving.handlers
+    lifecycle = bare ? {} : serving.lifecycle
     service = createService({
       protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
       self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
@@ -173,12 +176,12 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {
     return {
       store: opened, clock, random, keys, transport: platform.transport, log, env: given.env, secrets: given.secrets,
-      needs: Object.fromEntries(Object.entries(needs).map(([name, each]) => [name, each.client])) as ActorStart['needs'],
+      needs: Object.fromEntries(Object.entries(needs).map(([need, { client }]) => [need, client])) as ActorStart['needs'],
       stopping: stopping.signal,
       background(task) {
         task().catch((error: unknown) => {
           if (stopping.signal.aborted) return
-          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation: start.incarnation, reason: describe(error) } })
+          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation, reason: describe(error) } })
         })
       },
       step: (sequence, number, evidence) => emit({ type: 'step', event: { ...origin(), sequence, number, evidence } }),
@@ -186,10 +189,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
         random: random.fork('denials'), clock,
         onDenial: ({ id, chain }) => emit({ type: 'denial', event: { ...origin(), id, chain } }),
       }),
-      self: {
-        zone: start.zone, host: start.host, actor: start.actor, runtimeType: start.runtimeType, incarnation: start.incarnation,
-        linkKid: key.public.kid,
-      },
+      self: { ...names, linkKid: key.public.kid },
     }
   }
 }

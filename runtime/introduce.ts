@@ -25,13 +25,15 @@ export interface Registration {
   readonly key: PublicJwk
 }
 
+type Minimum = Introduction['minimum']
+
 /** Certifies link keys with the device key, makes channels between actors, and is the supervisor's own end of links. */
 export interface Introducer {
   nextIncarnation(actor: string): number
   register(registration: Registration): void
-  pair(caller: string, callee: string, minimum: 'mac' | 'sealed'): { readonly forCaller: Side; readonly forCallee: Side }
+  pair(caller: string, callee: string, minimum: Minimum): { readonly forCaller: Side; readonly forCallee: Side }
   /** A bare channel to an actor that is told to expect `peer`: what an intruder who got hold of a port would have. */
-  bare(callee: string, peer: Introduction['peer'], minimum: 'mac' | 'sealed'): { readonly end: unknown; readonly forCallee: Side }
+  bare(callee: string, peer: Introduction['peer'], minimum: Minimum): { readonly end: unknown; readonly forCallee: Side }
   /** A channel from `caller` to what the supervisor itself serves. */
   offer(caller: string): Side
   /** The supervisor's client of a protocol. `isNew`: it has no link yet. */
@@ -55,8 +57,8 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
   const incarnations = new Map<string, number>()
   const clients = new Set<string>()
   // Certificates are fresh with each introduction, so a short life is enough and a stolen one soon useless
-  const certify = ({ actor: name, runtimeType, incarnation, key }: Registration): string => signLinkCertificate(device, {
-    zone, host, actor: name, runtimeType, key, incarnation, exp: Math.floor((clock.now() + limits.linkCertificateMs) / 1000),
+  const certify = (registration: Registration): string => signLinkCertificate(device, {
+    zone, host, ...registration, exp: Math.floor((clock.now() + limits.linkCertificateMs) / 1000),
   })
   const registrationOf = (name: string): Registration => {
     const found = registered.get(name)
@@ -74,7 +76,8 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
     const [callerEnd, calleeEnd] = platform.channelPair()
     const side = (role: Introduction['role'], self: Registration, peer: Registration, end: unknown): Side => ({
       introduction: {
-        role, protocol: callee, minimum, certificate: certify(self), peer: { host, actor: peer.actor, incarnation: peer.incarnation },
+        role, protocol: callee, minimum, certificate: certify(self),
+        peer: { host, actor: peer.actor, incarnation: peer.incarnation },
       },
       end,
     })
@@ -109,7 +112,8 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
     offer(caller) {
       const { forCaller, forCallee } = pair(caller, SUPERVISOR, 'sealed')
       own.introduce(forCallee.introduction, forCallee.end).catch(() => {})
-      return { ...forCaller, introduction: { ...forCaller.introduction, protocol: options.offers?.protocol.name ?? SUPERVISOR } }
+      const { introduction, end } = forCaller
+      return { introduction: { ...introduction, protocol: options.offers?.protocol.name ?? SUPERVISOR }, end }
     },
     client<P extends Protocol>(target: P) {
       const isNew = !clients.has(target.name)
@@ -120,7 +124,8 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
     connect: ({ introduction, end }) => own.introduce(introduction, end),
     gone(name) {
       registered.delete(name)
-      if (clients.has(name)) own.callerOf(name)?.detach(new Restarted(`This incarnation of ${name} is gone`, { actor: name }))
+      if (!clients.has(name)) return
+      own.callerOf(name)?.detach(new Restarted(`This incarnation of ${name} is gone`, { actor: name }))
     },
     inspect: () => own.inspect(),
     close: () => void own.stop(0),

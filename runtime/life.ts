@@ -83,7 +83,12 @@ export class Life {
       withdrawn: new AbortController(), serving: deferred(),
     }
     this.#wish = wish
-    this.#living = this.#living.then(() => this.#live(wish))
+    this.#living = this.#living.catch(() => {}).then(() => this.#live(wish))
+    this.#living.catch((error: Error) => {
+      // A listener of the trace threw: whoever started this is told, and the process
+      wish.serving.reject(error)
+      throw error
+    })
     return wish.serving.promise
   }
 
@@ -174,8 +179,9 @@ export class Life {
       if (this.#wish !== wish) break
       if (error) this.reason = error.message
       if (attempt.cause === 'a need died') waitMs = 0
-      else if (!hasServed || error instanceof RestartLimit) return this.#giveUp(wish, error ?? new StartFailed(this.reason))
-      else waitMs = this.#budget.next(this.#in.options.platform.clock.monotonic())
+      else if (!hasServed || error instanceof RestartLimit) {
+        return this.#giveUp(wish, error ?? new StartFailed(this.reason, { actor: this.name }))
+      } else waitMs = this.#budget.next(this.#in.options.platform.clock.monotonic())
       if (waitMs === undefined) return this.#giveUp(wish, this.#diedTooOften())
     }
     this.#set('stopped', this.reason)

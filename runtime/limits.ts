@@ -81,7 +81,7 @@ export const limits = {
   workerHeapMb: 512,
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
-  /** Milliseconds between rounds of the scheduler when nothing changes, and before it tries again (doubled each time). */
+  /** Milliseconds between rounds of the scheduler when nothing changes; before it tries again, doubled each time. */
   schedulerRoundMs: 30_000,
   schedulerRetryMs: 100,
   /** Milliseconds before the node daemon tries again, doubled up to those between its rounds when nothing changes. */

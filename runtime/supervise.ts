@@ -25,7 +25,9 @@ export interface Supervised {
   inspect: Supervisor['inspect']
   /** Ends an actor's thread at once, as a crash would. */
   kill(name: string): Promise<void>
-  /** Stops the actors in reverse order of their start. */
+  /** Starts an actor that was not started with the others, or that stays down after its last death. */
+  start(name: string): Promise<void>
+  /** Stops every actor, each before what it needs. */
   stop(): Promise<void>
 }
 
@@ -55,6 +57,7 @@ export async function supervise(specs: readonly ActorSpec[], options: SuperviseO
     list: () => supervisor.list(),
     inspect: () => supervisor.inspect(),
     kill: (name) => supervisor.kill(name),
+    start: (name) => supervisor.start(name),
     stop: () => supervisor.stopAll(),
   }
 }

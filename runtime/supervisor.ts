@@ -36,7 +36,7 @@ export class Supervisor {
     const surroundings = {
       options, threads: this.#threads, introducer: this.#introducer,
       life: (name: string): Life => this.#life(name),
-      dependents: (name: string): readonly Life[] => [...this.#lives.values()].filter(({ needs }) => needs.includes(name)),
+      dependents: (name: string): readonly Life[] => this.#all().filter(({ needs }) => needs.includes(name)),
     }
     for (const spec of specs) {
       const { name } = spec.protocol
@@ -49,14 +49,14 @@ export class Supervisor {
   /** Spawns the workers and loads the modules, all at once; nothing serves yet. @throws NeedsCycle, StartFailed */
   async load(): Promise<void> {
     this.#release = this.#options.platform.host.hold()
-    await Promise.all([...this.#lives.values()].map((life) => life.load()))
+    await Promise.all(this.#all().map((life) => life.load()))
     startOrder(this.#graph())
     this.#threads.watch()
   }
 
   /** Starts every actor that is not manual, each after what it needs. */
   startAll(): Promise<void> {
-    return this.startMany([...this.#lives.values()].filter(({ spec }) => !spec.manual))
+    return this.startMany(this.#all().filter(({ spec }) => !spec.manual))
   }
 
   /** Starts several, each after what it needs; settles when all serve. @throws the first failure */
@@ -85,7 +85,7 @@ export class Supervisor {
   async stopAll(): Promise<void> {
     this.#stopping = true
     try {
-      await this.#stop([...this.#lives.values()], 'the zone stops')
+      await this.#stop(this.#all(), 'the zone stops')
       this.#introducer.close()
       await this.#threads.close()
     } finally {
@@ -103,7 +103,7 @@ export class Supervisor {
   }
 
   list(): readonly ActorState[] {
-    return [...this.#lives.values()].map(({ name, state, incarnation, reason }) => ({ name, state, incarnation, reason }))
+    return this.#all().map(({ name, state, incarnation, reason }) => ({ name, state, incarnation, reason }))
   }
 
   /** Mailboxes, links and counters of every actor that answers, and of the supervisor itself. */
@@ -126,8 +126,8 @@ export class Supervisor {
 
   /**
    * A bare channel end to a serving actor that was told to expect `peer`, with no handshake done: what an intruder on
-   * this host who got hold of a port would have. `prove` attacks the zone through it. `accepted` is what the actor's own
-   * end makes of it.
+   * this host who got hold of a port would have. `prove` attacks the zone through it. `accepted` is what the actor's
+   * own end makes of it.
    */
   expose(name: string, peer: Introduction['peer']): { end: unknown; incarnation: number; accepted: Promise<void> } {
     const life = this.#life(name)
@@ -135,6 +135,10 @@ export class Supervisor {
     const accepted = life.tell(forCallee)
     accepted.catch(() => {})
     return { end, incarnation: life.incarnation, accepted }
+  }
+
+  #all(): readonly Life[] {
+    return [...this.#lives.values()]
   }
 
   #life(name: string): Life {
@@ -150,7 +154,7 @@ export class Supervisor {
   /** Without what the supervisor itself offers, which is always there. */
   #graph(): NeedsGraph {
     const offered = this.#options.offers?.protocol.name
-    return new Map([...this.#lives.values()].map(({ name, needs }) => [name, needs.filter((need) => need !== offered)]))
+    return new Map(this.#all().map(({ name, needs }) => [name, needs.filter((need) => need !== offered)]))
   }
 
   /** Tells all at once; each waits for those that need it. Answers with those that were wanted. */

@@ -40,9 +40,10 @@ export class Threads {
     if (found) return found
     if (this.#closed) throw new StartFailed(`The supervisor has stopped: ${spec.protocol.name} cannot start`)
     const { platform, trace } = this.#options
-    const worker = platform.host.spawn({ name: spec.thread, permissions: spec.permissions, heapMbMax: limits.workerHeapMb })
+    const { thread: name, permissions } = spec
+    const worker = platform.host.spawn({ name, permissions, heapMbMax: limits.workerHeapMb })
     const thread: Thread = {
-      name: spec.thread, worker, actors: new Set(), waiting: new Set(), dead: undefined, gone: undefined,
+      name, worker, actors: new Set(), waiting: new Set(), dead: undefined, gone: undefined,
       lastBeat: this.#clock.monotonic(),
     }
     this.#threads.set(spec.thread, thread)

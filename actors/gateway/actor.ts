@@ -55,7 +55,8 @@ export default actor(Gateway, {
   }
   const hostname = env['ZONEWRIGHT_HTTP_HOSTNAME'] ?? '127.0.0.1'
   const server = await transport.serveHttp({
-    hostname, port: Number(env['ZONEWRIGHT_HTTP_PORT'] ?? 0), bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
+    hostname, port: Number(env['ZONEWRIGHT_HTTP_PORT'] ?? 0),
+    bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
   }, handle)
   step('boot', bootStep.gatewayServing, { hostname, port: server.port })
 
@@ -70,7 +71,9 @@ export default actor(Gateway, {
 
 const security = {
   'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'content-security-policy': [
+    "default-src 'none'", "style-src 'unsafe-inline'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
+  ].join('; '),
 }
 
 const html = (status: number, body: string): HttpResponse =>

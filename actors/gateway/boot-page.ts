@@ -7,7 +7,9 @@ export interface PageStep {
   readonly evidence: Readonly<Record<string, unknown>>
 }
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
+}
 const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter]!)
 
 const style = `
@@ -20,11 +22,15 @@ const style = `
   p.note { opacity: .75 }`
 
 /** The boot table as static HTML: no script, nothing loaded from elsewhere. */
-export function bootPage(zone: string, host: string, steps: readonly PageStep[], what: (number: number) => string): string {
+export function bootPage(
+  zone: string, host: string, steps: readonly PageStep[], what: (number: number) => string,
+): string {
   const first = steps[0]?.at ?? 0
+  const told = (evidence: PageStep['evidence']): string => Object.entries(evidence)
+    .map(([name, value]) => `<code>${escape(name)} ${escape(String(value))}</code>`).join('<br>')
   const rows = steps.map(({ number, actor, at, evidence }) => `
     <tr><td class="number">${number}</td><td>${escape(actor)}</td><td>${escape(what(number))}</td>
-    <td>${Object.entries(evidence).map(([name, value]) => `<code>${escape(name)} ${escape(String(value))}</code>`).join('<br>')}</td>
+    <td>${told(evidence)}</td>
     <td class="time">${Math.round(at - first)} ms</td></tr>`)
   return `<!doctype html>
 <html lang="en">
@@ -37,7 +43,8 @@ export function bootPage(zone: string, host: string, steps: readonly PageStep[],
 </head>
 <body>
   <h1>Zone ${escape(zone)}</h1>
-  <p>Served by the gateway of <strong>${escape(host)}</strong>. Each row was marked by the actor that received the step.</p>
+  <p>Served by the gateway of <strong>${escape(host)}</strong>. Each row was marked by the actor that received the
+    step.</p>
   <table>
     <thead><tr><th>Step</th><th>Received by</th><th>What</th><th>Evidence</th><th>After</th></tr></thead>
     <tbody>${rows.join('')}

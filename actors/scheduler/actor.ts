@@ -40,8 +40,9 @@ export default actor(Scheduler, {
       if (changed.length === 0) return
       const last = items.find(({ key }) => key === guard)?.revision ?? 0
       const actions = Object.fromEntries(changed.map(([key, value]) => [key, actionOf(config, key, value)]))
-      const token = session.token()
-      done.revision = (await needs.systemConfig.execTx({ actions, mainKey: { key: guard, revision: last } }, { token })).revision
+      const mainKey = { key: guard, revision: last }
+      const written = await needs.systemConfig.execTx({ actions, mainKey }, { token: session.token() })
+      done.revision = written.revision
       done.written.push(...changed.map(([key]) => key).filter((key) => key !== roundKey))
     }
     const done: Round = { revision, written: [] }

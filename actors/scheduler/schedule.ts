@@ -1,5 +1,7 @@
 import type { Infer, Schema } from '../../runtime/protocol.ts'
-import { type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, UserSettings } from '../records.ts'
+import {
+  type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, UserSettings,
+} from '../records.ts'
 import type { Action } from '../system-config/protocol.ts'
 
 /** `kv://` as the scheduler reads it: key → text. */

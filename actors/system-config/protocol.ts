@@ -53,6 +53,10 @@ export const SystemConfig = protocol('system-config', {
     phase: picklist(['boot', 'normal']),
     keys: array(object({ kid: string(), reason: string(), issuer: string() })),
     booted: boolean(),
+    /** Of `boot/config`; 0 in boot phase. */
+    bootRevision: revision,
+    /** The store behind it, and how far it has come. */
+    store: object({ id: string(), revision }),
   }), { concurrent: 8 }),
 })
 

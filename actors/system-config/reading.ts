@@ -58,6 +58,7 @@ export const reading = (
     const supervisor = cx.peer.actor === 'supervisor' && cx.peer.host === self.host
     if (!supervisor) await permission.read(cx, kv.bootConfig)
     const keys = trust.keys.map(({ kid, reason, issuer }) => ({ kid, reason, issuer }))
-    return { phase: trust.phase, keys, booted: trust.phase === 'normal' }
+    const [store, boot] = await Promise.all([records.store(), records.get(kv.bootConfig)])
+    return { phase: trust.phase, keys, booted: trust.phase === 'normal', bootRevision: boot?.revision ?? 0, store }
   },
 })

@@ -42,6 +42,8 @@ export type CommitResult =
   | { readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[] }
 
 export interface Records {
+  /** Which store holds them, and its present revision. */
+  store(): Promise<{ id: string; revision: number }>
   get(key: string): Promise<KvRecord | undefined>
   /** Keys of the scopes in order, all at one revision. */
   list(scopes: readonly Scope[]): Promise<{ items: KvRecord[]; revision: number }>
@@ -56,6 +58,7 @@ export interface Records {
 
 export function openRecords(store: Store): Records {
   return {
+    store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
       const entry = await store.get(STORE_PREFIX + key)
       return entry && decodeEntry(entry)

@@ -50,14 +50,16 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     load: (start) => remote.load(start),
     run: (actor, given, introductions, ends) =>
       remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
-    introduce: (actor, introduction, end) => remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
+    introduce: (actor, introduction, end) =>
+      remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
     inspect: () => remote.inspect(),
     beat: () => remote.beat(),
     stop: (actor, withinMs) => remote.stop(actor, withinMs),
   }
   // Whoever listens here and throws must not fail the worker that told: the error stays on this side
-  const onEvent = (listener: (event: WorkerEvent) => void): void => void remote.observe(Comlink.proxy((event: WorkerEvent) => {
-    void Promise.resolve(event).then(listener)
-  }))
+  const onEvent = (listener: (event: WorkerEvent) => void): void => {
+    const told = (event: WorkerEvent): void => void Promise.resolve(event).then(listener)
+    void remote.observe(Comlink.proxy(told))
+  }
   return { control, onEvent, release: () => remote[Comlink.releaseProxy]() }
 }

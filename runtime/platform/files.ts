@@ -41,7 +41,9 @@ async function makeFolders(path: string, mode = 0o700, again = false): Promise<v
 
 function filesIn(root: string): Files {
   const at = (name: string): string => {
-    if (isAbsolute(name) || name.split(/[\\/]/).includes('..')) throw new InvalidArgument(`A file name must stay in its folder: ${name}`)
+    if (isAbsolute(name) || name.split(/[\\/]/).includes('..')) {
+      throw new InvalidArgument(`A file name must stay in its folder: ${name}`)
+    }
     return join(root, name)
   }
   const absent = <T>(otherwise: T) => (error: unknown): T => {
@@ -56,7 +58,8 @@ function filesIn(root: string): Files {
     remove: (name) => rm(at(name), { recursive: true, force: true }),
     async list(name) {
       const entries = await readdir(at(name), { withFileTypes: true }).catch(absent([]))
-      return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() })).sort((a, b) => (a.name < b.name ? -1 : 1))
+      const found = entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }))
+      return found.sort((a, b) => (a.name < b.name ? -1 : 1))
     },
     async makeFolder(name, { mode }) {
       await makeFolders(at(name), mode)
@@ -114,7 +117,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** What a process that was killed left half written. Nobody else writes here now, and what this process writes has its id. */
+/** What a killed process left half written. Nobody else writes here now, and what this process writes has its id. */
 async function removeTemporaries(root: string): Promise<void> {
   for (const name of await readdir(root, { recursive: true })) {
     const pid = temporaryName.exec(name)?.[1]

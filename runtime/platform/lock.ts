@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { FolderInUse } from '../errors.ts'
 
-/** One process that holds the lock, or wants it. Its start time and boot tell it from another that was given its number. */
+/** A process that holds the lock, or wants it. Start time and boot tell it from another that was given its number. */
 interface Claim {
   readonly pid: number
   readonly started: string
@@ -81,7 +81,7 @@ function parseClaim(lock: string, name: string): Claim | undefined {
 const inUse = (path: string, pid: number): Error =>
   new FolderInUse(`Another process uses this folder: process ${pid} (${path})`, { pid, path })
 
-/** When a living process started (proc(5), field 22) and since which boot, where /proc tells; else only that it lives. */
+/** When a living process started (proc(5), field 22) and in which boot, where /proc tells; else only that it lives. */
 async function startOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   if (text !== undefined) {

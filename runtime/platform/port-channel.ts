@@ -1,6 +1,5 @@
 import type { Channel, Frame } from './ports.ts'
 
-/** The Channel over a MessagePort, the same on both runtimes. */
 /** What both runtimes' ports have in common. */
 export interface Port {
   postMessage(message: unknown): void
@@ -9,6 +8,7 @@ export interface Port {
   addEventListener(type: 'close', listener: () => void): void
 }
 
+/** The Channel over a MessagePort, the same on both runtimes. */
 export function portChannel(port: Port): Channel {
   let closed = false
   let onFrame: ((frame: Frame) => void) | undefined

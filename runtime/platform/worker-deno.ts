@@ -71,6 +71,8 @@ function create(options: SpawnOptions): WebWorker {
 }
 
 /** In the worker: answers its supervisor. */
-export function exposeControl(control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void): void {
+export function exposeControl(
+  control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
+): void {
   Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, globalThis as unknown as Endpoint)
 }

@@ -38,7 +38,9 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
 }
 
 /** In the worker: answers its supervisor. */
-export function exposeControl(control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void): void {
+export function exposeControl(
+  control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
+): void {
   if (!parentPort) throw new Error('The worker entry runs in a worker only')
   Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, nodeEndpoint(parentPort))
 }

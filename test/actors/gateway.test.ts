@@ -6,15 +6,22 @@ import { defaultConfig } from '../../boot/config.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { Unavailable } from '../../runtime/errors.ts'
 import type { HttpResponse } from '../../runtime/platform/ports.ts'
-import { inLiveZone, type Change, type LiveZone } from './live-zone.ts'
+import { type Change, inLiveZone, type LiveZone } from './live-zone.ts'
 
 const test = suite('the gateway')
 const node = kv.node(defaultConfig.host)
 
-const ask = ({ zone, world }: LiveZone, path: string, method = 'GET'): Promise<HttpResponse> => world.http(zone.config.host, zone.address.port, {
-  method, path, query: '', headers: {}, body: new Uint8Array(), remoteAddress: '127.0.0.1',
-})
-const statusOf = async (zone: LiveZone, path: string, method?: string): Promise<number> => (await ask(zone, path, method)).status
+const ask = ({ zone, world }: LiveZone, path: string, method = 'GET'): Promise<HttpResponse> =>
+  world.http(zone.config.host, zone.address.port, {
+    method,
+    path,
+    query: '',
+    headers: {},
+    body: new Uint8Array(),
+    remoteAddress: '127.0.0.1',
+  })
+const statusOf = async (zone: LiveZone, path: string, method?: string): Promise<number> =>
+  (await ask(zone, path, method)).status
 
 test('answers what it routes, and refuses the rest by name', async () => {
   await inLiveZone(async (zone) => {
@@ -22,7 +29,9 @@ test('answers what it routes, and refuses the rest by name', async () => {
     assert.is(page.status, 200)
     assert.match(String(page.body), /<title>Zone /)
     assert.is(await statusOf(zone, '/healthz'), 200)
-    for (const path of ['/__proto__', '/constructor', '/healthz/', '/%2e%2e/']) assert.is(await statusOf(zone, path), 404, path)
+    for (const path of ['/__proto__', '/constructor', '/healthz/', '/%2e%2e/']) {
+      assert.is(await statusOf(zone, path), 404, path)
+    }
     const refused = await ask(zone, '/', 'POST')
     assert.is(refused.status, 405)
     assert.is(refused.headers['allow'], 'GET, HEAD')
@@ -73,7 +82,9 @@ test('answers 503 when what is behind it is away for a moment, 500 when it is br
           return []
         },
         loginToken: (...args: readonly unknown[]) =>
-          (start.needs['nodeDaemon'] as unknown as Record<string, (...args: readonly unknown[]) => unknown>)['loginToken']!(...args),
+          (start.needs['nodeDaemon'] as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[
+            'loginToken'
+          ]!(...args),
       }
       return definition.start({ ...start, needs: { ...start.needs, nodeDaemon } as unknown as ActorStart['needs'] })
     },

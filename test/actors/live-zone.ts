@@ -34,12 +34,17 @@ export interface LiveZone {
 
 /** Actors are changed by name; a module of the zone is imported before the run, since that takes a thread pool. */
 export async function inLiveZone(
-  test: (live: LiveZone) => Promise<void>, changes: Readonly<Record<string, Change>> = {},
+  test: (live: LiveZone) => Promise<void>,
+  changes: Readonly<Record<string, Change>> = {},
 ): Promise<void> {
-  const modules = new Map(await Promise.all(catalogue(FOLDER, defaultConfig).map(async ({ module, protocol }) => {
-    const { default: definition } = await import(module.href) as { default: ActorDefinition }
-    return [module.href, changes[protocol.name]?.(definition) ?? definition] as const
-  })))
+  const modules = new Map(
+    await Promise.all(
+      catalogue(FOLDER, defaultConfig).map(async ({ module, protocol }) => {
+        const { default: definition } = await import(module.href) as { default: ActorDefinition }
+        return [module.href, changes[protocol.name]?.(definition) ?? definition] as const
+      }),
+    ),
+  )
   let fault: unknown
   await simulate({ seed: 7, keys: 'cheap', modules, maxEvents: 500_000, maxVirtualMs: 3_600_000 }, async (world) => {
     const events: ActorEvent[] = []
@@ -59,14 +64,21 @@ export async function inLiveZone(
 }
 
 function liveZone(
-  zone: RunningZone, platform: Platform, world: World, logs: readonly LogEvent[], events: readonly ActorEvent[],
+  zone: RunningZone,
+  platform: Platform,
+  world: World,
+  logs: readonly LogEvent[],
+  events: readonly ActorEvent[],
 ): LiveZone {
   const systemConfig = zone.get(SystemConfig)
   // A root token is good once
   const owner = async () => ({ token: await rootToken(zone, platform) })
   const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
   return {
-    zone, world, logs, events,
+    zone,
+    world,
+    logs,
+    events,
     state: (name) => zone.list().find((each) => each.name === name)?.state ?? '',
     pause: (ms) => pause(world, ms),
     read: async (key) => (await systemConfig.get({ key }, await owner()))?.value,
@@ -76,8 +88,10 @@ function liveZone(
       await systemConfig.execTx({ actions: { [key]: { action, value: text(value) } } }, await owner())
     },
     async createAll(records) {
-      const actions = Object.fromEntries(Object.entries(records)
-        .map(([key, value]) => [key, { action: 'create' as const, value: text(value) }]))
+      const actions = Object.fromEntries(
+        Object.entries(records)
+          .map(([key, value]) => [key, { action: 'create' as const, value: text(value) }]),
+      )
       await systemConfig.execTx({ actions }, await owner())
     },
     names: async (key) => systemConfig.list({ key }, await owner()),
@@ -91,7 +105,15 @@ async function rootToken(zone: RunningZone, { keys, clock, random }: Platform): 
   const pem = new TextDecoder().decode((await zone.files.read(file.ownerKey))!)
   const iat = Math.floor(clock.now() / 1000)
   return signToken(keys.importPem(pem), {
-    iss: 'root', sub: 'root', aud: ['system-config'], iat, exp: iat + 300, jti: toBase64url(random.bytes(16)),
-    token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
+    iss: 'root',
+    sub: 'root',
+    aud: ['system-config'],
+    iat,
+    exp: iat + 300,
+    jti: toBase64url(random.bytes(16)),
+    token_use: 'root',
+    appid: 'cli',
+    runtime_type: 'user',
+    epoch: 0,
   })
 }

@@ -6,15 +6,24 @@ import { kv, type NodeConfig, type ServiceSpec } from '../../actors/records.ts'
 import { defaultConfig } from '../../boot/config.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
-import { inLiveZone, type Change } from './live-zone.ts'
+import { type Change, inLiveZone } from './live-zone.ts'
 
 const pure = suite('difference')
 
-const spec = (name: string): ServiceSpec =>
-  ({ name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [] })
+const spec = (name: string): ServiceSpec => ({
+  name,
+  appid: name,
+  owner: null,
+  runtimeType: 'service',
+  kernel: false,
+  audiences: [],
+})
 
 /** `services` by target; every one has a spec but those named `bare`. */
-function wanted(targets: Readonly<Record<string, 'running' | 'stopped'>>, state: NodeConfig['state'] = 'running'): Wanted {
+function wanted(
+  targets: Readonly<Record<string, 'running' | 'stopped'>>,
+  state: NodeConfig['state'] = 'running',
+): Wanted {
   const names = Object.keys(targets)
   const services = Object.fromEntries(names.map((name) => [name, { target: targets[name]!, specRevision: 1 }]))
   const specs = new Map(names.filter((name) => name !== 'bare').map((name) => [name, spec(name)]))
@@ -31,9 +40,15 @@ pure('what is down and wanted starts, in order of name, and what is up or on its
 
 pure('what is up and not wanted stops: by its target, by its host, or because the config does not name it', () => {
   const states = known({ a: 'serving', b: 'starting', c: 'restarting', d: 'stopped', e: 'failed' })
-  assert.equal(difference(wanted({ a: 'stopped', b: 'running', c: 'stopped' }), states), { start: [], stop: ['a', 'c'] })
+  assert.equal(difference(wanted({ a: 'stopped', b: 'running', c: 'stopped' }), states), {
+    start: [],
+    stop: ['a', 'c'],
+  })
   for (const state of ['draining', 'stopped'] as const) {
-    assert.equal(difference(wanted({ a: 'running', d: 'running' }, state), states), { start: [], stop: ['a', 'b', 'c'] })
+    assert.equal(difference(wanted({ a: 'running', d: 'running' }, state), states), {
+      start: [],
+      stop: ['a', 'b', 'c'],
+    })
   }
   assert.equal(difference(wanted({}), states), { start: [], stop: ['a', 'b', 'c'] })
 })
@@ -44,7 +59,10 @@ pure('what manages the host is neither started nor stopped, whatever the config 
 })
 
 pure('what this host cannot run, or what has no spec, is not started', () => {
-  assert.equal(difference(wanted({ ghost: 'running', bare: 'running' }), known({ bare: 'stopped' })), { start: [], stop: [] })
+  assert.equal(difference(wanted({ ghost: 'running', bare: 'running' }), known({ bare: 'stopped' })), {
+    start: [],
+    stop: [],
+  })
 })
 
 pure.run()
@@ -111,20 +129,23 @@ live('tries a service that did not start again, ever more slowly, until it start
   }, { service: failing })
 })
 
-live('whose config nobody can read changes nothing, complains now and then, and follows the next that it is given', async () => {
-  await inLiveZone(async (zone) => {
-    const before = await zone.read(node)
-    await zone.set(node, 'no JSON')
-    const told = zone.logs.length
-    await zone.pause(limits.schedulerRoundMs + 5_000)
-    assert.is(await zone.read(node), before, 'the scheduler writes it anew')
-    assert.is(services.map(zone.state).join(), 'serving,serving,serving,serving')
-    const complaints = zone.logs.slice(told).filter(({ actor }) => actor === 'node-daemon')
-    assert.ok(complaints.length > 0 && complaints.length < 12, `${complaints.length} complaints`)
-    await zone.setPath(node, '/services/service/target', 'stopped')
-    await zone.pause(2_000)
-    assert.is(zone.state('service'), 'stopped')
-  })
-})
+live(
+  'whose config nobody can read changes nothing, complains now and then, and follows the next that it is given',
+  async () => {
+    await inLiveZone(async (zone) => {
+      const before = await zone.read(node)
+      await zone.set(node, 'no JSON')
+      const told = zone.logs.length
+      await zone.pause(limits.schedulerRoundMs + 5_000)
+      assert.is(await zone.read(node), before, 'the scheduler writes it anew')
+      assert.is(services.map(zone.state).join(), 'serving,serving,serving,serving')
+      const complaints = zone.logs.slice(told).filter(({ actor }) => actor === 'node-daemon')
+      assert.ok(complaints.length > 0 && complaints.length < 12, `${complaints.length} complaints`)
+      await zone.setPath(node, '/services/service/target', 'stopped')
+      await zone.pause(2_000)
+      assert.is(zone.state('service'), 'stopped')
+    })
+  },
+)
 
 live.run()

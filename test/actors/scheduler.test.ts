@@ -4,27 +4,50 @@ import * as assert from 'uvu/assert'
 import { type DeviceDocument, kv, type ServiceSpec } from '../../actors/records.ts'
 import { Scheduler } from '../../actors/scheduler/protocol.ts'
 import {
-  actionOf, changes, derivedPolicyMark, policyKey, schedule, type Config, type ReadDevice,
+  actionOf,
+  changes,
+  type Config,
+  derivedPolicyMark,
+  policyKey,
+  type ReadDevice,
+  schedule,
 } from '../../actors/scheduler/schedule.ts'
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import type { ActorDefinition, ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
-import { inLiveZone, type Change, type LiveZone } from './live-zone.ts'
+import { type Change, inLiveZone, type LiveZone } from './live-zone.ts'
 
 const pure = suite('schedule')
 
 const readDevice: ReadDevice = (text) => JSON.parse(text) as DeviceDocument
-const device = (name: string, role: 'ood' | 'node' = 'node'): [string, string] => [kv.device(name), JSON.stringify({ name, role })]
-const service = (name: string, more: Partial<ServiceSpec> = {}): [string, string] => [kv.spec(name), JSON.stringify({
-  name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], ...more,
-})]
-const user = (name: string, state = 'active', type = 'user'): [string, string] => [kv.user(name), JSON.stringify({ name, type, state })]
+const device = (
+  name: string,
+  role: 'ood' | 'node' = 'node',
+): [string, string] => [kv.device(name), JSON.stringify({ name, role })]
+const service = (name: string, more: Partial<ServiceSpec> = {}): [string, string] => [
+  kv.spec(name),
+  JSON.stringify({
+    name,
+    appid: name,
+    owner: null,
+    runtimeType: 'service',
+    kernel: false,
+    audiences: [],
+    ...more,
+  }),
+]
+const user = (
+  name: string,
+  state = 'active',
+  type = 'user',
+): [string, string] => [kv.user(name), JSON.stringify({ name, type, state })]
 const config = (...entries: [string, string][]): Map<string, string> => new Map(entries)
 
 const ignored: string[] = []
-const derive = (from: Config): ReadonlyMap<string, string> => schedule(from, readDevice, ({ message }) => void ignored.push(message))
+const derive = (from: Config): ReadonlyMap<string, string> =>
+  schedule(from, readDevice, ({ message }) => void ignored.push(message))
 /** As it is once the schedule was written. */
 const applied = (from: Config): Map<string, string> => new Map([...from, ...derive(from)])
 const on = (from: Config, host: string): string[] =>
@@ -35,15 +58,36 @@ const drained = (from: Config, host: string): Map<string, string> => {
 }
 
 pure('equal input gives equal text, in whatever order it comes', () => {
-  const entries = [device('o1', 'ood'), device('n1'), service('a'), service('b', { replicas: 2 }), user('zoe'), user('al', 'active', 'admin')]
+  const entries = [
+    device('o1', 'ood'),
+    device('n1'),
+    service('a'),
+    service('b', { replicas: 2 }),
+    user('zoe'),
+    user('al', 'active', 'admin'),
+  ]
   const [left, right] = [derive(config(...entries)), derive(config(...entries.reverse()))]
   assert.equal([...left].sort(), [...right].sort())
-  assert.equal([...left.keys()].sort(), ['nodes/n1/config', 'nodes/o1/config', 'services/a/info', 'services/b/info', policyKey])
+  assert.equal([...left.keys()].sort(), [
+    'nodes/n1/config',
+    'nodes/o1/config',
+    'services/a/info',
+    'services/b/info',
+    policyKey,
+  ])
 })
 
 pure('a service goes to the host with the fewest, by name where they are equal, and to as many as it asks for', () => {
   const hosts = [device('h1'), device('h2'), device('h3')]
-  const placed = config(...hosts, service('a'), service('b'), service('c'), service('d'), service('e', { replicas: 9 }), service('f', { replicas: 0 }))
+  const placed = config(
+    ...hosts,
+    service('a'),
+    service('b'),
+    service('c'),
+    service('d'),
+    service('e', { replicas: 9 }),
+    service('f', { replicas: 0 }),
+  )
   assert.equal(on(placed, 'h1'), ['a', 'd', 'e'])
   assert.equal(on(placed, 'h2'), ['b', 'e'])
   assert.equal(on(placed, 'h3'), ['c', 'e'])
@@ -68,8 +112,14 @@ pure('what runs stays where it is when hosts and services come, and moves when i
 
 pure('lines above the mark are kept as they are, those below it follow from users and services', () => {
   const manual = '# ours\np, admin, obj://x, read|write, allow\n\n  g, guest, nobody'
-  const from = config(device('h1'), service('app'), service('k', { kernel: true }), user('bo', 'suspended'), user('al', 'active', 'admin'),
-    [policyKey, `${manual}\n${derivedPolicyMark}\ng, gone, admin\n`])
+  const from = config(
+    device('h1'),
+    service('app'),
+    service('k', { kernel: true }),
+    user('bo', 'suspended'),
+    user('al', 'active', 'admin'),
+    [policyKey, `${manual}\n${derivedPolicyMark}\ng, gone, admin\n`],
+  )
   const expected = `${manual}\n${derivedPolicyMark}\ng, al, admin\ng, app, app\n`
   assert.is(derive(from).get(policyKey), expected)
   assert.is(derive(applied(from)).get(policyKey), expected)
@@ -138,8 +188,10 @@ pure('once it is written nothing is left to write, whatever the config', () => {
     for (let step = 0; step < 4; step++) {
       const [name, host] = [pick(names), `h-${pick(names)}`]
       const entries: [string, string][] = [
-        device(host, pick(['ood', 'node'])), service(name, { replicas: below(4), kernel: below(2) === 0 }),
-        user(pick(names), pick(['active', 'suspended'])), [kv.spec(pick(names)), pick(['{', '[]', service(pick(names))[1]])],
+        device(host, pick(['ood', 'node'])),
+        service(name, { replicas: below(4), kernel: below(2) === 0 }),
+        user(pick(names), pick(['active', 'suspended'])),
+        [kv.spec(pick(names)), pick(['{', '[]', service(pick(names))[1]])],
       ]
       current = new Map([...current, ...entries.slice(0, 1 + below(4))])
       if (below(4) === 0) current.delete(kv.spec(name))
@@ -161,7 +213,8 @@ const afterDump = (hook: () => Promise<void>): Change => (definition) => ({
   start(start: ActorStart) {
     const client = start.needs['systemConfig'] as unknown as Client<typeof SystemConfig>
     const systemConfig: Pick<Client<typeof SystemConfig>, 'get' | 'dump' | 'execTx' | 'watch'> = {
-      get: (args, settings) => client.get(args, settings), execTx: (args, settings) => client.execTx(args, settings),
+      get: (args, settings) => client.get(args, settings),
+      execTx: (args, settings) => client.execTx(args, settings),
       watch: (args, settings) => client.watch(args, settings),
       async dump(args, settings) {
         const answer = await client.dump(args, settings)
@@ -173,7 +226,8 @@ const afterDump = (hook: () => Promise<void>): Change => (definition) => ({
   },
 } as ActorDefinition)
 
-const rounds = ({ zone }: LiveZone): Promise<{ written: string[] }> => zone.get(Scheduler).round({}, { withinMs: 30_000 })
+const rounds = ({ zone }: LiveZone): Promise<{ written: string[] }> =>
+  zone.get(Scheduler).round({}, { withinMs: 30_000 })
 const newUser = { name: 'bo', type: 'user', state: 'active' }
 
 live('does one round at a time: those who ask together all get an answer, and one of them the work', async () => {
@@ -205,7 +259,14 @@ live('loses no line of the policy that was written while it made its own', async
 
 live('loses no state of a host that an operator wrote while it placed services there', async () => {
   let meanwhile: (() => Promise<void>) | undefined
-  const [host, spec] = ['ood1', { name: 'extra', appid: 'extra', owner: null, runtimeType: 'service', kernel: false, audiences: [] }]
+  const [host, spec] = ['ood1', {
+    name: 'extra',
+    appid: 'extra',
+    owner: null,
+    runtimeType: 'service',
+    kernel: false,
+    audiences: [],
+  }]
   await inLiveZone(async (zone) => {
     meanwhile = async () => {
       meanwhile = undefined
@@ -221,7 +282,15 @@ live('loses no state of a host that an operator wrote while it placed services t
 live('that another one overtakes reads again, and complains once', async () => {
   let meanwhile: (() => Promise<void>) | undefined
   await inLiveZone(async (zone) => {
-    const spec = { name: 'extra', appid: 'extra', owner: null, runtimeType: 'service', kernel: false, audiences: [], replicas: 0 }
+    const spec = {
+      name: 'extra',
+      appid: 'extra',
+      owner: null,
+      runtimeType: 'service',
+      kernel: false,
+      audiences: [],
+      replicas: 0,
+    }
     meanwhile = async () => {
       meanwhile = undefined
       await zone.set('system/scheduler/snapshot', { from: 1 })
@@ -247,12 +316,22 @@ live('is not stopped by one record that it cannot read', async () => {
 live('writes more than one transaction holds in several', async () => {
   await inLiveZone(async (zone) => {
     const count = limits.transactionOperations + 100
-    for (let from = 0; from < count; from += 600) await zone.createAll(Object.fromEntries(
-      Array.from({ length: Math.min(600, count - from) }, (_, index) => {
-        const name = `extra-${from + index}`
-        return [kv.spec(name), { name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], replicas: 0 }]
-      }),
-    ))
+    for (let from = 0; from < count; from += 600) {
+      await zone.createAll(Object.fromEntries(
+        Array.from({ length: Math.min(600, count - from) }, (_, index) => {
+          const name = `extra-${from + index}`
+          return [kv.spec(name), {
+            name,
+            appid: name,
+            owner: null,
+            runtimeType: 'service',
+            kernel: false,
+            audiences: [],
+            replicas: 0,
+          }]
+        }),
+      ))
+    }
     await zone.pause(20_000)
     const written = await zone.names('services')
     const infos = await Promise.all(['extra-0', `extra-${count - 1}`].map((name) => zone.read(`services/${name}/info`)))
@@ -270,7 +349,11 @@ live('whose rounds fail complains ever more rarely', async () => {
     await zone.pause(120_000)
     const complaints = zone.logs.slice(told).filter(({ actor }) => actor === 'scheduler')
     assert.ok(complaints.length > 3 && complaints.length < 30, `${complaints.length} complaints`)
-  }, { scheduler: afterDump(async () => { if (broken) throw new Error('Planted') }) })
+  }, {
+    scheduler: afterDump(async () => {
+      if (broken) throw new Error('Planted')
+    }),
+  })
 })
 
 live.run()

@@ -111,7 +111,7 @@ export const folders = (other: () => string): readonly BadInput[] => [
     ],
     [
       'of another zone',
-      put('booted.json', '{"zone":"b.c","revision":1}\n'),
+      put('booted.json', '{"zone":"b.c","store":"x","revision":1}\n'),
       'FolderOfAnotherZone',
       6,
       /belongs to zone b\.c, not zone\.local/,

@@ -3,7 +3,9 @@ import { actor, type ActorStart } from '../../runtime/actor.ts'
 import { pause } from '../../runtime/within.ts'
 import { Unruly } from './unruly-protocol.ts'
 
-const boom = (): never => { throw new Error('Planted') }
+const boom = (): never => {
+  throw new Error('Planted')
+}
 
 export const mailbox = 4
 
@@ -13,7 +15,9 @@ export const start = ({ clock, background, secrets, self }: ActorStart) => {
     throw: () => void clock.after(1, boom),
     reject: () => void Promise.resolve().then(boom),
     background: () => background(async () => boom()),
-    loop: () => { for (;;); },
+    loop: () => {
+      for (;;);
+    },
     exit: () => process.exit(3),
   }
   return {

@@ -1,5 +1,5 @@
 /** The adapters of the running runtime: HTTP, files, the lock, clock. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { access, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -27,7 +27,9 @@ let seen: HttpRequest[] = []
 
 const routes: Readonly<Record<string, () => Promise<HttpResponse> | HttpResponse>> = {
   '/': () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'hellö' }),
-  '/throws': () => { throw new Error('A secret text') },
+  '/throws': () => {
+    throw new Error('A secret text')
+  },
   '/injects': () => ({ status: 200, headers: { 'x-name': 'a\r\nset-cookie: b' }, body: '' }),
   '/odd': () => ({ status: 99_999, headers: {}, body: '' }),
   '/never': () => never,
@@ -39,10 +41,13 @@ const routes: Readonly<Record<string, () => Promise<HttpResponse> | HttpResponse
 
 async function withServer(test: (server: HttpServer) => Promise<void>): Promise<void> {
   seen = []
-  const server = await serveHttp({ hostname: '127.0.0.1', port: 0, bodyBytesMax: BODY_MAX, requestMsMax: REQUEST_MS }, async (request) => {
-    seen.push(request)
-    return routes[request.path]!()
-  })
+  const server = await serveHttp(
+    { hostname: '127.0.0.1', port: 0, bodyBytesMax: BODY_MAX, requestMsMax: REQUEST_MS },
+    async (request) => {
+      seen.push(request)
+      return routes[request.path]!()
+    },
+  )
   try {
     await test(server)
   } finally {
@@ -50,7 +55,11 @@ async function withServer(test: (server: HttpServer) => Promise<void>): Promise<
   }
 }
 
-interface Answer { readonly text: string; readonly ms: number; readonly closed: boolean }
+interface Answer {
+  readonly text: string
+  readonly ms: number
+  readonly closed: boolean
+}
 
 /** Sends this on a connection of its own and hears until it closes, or for three seconds. */
 function send(port: number, text: string, msMax = 3_000): Promise<Answer> {
@@ -64,42 +73,60 @@ function send(port: number, text: string, msMax = 3_000): Promise<Answer> {
       socket.destroy()
     }
     const timer = setTimeout(() => done(false), msMax)
-    socket.on('data', (chunk: Uint8Array) => { heard += new TextDecoder().decode(chunk) })
+    socket.on('data', (chunk: Uint8Array) => {
+      heard += new TextDecoder().decode(chunk)
+    })
     socket.on('error', () => {})
     socket.on('close', () => done(true))
   })
 }
 
-const request = (line: string, ...headers: string[]): string => [`${line} HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')
+const request = (line: string, ...headers: string[]): string =>
+  [`${line} HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')
 const statusOf = ({ text }: Answer): string => text.slice(9, 12)
 
-http('a body over the limit is answered 413, whether it says its length or not, and the handler never sees it', async () => {
-  await withServer(async ({ port }) => {
-    const said = await send(port, request('POST /', 'content-length: 5000') + 'x'.repeat(500))
-    const chunked = await send(port, request('POST /', 'transfer-encoding: chunked') + `7d0\r\n${'x'.repeat(2_000)}\r\n`)
-    assert.equal([statusOf(said), statusOf(chunked)], ['413', '413'])
-    assert.ok(said.closed && chunked.closed)
-    assert.is(seen.length, 0)
-    const whole = await send(port, request('POST /', `content-length: ${BODY_MAX}`, 'connection: close') + 'x'.repeat(BODY_MAX))
-    assert.is(statusOf(whole), '200')
-    assert.is(seen[0]?.body.length, BODY_MAX)
-  })
-})
+http(
+  'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',
+  async () => {
+    await withServer(async ({ port }) => {
+      const said = await send(port, request('POST /', 'content-length: 5000') + 'x'.repeat(500))
+      const chunked = await send(
+        port,
+        request('POST /', 'transfer-encoding: chunked') + `7d0\r\n${'x'.repeat(2_000)}\r\n`,
+      )
+      assert.equal([statusOf(said), statusOf(chunked)], ['413', '413'])
+      assert.ok(said.closed && chunked.closed)
+      assert.is(seen.length, 0)
+      const whole = await send(
+        port,
+        request('POST /', `content-length: ${BODY_MAX}`, 'connection: close') + 'x'.repeat(BODY_MAX),
+      )
+      assert.is(statusOf(whole), '200')
+      assert.is(seen[0]?.body.length, BODY_MAX)
+    })
+  },
+)
 
 http('a request that does not come whole, and an answer that does not come, end in time', async () => {
   await withServer(async ({ port }) => {
     const [body, head, silent, answer] = await Promise.all([
-      send(port, request('POST /', 'content-length: 100') + 'x'), send(port, 'GET / HTTP/1.1\r\nhost: a\r\n'), send(port, ''),
+      send(port, request('POST /', 'content-length: 100') + 'x'),
+      send(port, 'GET / HTTP/1.1\r\nhost: a\r\n'),
+      send(port, ''),
       send(port, request('GET /never')),
     ])
     assert.equal([body, head, silent, answer].map(statusOf), ['408', '408', '408', '503'])
-    for (const { ms, closed } of [body, head, silent, answer]) assert.ok(closed && ms >= REQUEST_MS - 20 && ms < 4 * REQUEST_MS, `${ms} ms`)
+    for (const { ms, closed } of [body, head, silent, answer]) {
+      assert.ok(closed && ms >= REQUEST_MS - 20 && ms < 4 * REQUEST_MS, `${ms} ms`)
+    }
   })
 })
 
 http('HEAD is answered without a body, with the length it would have', async () => {
   await withServer(async ({ port }) => {
-    const [get, head] = await Promise.all(['GET', 'HEAD'].map((method) => send(port, request(`${method} /?a=1&b`, 'connection: close'))))
+    const [get, head] = await Promise.all(
+      ['GET', 'HEAD'].map((method) => send(port, request(`${method} /?a=1&b`, 'connection: close'))),
+    )
     assert.match(get!.text, /content-length: 6\r\n/)
     assert.ok(get!.text.endsWith('\r\n\r\nhellö'))
     assert.match(head!.text, /content-length: 6\r\n/)
@@ -121,7 +148,9 @@ http('a handler that throws, or answers with what cannot be sent, is answered 50
 
 http('a client that goes away in the middle harms nobody', async () => {
   await withServer(async ({ port }) => {
-    await Promise.all([request('POST /', 'content-length: 100') + 'x', request('GET /slow'), 'GET'].map((text) => send(port, text, 50)))
+    await Promise.all(
+      [request('POST /', 'content-length: 100') + 'x', request('GET /slow'), 'GET'].map((text) => send(port, text, 50)),
+    )
     await sleep(200)
     assert.is(statusOf(await send(port, request('GET /', 'connection: close'))), '200')
   })
@@ -166,7 +195,8 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-const classOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: object) => error.constructor)
+const classOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(() => undefined, (error: object) => error.constructor)
 
 files('a file keeps its mode and its first contents, and whatever fails leaves nothing behind', async () => {
   await inFolder(async (folder) => {
@@ -189,7 +219,9 @@ files('a file keeps its mode and its first contents, and whatever fails leaves n
 files('a name stays in its folder', async () => {
   await inFolder(async (folder) => {
     const opened = await openFolder(folder)
-    for (const name of ['/etc/passwd', '../x', 'a/../../x', 'a\\..\\x']) assert.throws(() => opened.path(name), (error: unknown) => error instanceof InvalidArgument)
+    for (const name of ['/etc/passwd', '../x', 'a/../../x', 'a\\..\\x']) {
+      assert.throws(() => opened.path(name), (error: unknown) => error instanceof InvalidArgument)
+    }
   })
 })
 
@@ -211,7 +243,9 @@ const lockProcess = (folder: string, mode: string): ChildProcess => {
 }
 const output = (child: ChildProcess): Promise<{ code: number | null; text: string }> => {
   let text = ''
-  child.stdout!.on('data', (chunk: Uint8Array) => { text += new TextDecoder().decode(chunk) })
+  child.stdout!.on('data', (chunk: Uint8Array) => {
+    text += new TextDecoder().decode(chunk)
+  })
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, text })))
 }
 
@@ -245,24 +279,27 @@ files('a process holds a lock once, and only who holds it can release it', async
   })
 })
 
-files('of processes that compete for a lock and for what dead ones left, never do two hold it, and each gets it', async () => {
-  await inFolder(async (folder) => {
-    const children = Array.from({ length: 4 }, () => output(lockProcess(folder, '1500')))
-    const stop = { now: false }
-    const leaving = (async () => {
-      for (let dead = 0; !stop.now; dead++) {
-        await writeFile(join(folder, `lock.999999.${dead}-dead`), 'held')
-        await sleep(5)
-      }
-    })()
-    const ended = await Promise.all(children)
-    stop.now = true
-    await leaving
-    assert.equal(ended.map(({ code }) => code), [0, 0, 0, 0])
-    for (const { text } of ended) assert.ok(Number(text) > 0, text)
-    assert.is(await access(join(folder, 'alone')).then(() => true, () => false), false)
-  })
-})
+files(
+  'of processes that compete for a lock and for what dead ones left, never do two hold it, and each gets it',
+  async () => {
+    await inFolder(async (folder) => {
+      const children = Array.from({ length: 4 }, () => output(lockProcess(folder, '1500')))
+      const stop = { now: false }
+      const leaving = (async () => {
+        for (let dead = 0; !stop.now; dead++) {
+          await writeFile(join(folder, `lock.999999.${dead}-dead`), 'held')
+          await sleep(5)
+        }
+      })()
+      const ended = await Promise.all(children)
+      stop.now = true
+      await leaving
+      assert.equal(ended.map(({ code }) => code), [0, 0, 0, 0])
+      for (const { text } of ended) assert.ok(Number(text) > 0, text)
+      assert.is(await access(join(folder, 'alone')).then(() => true, () => false), false)
+    })
+  },
+)
 
 files.run()
 

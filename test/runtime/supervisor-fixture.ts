@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert'
 import { actor, type ActorDefinition, type ActorStart, type Lifecycle } from '../../runtime/actor.ts'
 import type { Clock, Platform } from '../../runtime/platform/ports.ts'
-import { call, number, object, protocol, send, string, type Client } from '../../runtime/protocol.ts'
+import { call, type Client, number, object, protocol, send, string } from '../../runtime/protocol.ts'
 import type { World } from '../../runtime/sim/simulate.ts'
-import { worker, type ActorSpec } from '../../runtime/spec.ts'
+import { type ActorSpec, worker } from '../../runtime/spec.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
-import { createTrace, type ActorEvent, type Trace } from '../../runtime/trace.ts'
+import { type ActorEvent, createTrace, type Trace } from '../../runtime/trace.ts'
 import { pause, simulateWith } from './sim-fixture.ts'
 
 /** Actors of one shape that need each other as a test says, under the real supervisor in virtual time. */
@@ -47,7 +47,8 @@ function definitionOf(name: string, { needs = [], start, lifecycle }: PartOption
     }
     return {
       handlers: {
-        ask, nap,
+        ask,
+        nap,
         napThenAsk: async (args: { ms: number }, cx: unknown) => {
           await nap(args)
           return ask({}, cx)
@@ -86,7 +87,11 @@ export interface HostOptions {
 }
 
 /** Loads the actors; the test starts them. */
-export async function withHost(parts: Parts, test: (host: Host) => Promise<void>, options: HostOptions = {}): Promise<void> {
+export async function withHost(
+  parts: Parts,
+  test: (host: Host) => Promise<void>,
+  options: HostOptions = {},
+): Promise<void> {
   const modules = new Map(Object.entries(parts).map(([name, part]) => [urlOf(name).href, definitionOf(name, part)]))
   await simulateWith(async (world) => {
     const plain = world.startProcess('ood1').platform
@@ -100,12 +105,25 @@ export async function withHost(parts: Parts, test: (host: Host) => Promise<void>
     trace.on('log', ({ actor: name, message }) => void logs.push(`${name}: ${message}`))
     const device = platform.keys.generate(platform.random.fork('device'))
     const supervisor = new Supervisor({
-      platform, zone: 'z1', host: 'ood1', device, devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }], trace, kernelActors: [],
-      ...(options.stores ? { stores: '/stores' } : {}), ...(options.startMs === undefined ? {} : { startMs: options.startMs }),
+      platform,
+      zone: 'z1',
+      host: 'ood1',
+      device,
+      devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
+      trace,
+      kernelActors: [],
+      ...(options.stores ? { stores: '/stores' } : {}),
+      ...(options.startMs === undefined ? {} : { startMs: options.startMs }),
     }, Object.entries(parts).map(([name, part]) => specOf(name, part)))
     await supervisor.load()
     await test({
-      world, platform, supervisor, trace, told, events, logs,
+      world,
+      platform,
+      supervisor,
+      trace,
+      told,
+      events,
+      logs,
       ask: (name, withinMs = 5_000) => supervisor.get(Part(name)).ask({}, { withinMs }),
       state: (name) => supervisor.list().find((each) => each.name === name)?.state ?? '',
       pause: (ms) => pause(world, ms),
@@ -118,10 +136,19 @@ export async function withHost(parts: Parts, test: (host: Host) => Promise<void>
   }, { modules, maxEvents: 200_000 })
 }
 
+export const boom = (): never => {
+  throw new Error('Planted')
+}
+
 /** A clock whose wall time can be set. */
 export function settable(clock: Clock): { clock: Clock; jump(ms: number): void } {
   let offset = 0
-  return { clock: { ...clock, now: () => clock.now() + offset }, jump: (ms) => { offset += ms } }
+  return {
+    clock: { ...clock, now: () => clock.now() + offset },
+    jump: (ms) => {
+      offset += ms
+    },
+  }
 }
 
 /** A thrown ZonewrightError breaks uvu's report; only its class and text are compared. */

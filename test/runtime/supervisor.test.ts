@@ -4,7 +4,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createTrace, limits, supervise, worker, type Supervised, type SuperviseOptions } from '../../runtime/index.ts'
+import { createTrace, limits, supervise, type Supervised, type SuperviseOptions, worker } from '../../runtime/index.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { ActorSpec } from '../../runtime/spec.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
@@ -15,12 +15,17 @@ import { failed } from './supervisor-fixture.ts'
 
 const onDeno = 'Deno' in globalThis
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-const unruly = (options: Partial<ActorSpec> = {}): ActorSpec => worker(Unruly, new URL('../examples/unruly.ts', import.meta.url), options)
+const unruly = (options: Partial<ActorSpec> = {}): ActorSpec =>
+  worker(Unruly, new URL('../examples/unruly.ts', import.meta.url), options)
 const unrulyToo = (options: Partial<ActorSpec> = {}): ActorSpec =>
   worker(UnrulyToo, new URL('../examples/unruly-too.ts', import.meta.url), options)
 const relay = worker(Relay, new URL('../examples/relay.ts', import.meta.url))
 
-async function withZone(specs: readonly ActorSpec[], run: (zone: Supervised) => Promise<void>, options: SuperviseOptions = {}): Promise<void> {
+async function withZone(
+  specs: readonly ActorSpec[],
+  run: (zone: Supervised) => Promise<void>,
+  options: SuperviseOptions = {},
+): Promise<void> {
   const zone = await supervise(specs, options)
   try {
     await run(zone)
@@ -39,7 +44,9 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 /** The reasons of all deaths from now on. */
 function deaths(zone: Supervised): string[] {
   const reasons: string[] = []
-  zone.trace.on('actor', ({ actor, state, reason }) => { if (state === 'died') reasons.push(`${actor}: ${reason}`) })
+  zone.trace.on('actor', ({ actor, state, reason }) => {
+    if (state === 'died') reasons.push(`${actor}: ${reason}`)
+  })
   return reasons
 }
 
@@ -76,7 +83,12 @@ test('actors that share a worker die together and come back together', async () 
 
 test('a module that never loads, and one that exits, fail the start in time and leave nothing running', async () => {
   const platform = await openPlatform()
-  for (const name of ['never-loads', 'exits-at-import']) {
+  for (
+    const module of [
+      new URL('../examples/never-loads.ts', import.meta.url),
+      new URL('../examples/exits-at-import.ts', import.meta.url),
+    ]
+  ) {
     const device = platform.keys.generate(platform.random)
     let held = 0
     const hold = () => {
@@ -84,13 +96,22 @@ test('a module that never loads, and one that exits, fail the start in time and 
       return () => void held--
     }
     const supervisor = new Supervisor({
-      platform: { ...platform, host: { ...platform.host, hold } }, zone: 'z1', host: 'h1', device,
-      devices: [{ host: 'h1', role: 'ood', jwk: device.public.jwk }], trace: createTrace(), kernelActors: [], startMs: 3_000,
-    }, [unruly(), worker(UnrulyToo, new URL(`../examples/${name}.ts`.replace('.ts', onDeno || import.meta.url.endsWith('.ts') ? '.ts' : '.js'), import.meta.url))])
+      platform: { ...platform, host: { ...platform.host, hold } },
+      zone: 'z1',
+      host: 'h1',
+      device,
+      devices: [{ host: 'h1', role: 'ood', jwk: device.public.jwk }],
+      trace: createTrace(),
+      kernelActors: [],
+      startMs: 3_000,
+    }, [unruly(), worker(UnrulyToo, module)])
     const text = await failed(supervisor.load())
     await supervisor.stopAll()
     // Deno goes on for a moment after an exit
-    assert.match(text, /^StartFailed: (unruly-too did not load within 3000 ms|The worker of unruly-too died during load|.* has no actor)/)
+    assert.match(
+      text,
+      /^StartFailed: (unruly-too did not load within 3000 ms|The worker of unruly-too died during load|.* has no actor)/,
+    )
     assert.is(held, 0)
     assert.equal((await supervisor.inspect()).map(({ actor }) => actor), ['supervisor'])
   }
@@ -166,7 +187,9 @@ test('a listener of the trace that throws fails where it is, not the actor that 
   try {
     await withZone([unruly()], async (zone) => {
       const reasons = deaths(zone)
-      zone.trace.on('span', () => { throw new Error('Planted in a listener') })
+      zone.trace.on('span', () => {
+        throw new Error('Planted in a listener')
+      })
       const before = await zone.get(Unruly).incarnation({})
       await until('an error', () => caught.length > 0)
       await sleep(100)
@@ -179,16 +202,26 @@ test('a listener of the trace that throws fails where it is, not the actor that 
   }
 })
 
-interface Ended { readonly code: number | null; readonly output: string; readonly alone: boolean }
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+  readonly alone: boolean
+}
 
 /** Runs the process, for at most so long after it serves. */
 function runProcess(mode: string, ms = 2_000): Promise<Ended> {
   const path = fileURLToPath(new URL('../examples/zone-process.ts', import.meta.url))
-  const child = spawn(process.execPath, [...(onDeno ? ['run', '-A'] : []), path, mode], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, [...(onDeno ? ['run', '-A'] : []), path, mode], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   let output = ''
   let alone = true
   child.stdout.on('data', (chunk: Uint8Array) => {
-    if (output === '') setTimeout(() => { alone = !child.kill('SIGKILL') }, ms).unref()
+    if (output === '') {
+      setTimeout(() => {
+        alone = !child.kill('SIGKILL')
+      }, ms).unref()
+    }
     output += new TextDecoder().decode(chunk)
   })
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, output, alone })))
@@ -205,7 +238,10 @@ test('an endless loop and an exit without a word end with a new incarnation of e
   const { code, output } = await looping
   assert.is(code, 0)
   const silence = 'no heartbeat for 1\\d{4} ms'
-  assert.match(output, new RegExp(`^serving\nunruly-too: ${onDeno ? silence : 'exit 3'}\nunruly: ${silence}\nserving again\n$`))
+  assert.match(
+    output,
+    new RegExp(`^serving\nunruly-too: ${onDeno ? silence : 'exit 3'}\nunruly: ${silence}\nserving again\n$`),
+  )
 })
 
 test.run()

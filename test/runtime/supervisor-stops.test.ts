@@ -1,0 +1,304 @@
+/** Starts and stops in virtual time, at every moment of an actor's life. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
+import { pause } from './sim-fixture.ts'
+import { boom, failed, Part, withHost } from './supervisor-fixture.ts'
+
+const never = new Promise<never>(() => {})
+
+const stops = suite('starts and stops')
+
+stops('an actor that is asked to stop while it waits to restart stays down', async () => {
+  let healthy = true
+  await withHost({ x: { start: () => (healthy ? undefined : boom()) } }, async (host) => {
+    await host.supervisor.startAll()
+    healthy = false
+    await host.supervisor.kill('x')
+    await host.pause(10)
+    assert.is(host.state('x'), 'restarting')
+    assert.equal(await host.supervisor.stop('x'), ['x'])
+    assert.is(host.state('x'), 'stopped')
+    await host.pause(10_000)
+    assert.is(host.state('x'), 'stopped')
+  })
+})
+
+stops('an actor that is asked to stop while it starts never serves, and whoever started it is told', async () => {
+  for (const thread of ['x', 'shared']) {
+    await withHost(
+      { x: { thread, start: ({ clock }) => pause({ clock }, 1_000) }, beside: { thread: 'shared' } },
+      async (host) => {
+        await host.supervisor.start('beside')
+        const started = failed(host.supervisor.start('x'))
+        await host.pause(500)
+        await host.supervisor.stop('x')
+        assert.match(await started, /^StartFailed: x was stopped: asked to stop/)
+        await host.pause(5_000)
+        assert.is(host.state('x'), 'stopped')
+        assert.not(host.told.includes('x serving'))
+        assert.match(await host.ask('beside'), /^beside/)
+      },
+    )
+  }
+})
+
+stops('an actor that is started while it stops serves as a new incarnation, and not before', async () => {
+  await withHost({ x: { lifecycle: ({ clock }) => ({ stop: () => pause({ clock }, 1_000) }) } }, async (host) => {
+    await host.supervisor.startAll()
+    const before = await host.ask('x')
+    const stopped = host.supervisor.stop('x')
+    await host.pause(100)
+    await host.supervisor.start('x')
+    await stopped
+    assert.is(host.state('x'), 'serving')
+    assert.is.not(await host.ask('x'), before)
+    const order = host.told.slice(2)
+    assert.equal(order, ['x stopping', 'x stopped', 'x starting', 'x serving'])
+  })
+})
+
+stops(
+  'a client that was asked for before its actor was started works once it was, and after a stop and a start',
+  async () => {
+    await withHost({ x: { manual: true }, d: { needs: ['x'], manual: true } }, async (host) => {
+      const early = host.ask('x', 60_000)
+      await host.pause(20_000)
+      await host.supervisor.startMany([{ name: 'd' }, { name: 'x' }])
+      assert.match(await early, /^x \d+$/)
+      await host.supervisor.stop('x')
+      await host.supervisor.startMany([{ name: 'x' }, { name: 'd' }])
+      assert.match(await host.ask('d', 500), /^d \d+, x \d+$/)
+      assert.match(await host.ask('x', 500), /^x \d+$/)
+    })
+  },
+)
+
+stops('an actor whose stop never ends is ended with its thread; who shares that thread comes back', async () => {
+  let hangs = true
+  await withHost({
+    x: {
+      thread: 't',
+      lifecycle: () => ({
+        stop: async () => {
+          if (hangs) await never
+        },
+      }),
+    },
+    beside: { thread: 't' },
+  }, async (host) => {
+    await host.supervisor.startAll()
+    const before = await host.ask('beside')
+    const ms = await host.elapsed(() => host.supervisor.stop('x'))
+    assert.ok(ms >= limits.stopMs && ms < 3 * limits.stopMs, `${ms} ms`)
+    assert.ok(host.logs.some((line) => line.startsWith('x: x did not stop')), host.logs.join())
+    assert.is.not(await host.ask('beside'), before)
+    assert.equal(['x', 'beside'].map(host.state), ['stopped', 'serving'])
+    hangs = false
+    await host.supervisor.start('x')
+    assert.match(await host.ask('x'), /^x \d+$/)
+  })
+})
+
+stops('an actor that dies as it stops holds nobody up', async () => {
+  await withHost({ x: { lifecycle: () => ({ stop: () => never }) } }, async (host) => {
+    await host.supervisor.startAll()
+    const ms = await host.elapsed(async () => {
+      const stopped = host.supervisor.stop('x')
+      await host.pause(100)
+      await host.supervisor.kill('x')
+      await stopped
+    })
+    assert.ok(ms < 1_000, `${ms} ms`)
+    assert.is(host.state('x'), 'stopped')
+  })
+})
+
+stops('a stop that throws is told, and leaves the store free', async () => {
+  await withHost({
+    x: {
+      thread: 't',
+      start: ({ store }) => void store.put('a', new Uint8Array(1)),
+      lifecycle: () => ({ stop: async () => boom() }),
+    },
+    beside: { thread: 't' },
+  }, async (host) => {
+    await host.supervisor.startAll()
+    const beside = await host.ask('beside')
+    await host.supervisor.stop('x')
+    assert.equal(host.logs, ['x: Its stop failed: Planted'])
+    await host.supervisor.start('x')
+    assert.is(await host.ask('beside'), beside)
+    assert.match(await host.ask('x'), /^x \d+$/)
+  }, { stores: true })
+})
+
+stops('everything stops before what it needs, and what was accepted is answered', async () => {
+  await withHost({ x: {}, d: { needs: ['x'] }, e: { needs: ['d'] }, other: {} }, async (host) => {
+    await host.supervisor.startAll()
+    const nap = host.supervisor.get(Part('x')).nap({ ms: 2_000 })
+    await host.pause(10)
+    await host.supervisor.stopAll()
+    assert.is(await nap, 'slept')
+    const stopped = host.told.filter((event) => event.endsWith('stopped') && !event.startsWith('other'))
+    assert.equal(stopped, ['e stopped', 'd stopped', 'x stopped'])
+    assert.is(host.state('other'), 'stopped')
+  })
+})
+
+stops('a call that is not done in time is cut, and one that comes while an actor stops is refused', async () => {
+  await withHost({ x: {} }, async (host) => {
+    await host.supervisor.startAll()
+    const client = host.supervisor.get(Part('x'))
+    const long = failed(client.nap({ ms: 60_000 }, { withinMs: 90_000 }))
+    await host.pause(10)
+    const ms = await host.elapsed(async () => {
+      const stopped = host.supervisor.stop('x')
+      await host.pause(1_000)
+      assert.match(await failed(client.ask({})), /^Unavailable: x stops/)
+      await stopped
+    })
+    assert.match(await long, /^Restarted: /)
+    assert.ok(ms >= limits.stopMs && ms < limits.stopMs + 1_000, `${ms} ms`)
+  })
+})
+
+stops('a stop of everything while actors restart and start ends them all, and nothing starts afterwards', async () => {
+  let healthy = true
+  let held = 0
+  const hold = () => {
+    held++
+    return () => void held--
+  }
+  await withHost({
+    x: { start: () => (healthy ? undefined : boom()) },
+    d: { needs: ['x'] },
+    slow: { start: ({ clock }) => pause({ clock }, 3_000), manual: true },
+  }, async (host) => {
+    await host.supervisor.startAll()
+    const slow = failed(host.supervisor.start('slow'))
+    healthy = false
+    await host.supervisor.kill('x')
+    await host.pause(20)
+    const stopped = host.supervisor.stopAll()
+    assert.match(await failed(host.supervisor.start('x')), /^StartFailed: The supervisor stops/)
+    await stopped
+    assert.match(await slow, /^StartFailed: slow was stopped/)
+    const told = host.told.length
+    await host.pause(30_000)
+    assert.equal(['x', 'd', 'slow'].map(host.state), ['stopped', 'stopped', 'stopped'])
+    assert.is(host.told.length, told)
+    assert.is(held, 0)
+    assert.equal(await host.supervisor.inspect().then((all) => all.map(({ actor }) => actor)), ['supervisor'])
+    assert.is(host.trace.all.get('step')?.length, 0)
+  }, { platform: (platform) => ({ ...platform, host: { ...platform.host, hold } }) })
+})
+
+stops('a start that takes too long fails, and can be tried again', async () => {
+  let stuck = true
+  await withHost({
+    x: {
+      start: async () => {
+        if (stuck) await never
+      },
+    },
+  }, async (host) => {
+    assert.match(await failed(host.supervisor.startAll()), /^StartFailed: x did not start within 3000 ms/)
+    assert.is(host.state('x'), 'failed')
+    stuck = false
+    await host.supervisor.start('x')
+    assert.match(await host.ask('x'), /^x \d+$/)
+  }, { startMs: 3_000 })
+})
+
+stops('on the first start the error goes to whoever started it, and to whoever waits for it', async () => {
+  await withHost({ x: { start: boom }, d: { needs: ['x'] } }, async (host) => {
+    const [x, d] = await Promise.all([failed(host.supervisor.start('x')), failed(host.supervisor.start('d'))])
+    assert.is(x, 'StartFailed: x did not start: Planted')
+    assert.is(d, x)
+    assert.equal(['x', 'd'].map(host.state), ['failed', 'failed'])
+    assert.not(host.told.includes('x restarting'))
+    assert.match(await failed(host.supervisor.start('nobody')), /^StartFailed: There is no such actor: nobody/)
+  })
+})
+
+stops('an actor cannot start while what it needs is not started', async () => {
+  await withHost({ x: { manual: true }, d: { needs: ['x'], manual: true } }, async (host) => {
+    assert.match(
+      await failed(host.supervisor.start('d')),
+      /^StartFailed: d needs an actor that does not serve: x \(stopped\)/,
+    )
+  })
+})
+
+stops('needs that form a circle, and a need that is not there, are refused before anything starts', async () => {
+  let starts = 0
+  const start = (): void => void starts++
+  assert.match(
+    await failed(
+      withHost({ a: { needs: ['b'], start }, b: { needs: ['c'], start }, c: { needs: ['a'], start } }, async () => {}),
+    ),
+    /Actors need each other in a circle: a → b → c → a/,
+  )
+  assert.match(
+    await failed(withHost({ a: { needs: ['ghost'], start } }, async () => {})),
+    /a needs an actor that is not there: ghost/,
+  )
+  assert.is(starts, 0)
+})
+
+stops('an actor that does not admit the caller closes the link, and says so', async () => {
+  await withHost(
+    { x: { lifecycle: () => ({ admit: (peer) => peer.actor === 'd' }) }, d: { needs: ['x'] } },
+    async (host) => {
+      await host.supervisor.startAll()
+      assert.match(await host.ask('d'), /^d \d+, x \d+$/)
+      assert.match(await failed(host.ask('x')), /^(Denied: x does not admit supervisor|Unavailable)/)
+    },
+  )
+})
+
+stops('steps are kept up to a limit, and told beyond it', async () => {
+  await withHost({ x: {} }, async (host) => {
+    let told = 0
+    host.trace.on('step', () => void told++)
+    for (let number = 0; number < limits.steps + 5; number++) {
+      host.trace.emit('step', { host: 'ood1', actor: 'x', at: 0, sequence: 'test', number, evidence: {} })
+    }
+    assert.is(host.supervisor.steps().length, limits.steps)
+    assert.is(told, limits.steps + 5)
+  })
+})
+
+stops('one-way sends that found nobody are counted', async () => {
+  await withHost({ x: {} }, async (host) => {
+    await host.supervisor.startAll()
+    await host.ask('x')
+    await host.supervisor.stop('x')
+    for (let sent = 0; sent < 3; sent++) host.supervisor.get(Part('x')).note({})
+    const own = (await host.supervisor.inspect()).find(({ actor }) => actor === 'supervisor')
+    assert.is(own?.deadLetters, 3)
+  })
+})
+
+stops('many inspections leave no listener behind', async () => {
+  let listeners = 0
+  await withHost({ x: {} }, async (host) => {
+    await host.supervisor.startAll()
+    for (let round = 0; round < 20; round++) assert.is((await host.supervisor.inspect()).length, 2)
+    assert.is(listeners, 1)
+  }, {
+    platform: (platform) => ({
+      ...platform,
+      host: {
+        ...platform.host,
+        spawn(options) {
+          const worker = platform.host.spawn(options)
+          return { ...worker, onExit: (listener) => (listeners++, worker.onExit(listener)) }
+        },
+      },
+    }),
+  })
+})
+
+stops.run()
