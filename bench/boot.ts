@@ -143,14 +143,17 @@ function startMs(folder: string): Promise<number> {
   const child = spawn(args[0]!, args.slice(1), { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
   return new Promise((resolve, reject) => {
     let output = ''
+    let readyMs: number | undefined
     child.stdout.on('data', (chunk: Uint8Array) => {
       output += new TextDecoder().decode(chunk)
-      if (!output.includes('"ready":true')) return
-      const elapsed = performance.now() - began
+      if (readyMs !== undefined || !output.includes('"ready":true')) return
+      readyMs = performance.now() - began
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
-      child.once('exit', () => resolve(elapsed))
     })
-    child.once('exit', (code) => reject(new Error(`The zone did not start: exit ${code}`)))
+    child.once('exit', (code) => {
+      if (readyMs === undefined) reject(new Error(`The zone did not start: exit ${code}`))
+      else resolve(readyMs)
+    })
   })
 }
 

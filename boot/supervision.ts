@@ -3,7 +3,7 @@ import { Denied } from '../runtime/errors.ts'
 import { Supervision } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 
-/** The supervisor as its host's actors see it: only the node daemon starts and stops, and nothing of the control plane. */
+/** The supervisor as its host's actors see it: the daemon alone starts and stops, and nothing of the control plane. */
 export function supervisionOf(
   host: string,
   supervisor: () => Supervisor,

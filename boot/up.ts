@@ -56,6 +56,7 @@ export interface RunningZone {
   /** A new first password for the owner, or undefined once one was used. */
   firstPassword(): Promise<{ username: string; password: string } | undefined>
   /** Starts an actor of the catalogue that the boot sequence and the node config do not name. See Supervisor.start. */
+  /** Starts an actor of the catalogue by hand: no node config stops it. */
   start: Supervisor['start']
   kill(name: string): Promise<void>
   /** See Supervisor.expose. */
@@ -64,7 +65,7 @@ export interface RunningZone {
 }
 
 /** What the control plane itself needs to run; the node config never names these. */
-const CONTROL = ['vault', 'system-config', 'boot-scheduler', 'node-daemon'] as const
+const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
  * Boots the zone of a folder, by the sequence that `sequences.ts` documents; settles when every service serves.
@@ -108,6 +109,8 @@ class Boot {
   readonly #files: Files
   readonly #identity: Identity
   readonly #config: ZoneConfig
+  /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
+  readonly #unmanaged = new Set(CONTROL)
   #secondBoot = false
   #address = { hostname: '', port: 0 }
 
@@ -121,7 +124,7 @@ class Boot {
       platform: options.platform, zone: config.zone, host: config.host, device: identity.device, stores,
       devices: [{ host: config.host, role: 'ood', jwk: identity.device.public.jwk }],
       trace: options.trace ?? createTrace(), kernelActors,
-      offers: supervisionOf(config.host, () => this.supervisor, (name) => !(CONTROL as readonly string[]).includes(name)),
+      offers: supervisionOf(config.host, () => this.supervisor, (name) => !this.#unmanaged.has(name)),
     }, (options.actors ?? catalogue)(stores, config))
   }
 
@@ -156,7 +159,10 @@ class Boot {
         const { username, password, issued } = await supervisor.get(VerifyHub).issueFirstPassword({})
         return issued ? { username, password } : undefined
       },
-      start: (name, given) => supervisor.start(name, given),
+      start: (name, given) => {
+        this.#unmanaged.add(name)
+        return supervisor.start(name, given)
+      },
       kill: (name) => supervisor.kill(name),
       expose: (name, peer) => supervisor.expose(name, peer),
       async stop() {

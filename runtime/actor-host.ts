@@ -17,6 +17,8 @@ import { createDenialLog } from './trust/denial.ts'
 import { deferred, within } from './within.ts'
 import type { Given, Inspection, Introduction, StartMessage, WorkerEvent } from './worker.ts'
 
+type Clients = ActorStart['needs']
+
 /** One actor in its worker: its links, its mailbox, and its life from start to stop. */
 export interface ActorHost {
   run(given: Given): Promise<void>
@@ -87,7 +89,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
 
   const call = async (introduction: Introduction, end: unknown): Promise<void> => {
     const target = callers.get(introduction.protocol)
-    if (!target) throw new StartFailed(`${actor} was introduced to an actor that it does not need: ${introduction.protocol}`)
+    if (!target) throw new StartFailed(`${actor} was introduced to one that it does not need: ${introduction.protocol}`)
     const link = await establish(platform.openChannel(end), linkOptions(introduction))
     linked(link.peer, 'open', link.base, '')
     reachable.add(introduction.protocol)
@@ -176,7 +178,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {
     return {
       store: opened, clock, random, keys, transport: platform.transport, log, env: given.env, secrets: given.secrets,
-      needs: Object.fromEntries(Object.entries(needs).map(([need, { client }]) => [need, client])) as ActorStart['needs'],
+      needs: Object.fromEntries(Object.entries(needs).map(([need, each]) => [need, each.client])) as Clients,
       stopping: stopping.signal,
       background(task) {
         task().catch((error: unknown) => {

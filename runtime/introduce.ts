@@ -26,6 +26,7 @@ export interface Registration {
 }
 
 type Minimum = Introduction['minimum']
+interface Bare { readonly end: unknown; readonly forCallee: Side }
 
 /** Certifies link keys with the device key, makes channels between actors, and is the supervisor's own end of links. */
 export interface Introducer {
@@ -33,7 +34,7 @@ export interface Introducer {
   register(registration: Registration): void
   pair(caller: string, callee: string, minimum: Minimum): { readonly forCaller: Side; readonly forCallee: Side }
   /** A bare channel to an actor that is told to expect `peer`: what an intruder who got hold of a port would have. */
-  bare(callee: string, peer: Introduction['peer'], minimum: Minimum): { readonly end: unknown; readonly forCallee: Side }
+  bare(callee: string, peer: Introduction['peer'], minimum: Minimum): Bare
   /** A channel from `caller` to what the supervisor itself serves. */
   offer(caller: string): Side
   /** The supervisor's client of a protocol. `isNew`: it has no link yet. */

@@ -72,7 +72,8 @@ export default actor(Gateway, {
 const security = {
   'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer',
   'content-security-policy': [
-    "default-src 'none'", "style-src 'unsafe-inline'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
+    "default-src 'none'", "style-src 'unsafe-inline'",
+    "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
   ].join('; '),
 }
 

@@ -71,7 +71,7 @@ test('says that the host is not well while a service that it should run does not
   }, { service: failing })
 })
 
-test('answers 503 when what is behind it is away for a moment, 500 when it is broken, and its log says which', async () => {
+test('answers 503 when what is behind it is away, 500 when it is broken, and its log says which', async () => {
   let fault: Error | undefined
   const behind: Change = (definition) => ({
     ...definition,
