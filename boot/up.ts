@@ -55,7 +55,6 @@ export interface RunningZone {
   get<P extends Protocol>(protocol: P): Client<P>
   /** A new first password for the owner, or undefined once one was used. */
   firstPassword(): Promise<{ username: string; password: string } | undefined>
-  /** Starts an actor of the catalogue that the boot sequence and the node config do not name. See Supervisor.start. */
   /** Starts an actor of the catalogue by hand: no node config stops it. */
   start: Supervisor['start']
   kill(name: string): Promise<void>
@@ -166,8 +165,11 @@ class Boot {
       kill: (name) => supervisor.kill(name),
       expose: (name, peer) => supervisor.expose(name, peer),
       async stop() {
-        await supervisor.stopAll()
-        await unlock()
+        try {
+          await supervisor.stopAll()
+        } finally {
+          await unlock()
+        }
       },
     }
   }

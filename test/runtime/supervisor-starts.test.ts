@@ -40,32 +40,6 @@ starts(
   },
 )
 
-starts('an actor whose stop never ends is ended with its thread; who shares that thread comes back', async () => {
-  let hangs = true
-  await withHost({
-    x: {
-      thread: 't',
-      lifecycle: () => ({
-        stop: async () => {
-          if (hangs) await never
-        },
-      }),
-    },
-    beside: { thread: 't' },
-  }, async (host) => {
-    await host.supervisor.startAll()
-    const before = await host.ask('beside')
-    const ms = await host.elapsed(() => host.supervisor.stop('x'))
-    assert.ok(ms >= limits.stopMs && ms < 3 * limits.stopMs, `${ms} ms`)
-    assert.ok(host.logs.some((line) => line.startsWith('x: x did not stop')), host.logs.join())
-    assert.is.not(await host.ask('beside'), before)
-    assert.equal(['x', 'beside'].map(host.state), ['stopped', 'serving'])
-    hangs = false
-    await host.supervisor.start('x')
-    assert.match(await host.ask('x'), /^x \d+$/)
-  })
-})
-
 starts('a start that takes too long fails, and can be tried again', async () => {
   let stuck = true
   await withHost({

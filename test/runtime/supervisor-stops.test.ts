@@ -43,6 +43,32 @@ stops('an actor that is asked to stop while it starts never serves, and whoever 
   }
 })
 
+stops('an actor whose stop never ends is ended with its thread; who shares that thread comes back', async () => {
+  let hangs = true
+  await withHost({
+    x: {
+      thread: 't',
+      lifecycle: () => ({
+        stop: async () => {
+          if (hangs) await never
+        },
+      }),
+    },
+    beside: { thread: 't' },
+  }, async (host) => {
+    await host.supervisor.startAll()
+    const before = await host.ask('beside')
+    const ms = await host.elapsed(() => host.supervisor.stop('x'))
+    assert.ok(ms >= limits.stopMs && ms < 3 * limits.stopMs, `${ms} ms`)
+    assert.ok(host.logs.some((line) => line.startsWith('x: x did not stop')), host.logs.join())
+    assert.is.not(await host.ask('beside'), before)
+    assert.equal(['x', 'beside'].map(host.state), ['stopped', 'serving'])
+    hangs = false
+    await host.supervisor.start('x')
+    assert.match(await host.ask('x'), /^x \d+$/)
+  })
+})
+
 stops('an actor that dies as it stops holds nobody up', async () => {
   await withHost({ x: { lifecycle: () => ({ stop: () => never }) } }, async (host) => {
     await host.supervisor.startAll()
