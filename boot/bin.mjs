@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * `zonewright`, `rks` and `rkl`. In a checkout it builds first when a source changed; an installed package has its
- * sources for their types only, and runs what it was shipped with. The command line learns the name it was called by from argv[1].
+ * sources for their types only, and runs what it was shipped with. The command line learns from argv[1] by which name
+ * it was called.
  */
 import { existsSync } from 'node:fs'
 

@@ -34,7 +34,8 @@ export function assertSameStore(marker: BootedMarker, store: { id: string; revis
   const what = store.id !== marker.store ? 'is not the one that this host has booted'
     : store.revision < marker.revision ? `is older than this host's boot: revision ${store.revision}` : undefined
   if (what !== undefined) {
-    throw new ZoneStoreMismatch(`The store of system-config ${what}: ${path}`, { path, next: 'Put back the stores of this folder' })
+    const next = 'Put back the stores of this folder'
+    throw new ZoneStoreMismatch(`The store of system-config ${what}: ${path}`, { path, next })
   }
 }
 

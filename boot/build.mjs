@@ -174,7 +174,7 @@ const unshadowNode = () => {
 }
 
 /**
- * @param {{ sets?: readonly ('tests' | 'bench')[], fresh?: boolean, into?: string, replace?: Record<string, string> }} options
+ * @param {import('./build.d.mts').BuildOptions} options
  *   `sets`: what to build beside the product; `into`: a folder of dist/ for a build of its own, in which the modules
  *   that are keys of `replace` are those that it names (benchmarks compare such builds)
  * @returns {Promise<{ entries: number, ms: number }>}

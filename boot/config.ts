@@ -74,6 +74,8 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   return { config, stated: new Set(Object.keys(file) as (keyof ZoneConfig)[]) }
 }
 
+const PRINTABLE = /^[ -~]+$/
+
 /** A host and a user speak under their names: none may be the system's own, nor the other's. */
 function namesFault({ host, owner }: ZoneConfig): { key: string; what: string } | undefined {
   if (isReserved(host)) return { key: 'host', what: `host: this name is the system's own: ${host}` }
@@ -125,7 +127,8 @@ function schemaFault({ type, input, path: items, ...issue }: InferIssue<typeof Z
   const unknown = type === 'strict_object' && issue.expected === 'never'
   // A list is read as an object of numbered keys
   if (unknown && Array.isArray(parent)) return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent) }
-  if (unknown) return { keys, what: `unknown key: ${/^[ -~]+$/.test(keys.join('.')) ? keys.join('.') : JSON.stringify(keys.join('.'))}` }
+  const name = keys.join('.')
+  if (unknown) return { keys, what: `unknown key: ${PRINTABLE.test(name) ? name : JSON.stringify(name)}` }
   return { keys, what: mismatch(keys, input) }
 }
 

@@ -78,7 +78,8 @@ export async function up(options: UpOptions): Promise<RunningZone> {
   try {
     const read = await readZoneFile(options, files)
     const identity = await init({
-      platform, files, read, ...(options.ownerPassphrase === undefined ? {} : { ownerPassphrase: options.ownerPassphrase }),
+      platform, files, read,
+      ...(options.ownerPassphrase === undefined ? {} : { ownerPassphrase: options.ownerPassphrase }),
     })
     onProgress({ type: 'identity', identity, files })
     const zone = new Boot(options, files, identity, configOf(identity, read))
@@ -231,7 +232,8 @@ class Boot {
   /** Seed: BOOT 2. The scheduler's ENV carries a token made with this device's private key. */
   async #bootSchedule(): Promise<number> {
     const { supervisor } = this
-    await supervisor.start('boot-scheduler', { env: { ...this.#documents(), SCHEDULER_SESSION_TOKEN: this.#bootToken() } })
+    const env = { ...this.#documents(), SCHEDULER_SESSION_TOKEN: this.#bootToken() }
+    await supervisor.start('boot-scheduler', { env })
     const { revision } = await supervisor.get(BootScheduler).bootSchedule({})
     await supervisor.stop('boot-scheduler')
     return revision
@@ -242,8 +244,8 @@ class Boot {
     const iat = Math.floor(clock.now() / 1000)
     return signToken(this.#identity.device, {
       iss: this.#config.host, sub: 'scheduler', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.boot,
-      jti: toBase64url(random.fork('boot token').bytes(16)), token_use: 'boot', appid: 'scheduler', runtime_type: 'kernel-service',
-      epoch: this.#identity.zone.epoch,
+      jti: toBase64url(random.fork('boot token').bytes(16)), token_use: 'boot', appid: 'scheduler',
+      runtime_type: 'kernel-service', epoch: this.#identity.zone.epoch,
     })
   }
 }

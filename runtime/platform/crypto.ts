@@ -43,8 +43,9 @@ function fromPem(pem: string, passphrase: string | undefined): KeyObject {
   try {
     key = createPrivateKey({ key: pem, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) })
   } catch {
-    const what = pem.includes('ENCRYPTED') ? 'The passphrase of the private key is missing or wrong' : 'The private key is not a PKCS #8 PEM'
-    throw new InvalidArgument(what)
+    throw new InvalidArgument(pem.includes('ENCRYPTED')
+      ? 'The passphrase of the private key is missing or wrong'
+      : 'The private key is not a PKCS #8 PEM')
   }
   if (key.asymmetricKeyType !== 'ed25519') {
     throw new InvalidArgument(`The private key must be Ed25519: ${key.asymmetricKeyType ?? 'unknown'}`)

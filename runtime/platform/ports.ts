@@ -39,7 +39,7 @@ export interface VerifyKey {
 export interface SigningKey {
   readonly public: VerifyKey
   sign(message: Uint8Array): Uint8Array
-  /** PKCS #8 PEM, encrypted when given a passphrase. For a file of mode 0600 or a sealed link, never for a log or `kv://`. */
+  /** PKCS #8 PEM, encrypted when given a passphrase. For a file of mode 0600 or a sealed link, never for a log. */
   exportPem(passphrase?: string): string
 }
 

@@ -16,7 +16,7 @@ const deterministicSignatures = ['Ed25519', 'EdDSA', 'HMAC', 'RSASSA-PKCS1-v1_5'
 export function createWebCrypto(random: SeededRandom): Crypto {
   const crypto = new Crypto()
   const { subtle } = crypto
-  const sign: Sign = subtle.sign.bind(subtle)
+  const sign = subtle.sign.bind(subtle) as unknown as Sign
   crypto.getRandomValues = <T extends ArrayBufferView | null>(array: T): T => {
     if (array) new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(random.bytes(array.byteLength))
     return array

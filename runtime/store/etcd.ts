@@ -10,7 +10,9 @@ import { grant } from './etcd/lease.ts'
 import { feed } from './etcd/watch.ts'
 import { EventQueue } from './event-queue.ts'
 import { randomId } from './random-id.ts'
-import type { Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult } from './store.ts'
+import type {
+  Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
+} from './store.ts'
 
 export type { EtcdCredentials } from './etcd/connection.ts'
 
@@ -80,7 +82,8 @@ class EtcdStore implements Store {
     let revision = 0
     for (let behind = after; ;) {
       const wanted = Math.min(limits.storePage, (limit ?? Infinity) - entries.length)
-      const page = await this.#range({ ...this.#keyspace.range(prefix, behind), limit: wanted, revision, keys_only: keysOnly })
+      const range = this.#keyspace.range(prefix, behind)
+      const page = await this.#range({ ...range, limit: wanted, revision, keys_only: keysOnly })
       revision ||= revisionOf(page)
       entries.push(...page.kvs.map((found) => this.#keyspace.entry(found)))
       if (!page.more || entries.length === limit) return { entries, revision, more: page.more }

@@ -7,7 +7,9 @@ import { LeaseClock } from './lease-clock.ts'
 import { Staged } from './staged.ts'
 import { randomId } from './random-id.ts'
 import type { StoreState } from './state.ts'
-import type { Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult } from './store.ts'
+import type {
+  Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
+} from './store.ts'
 import { Watchers } from './watchers.ts'
 
 export interface StateStoreOptions {

@@ -130,7 +130,10 @@ test('when the token of the ENV is missing, expired or used by another, the node
   const used = zone.login()
   await hub.handlers.loginByJwt({ jwt: used }, hub.as({ ...service, kid: 'service-link-0' }))
   const expired = zone.login({ iat: 1_000, exp: 1_060 })
-  for (const env of [{}, { SERVICE_SESSION_TOKEN: used }, { SERVICE_SESSION_TOKEN: expired }]) {
+  const environments: readonly Record<string, string>[] = [
+    {}, { SERVICE_SESSION_TOKEN: used }, { SERVICE_SESSION_TOKEN: expired },
+  ]
+  for (const env of environments) {
     const from = await client(zone, env)
     assert.ok((await openSession(from.options)).token())
     assert.equal(methods(from).slice(-2), ['loginToken', 'login'])

@@ -210,7 +210,7 @@ test('roles that contain each other end, and give what any of them gives', () =>
   assert.is(target.decide(speaker('panel', 'dave', 'user'), 'write', 'zone/x').allowed, false)
 })
 
-test('what was allowed once is decided anew for the other operation, for another speaker, and by the next policy', () => {
+test('what was allowed once is decided anew for another operation or speaker, and by the next policy', () => {
   const target = createAccess()
   target.replace('g, panel, console\np, console, zone/*, read|write\np, alice, zone/x, read\np, dave, zone/y, read')
   const [alice, dave] = [speaker('panel', 'alice', 'user'), speaker('panel', 'dave', 'user')]

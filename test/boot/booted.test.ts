@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import { assertSameStore } from '../../boot/booted.ts'
 
 const marker = { zone: 'zone.local', store: 'a', revision: 7 }
-const cases: readonly (readonly [what: string, store: { id: string; revision: number }, message: RegExp | undefined])[] = [
+interface Found { readonly id: string; readonly revision: number }
+const cases: readonly (readonly [what: string, store: Found, message: RegExp | undefined])[] = [
   ['the store of the marker is taken', { id: 'a', revision: 7 }, undefined],
   ['the store of the marker, later, is taken', { id: 'a', revision: 900 }, undefined],
   ['another store is refused', { id: 'b', revision: 900 }, /is not the one that this host has booted/],

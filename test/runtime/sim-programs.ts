@@ -45,7 +45,8 @@ function runStation(world: World, platform: Platform, name: string, channels: re
       const [choice, sleepMs] = draws.bytes(2) as unknown as [number, number]
       const message = utf8(`${packet.trail} ${name}`)
       const [folder] = await Promise.all([
-        platform.host.openFolder('/trail'), pause(platform, sleepMs / 16), crypto.subtle.digest('SHA-256', message),
+        platform.host.openFolder('/trail'), pause(platform, sleepMs / 16), 
+        crypto.subtle.digest('SHA-256', new Uint8Array(message)),
       ])
       await folder.write(`${packet.id}`, message, { mode: 0o600 })
       const trail = Buffer.from(keys.hash(key.sign(message))).toString('base64url')
