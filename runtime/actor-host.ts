@@ -61,7 +61,9 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   let stopped: Promise<void> | undefined
   let service: Service | undefined
   let lifecycle: Lifecycle = {}
-  let store: Store | undefined
+  // Opened while the other workers load: a durable store takes as long as a module
+  const opening = openStore()
+  opening.catch(() => {})
 
   const caller = (protocol: ActorDefinition['protocol']): Caller => {
     const found = callers.get(protocol.name)
@@ -135,11 +137,14 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     },
   }
 
-  async function run(given: Given): Promise<void> {
-    const opened = start.stores === undefined || definition.stateless
+  async function openStore(): Promise<Store> {
+    return start.stores === undefined || definition.stateless
       ? createMemoryStore({ clock, random: random.fork('store') })
-      : await platform.stores(start.stores).open(start.actor)
-    store = opened
+      : platform.stores(start.stores).open(start.actor)
+  }
+
+  async function run(given: Given): Promise<void> {
+    const opened = await opening
     const serving = await definition.start(startOf(given, opened, needs))
     const bare = !isServingWithLifecycle(serving)
     const handlers = bare ? serving : serving.handlers
@@ -171,7 +176,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     await lifecycle.stop?.().catch((error: unknown) => log.error(`Its stop failed: ${describe(error)}`))
     for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
     for (const each of callers.values()) each.close(gone)
-    await store?.close()
+    await opening.then((store) => store.close(), () => {})
     state = 'stopped'
   }
 

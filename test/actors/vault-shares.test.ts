@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { VaultSealed, type Vault } from '../../actors/vault/protocol.ts'
+import { VaultSealed } from '../../actors/vault/protocol.ts'
 import { combine, split } from '../../actors/vault/shamir.ts'
 import { InvalidArgument, NotFound } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/platform/ports.ts'
