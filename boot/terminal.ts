@@ -37,6 +37,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const SAME_PRESS_MS = 500
 /** Longest delay of a timer. Nothing else keeps this process alive: timers and workers of the runtime do not. */
 const LONGEST_MS = 2_147_483_647
+/** After its close the process ends by itself at once, unless something holds it. */
+const LINGER_MS = 2_000
 const onDeno = process.versions['deno'] !== undefined
 
 export function openTerminal(): Terminal {
@@ -69,6 +71,8 @@ export function openTerminal(): Terminal {
       process.exitCode = exitCode
       signals.close()
       clearInterval(alive)
+      // Deno cannot end a worker in an endless loop (denoland/deno#35657), and would wait for it for ever
+      setTimeout(() => process.exit(exitCode), LINGER_MS).unref()
     },
   }
 }
