@@ -47,7 +47,7 @@ export async function unseal(vault: Sealed, secrets: UnsealSecrets): Promise<Key
 export function readUnsealKey(secrets: UnsealSecrets): Uint8Array {
   const text = secrets['unseal-key']
   if (text === undefined || text === '') {
-    throw new VaultSealed('The vault was given no unseal key; put unseal.key back, or start with recovery shares')
+    throw new VaultSealed('The vault was given no unseal key; put unseal.key back')
   }
   const key = fromText(text, 'The unseal key')
   if (key.length !== keyBytes) throw new VaultSealed(`The unseal key must have ${keyBytes} bytes: ${key.length}`)
@@ -66,7 +66,7 @@ async function rootFromKeyFile(
 ): Promise<Uint8Array> {
   if (!hasKeyId('unseal', unsealKey, config, keys)) {
     throw new VaultSealed(
-      'The unseal key is not the one of this vault; put its unseal.key back, or start with recovery shares: '
+      'The unseal key is not the one of this vault; put its unseal.key back: '
         + config.vaultId,
     )
   }

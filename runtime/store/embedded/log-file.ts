@@ -29,7 +29,7 @@ export async function readNewestLog(folder: string): Promise<StoreState | undefi
   const state = decodeLog(await readFile(join(folder, newest.name)))
   if (!('damagedAt' in state)) return state
   throw new StoreDamaged(
-    `The store is damaged; restore this folder from a backup, or move it away to start anew: ${folder} ` +
+    `The store is damaged; restore this folder from a backup: ${folder} ` +
       `(${newest.name}, byte ${state.damagedAt})`,
     { folder, file: newest.name, byte: state.damagedAt },
   )
