@@ -148,7 +148,7 @@ inFolder('a changed byte anywhere is StoreDamaged, with folder, place and what t
     const error = await refusal(path)
     assert.is(error.code, 'StoreDamaged', `byte ${at} of ${contents.length}`)
     assert.match(error.message, path)
-    assert.match(error.message, /restore this folder from a backup, or move it away/)
+    assert.match(error.message, /restore this folder from a backup: \/.+log\.\d+, byte \d+/)
     assert.ok((error.details.byte as number) <= at)
     trials++
   }
