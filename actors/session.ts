@@ -1,5 +1,6 @@
 import { Denied, Unavailable, ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import { fraction } from '../runtime/restart.ts'
 import type { Evidence } from '../runtime/actor.ts'
 import type { Clock, Random } from '../runtime/platform/ports.ts'
 import type { Client, Infer } from '../runtime/protocol.ts'
@@ -130,12 +131,6 @@ const isRefusal = (error: unknown): boolean => error instanceof Denied
 
 const TRANSIENT = new Set(['Unavailable', 'DeadlineExceeded', 'Overloaded', 'Restarted', 'Cancelled'])
 const isTransient = (error: unknown): boolean => error instanceof ZonewrightError && TRANSIENT.has(error.code)
-
-/** A number in [0, 1) with 16 bits. */
-function fraction(random: Random): number {
-  const [high = 0, low = 0] = random.bytes(2)
-  return (high * 256 + low) / 65_536
-}
 
 function renewalMs({ clock, random }: SessionOptions, pair: Pair): number {
   const lifeMs = Math.max(0, pair.sessionExpires * 1000 - clock.now())

@@ -1,5 +1,5 @@
 import type { ActorStart, Authenticate, CallContext, Principal } from '../runtime/actor.ts'
-import { Denied } from '../runtime/errors.ts'
+import { Denied, messageOf } from '../runtime/errors.ts'
 import type { Client } from '../runtime/protocol.ts'
 import { allowedBy, deniedBy, type DenialReason } from '../runtime/trust/denial.ts'
 import { trustKeyOf } from '../runtime/trust/keys.ts'
@@ -78,7 +78,7 @@ export async function sessionVerifier(
       } catch (error) {
         if (stopping.aborted) return
         if (!hasExpired(error)) {
-          log.warn(`Following ${kv.bootConfig} failed: ${error instanceof Error ? error.message : String(error)}`)
+          log.warn(`Following ${kv.bootConfig} failed: ${messageOf(error)}`)
           await lapse(error)
         }
       }

@@ -4,6 +4,7 @@ import type { Files } from '../runtime/platform/ports.ts'
 import { integer, number, object, pipe, string, type Infer } from '../runtime/protocol.ts'
 import { FolderDamaged, FolderOfAnotherZone } from './errors.ts'
 import { file } from './init.ts'
+import { parseJson } from './parse-json.ts'
 
 /** This host has booted this zone: its store may never be found empty again. */
 const BootedMarker = object({ zone: string(), store: string(), revision: pipe(number(), integer()) })
@@ -41,12 +42,4 @@ export function assertSameStore(marker: BootedMarker, store: { id: string; revis
 
 export async function writeBootedMarker(files: Files, marker: BootedMarker): Promise<void> {
   await files.write(file.booted, new TextEncoder().encode(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    return undefined
-  }
 }

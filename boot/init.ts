@@ -8,6 +8,7 @@ import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signDocument, verifyDocument } from '../runtime/trust/keys.ts'
 import { defaultConfig, type ReadConfig, type ZoneConfig } from './config.ts'
 import { DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded } from './errors.ts'
+import { parseJson } from './parse-json.ts'
 
 /** Names in a zone's folder. */
 export const file = {
@@ -179,14 +180,6 @@ function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, pat
   }
   if (key.public.jwk.x !== expected.x) throw mismatch('it is not the key of this host’s device document')
   return key
-}
-
-function parseJson(contents: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(contents))
-  } catch {
-    return undefined
-  }
 }
 
 function refuseOtherZone(files: Files, { config, stated }: ReadConfig, zone: ZoneDocument): void {

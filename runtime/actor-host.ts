@@ -2,7 +2,7 @@ import {
   isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer,
 } from './actor.ts'
 import { createService, type Service } from './context.ts'
-import { Denied, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
+import { Denied, messageOf, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
 import { createCaller, type Caller } from './link/caller.ts'
 import { verifyLinkCertificate, type CertifiedPeer } from './link/certificate.ts'
 import { establish } from './link/handshake.ts'
@@ -152,7 +152,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     service = createService({
       protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
       self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
-      onFault: (error, method) => log.error(`${method} failed: ${describe(error)}`),
+      onFault: (error, method) => log.error(`${method} failed: ${messageOf(error)}`),
     })
     if (stopped) throw new StartFailed(`${start.actor} was stopped as it started`)
     state = 'serving'
@@ -173,7 +173,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     // A start function that still runs has been told; what it began is not taken from under it at once
     const late = (): Error => new StartFailed(`The start function of ${start.actor} did not end`)
     await within(clock, limits.stopMs, starting.catch(() => {}), late)
-    await lifecycle.stop?.().catch((error: unknown) => log.error(`Its stop failed: ${describe(error)}`))
+    await lifecycle.stop?.().catch((error: unknown) => log.error(`Its stop failed: ${messageOf(error)}`))
     for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
     for (const each of callers.values()) each.close(gone)
     await opening.then((store) => store.close(), () => {})
@@ -188,7 +188,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
       background(task) {
         task().catch((error: unknown) => {
           if (stopping.signal.aborted) return
-          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation, reason: describe(error) } })
+          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation, reason: messageOf(error) } })
         })
       },
       step: (sequence, number, evidence) => emit({ type: 'step', event: { ...origin(), sequence, number, evidence } }),
@@ -200,8 +200,6 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     }
   }
 }
-
-const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function logTo(write: (level: 'info' | 'warn' | 'error', message: string, fields: Evidence) => void): Log {
   return {

@@ -47,7 +47,6 @@ export const Overloaded = defineError('Overloaded')
 export const Denied = defineError('Denied')
 export const InvalidArgument = defineError('InvalidArgument')
 export const InvalidResult = defineError('InvalidResult')
-export const UnknownMethod = defineError('UnknownMethod')
 export const Internal = defineError('Internal')
 /** The incarnation that the call went to is gone; whether it ran is not known. */
 export const Restarted = defineError('Restarted')
@@ -90,3 +89,6 @@ export function fromWire(wire: WireError): ZonewrightError {
   const Class = classes.get(wire.code)
   return Class ? new Class(wire.message, wire.details) : new ZonewrightError(wire.code, wire.message, wire.details)
 }
+
+/** What may be told of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,5 +1,5 @@
 import { actor } from '../../runtime/actor.ts'
-import { ZonewrightError } from '../../runtime/errors.ts'
+import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
@@ -49,7 +49,7 @@ export default actor(Gateway, {
     try {
       return await route()
     } catch (error) {
-      log.warn(`${method} ${path} failed: ${error instanceof Error ? error.message : String(error)}`)
+      log.warn(`${method} ${path} failed: ${messageOf(error)}`)
       return isPassing(error) ? text(503, 'Not now\n', { 'retry-after': '1' }) : text(500, 'The request failed\n')
     }
   }

@@ -1,5 +1,5 @@
 import { actor } from '../../runtime/actor.ts'
-import { StartFailed } from '../../runtime/errors.ts'
+import { messageOf, StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
@@ -54,7 +54,7 @@ export default actor(NodeDaemon, {
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
   const say = (what: string, error: unknown): void => {
-    if (!stopping.aborted) log.warn(`${what} failed: ${error instanceof Error ? error.message : String(error)}`)
+    if (!stopping.aborted) log.warn(`${what} failed: ${messageOf(error)}`)
   }
   const retryMs = (failures: number): number =>
     Math.min(limits.convergeRoundMs, limits.convergeRetryMs * 2 ** Math.min(failures, 16))

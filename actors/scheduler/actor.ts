@@ -1,3 +1,4 @@
+import { messageOf } from '../../runtime/errors.ts'
 import { actor } from '../../runtime/actor.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
@@ -96,7 +97,7 @@ export default actor(Scheduler, {
         if (stopping.aborted) return
         // After the end of a token the next watch goes on where this one stopped
         if (!hasExpired(error)) {
-          log.warn(`The watch of ${prefix} ended: ${error instanceof Error ? error.message : String(error)}`)
+          log.warn(`The watch of ${prefix} ended: ${messageOf(error)}`)
           after = 0
           failures++
         }

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { ZonewrightError } from '../../runtime/errors.ts'
+import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { exitCodes } from '../errors.ts'
 import type { Style } from '../render.ts'
 
@@ -30,7 +30,7 @@ export interface Failure {
 const OTHER_ERROR = 1
 
 export function failureOf(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   if (!(error instanceof ZonewrightError)) return { code: 'Internal', message: oneLine(message) }
   const next = error.details['next'] ?? nextSteps[error.code]
   return { code: error.code, message: oneLine(message), ...(typeof next === 'string' ? { next } : {}) }

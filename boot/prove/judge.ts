@@ -1,4 +1,4 @@
-import { DeadlineExceeded, ZonewrightError } from '../../runtime/errors.ts'
+import { DeadlineExceeded, messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { within } from '../../runtime/within.ts'
 import type { Scene } from './scene.ts'
@@ -85,4 +85,3 @@ function refusalOf(error: unknown): Outcome {
 }
 
 const codeOf = (error: unknown): string => (error instanceof ZonewrightError ? error.code : 'Error')
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

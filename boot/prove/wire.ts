@@ -1,3 +1,4 @@
+import { messageOf } from '../../runtime/errors.ts'
 import type { Channel, Frame } from '../../runtime/platform/ports.ts'
 
 /** A channel as somebody who sits on the wire has it. */
@@ -23,7 +24,7 @@ export function tapped(channel: Channel): Tap {
         for (const each of tap.alter(frame)) channel.send(each)
       } catch (error) {
         // A link does not expect its channel to throw; the call that waits fails, and with it the attempt
-        channel.close(error instanceof Error ? error.message : String(error))
+        channel.close(messageOf(error))
       }
     },
     receive: (onFrame, onClose) => channel.receive((frame) => {

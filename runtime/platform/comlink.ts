@@ -61,5 +61,11 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     const told = (event: WorkerEvent): void => void Promise.resolve(event).then(listener)
     void remote.observe(Comlink.proxy(told))
   }
-  return { control, onEvent, release: () => remote[Comlink.releaseProxy]() }
+  let released = false
+  const release = (): void => {
+    // Twice is an error to Comlink; a worker may be ended twice
+    if (!released) remote[Comlink.releaseProxy]()
+    released = true
+  }
+  return { control, onEvent, release }
 }

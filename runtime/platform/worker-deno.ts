@@ -3,6 +3,7 @@ import * as Comlink from 'comlink'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
 import { remoteControl, type ExposedControl } from './comlink.ts'
 import type { SpawnedWorker, SpawnOptions } from './ports.ts'
+import { workerExit } from './worker-exit.ts'
 
 type Endpoint = Parameters<typeof Comlink.wrap>[0]
 interface WebWorker extends EventTarget { terminate(): void }
@@ -32,13 +33,7 @@ function commandLine(): readonly string[] {
 
 export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   const worker = create(options)
-  const exits: ((reason: string) => void)[] = []
-  let reason: string | undefined
-  const died = (what: string): void => {
-    if (reason !== undefined) return
-    reason = what
-    for (const listener of exits) listener(what)
-  }
+  const { died, onExit } = workerExit()
   worker.addEventListener('error', (event) => {
     // Without this the whole process ends with the worker
     event.preventDefault()
@@ -49,7 +44,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   return {
     control,
     onEvent,
-    onExit: (listener) => (reason === undefined ? void exits.push(listener) : listener(reason)),
+    onExit,
     async terminate() {
       worker.terminate()
       died('terminated')

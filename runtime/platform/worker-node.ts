@@ -1,9 +1,11 @@
 import { MessageChannel as NodeMessageChannel, parentPort, Worker } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
+import { messageOf } from '../errors.ts'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
 import { remoteControl, type ExposedControl } from './comlink.ts'
 import type { SpawnedWorker, SpawnOptions } from './ports.ts'
+import { workerExit } from './worker-exit.ts'
 
 export const channelPair = (): readonly [unknown, unknown] => {
   const { port1, port2 } = new NodeMessageChannel()
@@ -16,20 +18,14 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     name: options.name, env: {}, resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax },
   })
   worker.unref()
-  const exits: ((reason: string) => void)[] = []
-  let reason: string | undefined
-  const died = (what: string): void => {
-    if (reason !== undefined) return
-    reason = what
-    for (const listener of exits) listener(what)
-  }
-  worker.on('error', (error: unknown) => died(error instanceof Error ? error.message : String(error)))
+  const { died, onExit } = workerExit()
+  worker.on('error', (error: unknown) => died(messageOf(error)))
   worker.on('exit', (code) => died(`exit ${code}`))
   const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(nodeEndpoint(worker)))
   return {
     control,
     onEvent,
-    onExit: (listener) => (reason === undefined ? void exits.push(listener) : listener(reason)),
+    onExit,
     async terminate() {
       await worker.terminate()
       release()

@@ -1,5 +1,5 @@
 import type { ActorDefinition } from '../actor.ts'
-import { fromWire, toWire, ZonewrightError } from '../errors.ts'
+import { fromWire, messageOf, toWire, ZonewrightError } from '../errors.ts'
 import type { WorkerControl } from '../worker.ts'
 import { delays } from './delays.ts'
 import { ChannelEnd } from './network.ts'
@@ -76,4 +76,3 @@ function transfer(value: unknown, to: SimulatedThread): unknown {
 const acrossThreads = (error: unknown): Error =>
   fromWire(error instanceof ZonewrightError ? toWire(error) : { code: 'StartFailed', message: messageOf(error) })
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

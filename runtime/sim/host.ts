@@ -1,11 +1,11 @@
 import type { ActorDefinition } from '../actor.ts'
-import { StartFailed } from '../errors.ts'
+import { messageOf, StartFailed } from '../errors.ts'
 import type {
   Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions,
 } from '../platform/ports.ts'
 import { createWorkerControl } from '../worker-control.ts'
 import type { WorkerEvent } from '../worker.ts'
-import { messageOf, remoteControl } from './control.ts'
+import { remoteControl } from './control.ts'
 import { delays } from './delays.ts'
 import { Disk } from './disk.ts'
 import { HttpPorts } from './http.ts'

@@ -1,4 +1,4 @@
-import { Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
+import { messageOf, Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { expired, planOperations, type Change } from './change.ts'
@@ -223,6 +223,6 @@ const withoutValue = (entry: Entry): Entry => ({ ...entry, value: NO_VALUE })
 
 function failure(error: unknown): Error {
   if (error instanceof ZonewrightError) return error
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   return new Unavailable(`The store stopped because a write failed; open it again: ${reason}`)
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { StoreDamaged } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import { syncFolder } from '../../platform/files.ts'
 import type { Change } from '../change.ts'
 import type { StoreState } from '../state.ts'
 import { holdPath, holdsOf, type Hold } from './folder-hold.ts'
@@ -115,16 +116,6 @@ async function logsOf(folder: string): Promise<{ name: string; generation: numbe
     const found = logName.exec(name)
     return found ? [{ name, generation: Number(found[1]), whole: found[2] === undefined }] : []
   }).sort((left, right) => left.generation - right.generation)
-}
-
-/** Without it a power cut could bring the old name back. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await openHandle(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function writeAll(file: number, bytes: Uint8Array): Promise<void> {

@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { Etcd3, type IOptions } from 'etcd3'
-import { Denied, InvalidArgument, LeaseExpired, LimitExceeded, Unavailable, ZonewrightError } from '../../errors.ts'
+import {
+  Denied, InvalidArgument, LeaseExpired, LimitExceeded, messageOf, Unavailable, ZonewrightError,
+} from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../platform/ports.ts'
 
@@ -110,8 +112,6 @@ function clientOptions(endpoints: readonly string[], credentials: EtcdCredential
 const once = {
   execute: async (run: (context: { signal: AbortSignal }) => unknown) => run({ signal: new AbortController().signal }),
 } as unknown as Policy
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** grpc-js says this when no server took the call. */
 const neverSent = (error: unknown): boolean => /No connection established|Name resolution failed/.test(messageOf(error))
