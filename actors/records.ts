@@ -23,6 +23,29 @@ export const isName = (text: string): boolean => NAME.test(text)
 export const RuntimeType = picklist(['ood', 'kernel-service', 'node', 'service', 'user', 'client-device', 'gateway'])
 export type RuntimeType = Infer<typeof RuntimeType>
 
+const milliseconds = pipe(number(), integer(), minValue(1))
+const text = pipe(string(), regex(/^[^\0]*$/))
+
+/** A service that is a program of its own. A host runs only what its own `zone.yaml` allows (`processes.allow`). */
+export const ProcessRun = object({
+  /** Absolute path of the program, then its arguments; no shell reads them. */
+  command: array(text),
+  /** Beside the documented names, which it cannot change. */
+  env: optional(record(pipe(string(), regex(/^[A-Za-z_][A-Za-z0-9_]*$/)), text)),
+  /** How it is known to serve: without this, that it runs. */
+  health: optional(object({
+    /** On loopback; a status from 200 to 399 is healthy. */
+    http: object({ port: pipe(number(), integer(), minValue(1)), path: string() }),
+    /** Defaults are `limits.healthMs`, `limits.healthStartMs`. */
+    everyMs: optional(milliseconds),
+    /** From its start until it must be healthy for the first time. */
+    startMs: optional(milliseconds),
+  })),
+  /** From SIGTERM to SIGKILL; default `limits.stopMs`. */
+  stopMs: optional(milliseconds),
+})
+export type ProcessRun = Infer<typeof ProcessRun>
+
 /** `services/{name}/spec`: what should run. Written by whoever installs the service. */
 export const ServiceSpec = object({
   name: Name,
@@ -35,8 +58,14 @@ export const ServiceSpec = object({
   /** Audiences beside its own that its sessions may ask for. */
   audiences: array(Name),
   needs: optional(array(Name)),
-  /** Hosts it should run on at the same time; 1 when it does not say. */
+  /** Hosts it should run on at the same time; 1 when it does not say, 0 for an app that only people use. */
   replicas: optional(count),
+  /** Running when it does not say. */
+  state: optional(picklist(['running', 'stopped'])),
+  /** Raised to restart it everywhere: any change of a spec replaces what runs of it. */
+  generation: optional(count),
+  /** Without it, a worker of the catalogue. */
+  run: optional(ProcessRun),
 })
 export type ServiceSpec = Infer<typeof ServiceSpec>
 

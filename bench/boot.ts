@@ -10,13 +10,16 @@ import process from 'node:process'
 import { kernelActors } from '../actors/trust-matrix.ts'
 import { catalogue } from '../boot/catalogue.ts'
 import { defaultConfig } from '../boot/config.ts'
-import { supervisionOf } from '../boot/supervision.ts'
 import { up } from '../boot/up.ts'
+import { actor, type ActorDefinition } from '../runtime/actor.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
+import { Supervision } from '../runtime/supervision.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace } from '../runtime/trace.ts'
 import type { Bench, Row } from './report.ts'
+
+const nothing = Object.fromEntries(Object.keys(Supervision.methods).map((name) => [name, () => undefined]))
 
 const BOOT_RATIO_MAX = 1.5
 const START_MS_MAX = 3_000
@@ -109,11 +112,7 @@ async function floorMs(
       kernelActors,
       devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
       // Load checks the needs: two actors need what a booting host offers
-      offers: supervisionOf(
-        'ood1',
-        () => supervisor,
-        () => false,
-      ),
+      offers: actor(Supervision, {}, () => nothing as never) as unknown as ActorDefinition,
     },
     catalogue(join(folder, 'stores'), defaultConfig),
   )

@@ -3,7 +3,7 @@ import { isMap, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { Name } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import {
-  integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
+  array, integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
 } from '../runtime/protocol.ts'
 import { ConfigInvalid } from './errors.ts'
 
@@ -20,17 +20,32 @@ const ZoneFile = object({
     /** 0 takes a free one. */
     port: optional(pipe(number(), integer(), minValue(0), maxValue(65_535))),
   })),
+  /** Hosts beside the first one that this process runs: a cluster on one host. */
+  nodes: optional(pipe(number(), integer(), minValue(0), maxValue(1_000))),
+  processes: optional(object({
+    /** Programs that services may run here: absolute paths; `/opt/zone/*` is all below a folder. Default: none. */
+    allow: optional(array(pipe(string(), regex(/^\/[^\0]*$/)))),
+  })),
+  telemetry: optional(object({
+    /** OpenTelemetry collector that takes traces by OTLP over HTTP: `http://127.0.0.1:4318`. Default: none. */
+    otlp: optional(pipe(string(), regex(/^https?:\/\/[^\s]+$/))),
+  })),
 })
 
 /** What a message says is expected, for each key that there is. */
 const expected: Readonly<Record<string, string>> = {
-  '': 'a mapping of zone, host, owner and http',
+  '': 'a mapping of zone, host, owner, http, nodes, processes and telemetry',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
   http: 'a mapping of hostname and port',
   'http.hostname': 'a host name or an IP address',
   'http.port': 'a whole number from 0 to 65535',
+  nodes: 'a whole number from 0 to 1000',
+  processes: 'a mapping of allow',
+  'processes.allow': 'a list of absolute paths',
+  telemetry: 'a mapping of otlp',
+  'telemetry.otlp': 'a URL of http or https',
 }
 
 export interface ZoneConfig {
@@ -38,10 +53,14 @@ export interface ZoneConfig {
   readonly host: string
   readonly owner: string
   readonly http: { readonly hostname: string; readonly port: number }
+  readonly nodes: number
+  readonly processes: { readonly allow: readonly string[] }
+  readonly telemetry: { readonly otlp: string | undefined }
 }
 
 export const defaultConfig: ZoneConfig = {
   zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0 },
+  nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined },
 }
 
 /** The names that the file gave; a folder that exists may not contradict them. */
@@ -50,7 +69,7 @@ export interface ReadConfig {
   readonly stated: ReadonlySet<keyof ZoneConfig>
 }
 
-const keysHint = 'Keys are zone, host, owner, http.hostname and http.port'
+const keysHint = 'Keys are zone, host, owner, http.hostname, http.port, nodes, processes.allow and telemetry.otlp'
 const syntaxHint = 'It is YAML: `key: value` lines, indented by spaces'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
@@ -68,6 +87,9 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   const config: ZoneConfig = {
     zone: file.zone ?? zone, host: file.host ?? host, owner: file.owner ?? owner,
     http: { hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port },
+    nodes: file.nodes ?? defaultConfig.nodes,
+    processes: { allow: file.processes?.allow ?? [] },
+    telemetry: { otlp: file.telemetry?.otlp },
   }
   const fault = namesFault(config)
   if (fault) throw invalid(path, lineOf(document, [fault.key], lines), fault.what, 'Choose another name')

@@ -6,7 +6,7 @@ import type { Files, Platform, PublicJwk, SigningKey } from '../runtime/platform
 import { object, string, type Infer } from '../runtime/protocol.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signDocument, verifyDocument } from '../runtime/trust/keys.ts'
-import { defaultConfig, type ReadConfig, type ZoneConfig } from './config.ts'
+import type { ReadConfig, ZoneConfig } from './config.ts'
 import { DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded } from './errors.ts'
 import { parseJson } from './parse-json.ts'
 
@@ -22,6 +22,14 @@ export const file = {
   booted: 'booted.json',
   recoveryShares: 'recovery-shares',
   stores: 'stores',
+  /** Working folders of the services that are processes. */
+  services: 'services',
+  /** Structured log, rotated. */
+  logs: 'logs',
+  /** Folders of the other hosts of a cluster on one host. */
+  nodes: 'nodes',
+  /** Where the running zone is reached, for commands in another terminal; gone when it stops. */
+  endpoint: 'endpoint.json',
   config: 'zone.yaml',
 } as const
 
@@ -200,5 +208,6 @@ export const configOf = (identity: Identity, read: ReadConfig): ZoneConfig => ({
   zone: identity.zone.zone,
   host: identity.zone.host,
   owner: identity.zone.owner,
-  http: read.config.http ?? defaultConfig.http,
+  http: read.config.http, nodes: read.config.nodes, processes: read.config.processes,
+  telemetry: read.config.telemetry,
 })

@@ -1,14 +1,30 @@
 import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
-import { Denied } from '../runtime/errors.ts'
-import { Supervision } from '../runtime/supervision.ts'
+import { Denied, StartFailed } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
+import type { Processes } from '../runtime/process/processes.ts'
+import { Supervision, type HostState, type ServiceStart } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
+import type { ActorEvent } from '../runtime/trace.ts'
+import type { Cluster } from './cluster.ts'
+import type { Observer } from './observe/observer.ts'
+
+/** One host, as its supervision is made from. */
+export interface HostParts {
+  readonly host: string
+  readonly supervisor: () => Supervisor
+  readonly processes: Processes
+  /** What the daemon may start and stop: nothing of the control plane. */
+  readonly managed: (name: string) => boolean
+  readonly cluster: Cluster
+  readonly observer: Observer
+  /** Takes over which hosts may link; answers with their names. */
+  readonly devices: (documents: readonly string[]) => Promise<readonly string[]>
+}
 
 /** The supervisor as its host's actors see it: the daemon alone starts and stops, and nothing of the control plane. */
-export function supervisionOf(
-  host: string,
-  supervisor: () => Supervisor,
-  managed: (name: string) => boolean,
-): ActorDefinition {
+export function supervisionOf(parts: HostParts): ActorDefinition {
+  const { host, processes, cluster, observer, managed } = parts
+  const versions = new Map<string, string>()
   const onlyDaemon = ({ actor: name }: Peer, what: string): void => {
     if (name !== 'node-daemon')
       throw new Denied(`Only the node daemon may ${what}`, { reason: 'supervision/not-node-daemon' })
@@ -17,44 +33,85 @@ export function supervisionOf(
     if (!managed(name))
       throw new Denied(`The node daemon does not manage this actor: ${name}`, { reason: 'supervision/not-managed' })
   }
+  const startOne = async ({ name, env, version, program }: ServiceStart): Promise<void> => {
+    versions.set(name, version ?? '')
+    await (program ? processes.start(name, program, env) : parts.supervisor().start(name, { env }))
+  }
+  const list = () => actorsOf(parts, versions)
   return actor(Supervision, {}, () => ({
     handlers: {
       async start({ actors }, { peer }) {
         onlyDaemon(peer, 'start actors')
         for (const { name } of actors) onlyManaged(name)
-        await supervisor().startMany(actors)
-        const states = new Map(
-          supervisor()
-            .list()
-            .map(({ name, incarnation }) => [name, incarnation]),
-        )
-        return actors.map(({ name }) => ({ name, incarnation: states.get(name) ?? 0 }))
+        assertDistinct(parts, actors)
+        await allStarted(actors, startOne)
+        const incarnations = new Map(list().map(({ name, incarnation }) => [name, incarnation]))
+        return actors.map(({ name }) => ({ name, incarnation: incarnations.get(name) ?? 0 }))
       },
       async stop({ name }, { peer }) {
         onlyDaemon(peer, 'stop actors')
         onlyManaged(name)
-        return [...(await supervisor().stop(name))]
+        if (!isProcess(processes, name)) return [...(await parts.supervisor().stop(name))]
+        await processes.stop(name)
+        return [name]
       },
-      list: () =>
-        supervisor()
-          .list()
-          .map((each) => ({
-            ...each,
-            state: each.state === 'died' ? ('restarting' as const) : each.state,
-            managed: managed(each.name),
-          })),
-      steps: () =>
-        supervisor()
-          .steps()
-          .map(({ sequence, number, host: at, actor: name, at: time, evidence }) => ({
-            sequence,
-            number,
-            host: at,
-            actor: name,
-            at: time,
-            evidence: { ...evidence },
-          })),
+      list,
+      steps: () => parts.supervisor().steps().map(({ sequence, number, host: at, actor: name, at: time, evidence }) =>
+        ({ sequence, number, host: at, actor: name, at: time, evidence: { ...evidence } })),
+      async devices({ documents }, { peer }) {
+        onlyDaemon(peer, 'say which hosts there are')
+        return { hosts: [...(await parts.devices(documents))] }
+      },
+      hosts: () => [...cluster.hosts()],
+      async kill({ host: which, actor: name }, { peer }) {
+        onlyDaemon(peer, 'kill')
+        await cluster.kill(which, name)
+        return {}
+      },
+      logs: (query, { peer, signal }) => {
+        onlyDaemon(peer, 'read logs')
+        return observer.logs(query, signal)
+      },
+      denial({ id }, { peer }) {
+        onlyDaemon(peer, 'read denials')
+        const found = observer.denial(id)
+        return found ? { ...found, chain: found.chain.map((entry) => ({ ...entry })) } : null
+      },
+      metrics: async () => ({ text: await observer.metrics() }),
     },
     lifecycle: { admit: (peer: Peer) => peer.host === host && ['node-daemon', 'gateway'].includes(peer.actor) },
   })) as unknown as ActorDefinition
+}
+
+/** One that fails does not keep the others from being told of; the first failure is what the daemon is told. */
+async function allStarted(actors: readonly ServiceStart[], startOne: (one: ServiceStart) => Promise<void>) {
+  const outcomes = await Promise.allSettled(actors.map(startOne))
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failure) throw failure.reason
+}
+
+const isProcess = (processes: Processes, name: string): boolean => processes.list().some((each) => each.name === name)
+
+/** A process must not take the name of an actor of the catalogue: each is known by it. */
+function assertDistinct({ supervisor }: HostParts, actors: readonly ServiceStart[]): void {
+  const names = new Set(supervisor().list().map(({ name }) => name))
+  const taken = actors.find(({ name, program }) => program && names.has(name))
+  if (taken) throw new StartFailed(`A service that ships with Zonewright has this name: ${taken.name}`)
+}
+
+const shown = (state: ActorEvent['state']) => (state === 'died' ? 'restarting' as const : state)
+
+export function actorsOf(
+  { supervisor, processes, managed }: Pick<HostParts, 'supervisor' | 'processes' | 'managed'>,
+  versions: ReadonlyMap<string, string>,
+): HostState['actors'] {
+  const one = (kind: 'worker' | 'process', processId: number | null) =>
+    ({ name, state, incarnation, reason }: ReturnType<Supervisor['list']>[number]) => ({
+      name, kind, state: shown(state), incarnation, reason: reason.slice(0, limits.logLine), managed: managed(name),
+      version: versions.get(name) ?? '', processId,
+    })
+  return [
+    ...supervisor().list().map(one('worker', null)),
+    ...processes.list().map((each) => one('process', each.processId ?? null)(each)),
+  ]
 }

@@ -19,7 +19,10 @@ import { sequenceComplete } from './complete.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
 import { configOf, file, init, type Identity } from './init.ts'
-import { supervisionOf } from './supervision.ts'
+import type { Cluster } from './cluster.ts'
+import { createObserver, type Observer } from './observe/observer.ts'
+import { createProcesses, type Processes } from '../runtime/process/processes.ts'
+import { actorsOf, supervisionOf } from './supervision.ts'
 
 export interface UpOptions {
   readonly platform: Platform
@@ -111,6 +114,8 @@ class Boot {
   readonly #config: ZoneConfig
   /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
   readonly #unmanaged = new Set(CONTROL)
+  readonly #observer: Observer
+  readonly #processes: Processes
   #secondBoot = false
   #address = { hostname: '', port: 0 }
 
@@ -120,11 +125,31 @@ class Boot {
     this.#identity = identity
     this.#config = config
     const stores = files.path(file.stores)
+    const { host } = config
+    const trace = options.trace ?? createTrace()
+    this.#observer = createObserver({
+      trace, inspect: async () => [{ host, actors: await this.supervisor.inspect() }],
+    })
+    this.#processes = createProcesses({
+      platform: options.platform, host, trace, allow: config.processes.allow, folder: files.path(file.services),
+    })
+    const parts = {
+      host, supervisor: () => this.supervisor, processes: this.#processes,
+      managed: (name: string) => !this.#unmanaged.has(name),
+    }
+    const cluster: Cluster = {
+      hosts: () => [{
+        host, role: 'ood', state: 'serving', reason: '', starts: 1, actors: actorsOf(parts, new Map()),
+      }],
+      kill: async (which, name) => {
+        if (which !== host || name === undefined) throw new NotFound(`There is no such host: ${which}`)
+        await this.supervisor.kill(name)
+      },
+    }
     this.supervisor = new Supervisor({
-      platform: options.platform, zone: config.zone, host: config.host, device: identity.device, stores,
-      devices: [{ host: config.host, role: 'ood', jwk: identity.device.public.jwk }],
-      trace: options.trace ?? createTrace(), kernelActors,
-      offers: supervisionOf(config.host, () => this.supervisor, (name) => !this.#unmanaged.has(name)),
+      platform: options.platform, zone: config.zone, host, device: identity.device, stores,
+      devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }], trace, kernelActors,
+      offers: supervisionOf({ ...parts, cluster, observer: this.#observer, devices: async () => [host] }),
     }, (options.actors ?? catalogue)(stores, config))
   }
 
@@ -149,6 +174,7 @@ class Boot {
 
   running(bootMs: number, unlock: () => Promise<void>): RunningZone {
     const { supervisor } = this
+    const [processes, observer] = [this.#processes, this.#observer]
     return {
       config: this.#config, identity: this.#identity, files: this.#files, address: this.#address, bootMs,
       secondBoot: this.#secondBoot, trace: supervisor.trace,
@@ -167,7 +193,9 @@ class Boot {
       expose: (name, peer) => supervisor.expose(name, peer),
       async stop() {
         try {
+          await processes.close()
           await supervisor.stopAll()
+          await observer.close()
         } finally {
           await unlock()
         }

@@ -55,6 +55,8 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const log = logTo((level, message, fields) => emit({ type: 'log', event: { ...origin(), level, message, fields } }))
   let state: Inspection['state'] = 'loaded'
   let framesRejected = 0
+  let handshakesRefused = 0
+  const counters = new Map<string, number>()
   let introductions = 0
   let links = 0
   let starting: Promise<unknown> = Promise.resolve()
@@ -104,7 +106,10 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
     const channel = platform.openChannel(end)
     const { service: offered, lifecycle: offeredLife } = await ready.promise
-    const link = await establish(channel, linkOptions(introduction))
+    const link = await establish(channel, linkOptions(introduction)).catch((error: unknown) => {
+      handshakesRefused++
+      throw error
+    })
     if (offeredLife.admit && !offeredLife.admit(link.peer)) {
       link.close(new Denied(`${start.actor} does not admit ${link.peer.actor}`, { reason: 'link/not-admitted' }))
       return
@@ -129,6 +134,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     },
     inspect: () => ({
       actor: start.actor, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
+      handshakesRefused, counters: Object.fromEntries(counters),
       deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
     }),
     stop(withinMs) {
@@ -196,6 +202,10 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
         random: random.fork('denials'), clock,
         onDenial: ({ id, chain }) => emit({ type: 'denial', event: { ...origin(), id, chain } }),
       }),
+      count: (sample, by = 1) => {
+        const counted = counters.get(sample)
+        if (counted !== undefined || counters.size < limits.counters) counters.set(sample, (counted ?? 0) + by)
+      },
       self: { ...names, linkKid: key.public.kid },
     }
   }

@@ -79,6 +79,8 @@ export interface ActorStart<N extends Needs = Needs> {
   step(sequence: string, number: number, evidence: Evidence): void
   /** Where a refusal is recorded for `explain`, and made into the error that the caller gets. */
   readonly denials: DenialLog
+  /** Adds to a counter of this incarnation: `http_requests_total{code="200"}`. Names are few; none holds a secret. */
+  count(sample: string, by?: number): void
   readonly self: Self
 }
 

@@ -134,6 +134,16 @@ export const limits = {
   vaultGrants: 64,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
+  /** Counters of one actor; what more names would count is not counted. */
+  counters: 256,
+  /** Lines of log kept in memory for who asks; older ones are in the files only. */
+  logLinesKept: 10_000,
+  /** Characters of one line of log; a longer one is cut, that of a process divided. */
+  logLine: 8_192,
+  /** Milliseconds between looks at a process's health, until it must be healthy first, and without an answer. */
+  healthMs: 1_000,
+  healthStartMs: 15_000,
+  healthAnswerMs: 2_000,
   /** Milliseconds for one attempt of a proof, and for its preparation; then it is neither allowed nor refused. */
   proofMs: 20_000,
   /** Events that may wait in a simulation, and frames for an end that nobody has opened; one more fails the run. */

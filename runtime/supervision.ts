@@ -1,58 +1,100 @@
 import {
-  array,
-  boolean,
-  call,
-  integer,
-  number,
-  object,
-  picklist,
-  pipe,
-  protocol,
-  record,
-  string,
-  unknown,
+  array, boolean, call, integer, minValue, number, nullable, object, optional, picklist, pipe, protocol, record, stream,
+  string, unknown, type Infer,
 } from './protocol.ts'
 
 const count = pipe(number(), integer())
-const State = picklist(['starting', 'serving', 'stopping', 'stopped', 'restarting', 'failed'])
+const atLeastOne = pipe(number(), integer(), minValue(1))
 
-/** What the supervisor of a host offers to the one actor that manages services there. */
+const ActorState = object({
+  name: string(),
+  kind: picklist(['worker', 'process']),
+  state: picklist(['starting', 'serving', 'stopping', 'stopped', 'restarting', 'failed']),
+  incarnation: count,
+  /** Why it is in this state; empty when it serves. */
+  reason: string(),
+  /** Whether it may be started and stopped here; what manages the host itself may not. */
+  managed: boolean(),
+  /** What it was started from: the `version` of its last start, empty where that had none. */
+  version: string(),
+  /** Operating system process, of a process that runs. */
+  processId: nullable(count),
+})
+
+/** A host that this process runs. */
+export const HostState = object({
+  host: string(),
+  role: picklist(['ood', 'node']),
+  state: picklist(['starting', 'serving', 'restarting', 'failed', 'stopped']),
+  reason: string(),
+  /** How often it was started in this process. */
+  starts: count,
+  actors: array(ActorState),
+})
+export type HostState = Infer<typeof HostState>
+
+/** How to run a service that is a process. */
+export const ProcessStart = object({
+  command: array(string()),
+  health: nullable(object({ port: atLeastOne, path: string(), everyMs: atLeastOne, startMs: atLeastOne })),
+  stopMs: atLeastOne,
+})
+export type ProcessStart = Infer<typeof ProcessStart>
+
+export const ServiceStart = object({
+  name: string(),
+  env: record(string(), string()),
+  /** Told in `list`, so that a change of it can be seen. */
+  version: optional(string()),
+  /** Without it, a worker of the catalogue. */
+  program: optional(ProcessStart),
+})
+export type ServiceStart = Infer<typeof ServiceStart>
+
+export const LogLine = object({
+  /** Grows by one from line to line of this process of the zone. */
+  sequence: count,
+  /** Epoch milliseconds. */
+  at: number(),
+  host: string(),
+  actor: string(),
+  level: picklist(['info', 'warn', 'error']),
+  message: string(),
+  fields: record(string(), unknown()),
+})
+export type LogLine = Infer<typeof LogLine>
+
+/** What the supervisor of a host offers: services to its daemon, and to people, by way of the daemon, all hosts. */
 export const Supervision = protocol('supervision', {
-  /** Starts actors of the catalogue, each after what it needs and with this ENV; settles when all serve. */
+  /** Starts them, each after what it needs and with this ENV; settles when all serve. */
   start: call(
-    object({ actors: array(object({ name: string(), env: record(string(), string()) })) }),
-    array(object({ name: string(), incarnation: count })),
+    object({ actors: array(ServiceStart) }), array(object({ name: string(), incarnation: count })),
     { concurrent: 16, suite: 'sealed' },
   ),
   /** Stops it and what needs it; answers with their names. */
   stop: call(object({ name: string() }), array(string()), { concurrent: 16 }),
-  list: call(
-    object({}),
-    array(
-      object({
-        name: string(),
-        state: State,
-        incarnation: count,
-        reason: string(),
-        /** Whether it may be started and stopped here; what manages the host itself may not. */
-        managed: boolean(),
-      }),
-    ),
-    { concurrent: 8 },
-  ),
+  list: call(object({}), array(ActorState), { concurrent: 8 }),
   /** The documented steps seen so far, in order of arrival. */
-  steps: call(
-    object({}),
-    array(
-      object({
-        sequence: string(),
-        number: count,
-        host: string(),
-        actor: string(),
-        at: number(),
-        evidence: record(string(), unknown()),
-      }),
-    ),
-    { concurrent: 8 },
-  ),
+  steps: call(object({}), array(object({
+    sequence: string(), number: count, host: string(), actor: string(), at: number(),
+    evidence: record(string(), unknown()),
+  })), { concurrent: 8 }),
+  /** The registered device documents, as they lie in `kv://`: from now on these hosts and no others may link. */
+  devices: call(object({ documents: array(string()) }), object({ hosts: array(string()) }), { concurrent: 8 }),
+  hosts: call(object({}), array(HostState), { concurrent: 8 }),
+  /** Ends a host, or one actor of it, at once, as a crash would; the restart rules do the rest. */
+  kill: call(object({ host: string(), actor: optional(string()) }), object({}), { concurrent: 8 }),
+  /** Lines after `after`; the last `tail` of those that are kept already, then, with `follow`, what comes. */
+  logs: stream(object({
+    host: optional(string()), actor: optional(string()), after: optional(count), tail: count, follow: boolean(),
+  }), LogLine),
+  /** A denial of the last ones, by the id that the refused caller was given. */
+  denial: call(object({ id: string() }), nullable(object({
+    id: string(), at: number(), host: string(), actor: string(),
+    chain: array(object({
+      layer: string(), verdict: string(), rule: string(), reason: optional(string()), detail: optional(string()),
+    })),
+  })), { concurrent: 8 }),
+  /** Prometheus text exposition format, version 0.0.4. */
+  metrics: call(object({}), object({ text: string() }), { concurrent: 2 }),
 })

@@ -54,7 +54,10 @@ export interface LinkEvent extends Origin {
 }
 export interface DenialEvent extends Origin {
   readonly id: string
-  readonly chain: readonly { readonly layer: string; readonly verdict: string; readonly rule: string }[]
+  readonly chain: readonly {
+    readonly layer: string; readonly verdict: string; readonly rule: string
+    readonly reason?: string; readonly detail?: string
+  }[]
 }
 
 export type Trace = Emitter<TraceEvents>

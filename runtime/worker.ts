@@ -84,4 +84,7 @@ export interface Inspection {
   readonly links: number
   readonly deadLetters: number
   readonly framesRejected: number
+  readonly handshakesRefused: number
+  /** Of `ActorStart.count`. */
+  readonly counters: Readonly<Record<string, number>>
 }

@@ -4,6 +4,7 @@ import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
+import { answering, streaming } from '../krpc.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired, loginTokenName } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
@@ -121,6 +122,8 @@ export default actor(NodeDaemon, {
         }))
       },
       converge,
+      krpc: answering({}),
+      krpcStream: streaming({}),
     },
     // No `authenticate`: callers are known by their link certificate, and every token is denied
     lifecycle: { admit: (peer) => peer.host === self.host },

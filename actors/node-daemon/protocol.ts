@@ -1,4 +1,5 @@
 import { array, call, integer, number, object, picklist, pipe, protocol, string } from '../../runtime/protocol.ts'
+import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 
 const count = pipe(number(), integer())
 
@@ -10,4 +11,8 @@ export const NodeDaemon = protocol('node-daemon', {
   })), { concurrent: 8 }),
   /** Reads `nodes/{me}/config` and drives services to it; settles when every wanted one serves. */
   converge: call(object({}), object({ revision: count, started: array(string()), stopped: array(string()) })),
+  /** An operator's methods: `ps`, `kill`, `explain`. By the session of a user whom the policy lets. */
+  krpc: krpcCall(),
+  /** `logs`. */
+  krpcStream: krpcStream(),
 })

@@ -4,6 +4,7 @@ import type { Client } from '../../runtime/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { pause } from '../../runtime/within.ts'
+import { answering } from '../krpc.ts'
 import { kv, readRecord } from '../records.ts'
 import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
@@ -110,7 +111,7 @@ export default actor(Scheduler, {
     systemConfig.watch({ prefix, after }, { token: session.token(), signal: stopping })
 
   return {
-    handlers: { round },
+    handlers: { round, krpc: answering({}) },
     lifecycle: {
       admit: (peer) => peer.host === self.host && ['supervisor', 'node-daemon', 'gateway'].includes(peer.actor),
     },

@@ -1,4 +1,5 @@
 import { array, call, integer, number, object, pipe, protocol, string } from '../../runtime/protocol.ts'
+import { krpcCall } from '../krpc-protocol.ts'
 
 const count = pipe(number(), integer())
 
@@ -12,4 +13,6 @@ export const BootScheduler = protocol('boot-scheduler', {
 export const Scheduler = protocol('scheduler', {
   /** Runs one round now; answers with what it wrote. */
   round: call(object({}), object({ revision: count, written: array(string()) })),
+  /** The originals' methods, as the gateway hands them on. */
+  krpc: krpcCall(),
 })

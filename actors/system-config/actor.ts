@@ -1,6 +1,7 @@
 import { actor } from '../../runtime/actor.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { linkAllowed } from '../trust-matrix.ts'
+import { krpc } from './krpc.ts'
 import { SystemConfig } from './protocol.ts'
 import { reading } from './reading.ts'
 import { openState } from './state.ts'
@@ -9,8 +10,9 @@ import { writing } from './writing.ts'
 export default actor(SystemConfig, {}, async (start) => {
   const { self, denials } = start
   const state = await openState(start)
+  const own = { ...reading(state, start), ...writing(state) }
   return {
-    handlers: { ...reading(state, start), ...writing(state) },
+    handlers: { ...own, ...krpc(own) },
     lifecycle: {
       authenticate: state.sessions.authenticate,
       admit: (peer) => {

@@ -1,5 +1,6 @@
 import { custom } from 'valibot'
 import { defineError } from '../../runtime/errors.ts'
+import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 import {
   array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol,
   record, stream, string, unknown, variant, type Infer,
@@ -26,6 +27,9 @@ export const Action = variant('action', [
   object({ action: literal('remove') }),
 ])
 
+/** What a call comes to for the session that asks, without making it: an operator's action has a key of its own. */
+const Check = call(object({ key, act: picklist(['read', 'write']) }), object({}), { concurrent: 64 })
+
 const Item = object({ key, value: string(), revision })
 
 export const SystemConfig = protocol('system-config', {
@@ -48,6 +52,11 @@ export const SystemConfig = protocol('system-config', {
     object({ prefix: string(), after: revision }),
     object({ type: picklist(['put', 'delete']), key, value: string(), revision }),
   ),
+  /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */
+  check: Check,
+  /** The originals' methods, as the gateway hands them on; who wrote what must be provable, so the frame is signed. */
+  krpc: krpcCall({ suite: 'signature' }),
+  krpcStream: krpcStream(),
   /** What this verifier trusts now, and why. */
   trust: call(object({}), object({
     phase: picklist(['boot', 'normal']),

@@ -6,7 +6,7 @@ import { inScope, parseKey, parseScope } from './key-path.ts'
 import type { SystemConfig } from './protocol.ts'
 import type { State } from './state.ts'
 
-type Reading = Pick<Handlers<typeof SystemConfig, {}>, 'get' | 'list' | 'dump' | 'watch' | 'trust'>
+type Reading = Pick<Handlers<typeof SystemConfig, {}>, 'get' | 'list' | 'dump' | 'watch' | 'check' | 'trust'>
 
 export const reading = (
   { records, trust, permission, steps }: State, { self, clock }: Pick<ActorStart, 'self' | 'clock'>,
@@ -53,6 +53,10 @@ export const reading = (
       cancel()
       cx.signal.removeEventListener('abort', end)
     }
+  },
+  async check({ key: text, act }, cx) {
+    await permission[act](cx, parseKey(text))
+    return {}
   },
   async trust(_, cx) {
     const supervisor = cx.peer.actor === 'supervisor' && cx.peer.host === self.host

@@ -3,6 +3,7 @@ import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
 import { bootStep } from '../boot-steps.ts'
+import { answering } from '../krpc.ts'
 import { kv } from '../records.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { linkAllowed } from '../trust-matrix.ts'
@@ -54,6 +55,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
         return { active: state === 'live' && current, expires }
       },
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
+      krpc: answering({}),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
           throw refuse('login/first-password', `${cx.peer.actor} on ${cx.peer.host}`)

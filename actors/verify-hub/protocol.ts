@@ -1,4 +1,5 @@
 import { defineError } from '../../runtime/errors.ts'
+import { krpcCall } from '../krpc-protocol.ts'
 import {
   array, boolean, call, integer, nullable, number, object, optional, pipe, protocol, string,
 } from '../../runtime/protocol.ts'
@@ -28,6 +29,8 @@ export const VerifyHub = protocol('verify-hub', {
   }), { concurrent: 256 }),
   verifySession: call(object({ sid: string() }), object({ active: boolean(), expires: seconds }), { concurrent: 256 }),
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
+  /** The originals' methods, as the gateway hands them on: whoever logs in this way holds no link key. */
+  krpc: krpcCall(),
   /**
    * A new first password for the owner as a person, until one was used: then `issued` is false. Only for this OOD's
    * supervisor.

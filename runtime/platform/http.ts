@@ -96,6 +96,9 @@ function send(
   if (response.headersSent || response.destroyed) return
   const bad = Object.values(headers).some((value) => NOT_IN_HEADERS.test(value))
   if (bad) return send(request, response, closed(500, 'The request failed\n'), isLast)
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    return send(request, response, closed(501, 'Streams are not sent yet\n'), isLast)
+  }
   const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
   const hasBody = status !== 204 && status !== 304
   response.writeHead(status, {

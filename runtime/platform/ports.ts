@@ -113,7 +113,32 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | Uint8Array
+  /**
+   * A stream is sent piece by piece as the client reads; it ends early, by its `return`, when the client has gone or
+   * the server closes. What it throws cuts the connection.
+   */
+  readonly body: string | Uint8Array | AsyncIterable<string>
+}
+
+/** A request of our own: to a service's health page, or of the command line to a zone. */
+export interface HttpCall {
+  readonly hostname: string
+  readonly port: number
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** Milliseconds until the head of the answer. */
+  readonly withinMs: number
+  /** Ends the call, and the body that is being read. */
+  readonly signal?: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: AsyncIterable<Uint8Array>
 }
 
 export interface HttpServer {
@@ -128,6 +153,8 @@ export interface Transport {
     options: { hostname: string; port: number; bodyBytesMax: number; requestMsMax: number },
     handle: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpServer>
+  /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
+  request(call: HttpCall): Promise<HttpAnswer>
 }
 
 export interface FileInfo {
@@ -164,6 +191,29 @@ export interface Host {
   hold(): Cancel
   /** A new worker that runs `runtime/worker-entry`. */
   spawn(options: SpawnOptions): SpawnedWorker
+  /** A new process, leader of a process group of its own. @throws StartFailed when the command cannot be run */
+  spawnProcess(options: ProcessOptions): Promise<SpawnedProcess>
+}
+
+export interface ProcessOptions {
+  /** Program and arguments; no shell reads them. */
+  readonly command: readonly string[]
+  /** The whole environment: nothing of this process's own is added. */
+  readonly env: Readonly<Record<string, string>>
+  /** Absolute. */
+  readonly folder: string
+  /** Numeric user and group, where this process may choose them. */
+  readonly user?: { readonly uid: number; readonly gid: number }
+}
+
+export interface SpawnedProcess {
+  readonly processId: number
+  /** Lines of stdout and stderr; one that is longer than `limits.logLine` comes in parts. */
+  onLine(listener: (stream: 'stdout' | 'stderr', line: string) => void): void
+  /** Runs once. */
+  onExit(listener: (exit: { readonly code: number | undefined; readonly signal: string | undefined }) => void): void
+  /** To the whole process group. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void
 }
 
 /** What a worker may do where the runtime can enforce it (Deno). Absent means nothing. */

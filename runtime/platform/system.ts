@@ -5,6 +5,8 @@ import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
+import { httpRequest } from './http-client.ts'
+import { spawnProcess } from './process.ts'
 import { portChannel, type Port } from './port-channel.ts'
 import type { Cancel, Host, Platform } from './ports.ts'
 import { systemRandom } from './random.ts'
@@ -25,8 +27,11 @@ export async function systemPlatform(
     clock: systemClock,
     random: systemRandom,
     keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
-    host: { runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn },
-    transport: { serveHttp },
+    host: {
+      runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn,
+      spawnProcess,
+    },
+    transport: { serveHttp, request: httpRequest },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (folder) => ({

@@ -100,6 +100,9 @@ export class SimulatedProcess {
         env: (name) => env[name],
         hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
+        spawnProcess: async ({ command }) => {
+          throw new StartFailed(`The simulator runs no processes: ${command[0]}`)
+        },
       },
       channelPair: () => ChannelEnd.pair(`#${next()}`, schedule, this.#random, thread),
       openChannel: (end) => {

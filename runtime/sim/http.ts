@@ -29,7 +29,12 @@ export class HttpPorts {
   }
 
   transportOf(thread: SimulatedThread): Transport {
-    return { serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)) }
+    return {
+      serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
+      async request({ method, path }) {
+        throw new Unavailable(`The simulator makes no requests: ${method} ${path}`)
+      },
+    }
   }
 
   #listen(thread: SimulatedThread, options: Server['options'], handle: Server['handle']): HttpServer {
@@ -86,7 +91,8 @@ export class HttpPorts {
         void this.#serve(server, request, onCut).then((response) => {
           if (!server.running.has(onCut)) return
           unlist()
-          deliver(from, `http-${response.status}`, response.body, () => resolve(response))
+          const body = typeof response.body === 'string' || response.body instanceof Uint8Array ? response.body : ''
+          deliver(from, `http-${response.status}`, body, () => resolve(response))
           if (server.running.size === 0) server.onIdle()
         })
       })

@@ -167,6 +167,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     log: { info: say, warn: say, error: say },
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
+    count: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {
       zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own',

@@ -169,7 +169,7 @@ export const variants = {
   verifyHubRefreshesNobody: { actor: 'verify-hub', change: withHandler('refreshToken', () => notNow) },
   gatewayCannotListen: {
     actor: 'gateway',
-    change: starting((start) => ({ ...start, transport: { serveHttp: notNow } })),
+    change: starting((start) => ({ ...start, transport: { ...start.transport, serveHttp: notNow } })),
   },
   serviceThrowsAtStart: {
     actor: 'service',
