@@ -6,11 +6,12 @@ import { deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
 import { answering, streaming } from '../krpc.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
-import { hasExpired, loginTokenName } from '../session.ts'
+import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
-import { difference, readWanted, type Read } from './converge.ts'
+import type { Read } from './converge.ts'
 import { deviceTokens } from './device-tokens.ts'
 import { NodeDaemon } from './protocol.ts'
+import { createServices } from './services.ts'
 
 /**
  * The OOD's daemon (seed: OOD, LOGIN_TYPE self): reads its node config by a session that the device key signs, and
@@ -28,29 +29,9 @@ export default actor(NodeDaemon, {
   })
   const read: Read = (key) => needs.systemConfig.get({ key }, { token: tokens.session() })
 
-  /** verify-hub logs in to nobody: it issues its own session. */
-  const envOf = (spec: ServiceSpec): Record<string, string> =>
-    spec.name === 'verify-hub' ? { ZONEWRIGHT_EPOCH: epoch } : { [loginTokenName(spec.appid)]: tokens.login(spec) }
-
-  let running: Promise<{ revision: number; started: string[]; stopped: string[] }> | undefined
-  /** One at a time; who asks meanwhile gets the result of the next. */
-  const converge = async (): Promise<{ revision: number; started: string[]; stopped: string[] }> => {
-    while (running) await running.catch(() => {})
-    running = convergeNow().finally(() => { running = undefined })
-    return running
-  }
-  const convergeNow = async () => {
-    const wanted = await readWanted(self.host, read)
-    const { start: toStart, stop: toStop } = difference(wanted, await needs.supervision.list({}))
-    // Longer than one stop, or one start, may take, so that what is told is which actor did not
-    const settings = { withinMs: 2 * limits.startMs }
-    for (const name of toStop) await needs.supervision.stop({ name }, settings)
-    if (toStart.length > 0) {
-      const actors = toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) }))
-      await needs.supervision.start({ actors }, settings)
-    }
-    return { revision: wanted.revision, started: [...toStart], stopped: [...toStop] }
-  }
+  const { converge } = createServices({
+    host: self.host, supervision: needs.supervision, read, login: tokens.login, epoch,
+  })
 
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())

@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert'
 import { defaultConfig, readConfig, withPort } from '../../boot/config.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 
+const mapping = 'a mapping of zone, host, owner, http, nodes, processes and telemetry'
+
 const PATH = '/zone/zone.yaml'
 
 function refusal(text: string): ZonewrightError {
@@ -48,9 +50,9 @@ const refused: readonly (readonly [what: string, text: string, message: string])
   ['a key without a value', 'host:\n', '1: host: expected a name of lower-case letters, digits and -, found nothing'],
   ['a host name with a space', 'http:\n  hostname: a b\n',
     '2: http.hostname: expected a host name or an IP address, found "a b"'],
-  ['a list', '\n- a\n', '2: the file: expected a mapping of zone, host, owner, http, nodes, processes and telemetry, found a list'],
+  ['a list', '\n- a\n', `2: the file: expected ${mapping}, found a list`],
   ['a list inside', 'http:\n  - a\n', '1: http: expected a mapping of hostname and port, found a list'],
-  ['a word', 'hello\n', '1: the file: expected a mapping of zone, host, owner, http, nodes, processes and telemetry, found "hello"'],
+  ['a word', 'hello\n', `1: the file: expected ${mapping}, found "hello"`],
   ['a duplicate key', 'zone: a\nzone: b\n', '2: duplicate key: zone'],
   ['a duplicate key inside of another', 'http:\n  port: 1\n  port: 2\n', '3: duplicate key: port'],
   ['a tab', 'http:\n\tport: 80\n', '2: a tab indents this line'],
