@@ -1,18 +1,22 @@
-/**
- * Longer than a test may take: boots the simulated zone with many seeds, each twice, and compares the hashes.
- * `npm run soak -- --seeds 1..500 --keys cheap`
- */
+/** Longer than a test may take. `npm run soak -- kills --minutes 10` */
 import process from 'node:process'
-import { simulateZone } from '../boot/sim/zone.ts'
+import { killsHelp, soakKills } from './soak/kills.ts'
+import { seedsHelp, soakSeeds } from './soak/seeds.ts'
+
+const help = `npm run soak -- [what] [options]
+  ${seedsHelp}
+  ${killsHelp}
+Without a word, both with their defaults. The last line is "N passed, N failed".`
 
 const fail = (message: string): never => {
   console.error(message)
   process.exit(2)
 }
 
-function readArguments(argv: readonly string[]): { first: number; last: number; keys: 'real' | 'cheap' } {
-  const options = { first: 1, last: 200, keys: 'cheap' as 'real' | 'cheap' }
+function readArguments(argv: readonly string[]) {
+  const options = { first: 1, last: 200, keys: 'cheap' as 'real' | 'cheap', minutes: 10, nodes: 3, seed: 1 }
   const rest = [...argv]
+  const number = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : fail(`Not a number: ${text}`))
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const value = rest.shift() ?? fail(`A value is missing: ${word}`)
     if (word === '--seeds') {
@@ -20,32 +24,29 @@ function readArguments(argv: readonly string[]): { first: number; last: number; 
       options.first = Number(first)
       options.last = Number(last)
     } else if (word === '--keys' && (value === 'real' || value === 'cheap')) options.keys = value
-    else fail(`Unknown option: ${word} ${value}`)
+    else if (word === '--minutes') options.minutes = number(value)
+    else if (word === '--nodes') options.nodes = number(value)
+    else if (word === '--seed') options.seed = number(value)
+    else fail(`Unknown option: ${word} ${value}\n${help}`)
   }
   return options
 }
 
-const { first, last, keys } = readArguments(process.argv.slice(2))
-const began = performance.now()
-let events = 0
-let failed = 0
-for (let seed = first; seed <= last; seed++) {
-  try {
-    const [one, two] = [await simulateZone({ seed, keys }), await simulateZone({ seed, keys })]
-    events += one.events + two.events
-    if (one.hash !== two.hash) throw new Error(`two runs differ: ${one.hash} ${two.hash}`)
-  } catch (error) {
-    failed++
-    console.log(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`)
-    console.log(`  again: npx zonewright sim --seed ${seed} --keys ${keys}`)
-  }
-  if (seed % 50 === 0 || seed === last) {
-    const seconds = (performance.now() - began) / 1000
-    console.log(
-      `seeds ${first}..${seed}: ${seconds.toFixed(0)} s, ${Math.round(events / seconds)} events/s, ${failed} failed`,
-    )
-  }
+const argv = process.argv.slice(2)
+if (argv.includes('--help')) {
+  console.log(help)
+  process.exit(0)
 }
-const seeds = last - first + 1
-console.log(`${seeds - failed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+const [what] = argv
+const named = what !== undefined && !what.startsWith('-')
+if (named && what !== 'seeds' && what !== 'kills') fail(`There is no such soak: ${what}\n${help}`)
+const options = readArguments(named ? argv.slice(1) : argv)
+const total = { passed: 0, failed: 0 }
+for (const [name, soak] of [['seeds', soakSeeds], ['kills', soakKills]] as const) {
+  if (named && what !== name) continue
+  const { passed, failed } = await soak(options)
+  total.passed += passed
+  total.failed += failed
+}
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exit(total.failed === 0 ? 0 : 1)
