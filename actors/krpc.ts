@@ -1,5 +1,6 @@
 import { safeParse } from 'valibot'
 import { defineError, InvalidArgument } from '../runtime/errors.ts'
+import { refined } from '../runtime/feed.ts'
 import type { Infer, Schema } from '../runtime/protocol.ts'
 
 /** What an actor answers by kRPC. Each actor's table stands beside its handlers. */
@@ -46,6 +47,5 @@ export const answering = <Cx>(table: KrpcTable<Cx, unknown>) =>
 
 /** The handler of a protocol's `krpcStream`. */
 export const streaming = <Cx>(table: KrpcTable<Cx, AsyncIterable<unknown>>) =>
-  async function* stream(request: Request, cx: Cx): AsyncIterable<{ item: unknown }> {
-    for await (const item of dispatch(table, request, cx)) yield { item }
-  }
+  (request: Request, cx: Cx): AsyncIterable<{ item: unknown }> =>
+    refined(dispatch(table, request, cx), (item) => ({ item }))

@@ -69,6 +69,13 @@ export const ServiceSpec = object({
 })
 export type ServiceSpec = Infer<typeof ServiceSpec>
 
+/** A spec is told apart from its predecessor by its content: the same text is the same spec on every store. */
+export function specRevision(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0
+  return hash
+}
+
 /** `nodes/{host}/config`: what one host runs. Written by the scheduler only. */
 export const NodeConfig = object({
   host: Name,
@@ -120,10 +127,17 @@ export function readRecord<S extends Schema>(schema: S, key: string, text: strin
   return result.output
 }
 
+/** `devices/{host}/doc` for some host. */
+export const isDeviceKey = (key: string): boolean => /^devices\/[^/]+\/doc$/.test(key)
+
 export const kv = {
   bootConfig: 'boot/config',
   spec: (service: string) => `services/${service}/spec`,
   node: (host: string) => `nodes/${host}/config`,
+  /** What an operator may do to a host; nothing lies under these three. */
+  state: (host: string) => `nodes/${host}/state`,
+  control: (host: string) => `nodes/${host}/control`,
+  logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
   user: (name: string) => `users/${name}/settings`,
 } as const

@@ -20,8 +20,10 @@ export const keyReason = {
 /** `iss` of the two keys in `boot/config`. A device signs as its host name, a user as their name. */
 export const issuers = { root: 'root', verifyHub: 'verify-hub' } as const
 
-/** Names that run on an OOD only. */
+/** Names and runtime types that only an OOD may have. */
 export const kernelActors = ['system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault'] as const
+
+export const kernelRuntimeTypes = ['ood', 'kernel-service'] as const
 
 /**
  * Names that no login, device or user may have or speak for: root is the principal of an owner-signed token, nothing
@@ -169,6 +171,8 @@ export interface LinkCallee {
   readonly phase: Phase
   /** Role of a host whose device document this host has checked. */
   readonly roleOf: (host: string) => HostRole | undefined
+  /** Protection of its frames. */
+  readonly base: 'mac' | 'sealed'
 }
 
 export type LinkVerdict =
@@ -189,13 +193,14 @@ export function linkAllowed(peer: Peer, callee: LinkCallee): LinkVerdict {
   if (phase === 'boot' && peer.host !== self.host) return no('link/phase', `host ${peer.host}`)
   const found = linkRows.find((row) => rowHolds(row, peer, callee, role))
   if (!found) return no('link/no-row', `${peer.actor} on ${peer.host} to ${self.actor}`)
+  if (found.minimum === 'sealed' && callee.base !== 'sealed') {
+    return no('link/suite', `${peer.actor} on ${peer.host} by ${callee.base}`, ruleOfRow(found))
+  }
   return { allowed: true, rule: ruleOfRow(found), minimum: found.minimum }
 }
 
-const KERNEL_RUNTIME_TYPES: readonly string[] = ['ood', 'kernel-service']
-
 const claimsKernel = ({ actor, runtimeType }: Peer): boolean =>
-  (kernelActors as readonly string[]).includes(actor) || KERNEL_RUNTIME_TYPES.includes(runtimeType)
+  (kernelActors as readonly string[]).includes(actor) || (kernelRuntimeTypes as readonly string[]).includes(runtimeType)
 
 function rowHolds(row: LinkRow, peer: Peer, { self, phase }: LinkCallee, role: HostRole): boolean {
   if (phase === 'boot' && !row.boot) return false
@@ -203,6 +208,10 @@ function rowHolds(row: LinkRow, peer: Peer, { self, phase }: LinkCallee, role: H
   if (!row.callers.includes('*') && !row.callers.includes(peer.actor)) return false
   return row.hosts === 'any' || (row.hosts === 'ood' ? role === 'ood' : peer.host === self.host)
 }
+
+/** What an actor of any registered host may need of an OOD. */
+export const reachableActors: readonly string[] =
+  [...new Set(linkRows.filter(({ hosts, callee }) => hosts === 'any' && callee !== '*').map(({ callee }) => callee))]
 
 /** A callee with rows of its own is not reached by those of `*`. */
 const namedCallees: ReadonlySet<string> = new Set(linkRows.map(({ callee }) => callee).filter((name) => name !== '*'))

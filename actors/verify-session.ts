@@ -11,15 +11,19 @@ import { pause } from '../runtime/within.ts'
 import { kv, readRecord } from './records.ts'
 import { hasExpired, type OwnSession } from './session.ts'
 import { BootConfig, type SystemConfig } from './system-config/protocol.ts'
-import { issuers, keyReason, rulesFor } from './trust-matrix.ts'
+import { issuers, keyReason, rulesFor, type Verifier } from './trust-matrix.ts'
 
 export interface SessionVerifierOptions {
   readonly start: Pick<ActorStart, 'keys' | 'clock' | 'store' | 'denials' | 'background' | 'stopping' | 'log'>
   readonly systemConfig: Client<typeof SystemConfig>
   /** The service's own. */
-  readonly session: OwnSession
+  readonly session: Pick<OwnSession, 'token' | 'renew'>
   /** Also the audience that tokens must name. */
   readonly appid: string
+  /** Whose row of the trust matrix holds. */
+  readonly verifier?: Verifier
+  /** For an actor that forgets at a restart which tokens were used: those from before its start are refused then. */
+  readonly onceSinceSeconds?: number
 }
 
 export interface SessionVerifier {
@@ -40,10 +44,10 @@ export interface SessionVerifier {
  * where that is too late, ask verify-hub's `verifyToken`.
  */
 export async function sessionVerifier(
-  { start, systemConfig, session, appid }: SessionVerifierOptions,
+  { start, systemConfig, session, appid, verifier = 'service', onceSinceSeconds }: SessionVerifierOptions,
 ): Promise<SessionVerifier> {
   const { keys, clock, store, denials, background, stopping, log } = start
-  const rules = rulesFor('service', 'normal')
+  const rules = rulesFor(verifier, 'normal')
   let trusted: readonly TrustKey[] = []
   let epoch = 0
   const trust = (text: string): void => {
@@ -101,6 +105,9 @@ export async function sessionVerifier(
     })
     if (!verdict.accepted) throw denials.denied([linked, deniedBy(verdict.denial)])
     const { claims, principal, rule } = verdict
+    if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {
+      throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
+    }
     if (claims.cnf && claims.cnf.jkt !== peer.kid) throw refuse('token/holder', rule.id, `sub ${claims.sub}`)
     // A verdict that is not kept is asked for again, and then a token that is good once is good no more
     if (rule.once) return principal

@@ -11,7 +11,9 @@ const BootedMarker = object({ zone: string(), store: string(), revision: pipe(nu
 export type BootedMarker = Infer<typeof BootedMarker>
 
 /** @throws FolderDamaged, FolderOfAnotherZone */
-export async function bootedMarker(files: Files, zone: string): Promise<BootedMarker | undefined> {
+export async function bootedMarker(
+  files: Pick<Files, 'read' | 'path'>, zone: string,
+): Promise<BootedMarker | undefined> {
   const bytes = await files.read(file.booted)
   if (!bytes) return undefined
   const parsed = safeParse(BootedMarker, parseJson(bytes))

@@ -8,6 +8,23 @@ import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
+/** Every actor that a node can run: what reaches its config on the OOD, and services. */
+export function nodeCatalogue(stores: string): readonly ActorSpec[] {
+  return [
+    worker(NodeDaemon, new URL('../actors/node-daemon/node.ts', import.meta.url), {
+      runtimeType: 'node',
+      manual: true,
+    }),
+    worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
+      runtimeType: 'service',
+      manual: true,
+      // Most nodes never run it, and a worker costs memory
+      lazy: true,
+      permissions: { write: [`${stores}/service`] },
+    }),
+  ]
+}
+
 /** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
 export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorSpec[] {
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
@@ -27,12 +44,12 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
       ...kernel,
       permissions: store('verify-hub'),
     }),
-    worker(NodeDaemon, new URL('../actors/node-daemon/actor.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
+    worker(NodeDaemon, new URL('../actors/node-daemon/ood.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
     worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), {
       runtimeType: 'gateway',
       manual: true,
       env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
-      permissions: { net: ['127.0.0.1', '0.0.0.0', 'localhost'] },
+      permissions: { net: [address(http)] },
     }),
     worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
       runtimeType: 'service',
@@ -41,3 +58,7 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
     }),
   ]
 }
+
+/** As Deno writes it. */
+const address = ({ hostname, port }: ZoneConfig['http']): string =>
+  hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`

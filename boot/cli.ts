@@ -1,53 +1,111 @@
 import { Command, CommanderError } from 'commander'
-import { exitCodesCommand } from './commands/exit-codes.ts'
+import { ZonewrightError } from '../runtime/errors.ts'
+import { COMPLETE } from './commands/complete-name.ts'
 import { exitCodeOf, failureLines, failureOf, isAnswer, usageMessage } from './commands/failure.ts'
-import { proveCommand } from './commands/prove.ts'
-import { simCommand } from './commands/sim.ts'
-import { upCommand } from './commands/up.ts'
 import { Usage } from './errors.ts'
+import { jsonLine } from './printable.ts'
 import { styleOf } from './render.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 
-function program(terminal: Terminal): Command {
-  const { invocation } = terminal
+type Make = (terminal: Terminal) => Promise<Command>
+
+/** By heading of the help. What a command needs is loaded when it is asked for: most of them are asked for alone. */
+const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
+  'Start a zone:': {
+    up: async (terminal) => (await import('./commands/up.ts')).upCommand(terminal),
+    prove: async (terminal) => (await import('./commands/prove.ts')).proveCommand(terminal),
+    sim: async (terminal) => (await import('./commands/sim.ts')).simCommand(terminal),
+  },
+  'Use a running zone:': {
+    login: async (terminal) => (await import('./commands/login.ts')).loginCommand(terminal),
+    logout: async (terminal) => (await import('./commands/login.ts')).logoutCommand(terminal),
+    status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),
+    ps: async (terminal) => (await import('./commands/ps.ts')).psCommand(terminal),
+    services: async (terminal) => (await import('./commands/services.ts')).servicesCommand(terminal),
+    kv: async (terminal) => (await import('./commands/kv.ts')).kvCommand(terminal),
+    logs: async (terminal) => (await import('./commands/logs.ts')).logsCommand(terminal),
+    kill: async (terminal) => (await import('./commands/kill.ts')).killCommand(terminal),
+    explain: async (terminal) => (await import('./commands/explain.ts')).explainCommand(terminal),
+  },
+  'Keep a zone safe:': {
+    backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
+    restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
+  },
+  'This program:': {
+    completion: async (terminal) => (await import('./commands/completion.ts')).completionCommand(terminal),
+    'exit-codes': async (terminal) => (await import('./commands/exit-codes.ts')).exitCodesCommand(terminal),
+  },
+}
+
+async function program(terminal: Terminal): Promise<Command> {
+  const { invocation, args } = terminal
   const root = new Command(terminal.name)
-    .description('Boots a zone from one trust key, attacks it, and simulates it.')
+    .description('Boots a zone from one trust key, attacks it, simulates it, and operates it.')
     .helpCommand('help [command]', 'Show the help of a command')
     .addHelpText('after', `\nStart here:\n  ${invocation} up\n\nExit codes: ${invocation} help exit-codes`)
-  const commands = [upCommand(terminal), proveCommand(terminal), simCommand(terminal), exitCodesCommand(terminal)]
-  for (const command of commands) root.addCommand(command)
-  for (const command of [root, ...commands]) {
-    command
-      .exitOverride()
-      .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: () => {} })
+    .enablePositionalOptions()
+  const completing = args[0] === COMPLETE
+  // `__complete -- kv g`: a first word that is finished
+  const asked = completing && args.length > 3 ? args[2] : args[0]
+  const isAlone = Object.values(groups).some((makers) => Object.hasOwn(makers, asked ?? ''))
+  for (const [heading, makers] of Object.entries(groups)) {
+    for (const [name, make] of Object.entries(makers)) {
+      if (!isAlone || name === asked) root.addCommand((await make(terminal)).helpGroup(heading))
+    }
   }
+  if (completing) {
+    const { completeCommand } = await import('./commands/completion.ts')
+    root.addCommand(completeCommand(terminal, root), { hidden: true })
+  }
+  quiet(terminal, root)
   return root
+}
+
+/** What commander says goes through the terminal, and its errors through ours. */
+function quiet(terminal: Terminal, command: Command): void {
+  command
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: () => {} })
+  for (const each of command.commands) quiet(terminal, each)
 }
 
 /** Runs a command line. @returns the exit code */
 async function run(terminal: Terminal): Promise<number> {
-  const root = program(terminal)
+  const root = await program(terminal)
   try {
     if (terminal.args.length === 0) root.outputHelp()
     else await root.parseAsync(terminal.args, { from: 'user' })
     return 0
   } catch (error) {
     if (error instanceof CommanderError && isAnswer(error)) return 0
-    return fail(terminal, error instanceof CommanderError ? usage(terminal, error) : error)
+    return fail(terminal, error instanceof CommanderError ? usage(terminal, root, error) : error)
   }
 }
 
-function usage({ invocation, args }: Terminal, error: CommanderError): Error {
+function usage({ invocation, args }: Terminal, root: Command, error: CommanderError): Error {
   const { message, hint } = usageMessage(error)
-  const [first = ''] = args
-  const topic = ['up', 'prove', 'sim'].includes(first) ? `${first} --help` : '--help'
-  return new Usage(message, { next: [hint, `${invocation} ${topic}`].filter(Boolean).join(' ') })
+  const words: string[] = []
+  let at: Command | undefined = root
+  for (const word of args) {
+    at = at.commands.find((each) => each.name() === word)
+    if (!at) break
+    words.push(word)
+  }
+  return new Usage(message, { next: [hint, [invocation, ...words, '--help'].join(' ')].filter(Boolean).join(' ') })
 }
 
+/** Commands that boot a zone say with --json whether it is ready. */
+const BOOTING = ['up', 'prove']
+
 function fail(terminal: Terminal, error: unknown): number {
-  const has = (flag: string): boolean => terminal.args.includes(flag)
+  const { args } = terminal
+  const has = (flag: string): boolean => args.includes(flag)
   for (const line of failureLines(error, styleOf(terminal.colours), has('--debug'))) terminal.error(line)
-  if (has('--json')) terminal.out(JSON.stringify({ ready: false, error: failureOf(error) }))
+  const shown = error instanceof ZonewrightError && error.details['shown'] === true
+  if (has('--json') && !shown) {
+    const ready = BOOTING.includes(args[0] ?? '') ? { ready: false } : {}
+    terminal.out(jsonLine({ ...ready, error: failureOf(error) }))
+  }
   return exitCodeOf(error)
 }
 

@@ -1,3 +1,4 @@
+import { bootStep } from '../actors/boot-steps.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/platform/ports.ts'
 import type { StepEvent, Trace } from '../runtime/trace.ts'
@@ -7,6 +8,8 @@ import { bootSequence } from './sequences.ts'
 /** Steps that each service goes through after it was started. */
 const perService = bootSequence.steps.filter(({ each }) => each).map(({ number }) => number)
 const once = bootSequence.steps.filter(({ each }) => !each)
+/** Those that the service itself receives. */
+const ownSteps = [bootStep.loginTokenReceived, bootStep.pairReceived]
 
 /** Documented steps that are not marked yet, as `number` or `number appid`. */
 export function missingSteps(steps: readonly StepEvent[], options: { secondBoot: boolean }): readonly string[] {
@@ -17,6 +20,8 @@ export function missingSteps(steps: readonly StepEvent[], options: { secondBoot:
     const appid = String(evidence['appid'])
     services.set(appid, (services.get(appid) ?? new Set()).add(number))
   }
+  // A service of another host is known here by what it asked of verify-hub and system-config only
+  for (const [appid, numbers] of services) if (!ownSteps.some((number) => numbers.has(number))) services.delete(appid)
   const single = once
     .filter(({ number, firstBootOnly }) => !marked.has(number) && !(options.secondBoot && firstBootOnly))
     .map(({ number }) => String(number))

@@ -11,11 +11,28 @@ export const OwnerKeyNeeded = defineError('OwnerKeyNeeded')
 export const SelfCheckFailed = defineError('SelfCheckFailed')
 export const Interrupted = defineError('Interrupted')
 
+/** What a command meets that speaks to a running zone. */
+export const ZoneNotRunning = defineError('ZoneNotRunning')
+export const NotLoggedIn = defineError('NotLoggedIn')
+export const NotHealthy = defineError('NotHealthy')
+export const ServiceNotServing = defineError('ServiceNotServing')
+/** It listens there, but what answers is no zone of ours. */
+export const NotAZone = defineError('NotAZone')
+
+/** A backup that is not whole or not what was written; that a passphrase has to open; of a newer program. */
+export const BackupDamaged = defineError('BackupDamaged')
+export const BackupLocked = defineError('BackupLocked')
+export const BackupUnsupported = defineError('BackupUnsupported')
+export const FolderNotEmpty = defineError('FolderNotEmpty')
+/** What lies in the folder is no zone yet. */
+export const RestoreUnfinished = defineError('RestoreUnfinished')
+
 /** Exit codes, documented in the README. An error that is not here exits with 1. */
 export const exitCodes: Readonly<Record<string, number>> = {
   Usage: 2,
   ConfigInvalid: 3,
   NotWritable: 4,
+  DiskFull: 4,
   FolderInUse: 5,
   FolderOfAnotherZone: 6,
   FolderDamaged: 7,
@@ -33,7 +50,34 @@ export const exitCodes: Readonly<Record<string, number>> = {
   PortInUse: 12,
   SelfCheckFailed: 13,
   Denied: 14,
+  ProcessNotAllowed: 14,
   OwnerKeyNeeded: 15,
   DeadlineExceeded: 16,
+  ZoneNotRunning: 17,
+  NotLoggedIn: 18,
+  InvalidPassword: 19,
+  NotFound: 20,
+  KeyNotFound: 20,
+  AlreadyExists: 21,
+  KeyExists: 21,
+  RevisionMismatch: 21,
+  Compacted: 21,
+  NotHealthy: 22,
+  ServiceNotServing: 23,
+  Unavailable: 24,
+  Overloaded: 24,
+  Restarted: 24,
+  Cancelled: 24,
+  NotAZone: 24,
+  InvalidArgument: 25,
+  InvalidKey: 25,
+  InvalidPath: 25,
+  LimitExceeded: 25,
+  BackupDamaged: 26,
+  BackupLocked: 27,
+  BackupUnsupported: 28,
+  FolderNotEmpty: 29,
+  RestoreUnfinished: 30,
+  EpochMismatch: 31,
   Interrupted: 130,
 }

@@ -3,11 +3,14 @@ import { DeviceDocument, deviceDocumentType } from '../actors/records.ts'
 import { verifyZoneDocument, zoneDocumentType, type ZoneDocument } from '../actors/zone-document.ts'
 import { AlreadyExists, InvalidArgument } from '../runtime/errors.ts'
 import type { Files, Platform, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
-import { object, string, type Infer } from '../runtime/protocol.ts'
+import { object, optional, string, type Infer } from '../runtime/protocol.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signDocument, verifyDocument } from '../runtime/trust/keys.ts'
 import type { ReadConfig, ZoneConfig } from './config.ts'
-import { DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded } from './errors.ts'
+import {
+  DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded, RestoreUnfinished,
+} from './errors.ts'
+import { forgetUnfinishedNodes, nodeNames, signNodes } from './nodes.ts'
 import { parseJson } from './parse-json.ts'
 
 /** Names in a zone's folder. */
@@ -28,12 +31,18 @@ export const file = {
   logs: 'logs',
   /** Folders of the other hosts of a cluster on one host. */
   nodes: 'nodes',
+  /** A restore into this folder has begun and is not finished. */
+  restoring: 'restoring.json',
   /** Where the running zone is reached, for commands in another terminal; gone when it stops. */
   endpoint: 'endpoint.json',
   config: 'zone.yaml',
 } as const
 
-const IdentityFile = object({ zoneDocument: string(), deviceDocument: string() })
+export const IdentityFile = object({
+  zoneDocument: string(), deviceDocument: string(),
+  /** Of a node: whom it trusts from the start. */
+  oodDocument: optional(string()),
+})
 
 /** Who this host is. The owner key is not part of it. */
 export interface Identity {
@@ -52,6 +61,8 @@ export interface InitOptions {
   readonly read: ReadConfig
   /** Encrypts the owner key, or opens it where step 0 has to be finished. */
   readonly ownerPassphrase?: string
+  /** Nodes that the zone begins with: step 0 makes their keys and documents as well. */
+  readonly nodes: number
 }
 
 /**
@@ -61,6 +72,7 @@ export interface InitOptions {
  */
 export async function init(options: InitOptions): Promise<Identity> {
   const { files } = options
+  await refuseUnfinished(files)
   const text = await files.read(file.identity)
   if (text) return open(options, text)
   for (const name of [file.booted, file.stores]) {
@@ -73,7 +85,15 @@ export async function init(options: InitOptions): Promise<Identity> {
   return create(options)
 }
 
-async function create({ platform, files, read, ownerPassphrase }: InitOptions): Promise<Identity> {
+/** @throws RestoreUnfinished */
+export async function refuseUnfinished(files: Files): Promise<void> {
+  if ((await files.mode(file.restoring)) === undefined) return
+  throw new RestoreUnfinished(`A restore into this folder was not finished: ${files.path('.')}`, {
+    path: files.path(file.restoring), next: 'Run the same `restore` again: it begins anew and completes',
+  })
+}
+
+async function create({ platform, files, read, ownerPassphrase, nodes }: InitOptions): Promise<Identity> {
   const { keys, random, clock } = platform
   const { config } = read
   const owner = await keyFile(files, file.ownerKey, () =>
@@ -107,13 +127,15 @@ async function create({ platform, files, read, ownerPassphrase }: InitOptions): 
   }
   const zoneDocument = signDocument(ownerKey, zoneDocumentType, zone)
   const deviceDocument = signDocument(ownerKey, deviceDocumentType, document)
+  await forgetUnfinishedNodes(files)
+  await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, { zone, zoneDocument, deviceDocument })
   const contents = `${JSON.stringify({ zoneDocument, deviceDocument }, null, 2)}\n`
   await files.create(file.identity, new TextEncoder().encode(contents), { mode: 0o600 })
   return { zone, zoneDocument, deviceDocument, device, unsealKey: unsealKey.trim(), created: true }
 }
 
 /** The file's text, or what `make` gives, written 0600; of two that race, both use the first. */
-async function keyFile(files: Files, name: string, make: () => string): Promise<string> {
+export async function keyFile(files: Files, name: string, make: () => string): Promise<string> {
   const found = await files.read(name)
   if (found) return new TextDecoder().decode(found)
   const text = make()
@@ -127,7 +149,7 @@ async function keyFile(files: Files, name: string, make: () => string): Promise<
   }
 }
 
-function openOwnerKey(load: () => SigningKey, path: string): SigningKey {
+export function openOwnerKey(load: () => SigningKey, path: string): SigningKey {
   try {
     return load()
   } catch (error) {
@@ -174,7 +196,7 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
   return { zone: zone.payload, zoneDocument, deviceDocument, device: key, unsealKey, created: false }
 }
 
-function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, path: string): SigningKey {
+export function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, path: string): SigningKey {
   const mismatch = (what: string): Error =>
     new DeviceKeyMismatch(`${path}: ${what}`, {
       path,

@@ -1,3 +1,4 @@
+import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
 import { Denied, StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
@@ -8,13 +9,19 @@ import type { ActorEvent } from '../runtime/trace.ts'
 import type { Cluster } from './cluster.ts'
 import type { Observer } from './observe/observer.ts'
 
-/** One host, as its supervision is made from. */
-export interface HostParts {
-  readonly host: string
+/** What a host runs. */
+export interface Managed {
   readonly supervisor: () => Supervisor
   readonly processes: Processes
   /** What the daemon may start and stop: nothing of the control plane. */
   readonly managed: (name: string) => boolean
+  /** What each was last started from. */
+  readonly versions: Map<string, string>
+}
+
+/** One host, as its supervision is made from. */
+export interface HostParts extends Managed {
+  readonly host: string
   readonly cluster: Cluster
   readonly observer: Observer
   /** Takes over which hosts may link; answers with their names. */
@@ -23,8 +30,7 @@ export interface HostParts {
 
 /** The supervisor as its host's actors see it: the daemon alone starts and stops, and nothing of the control plane. */
 export function supervisionOf(parts: HostParts): ActorDefinition {
-  const { host, processes, cluster, observer, managed } = parts
-  const versions = new Map<string, string>()
+  const { host, processes, cluster, observer, managed, versions } = parts
   const onlyDaemon = ({ actor: name }: Peer, what: string): void => {
     if (name !== 'node-daemon')
       throw new Denied(`Only the node daemon may ${what}`, { reason: 'supervision/not-node-daemon' })
@@ -35,9 +41,10 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
   }
   const startOne = async ({ name, env, version, program }: ServiceStart): Promise<void> => {
     versions.set(name, version ?? '')
-    await (program ? processes.start(name, program, env) : parts.supervisor().start(name, { env }))
+    if (program) await processes.start(name, program, environments(parts, name, env))
+    else await parts.supervisor().start(name, { env })
   }
-  const list = () => actorsOf(parts, versions)
+  const list = () => actorsOf(parts)
   return actor(Supervision, {}, () => ({
     handlers: {
       async start({ actors }, { peer }) {
@@ -83,6 +90,18 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
   })) as unknown as ActorDefinition
 }
 
+/** What came with the call is for one start: its tokens are good once. The daemon makes another for each one after. */
+function environments(
+  { supervisor }: HostParts, name: string, first: ServiceStart['env'],
+): () => Promise<ServiceStart['env']> {
+  let given: ServiceStart['env'] | undefined = first
+  return async () => {
+    const env = given ?? await supervisor().get(NodeDaemon).environment({ name })
+    given = undefined
+    return env
+  }
+}
+
 /** One that fails does not keep the others from being told of; the first failure is what the daemon is told. */
 async function allStarted(actors: readonly ServiceStart[], startOne: (one: ServiceStart) => Promise<void>) {
   const outcomes = await Promise.allSettled(actors.map(startOne))
@@ -101,14 +120,11 @@ function assertDistinct({ supervisor }: HostParts, actors: readonly ServiceStart
 
 const shown = (state: ActorEvent['state']) => (state === 'died' ? 'restarting' as const : state)
 
-export function actorsOf(
-  { supervisor, processes, managed }: Pick<HostParts, 'supervisor' | 'processes' | 'managed'>,
-  versions: ReadonlyMap<string, string>,
-): HostState['actors'] {
+export function actorsOf({ supervisor, processes, managed, versions }: Managed): HostState['actors'] {
   const one = (kind: 'worker' | 'process', processId: number | null) =>
-    ({ name, state, incarnation, reason }: ReturnType<Supervisor['list']>[number]) => ({
-      name, kind, state: shown(state), incarnation, reason: reason.slice(0, limits.logLine), managed: managed(name),
-      version: versions.get(name) ?? '', processId,
+    ({ name, state, incarnation, reason, restarts, since }: ReturnType<Supervisor['list']>[number]) => ({
+      name, kind, state: shown(state), incarnation, reason: reason.slice(0, limits.logLine), restarts, since,
+      managed: managed(name), version: versions.get(name) ?? '', processId,
     })
   return [
     ...supervisor().list().map(one('worker', null)),

@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import process from 'node:process'
 import { workersUnrestricted } from '../runtime/platform/worker-deno.ts'
 import { exitCodes } from './errors.ts'
+import { askPerson, isRunning, localTime, readInput } from './person.ts'
 
 /** The process as the command line sees it: arguments, streams, signals and the few files a person names. */
 export interface Terminal {
@@ -20,6 +21,20 @@ export interface Terminal {
   /** Settles at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
   interrupted(): Promise<string>
   read(path: string): Promise<string>
+  /** All of stdin. */
+  readInput(): Promise<string>
+  /** Whether a person can be asked: stdin is a terminal. */
+  readonly interactive: boolean
+  /** One line that a person types; a secret is not shown. @throws Interrupted at Ctrl-C and at the end of input */
+  ask(question: string, options?: { readonly secret?: boolean }): Promise<string>
+  /** Without an end of line: what comes from elsewhere byte for byte. */
+  write(text: string): void
+  /** Aborts when the reader of stdout has gone (`| head`). */
+  readonly readerGone: AbortSignal
+  /** Milliseconds since the epoch as the local time of day, with the date where that is not today's. */
+  localTime(atMs: number): string
+  /** Whether a process of this number runs here. */
+  isRunning(processId: number): boolean
   absolute(path: string): string
   temporaryFolder(): Promise<string>
   removeFolder(path: string): Promise<void>
@@ -45,6 +60,8 @@ export function openTerminal(): Terminal {
   const { stdout, stderr, env } = process
   const alive = setInterval(() => {}, LONGEST_MS)
   for (const stream of [stdout, stderr]) stream.on('error', ignoreClosedPipe)
+  const gone = new AbortController()
+  stdout.on('error', () => gone.abort())
   const signals = listenForSignals()
   const called = basename(process.argv[1] ?? '')
   const name = NAMES.includes(called) ? called : 'zonewright'
@@ -54,10 +71,17 @@ export function openTerminal(): Terminal {
     invocation: invocationOf(name, called),
     colours: stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
     columns: stdout.isTTY === true ? stdout.columns || 80 : undefined,
+    interactive: process.stdin.isTTY === true,
+    readerGone: gone.signal,
     out: (line) => void stdout.write(`${line}\n`),
     error: (line) => void stderr.write(`${line}\n`),
     interrupted: signals.interrupted,
     read: (path) => readFile(path, 'utf8'),
+    readInput,
+    ask: askPerson,
+    write: (text) => void stdout.write(text),
+    localTime,
+    isRunning,
     absolute: (path) => resolve(path),
     temporaryFolder: () => mkdtemp(join(tmpdir(), 'zonewright-')),
     removeFolder: (path) => rm(path, { recursive: true, force: true }),

@@ -1,28 +1,25 @@
-import { Gateway } from '../actors/gateway/protocol.ts'
-import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
-import { BootScheduler } from '../actors/scheduler/protocol.ts'
-import { SystemConfig } from '../actors/system-config/protocol.ts'
-import { kernelActors } from '../actors/trust-matrix.ts'
-import { Vault } from '../actors/vault/protocol.ts'
+import { bootStep } from '../actors/boot-steps.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
+import { StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
-import { NotFound } from '../runtime/errors.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
-import { Supervisor } from '../runtime/supervisor.ts'
+import type { HostState } from '../runtime/supervision.ts'
+import type { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
-import { toBase64url } from '../runtime/trust/base64url.ts'
-import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
-import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
-import { sequenceComplete } from './complete.ts'
+import { within } from '../runtime/within.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
+import { Nodes, type GivenOwnerKey, type OwnerSigns } from './grow.ts'
+import { HostLife, Hosts } from './hosts.ts'
 import { configOf, file, init, type Identity } from './init.ts'
-import type { Cluster } from './cluster.ts'
+import { KnownHosts } from './known-hosts.ts'
+import { Node } from './node.ts'
 import { createObserver, type Observer } from './observe/observer.ts'
-import { createProcesses, type Processes } from '../runtime/process/processes.ts'
-import { actorsOf, supervisionOf } from './supervision.ts'
+import { CONTROL, Ood } from './ood.ts'
+import { version } from './version.ts'
+import type { Zone } from './zone.ts'
 
 export interface UpOptions {
   readonly platform: Platform
@@ -30,9 +27,13 @@ export interface UpOptions {
   readonly folder: string
   /** Contents of the config file, when it is not `zone.yaml` in the folder. */
   readonly config?: { readonly path: string; readonly text: string }
+  /** Hosts beside the first one, in this process. Default: what the config says. */
+  readonly nodes?: number
+  /** Signs for nodes that the folder has not had before. */
+  readonly ownerKey?: GivenOwnerKey
   readonly ownerPassphrase?: string
   readonly trace?: Trace
-  /** What this host can run. Default: the catalogue of an OOD. */
+  /** What the first host can run. Default: the catalogue of an OOD. */
   readonly actors?: (stores: string, config: ZoneConfig) => readonly ActorSpec[]
   /** Told of each thing that `up` itself does, as it is done. */
   readonly onProgress?: (progress: Progress) => void
@@ -42,36 +43,44 @@ export type Progress =
   | { readonly type: 'identity'; readonly identity: Identity; readonly files: Files }
   | { readonly type: 'boot-skipped'; readonly revision: number }
   | { readonly type: 'shares'; readonly path: string; readonly count: number }
+  | OwnerSigns
+  | { readonly type: 'node'; readonly name: string; readonly serving: number; readonly of: number }
   | { readonly type: 'ready' }
 
 export interface RunningZone {
   readonly config: ZoneConfig
   readonly identity: Identity
   readonly files: Files
+  /** Of the gateway as it is now: it may come back on another port. */
   readonly address: { readonly hostname: string; readonly port: number }
   /** Milliseconds from the call of `up` until every service served. */
   readonly bootMs: number
   readonly secondBoot: boolean
   readonly trace: Trace
+  /** Those of the first host. */
   steps(): readonly StepEvent[]
+  /** Actors of the first host. */
   list(): ReturnType<Supervisor['list']>
+  hosts(): readonly HostState[]
+  /** Of the first host, as it runs now: after its restart ask again. */
   get<P extends Protocol>(protocol: P): Client<P>
   /** A new first password for the owner, or undefined once one was used. */
   firstPassword(): Promise<{ username: string; password: string } | undefined>
   /** Starts an actor of the catalogue by hand: no node config stops it. */
   start: Supervisor['start']
+  /** Ends an actor of the first host at once, as a crash would. */
   kill(name: string): Promise<void>
+  /** Ends a host, or one actor of it. @throws NotFound */
+  killHost(host: string, actor?: string): Promise<void>
   /** See Supervisor.expose. */
   expose: Supervisor['expose']
   stop(): Promise<void>
 }
 
-/** What the control plane itself needs to run; the node config never names these. */
-const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
-
 /**
- * Boots the zone of a folder, by the sequence that `sequences.ts` documents; settles when every service serves.
- * Killed anywhere, the next call goes on from what is durable. What it throws has a code that `exitCodes` knows.
+ * Boots the zone of a folder, by the sequence that `sequences.ts` documents, and the nodes that this process runs;
+ * settles when every service serves. Killed anywhere, the next call goes on from what is durable. What it throws has a
+ * code that `exitCodes` knows.
  */
 export async function up(options: UpOptions): Promise<RunningZone> {
   const { platform, onProgress = () => {} } = options
@@ -80,20 +89,26 @@ export async function up(options: UpOptions): Promise<RunningZone> {
   const unlock = await files.lock(file.lock)
   try {
     const read = await readZoneFile(options, files)
-    const identity = await init({
-      platform, files, read,
-      ...(options.ownerPassphrase === undefined ? {} : { ownerPassphrase: options.ownerPassphrase }),
-    })
+    const count = options.nodes ?? read.config.nodes
+    const { ownerPassphrase } = options
+    const given = ownerPassphrase === undefined ? {} : { ownerPassphrase }
+    const identity = await init({ platform, files, read, nodes: count, ...given })
     onProgress({ type: 'identity', identity, files })
-    const zone = new Boot(options, files, identity, configOf(identity, read))
+    const nodes = await Nodes.open({
+      platform, files, identity, count, ...given, onSigns: onProgress,
+      ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
+    })
+    const boot = new Boot(options, files, identity, { ...configOf(identity, read), nodes: count }, nodes)
     try {
-      await zone.run(onProgress)
+      await boot.run()
     } catch (error) {
-      await zone.supervisor.stopAll()
+      await boot.close()
       throw error
     }
     onProgress({ type: 'ready' })
-    return zone.running(platform.clock.monotonic() - began, unlock)
+    const bootMs = platform.clock.monotonic() - began
+    boot.observer.booted(bootMs)
+    return boot.running(bootMs, unlock)
   } catch (error) {
     await unlock()
     throw error
@@ -107,95 +122,102 @@ async function readZoneFile({ config }: UpOptions, files: Files) {
 }
 
 class Boot {
-  readonly supervisor: Supervisor
-  readonly #platform: Platform
-  readonly #files: Files
-  readonly #identity: Identity
-  readonly #config: ZoneConfig
-  /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
-  readonly #unmanaged = new Set(CONTROL)
-  readonly #observer: Observer
-  readonly #processes: Processes
+  readonly observer: Observer
+  readonly #zone: Zone
+  readonly #nodes: Nodes
+  readonly #hosts = new Hosts()
+  readonly #ood: HostLife
+  /** The last start of the first host. */
+  #run!: Ood
   #secondBoot = false
+  readonly #unmanaged = new Set(CONTROL)
+  readonly #onProgress: (progress: Progress) => void
   #address = { hostname: '', port: 0 }
 
-  constructor(options: UpOptions, files: Files, identity: Identity, config: ZoneConfig) {
-    this.#platform = options.platform
-    this.#files = files
-    this.#identity = identity
-    this.#config = config
-    const stores = files.path(file.stores)
-    const { host } = config
+  constructor(options: UpOptions, files: Files, identity: Identity, config: ZoneConfig, nodes: Nodes) {
+    const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
     const trace = options.trace ?? createTrace()
-    this.#observer = createObserver({
-      trace, inspect: async () => [{ host, actors: await this.supervisor.inspect() }],
+    this.#nodes = nodes
+    this.#onProgress = onProgress
+    this.observer = createObserver({
+      platform, trace, files, folder: file.logs, zone: config.zone, host: config.host, version,
+      otlp: config.telemetry.otlp,
+      inspect: () => Promise.all(this.#hosts.all().filter(({ state }) => state === 'serving')
+        .map(async ({ name, supervisor }) => ({ host: name, actors: await supervisor.inspect() }))),
     })
-    this.#processes = createProcesses({
-      platform: options.platform, host, trace, allow: config.processes.allow, folder: files.path(file.services),
-    })
-    const parts = {
-      host, supervisor: () => this.supervisor, processes: this.#processes,
-      managed: (name: string) => !this.#unmanaged.has(name),
+    const secrets = [...nodes.identities.map(({ device }) => device), identity.device].map((key) => key.exportPem())
+    for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
+    const zone: Zone = this.#zone = {
+      platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
+      knownHosts: new KnownHosts(platform.keys, identity.zone),
+      url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
     }
-    const cluster: Cluster = {
-      hosts: () => [{
-        host, role: 'ood', state: 'serving', reason: '', starts: 1, actors: actorsOf(parts, new Map()),
-      }],
-      kill: async (which, name) => {
-        if (which !== host || name === undefined) throw new NotFound(`There is no such host: ${which}`)
-        await this.supervisor.kill(name)
-      },
-    }
-    this.supervisor = new Supervisor({
-      platform: options.platform, zone: config.zone, host, device: identity.device, stores,
-      devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }], trace, kernelActors,
-      offers: supervisionOf({ ...parts, cluster, observer: this.#observer, devices: async () => [host] }),
-    }, (options.actors ?? catalogue)(stores, config))
+    trace.on('step', this.#followAddress)
+    this.#ood = this.#hosts.add(new HostLife({
+      name: config.host, role: 'ood', platform, trace,
+      make: () => this.#run = new Ood({
+        zone, actors: (stores) => actors(stores, config), unmanaged: this.#unmanaged,
+        nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
+        // What a restart does was said by the first start
+        onProgress: this.#ood.starts > 1 ? () => {} : onProgress,
+      }),
+    }))
   }
 
-  async run(onProgress: (progress: Progress) => void): Promise<void> {
-    const { supervisor } = this
-    const marker = await bootedMarker(this.#files, this.#config.zone)
-    await this.#files.makeFolder(file.stores, { mode: 0o700 })
-    await supervisor.load()
-    await this.#startVault(marker, onProgress)
-    await this.#startSystemConfig(marker, onProgress)
-    await supervisor.start('node-daemon', {
-      env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(this.#identity.zone.epoch) },
-      secrets: { 'device-key': this.#identity.device.exportPem() },
-    })
-    await supervisor.get(NodeDaemon).converge({}, { withinMs: 60_000 })
-    this.#address = await supervisor.get(Gateway).address({})
-    await sequenceComplete({
-      steps: () => supervisor.steps(), trace: supervisor.trace, clock: this.#platform.clock, withinMs: limits.startMs,
-      secondBoot: this.#secondBoot,
-    })
+  async run(): Promise<void> {
+    await this.#ood.start()
+    this.#secondBoot = this.#run.secondBoot
+    const { identities } = this.#nodes
+    if (identities.length === 0) return
+    await this.#nodes.register(this.#run)
+    const waiting = [...identities]
+    let serving = 0
+    const lane = async (): Promise<void> => {
+      for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+        await this.#startNode(node)
+        this.#onProgress({ type: 'node', name: node.name, serving: ++serving, of: identities.length })
+      }
+    }
+    await Promise.all(Array.from({ length: limits.nodesAtOnce }, lane))
+  }
+
+  async #startNode(node: Nodes['identities'][number]): Promise<void> {
+    const { platform, trace } = this.#zone
+    let run: Node | undefined
+    const life = this.#hosts.add(new HostLife({
+      name: node.name, role: 'node', platform, trace, make: () => run = new Node(this.#zone, node, this.#ood),
+    }))
+    await within(platform.clock, 2 * limits.startMs, life.start(), () =>
+      new StartFailed(`${node.name} did not come to serve within ${2 * limits.startMs} ms: ${run?.waitsFor ?? ''}`))
   }
 
   running(bootMs: number, unlock: () => Promise<void>): RunningZone {
-    const { supervisor } = this
-    const [processes, observer] = [this.#processes, this.#observer]
+    const { config, identity, files, trace } = this.#zone
+    const address = () => this.#address
     return {
-      config: this.#config, identity: this.#identity, files: this.#files, address: this.#address, bootMs,
-      secondBoot: this.#secondBoot, trace: supervisor.trace,
-      steps: () => supervisor.steps(),
-      list: () => supervisor.list(),
-      get: (protocol) => supervisor.get(protocol),
-      async firstPassword() {
-        const { username, password, issued } = await supervisor.get(VerifyHub).issueFirstPassword({})
+      config, identity, files, bootMs, secondBoot: this.#secondBoot, trace,
+      get address() {
+        return address()
+      },
+      steps: () => this.#ood.supervisor.steps(),
+      list: () => this.#ood.supervisor.list(),
+      hosts: () => this.#hosts.hosts(),
+      get: (protocol) => this.#ood.supervisor.get(protocol),
+      firstPassword: async () => {
+        const { username, password, issued } = await this.#ood.supervisor.get(VerifyHub).issueFirstPassword({})
+        if (issued) this.observer.conceal(password)
         return issued ? { username, password } : undefined
       },
       start: (name, given) => {
         this.#unmanaged.add(name)
-        return supervisor.start(name, given)
+        return this.#ood.supervisor.start(name, given)
       },
-      kill: (name) => supervisor.kill(name),
-      expose: (name, peer) => supervisor.expose(name, peer),
-      async stop() {
+      kill: (name) => this.#ood.supervisor.kill(name),
+      killHost: (host, actor) => this.#hosts.kill(host, actor),
+      expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
+      stop: async () => {
         try {
-          await processes.close()
-          await supervisor.stopAll()
-          await observer.close()
+          await this.close()
         } finally {
           await unlock()
         }
@@ -203,81 +225,21 @@ class Boot {
     }
   }
 
-  /** The ENV that the originals document: this device, and the zone's boot parameters. */
-  #documents(): Record<string, string> {
-    return { BUCKYOS_THIS_DEVICE: this.#identity.deviceDocument, BUCKYOS_ZONE_DOC: this.#identity.zoneDocument }
+  async close(): Promise<void> {
+    await this.#hosts.stop()
+    this.#zone.trace.off('step', this.#followAddress)
+    await this.observer.close()
   }
 
-  async #startVault(marker: BootedMarker | undefined, onProgress: (progress: Progress) => void): Promise<void> {
-    const { supervisor } = this
-    await supervisor.start('vault', { env: bootedEnv(marker), secrets: { 'unseal-key': this.#identity.unsealKey } })
-    const shares = await this.#recoveryShares()
-    if (!shares && !marker) await this.#warnOfLostShares()
-    if (!shares) return
-    await this.#files.makeFolder(file.recoveryShares, { mode: 0o700 })
-    for (const [index, share] of shares.entries()) {
-      const name = `${file.recoveryShares}/share-${index + 1}.txt`
-      await this.#files.write(name, new TextEncoder().encode(`${share}\n`), { mode: 0o600 })
-    }
-    onProgress({ type: 'shares', path: this.#files.path(file.recoveryShares), count: shares.length })
-  }
-
-  /** Given once, by the incarnation that made the vault. */
-  async #recoveryShares(): Promise<readonly string[] | undefined> {
-    try {
-      return (await this.supervisor.get(Vault).takeRecoveryShares({})).shares
-    } catch (error) {
-      if (error instanceof NotFound) return undefined
-      throw error
-    }
-  }
-
-  /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */
-  async #warnOfLostShares(): Promise<void> {
-    const { shares } = await this.supervisor.get(Vault).status({})
-    const written = (await this.#files.list(file.recoveryShares)).length
-    if (written >= shares) return
-    this.supervisor.trace.emit('log', {
-      host: this.#config.host, actor: 'vault', at: this.#platform.clock.now(), level: 'warn',
-      message: 'An earlier start was ended before it had written all recovery shares: the others are lost. '
-        + `Keep a copy of ${file.unsealKey}, or start anew in another folder`,
-      fields: { written, shares, path: this.#files.path(file.recoveryShares) },
-    })
-  }
-
-  async #startSystemConfig(marker: BootedMarker | undefined, onProgress: (progress: Progress) => void): Promise<void> {
-    const { supervisor } = this
-    await supervisor.start('system-config', { env: { ...this.#documents(), ...bootedEnv(marker) } })
-    const systemConfig = supervisor.get(SystemConfig)
-    const { phase, store, bootRevision } = await systemConfig.trust({})
-    if (marker) assertSameStore(marker, store, this.#files.path(file.stores))
-    this.#secondBoot = phase === 'normal'
-    const revision = this.#secondBoot ? bootRevision : await this.#bootSchedule()
-    if (this.#secondBoot) onProgress({ type: 'boot-skipped', revision })
-    if (!marker) await writeBootedMarker(this.#files, { zone: this.#config.zone, store: store.id, revision })
-  }
-
-  /** Seed: BOOT 2. The scheduler's ENV carries a token made with this device's private key. */
-  async #bootSchedule(): Promise<number> {
-    const { supervisor } = this
-    const env = { ...this.#documents(), SCHEDULER_SESSION_TOKEN: this.#bootToken() }
-    await supervisor.start('boot-scheduler', { env })
-    const { revision } = await supervisor.get(BootScheduler).bootSchedule({})
-    await supervisor.stop('boot-scheduler')
-    return revision
-  }
-
-  #bootToken(): string {
-    const { clock, random } = this.#platform
-    const iat = Math.floor(clock.now() / 1000)
-    return signToken(this.#identity.device, {
-      iss: this.#config.host, sub: 'scheduler', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.boot,
-      jti: toBase64url(random.fork('boot token').bytes(16)), token_use: 'boot', appid: 'scheduler',
-      runtime_type: 'kernel-service', epoch: this.#identity.zone.epoch,
-    })
+  /** The gateway tells where it serves, at each of its starts. */
+  readonly #followAddress = ({ sequence, number, host, evidence }: StepEvent): void => {
+    if (sequence !== 'boot' || number !== bootStep.gatewayServing || host !== this.#zone.config.host) return
+    this.#address = { hostname: String(evidence['hostname']), port: Number(evidence['port']) }
   }
 }
 
-/** What was booted may never be found empty again. */
-const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>
-  (marker ? { ZONEWRIGHT_BOOTED: '1' } : {})
+/** For a program of this machine. */
+function urlOf({ hostname, port }: RunningZone['address']): string {
+  if (hostname === '0.0.0.0' || hostname === '::') return `http://127.0.0.1:${port}`
+  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
+}

@@ -3,19 +3,21 @@ import {
 } from './actor.ts'
 import { createService, type Service } from './context.ts'
 import { Denied, messageOf, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
+import { KnownDevices } from './known-devices.ts'
 import { createCaller, type Caller } from './link/caller.ts'
-import { verifyLinkCertificate, type CertifiedPeer } from './link/certificate.ts'
 import { establish } from './link/handshake.ts'
+import type { Link } from './link/link.ts'
 import { serveLink, type ServedLink } from './link/serve.ts'
 import { limits } from './limits.ts'
 import { createMailbox } from './mailbox.ts'
-import type { Platform, SigningKey, VerifyKey } from './platform/ports.ts'
+import type { Platform, SigningKey } from './platform/ports.ts'
+import { createRedactor, redactError, redactEvent } from './redact.ts'
 import type { Store } from './store/store.ts'
 import { createMemoryStore } from './store/memory.ts'
-import { createTrace, type TraceEvents } from './trace.ts'
+import { spanTrace } from './trace.ts'
 import { createDenialLog } from './trust/denial.ts'
 import { deferred, within } from './within.ts'
-import type { Given, Inspection, Introduction, StartMessage, WorkerEvent } from './worker.ts'
+import type { Given, Inspection, Introduction, StartMessage, TrustedDevice, WorkerEvent } from './worker.ts'
 
 type Clients = ActorStart['needs']
 
@@ -23,6 +25,9 @@ type Clients = ActorStart['needs']
 export interface ActorHost {
   run(given: Given): Promise<void>
   introduce(introduction: Introduction, end: unknown): Promise<void>
+  trust(devices: readonly TrustedDevice[]): void
+  /** Closes the links of a caller that has died. */
+  release(caller: Introduction['peer']): void
   inspect(): Inspection
   stop(withinMs: number): Promise<void>
   /** A client slot for a protocol that is not in the actor's needs: the supervisor calls whom it is asked to. */
@@ -39,24 +44,28 @@ export interface ActorHostOptions {
   readonly emit: (event: WorkerEvent) => void
 }
 
-export function createActorHost({ start, definition, platform, key, emit }: ActorHostOptions): ActorHost {
+export function createActorHost({ start, definition, platform, key, ...options }: ActorHostOptions): ActorHost {
   const { clock, random, keys } = platform
+  const redactor = createRedactor()
+  const emit = (event: WorkerEvent): void => options.emit(redactEvent(event, redactor))
   const origin = () => ({ host: start.host, actor: start.actor, at: clock.now() })
   const { zone, host, actor, runtimeType, incarnation } = start
   const names = { zone, host, actor, runtimeType, incarnation }
   const callers = new Map<string, Caller>()
-  /** Protocols whose caller has a link now. */
-  const reachable = new Set<string>()
+  /** By the protocol of its caller. */
+  const called = new Map<string, Link>()
   const served = new Set<ServedLink>()
   const mailbox = createMailbox({ capacity: definition.mailbox, clock })
   const stopping = new AbortController()
   const ready = deferred<{ service: Service; lifecycle: Lifecycle }>()
-  const verifyCertificate = certificateVerifier(start, platform)
+  const known = new KnownDevices(start, platform)
   const log = logTo((level, message, fields) => emit({ type: 'log', event: { ...origin(), level, message, fields } }))
   let state: Inspection['state'] = 'loaded'
   let framesRejected = 0
   let handshakesRefused = 0
   const counters = new Map<string, number>()
+  // Spans leave the worker only when somebody asked for them
+  const spans = start.spans ? spanTrace(clock, emit) : undefined
   let introductions = 0
   let links = 0
   let starting: Promise<unknown> = Promise.resolve()
@@ -80,27 +89,39 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     self: { ...names, key, certificate: introduction.certificate },
     expect: introduction.peer, minimum: introduction.minimum, clock, keys,
     random: random.fork(`link ${++introductions} ${introduction.peer.actor}`),
-    verifyCertificate,
+    verifyCertificate: (text: string) => known.verify(text),
     onRejected: (error: ZonewrightError) => {
       framesRejected++
       log.warn(error.message, { peer: introduction.peer.actor })
     },
   })
-  const linked = (peer: Peer, linkState: 'open' | 'closed', suite: string, reason: string): void => {
+  const linked = (
+    { role, protocol }: Introduction, { peer, base: suite }: Link, linkState: 'open' | 'closed', reason: string,
+  ): void => {
     links += linkState === 'open' ? 1 : -1
-    emit({ type: 'link', event: { ...origin(), peer: peer.actor, state: linkState, suite, reason } })
+    const { actor: name, host: peerHost, incarnation: peerIncarnation } = peer
+    emit({ type: 'link', event: {
+      ...origin(), peer: name, peerHost, peerIncarnation, protocol, role, state: linkState, suite, reason,
+    } })
+  }
+  /** What a handshake was begun on may have been taken back meanwhile. */
+  const stillKnown = (link: Link): boolean => {
+    if (known.role(link.peer.host) !== undefined) return true
+    link.close(notRegistered(link.peer))
+    return false
   }
 
   const call = async (introduction: Introduction, end: unknown): Promise<void> => {
     const target = callers.get(introduction.protocol)
     if (!target) throw new StartFailed(`${actor} was introduced to one that it does not need: ${introduction.protocol}`)
     const link = await establish(platform.openChannel(end), linkOptions(introduction))
-    linked(link.peer, 'open', link.base, '')
-    reachable.add(introduction.protocol)
+    if (!stillKnown(link)) return
+    linked(introduction, link, 'open', '')
+    called.set(introduction.protocol, link)
     target.attach(link, (error) => {
-      reachable.delete(introduction.protocol)
+      if (called.get(introduction.protocol) === link) called.delete(introduction.protocol)
       if (stopped) target.close(error)
-      linked(link.peer, 'closed', link.base, error.message)
+      linked(introduction, link, 'closed', error.message)
     })
   }
   const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
@@ -108,18 +129,21 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     const { service: offered, lifecycle: offeredLife } = await ready.promise
     const link = await establish(channel, linkOptions(introduction)).catch((error: unknown) => {
       handshakesRefused++
+      if (!stopped) log.warn(`Link refused: ${messageOf(error)}`, { peer: introduction.peer.actor })
       throw error
     })
-    if (offeredLife.admit && !offeredLife.admit(link.peer)) {
-      link.close(new Denied(`${start.actor} does not admit ${link.peer.actor}`, { reason: 'link/not-admitted' }))
-      return
+    if (!stillKnown(link)) return
+    if (offeredLife.admit && !offeredLife.admit(link.peer, link.base)) {
+      const text = `${start.actor} does not admit ${link.peer.actor}`
+      log.warn(`Link refused: ${text}`, { peer: link.peer.actor })
+      return link.close(new Denied(text, { reason: 'link/not-admitted' }))
     }
     // The actor may have begun to stop meanwhile: its links are closed already
     if (stopped) return link.close(new Restarted(`${start.actor} has stopped`))
-    linked(link.peer, 'open', link.base, '')
+    linked(introduction, link, 'open', '')
     const one: ServedLink = serveLink(link, offered, (error) => {
       served.delete(one)
-      linked(link.peer, 'closed', link.base, error.message)
+      linked(introduction, link, 'closed', error.message)
     })
     served.add(one)
   }
@@ -127,13 +151,25 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     caller,
     callerOf: (protocol) => callers.get(protocol),
     introduce: (introduction, end) => (introduction.role === 'initiator' ? call : serve)(introduction, end),
+    trust(devices) {
+      const gone = known.replace(devices)
+      const open = [...called.values(), ...[...served].map(({ link }) => link)]
+      for (const link of open) if (gone.has(link.peer.host)) link.close(notRegistered(link.peer))
+    },
+    release(caller) {
+      for (const { link } of [...served]) {
+        const { host: from, actor: name, incarnation: number } = link.peer
+        if (from !== caller.host || name !== caller.actor || number !== caller.incarnation) continue
+        link.close(new Restarted(`The caller has died: ${name}`))
+      }
+    },
     run(given) {
-      const running = run(given)
+      const running = run(given).catch((error: unknown) => { throw redactError(error, redactor) })
       starting = running
       return running
     },
     inspect: () => ({
-      actor: start.actor, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
+      actor: start.actor, incarnation, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
       handshakesRefused, counters: Object.fromEntries(counters),
       deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
     }),
@@ -150,6 +186,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
   }
 
   async function run(given: Given): Promise<void> {
+    for (const secret of Object.values(given.secrets)) redactor.conceal(secret)
     const opened = await opening
     const serving = await definition.start(startOf(given, opened, needs))
     const bare = !isServingWithLifecycle(serving)
@@ -157,7 +194,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     lifecycle = bare ? {} : serving.lifecycle
     service = createService({
       protocol: definition.protocol, handlers, lifecycle, mailbox, callers: needs, clock, keys,
-      self: { host: start.host, actor: start.actor }, ...(start.spans ? { trace: spanTrace(emit) } : {}),
+      self: { host: start.host, actor: start.actor }, ...(spans ? { trace: spans.trace } : {}),
       onFault: (error, method) => log.error(`${method} failed: ${messageOf(error)}`),
     })
     if (stopped) throw new StartFailed(`${start.actor} was stopped as it started`)
@@ -173,7 +210,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     ready.reject(gone)
     mailbox.close(gone)
     // No other link comes now: what waits for one would only hold up the stop
-    for (const [protocol, each] of callers) if (!reachable.has(protocol)) each.close(gone)
+    for (const [protocol, each] of callers) if (!called.has(protocol)) each.close(gone)
     if (wasServing) await within(clock, withinMs, mailbox.idle(), () => gone).catch(() => mailbox.drop(gone))
     stopping.abort(gone)
     // A start function that still runs has been told; what it began is not taken from under it at once
@@ -183,6 +220,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
     for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
     for (const each of callers.values()) each.close(gone)
     await opening.then((store) => store.close(), () => {})
+    spans?.flush()
     state = 'stopped'
   }
 
@@ -202,6 +240,7 @@ export function createActorHost({ start, definition, platform, key, emit }: Acto
         random: random.fork('denials'), clock,
         onDenial: ({ id, chain }) => emit({ type: 'denial', event: { ...origin(), id, chain } }),
       }),
+      roleOf: (which) => known.role(which),
       count: (sample, by = 1) => {
         const counted = counters.get(sample)
         if (counted !== undefined || counters.size < limits.counters) counters.set(sample, (counted ?? 0) + by)
@@ -219,20 +258,5 @@ function logTo(write: (level: 'info' | 'warn' | 'error', message: string, fields
   }
 }
 
-/** Spans leave the worker only when somebody asked for them. */
-function spanTrace(emit: (event: WorkerEvent) => void) {
-  const trace = createTrace()
-  trace.on('span', (event: TraceEvents['span']) => emit({ type: 'span', event }))
-  return trace
-}
-
-/** DESIGN: chain owner → device → actor; kernel names only from an OOD. */
-function certificateVerifier(start: StartMessage, { keys, clock }: Platform): (text: string) => CertifiedPeer {
-  const devices = new Map<string, { role: 'ood' | 'node'; key: VerifyKey }>()
-  for (const { host, role, jwk } of start.devices) devices.set(host, { role, key: keys.importJwk(jwk) })
-  const kernel = new Set(start.kernelActors)
-  return (text) => verifyLinkCertificate(text, {
-    keys, zone: start.zone, nowMs: clock.now(), device: (host) => devices.get(host),
-    allows: (_host, role, actor) => role === 'ood' || !kernel.has(actor),
-  })
-}
+const notRegistered = ({ host }: Peer): ZonewrightError =>
+  new Denied(`The host is not registered: ${host}`, { reason: 'link/unknown-host' })

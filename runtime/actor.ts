@@ -79,6 +79,8 @@ export interface ActorStart<N extends Needs = Needs> {
   step(sequence: string, number: number, evidence: Evidence): void
   /** Where a refusal is recorded for `explain`, and made into the error that the caller gets. */
   readonly denials: DenialLog
+  /** Role of a host whose device document this host has checked, as it is now. */
+  readonly roleOf: (host: string) => 'ood' | 'node' | undefined
   /** Adds to a counter of this incarnation: `http_requests_total{code="200"}`. Names are few; none holds a secret. */
   count(sample: string, by?: number): void
   readonly self: Self
@@ -121,13 +123,15 @@ export interface Lifecycle {
   /** Turns a token into a principal. Without it every token is denied. */
   readonly authenticate?: Authenticate
   /** Whether this peer may link at all: the actor's row of the trust matrix. Without it: those that need it. */
-  readonly admit?: (peer: Peer) => boolean
+  readonly admit?: (peer: Peer, base: 'mac' | 'sealed') => boolean
   /** Runs once, after the last call. */
   readonly stop?: () => Promise<void>
 }
 
 export interface ActorOptions<N extends Needs> {
   readonly needs?: N
+  /** Of its needs, those that it serves without: linked while they serve, their deaths are not its own. */
+  readonly servesWithout?: readonly (keyof N & string)[]
   /** Calls that may wait; default `limits.mailbox`. */
   readonly mailbox?: number
   /** Keeps nothing across restarts: its store is in memory. */
@@ -137,6 +141,8 @@ export interface ActorOptions<N extends Needs> {
 export interface ActorDefinition<P extends Protocol = Protocol, N extends Needs = Needs> {
   readonly protocol: P
   readonly needs: N
+  /** Names of protocols. */
+  readonly servesWithout?: readonly string[]
   readonly mailbox: number
   readonly stateless: boolean
   readonly start: (start: ActorStart<N>) => Promise<Serving<P, N>> | Serving<P, N>
@@ -159,6 +165,7 @@ export function actor<P extends Protocol, const N extends Needs = {}>(
   return {
     protocol,
     needs: options.needs ?? ({} as N),
+    servesWithout: (options.servesWithout ?? []).map((name) => options.needs![name]!.name),
     mailbox: options.mailbox ?? limits.mailbox,
     stateless: options.stateless ?? false,
     start,

@@ -67,6 +67,8 @@ export const Compacted = defineError('Compacted')
 export const WatchOverrun = defineError('WatchOverrun')
 export const LeaseExpired = defineError('LeaseExpired')
 export const StoreDamaged = defineError('StoreDamaged')
+/** Nothing of the write was kept. Reads go on, and so do writes once there is room again. */
+export const DiskFull = defineError('DiskFull')
 
 // Workers and hosts
 export const NotWritable = defineError('NotWritable')

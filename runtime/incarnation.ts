@@ -1,15 +1,31 @@
 import { StartFailed } from './errors.ts'
 import type { Introducer, Side } from './introduce.ts'
+import type { Life } from './life.ts'
 import { limits } from './limits.ts'
+import type { RemoteActor } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
 import type { Thread, Threads } from './threads.ts'
-import type { Given } from './worker.ts'
+import type { Given, Introduction, Loaded, TrustedDevice } from './worker.ts'
 
 /** Where an incarnation lives. */
 export interface Place {
   readonly options: SupervisorOptions
   readonly threads: Threads
   readonly introducer: Introducer
+  /** Hosts that may link to this one, as it is now. */
+  devices(): readonly TrustedDevice[]
+}
+
+/** What the actors of one host share. */
+export interface Surroundings extends Place {
+  /** @throws StartFailed where there is no such actor */
+  life(name: string): Life
+  /** Those that need it themselves. */
+  dependents(name: string): readonly Life[]
+  /** An actor that this host needs and does not have. */
+  remote(name: string): RemoteActor | undefined
+  /** @throws NeedsCycle, StartFailed where the needs of all actors that are loaded do not fit */
+  checkNeeds(): void
 }
 
 /** One incarnation of an actor in its worker: loaded, introduced, run and left. */
@@ -17,8 +33,8 @@ export class Incarnation {
   readonly name: string
   readonly number: number
   readonly thread: Thread
-  /** Names of what it needs, once its module is loaded. */
-  readonly loaded: Promise<readonly string[]>
+  /** Names of what it needs and uses, once its module is loaded. */
+  readonly loaded: Promise<Pick<Loaded, 'needs' | 'uses'>>
   readonly #place: Place
 
   /** @throws StartFailed when the supervisor has stopped */
@@ -32,15 +48,15 @@ export class Incarnation {
     this.loaded.catch(() => {})
   }
 
-  async #load({ runtimeType, module }: ActorSpec): Promise<readonly string[]> {
-    const { introducer, options: { zone, host, devices, stores, kernelActors, spans } } = this.#place
+  async #load({ runtimeType, module }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
+    const { introducer, options: { zone, host, stores, kernelActors, kernelRuntimeTypes = [], spans } } = this.#place
     const { name: actor, number: incarnation } = this
-    const { linkKey, needs } = await this.#whileAlive('load', this.thread.worker.control.load({
-      zone, host, actor, runtimeType, incarnation, module: module.href, devices, kernelActors,
-      spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
+    const { linkKey, needs, uses } = await this.#whileAlive('load', this.thread.worker.control.load({
+      zone, host, actor, runtimeType, incarnation, module: module.href, devices: this.#place.devices(),
+      kernelActors, kernelRuntimeTypes, spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
     }))
     introducer.register({ actor, runtimeType, incarnation, key: linkKey })
-    return needs
+    return { needs, uses }
   }
 
   #whileAlive<T>(what: string, work: Promise<T>, ms?: number): Promise<T> {
@@ -49,6 +65,7 @@ export class Incarnation {
 
   /** Runs its start function, with the links to what it needs. @throws what that threw, StartFailed */
   run(given: Given, sides: readonly Side[]): Promise<void> {
+    for (const secret of Object.values(given.secrets)) this.thread.redactor.conceal(secret)
     const [introductions, ends] = [sides.map(({ introduction }) => introduction), sides.map(({ end }) => end)]
     return this.#whileAlive('start', this.thread.worker.control.run(this.name, given, introductions, ends))
   }
@@ -56,6 +73,16 @@ export class Incarnation {
   /** Hands over one end of a channel; settles when the link is up. @throws when it does not come up */
   tell({ introduction, end }: Side): Promise<void> {
     return this.#whileAlive('link', this.thread.worker.control.introduce(this.name, introduction, end))
+  }
+
+  /** Its callee is gone: what it has pending there fails. */
+  detach(protocol: string, reason: string): void {
+    if (this.thread.dead === undefined) this.thread.worker.control.detach(this.name, protocol, reason).catch(() => {})
+  }
+
+  /** A caller of it has died: its links to this end. */
+  release(caller: Introduction['peer']): void {
+    if (this.thread.dead === undefined) this.thread.worker.control.release(this.name, caller).catch(() => {})
   }
 
   /** Stops it in its worker, and ends the worker when it was the last one there, or does not stop. */

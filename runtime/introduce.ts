@@ -7,7 +7,8 @@ import { limits } from './limits.ts'
 import type { PublicJwk } from './platform/ports.ts'
 import { protocol, type Client, type Protocol } from './protocol.ts'
 import type { SupervisorOptions } from './spec.ts'
-import type { Inspection, Introduction } from './worker.ts'
+import { tellAll } from './trace.ts'
+import type { Inspection, Introduction, TrustedDevice } from './worker.ts'
 
 /** The name by which a host's supervisor speaks on links. */
 export const SUPERVISOR = 'supervisor'
@@ -35,6 +36,8 @@ export interface Introducer {
   pair(caller: string, callee: string, minimum: Minimum): { readonly forCaller: Side; readonly forCallee: Side }
   /** A bare channel to an actor that is told to expect `peer`: what an intruder who got hold of a port would have. */
   bare(callee: string, peer: Introduction['peer'], minimum: Minimum): Bare
+  /** The caller's side of a channel to an actor of another host. */
+  toRemote(caller: string, protocol: string, peer: Introduction['peer'], end: unknown): Side
   /** A channel from `caller` to what the supervisor itself serves. */
   offer(caller: string): Side
   /** The supervisor's client of a protocol. `isNew`: it has no link yet. */
@@ -44,6 +47,7 @@ export interface Introducer {
   connect(side: Side): Promise<void>
   /** The actor's incarnation ended: calls of the supervisor's client to it fail. */
   gone(actor: string): void
+  trust(devices: readonly TrustedDevice[]): void
   /** The supervisor's own links and counters. */
   inspect(): Inspection
   close(): void
@@ -87,14 +91,16 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
 
   const linkKey = keys.generate(random.fork('supervisor link key'))
   const incarnation = nextIncarnation(SUPERVISOR)
-  registered.set(SUPERVISOR, { actor: SUPERVISOR, runtimeType: 'ood', incarnation, key: linkKey.public.jwk })
+  const runtimeType = options.devices.find((one) => one.host === host)?.role ?? 'ood'
+  registered.set(SUPERVISOR, { actor: SUPERVISOR, runtimeType, incarnation, key: linkKey.public.jwk })
   const own: ActorHost = createActorHost({
     definition: (options.offers as ActorDefinition<Protocol, Needs> | undefined) ?? Nothing, platform, key: linkKey,
     start: {
-      zone, host, actor: SUPERVISOR, runtimeType: 'ood', incarnation, module: '', devices: options.devices,
-      kernelActors: options.kernelActors, spans: options.spans ?? false,
+      zone, host, actor: SUPERVISOR, runtimeType, incarnation, module: '', devices: options.devices,
+      kernelActors: options.kernelActors, kernelRuntimeTypes: options.kernelRuntimeTypes ?? [],
+      spans: options.spans ?? false,
     },
-    emit: ({ type, event }) => options.trace.emit(type, event as never),
+    emit: (event) => tellAll(options.trace, event),
   })
   const running = own.run({ env: {}, secrets: {} })
   running.catch(() => {})
@@ -110,6 +116,12 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
       }
       return { end, forCallee: { introduction, end: calleeEnd } }
     },
+    toRemote: (caller, protocol, peer, end) => ({
+      introduction: {
+        role: 'initiator', protocol, minimum: 'sealed', certificate: certify(registrationOf(caller)), peer,
+      },
+      end,
+    }),
     offer(caller) {
       const { forCaller, forCallee } = pair(caller, SUPERVISOR, 'sealed')
       own.introduce(forCallee.introduction, forCallee.end).catch(() => {})
@@ -128,6 +140,7 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
       if (!clients.has(name)) return
       own.callerOf(name)?.detach(new Restarted(`This incarnation of ${name} is gone`, { actor: name }))
     },
+    trust: (devices) => own.trust(devices),
     inspect: () => own.inspect(),
     close: () => void own.stop(0),
   }

@@ -1,21 +1,14 @@
 import { RestartLimit, StartFailed } from './errors.ts'
-import { Incarnation, type Place } from './incarnation.ts'
+import { Incarnation, type Surroundings } from './incarnation.ts'
 import { SUPERVISOR, type Side } from './introduce.ts'
 import { limits } from './limits.ts'
-import { RestartBudget } from './restart.ts'
+import { NeedLinks } from './need-links.ts'
+import { diedTooOften, RestartBudget } from './restart.ts'
 import type { ActorSpec } from './spec.ts'
 import type { Thread } from './threads.ts'
-import type { ActorEvent } from './trace.ts'
+import type { ActorEvent, LinkEvent } from './trace.ts'
 import { deferred, pause, type Deferred } from './within.ts'
-import type { Given } from './worker.ts'
-
-/** What the actors of one host share. */
-export interface Surroundings extends Place {
-  /** @throws StartFailed where there is no such actor */
-  life(name: string): Life
-  /** Those that need it themselves. */
-  dependents(name: string): readonly Life[]
-}
+import type { Given, Introduction } from './worker.ts'
 
 /** Somebody wants the actor to serve. */
 interface Wish {
@@ -47,13 +40,18 @@ export class Life {
   reason = 'not started'
   /** Number of the last incarnation. */
   incarnation = 0
+  restarts = 0
+  /** Of this state, in epoch milliseconds; 0 before the first. */
+  since = 0
   needs: readonly string[] = []
+  #uses: readonly string[] = []
   readonly #in: Surroundings
   readonly #budget: RestartBudget
   #wish: Wish | undefined
   #attempt: Attempt | undefined
   /** Loaded, or on its way to be. */
   #current: Incarnation | undefined
+  #links: NeedLinks | undefined
   #living: Promise<void> = Promise.resolve()
   /** Settles when the attempt that ends now is put away. */
   #ending: Deferred<void> | undefined
@@ -123,7 +121,9 @@ export class Life {
       this.incarnation = this.#current.number
     }
     const current = this.#current
-    this.needs = await current.loaded
+    const { needs, uses } = await current.loaded
+    this.needs = needs
+    this.#uses = uses
     return current
   }
 
@@ -133,10 +133,25 @@ export class Life {
     await this.#current.tell(side)
   }
 
+  /** Settles when the incarnation that serves now has ended. */
+  get over(): Promise<void> {
+    return this.#attempt?.over.promise ?? Promise.resolve()
+  }
+
+  /** A caller of it has died without a word. */
+  release(caller: Introduction['peer']): void {
+    this.#current?.release(caller)
+  }
+
+  /** A link of its own that it opened has closed. */
+  linkClosed(event: LinkEvent): void {
+    if (!this.#attempt?.cause) this.#links?.closed(event)
+  }
+
   /** The supervisor's own link to it: made when a client is first asked for, and by each incarnation that serves. */
   linkOwn(): void {
     const { introducer } = this.#in
-    if (this.state !== 'serving' || !introducer.hasClient(this.name)) return
+    if (this.state !== 'serving' || this.#attempt?.cause || !introducer.hasClient(this.name)) return
     const { incarnation } = this
     const { forCaller, forCallee } = introducer.pair(SUPERVISOR, this.name, this.spec.minimum)
     // A link that does not come up fails at both ends, and is reported once
@@ -144,6 +159,14 @@ export class Life {
     introducer.connect(forCaller).catch((error: Error) => {
       if (this.state !== 'serving' || this.incarnation !== incarnation) return
       this.#warn(`The supervisor has no link to it: ${error.message}`)
+    })
+  }
+
+  /** It may have been one frame that did not fit: while both ends live, they are linked again. */
+  ownLinkClosed({ peerIncarnation }: LinkEvent): void {
+    if (this.incarnation !== peerIncarnation) return
+    this.#in.options.platform.clock.after(limits.relinkMsMax, () => {
+      if (this.incarnation === peerIncarnation) this.linkOwn()
     })
   }
 
@@ -182,7 +205,7 @@ export class Life {
       else if (!hasServed || error instanceof RestartLimit) {
         return this.#giveUp(wish, error ?? new StartFailed(this.reason, { actor: this.name }))
       } else waitMs = this.#budget.next(this.#in.options.platform.clock.monotonic())
-      if (waitMs === undefined) return this.#giveUp(wish, this.#diedTooOften())
+      if (waitMs === undefined) return this.#giveUp(wish, diedTooOften(this.name, this.reason))
     }
     this.#set('stopped', this.reason)
   }
@@ -211,22 +234,22 @@ export class Life {
     const unlessOver = <T>(work: Promise<T>): Promise<T> => Promise.race([stopped, work])
     this.#set('starting', '')
     const incarnation = await unlessOver(this.load())
+    if (this.spec.lazy) this.#in.checkNeeds()
     // One that served when this began to wait may have died meanwhile
     for (let waited = this.#absentNeeds(); waited.length > 0; waited = this.#absentNeeds()) {
       await unlessOver(Promise.all(waited.map((need) => need.#servesFor(this.name))))
     }
     incarnation.assertAlive()
     attempt.linked = true
-    await unlessOver(incarnation.run(wish.given, this.needs.map((need) => this.#introduceTo(need))))
+    this.#links = new NeedLinks(this.name, incarnation, this.#in, (message) => this.#warn(message))
+    await unlessOver(incarnation.run(wish.given, this.#links.begin(this.needs, this.#uses)))
   }
 
-  #isOffered(need: string): boolean {
-    return need === this.#in.options.offers?.protocol.name
-  }
-
+  /** Of this host: for what other hosts have, nobody here waits. */
   #absentNeeds(): readonly Life[] {
-    const needed = this.needs.filter((need) => !this.#isOffered(need)).map((need) => this.#in.life(need))
-    return needed.filter(({ state }) => state !== 'serving')
+    const offered = this.#in.options.offers?.protocol.name
+    const needed = this.needs.filter((need) => need !== offered && !this.#in.remote(need))
+    return needed.map((need) => this.#in.life(need)).filter(({ state }) => state !== 'serving')
   }
 
   async #servesFor(dependent: string): Promise<void> {
@@ -236,34 +259,19 @@ export class Life {
     throw new StartFailed(text, { actor: dependent, needs: this.name })
   }
 
-  /** Tells the callee to expect this actor, and gives this actor's side. */
-  #introduceTo(need: string): Side {
-    const { introducer } = this.#in
-    if (this.#isOffered(need)) return introducer.offer(this.name)
-    const callee = this.#in.life(need)
-    const { forCaller, forCallee } = introducer.pair(this.name, need, callee.spec.minimum)
-    // A link that does not come up fails at this end as well, and here it is reported
-    callee.tell(forCallee).catch(() => {})
-    return forCaller
-  }
-
   /** Nothing of the attempt is left: neither in its worker nor on links. */
   async #putAway(attempt: Attempt): Promise<void> {
     if (attempt.cause === 'stop' || attempt.cause === 'a need died') {
       // What needs it stops before it
       await Promise.all(this.#in.dependents(this.name).map((dependent) => dependent.#ending?.promise))
     }
+    this.#links?.end()
+    this.#links = undefined
     await this.#current?.leave(attempt.served, (message) => this.#warn(message))
     this.#current = this.#attempt = undefined
     this.#in.introducer.gone(this.name)
     this.#ending?.resolve()
     this.#ending = undefined
-  }
-
-  #diedTooOften(): Error {
-    const { restarts, restartWindowMs } = limits
-    const text = `${this.name} died more than ${restarts} times in ${restartWindowMs / 1000} s: ${this.reason}`
-    return new RestartLimit(text, { actor: this.name })
   }
 
   #giveUp(wish: Wish, error: Error): void {
@@ -276,9 +284,11 @@ export class Life {
   #set(state: ActorEvent['state'], reason: string): void {
     this.state = state
     this.reason = reason
+    if (state === 'restarting') this.restarts++
     const { trace, host, platform } = this.#in.options
     const { name: actor, incarnation } = this
-    trace.emit('actor', { host, actor, at: platform.clock.now(), state, incarnation, reason })
+    this.since = platform.clock.now()
+    trace.emit('actor', { host, actor, at: this.since, state, incarnation, reason })
   }
 
   #warn(message: string): void {

@@ -1,3 +1,4 @@
+import { RestartLimit } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Random } from './platform/ports.ts'
 
@@ -18,10 +19,24 @@ export class RestartBudget {
   next(nowMs: number): number | undefined {
     this.#times = this.#times.filter((time) => nowMs - time < limits.restartWindowMs)
     if (this.#times.length >= limits.restarts) return undefined
-    const backoff = Math.min(limits.restartBackoffMsMin * 2 ** this.#times.length, limits.restartBackoffMsMax)
+    const failures = this.#times.length
     this.#times.push(nowMs)
-    return backoff / 2 + (backoff / 2) * fraction(this.#random)
+    return backoffMs(this.#random, failures, { min: limits.restartBackoffMsMin, max: limits.restartBackoffMsMax })
   }
+}
+
+/** Why it stays down when the budget is used up. */
+export function diedTooOften(name: string, reason: string): Error {
+  const { restarts, restartWindowMs } = limits
+  return new RestartLimit(`${name} died more than ${restarts} times in ${restartWindowMs / 1000} s: ${reason}`, {
+    actor: name,
+  })
+}
+
+/** Milliseconds before an attempt after so many failures: doubled each time, and half of it jitter. */
+export function backoffMs(random: Random, failures: number, { min, max }: { min: number; max: number }): number {
+  const fullMs = Math.min(max, min * 2 ** Math.min(failures, 30))
+  return fullMs * (0.5 + 0.5 * fraction(random))
 }
 
 /** Uniform in [0, 1). */

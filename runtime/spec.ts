@@ -1,6 +1,7 @@
 import type { ActorDefinition } from './actor.ts'
 import type { Platform, SigningKey, WorkerPermissions } from './platform/ports.ts'
 import type { Protocol } from './protocol.ts'
+import type { RemoteActor } from './remote.ts'
 import type { Trace } from './trace.ts'
 import type { TrustedDevice } from './worker.ts'
 
@@ -18,6 +19,8 @@ export interface ActorSpec {
   readonly minimum: 'mac' | 'sealed'
   /** Not started with the others, but by name. */
   readonly manual: boolean
+  /** Has no worker before it is first started. */
+  readonly lazy: boolean
 }
 
 const asksForSealed = ({ methods }: Protocol): boolean => Object.values(methods).some(({ suite }) => suite === 'sealed')
@@ -28,7 +31,8 @@ export function worker(
 ): ActorSpec {
   return {
     protocol, module, runtimeType: 'service', env: {}, secrets: {}, permissions: {}, thread: protocol.name,
-    minimum: asksForSealed(protocol) ? 'sealed' : 'mac', manual: false, ...options,
+    minimum: asksForSealed(protocol) ? 'sealed' : 'mac', manual: false, lazy: false,
+    ...options,
   }
 }
 
@@ -37,16 +41,20 @@ export interface SupervisorOptions {
   readonly zone: string
   readonly host: string
   readonly device: SigningKey
+  /** Hosts that may link to this one from the start, itself among them; `trust` replaces them. */
   readonly devices: readonly TrustedDevice[]
   readonly trace: Trace
   /** Folder of the actors' stores; without one they are in memory. */
   readonly stores?: string
-  /** Actor names that only an OOD may certify. */
+  /** Actor names, and runtime types, that only an OOD may certify. */
   readonly kernelActors: readonly string[]
+  readonly kernelRuntimeTypes?: readonly string[]
   /** Tell of every call served; costs an event a call. */
   readonly spans?: boolean
   /** What this supervisor serves to actors that declare it in their needs. */
   readonly offers?: ActorDefinition
+  /** Where an actor is found that this host does not have. */
+  readonly remote?: (protocol: string) => RemoteActor | undefined
   /** Milliseconds an actor may take to load, and to start. Default: `limits.startMs`. */
   readonly startMs?: number
 }

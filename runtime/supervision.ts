@@ -13,6 +13,10 @@ const ActorState = object({
   incarnation: count,
   /** Why it is in this state; empty when it serves. */
   reason: string(),
+  /** Deaths that it came back from, or is to, since its host started. */
+  restarts: count,
+  /** Since when it is in this state, in epoch milliseconds; 0 where it was in no other. */
+  since: number(),
   /** Whether it may be started and stopped here; what manages the host itself may not. */
   managed: boolean(),
   /** What it was started from: the `version` of its last start, empty where that had none. */

@@ -1,20 +1,24 @@
-import { StartFailed } from './errors.ts'
+import { StartFailed, Unavailable } from './errors.ts'
 import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { Life } from './life.ts'
 import { limits } from './limits.ts'
 import { startOrder, withDependents, type NeedsGraph } from './needs.ts'
 import type { Cancel } from './platform/ports.ts'
 import type { Client, Protocol } from './protocol.ts'
+import type { RemoteChannel } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
 import { Threads, type Thread } from './threads.ts'
-import type { ActorEvent, StepEvent, Trace } from './trace.ts'
-import type { Given, Inspection, Introduction } from './worker.ts'
+import type { ActorEvent, LinkEvent, StepEvent, Trace } from './trace.ts'
+import type { Given, Inspection, Introduction, TrustedDevice } from './worker.ts'
 
 export interface ActorState {
   readonly name: string
   readonly state: ActorEvent['state']
   readonly incarnation: number
   readonly reason: string
+  readonly restarts: number
+  /** Of this state, in epoch milliseconds; 0 before the first. */
+  readonly since: number
 }
 
 /** Starts, watches, restarts and introduces the actors of one host. */
@@ -25,18 +29,25 @@ export class Supervisor {
   readonly #threads: Threads
   readonly #introducer: Introducer
   readonly #steps: StepEvent[] = []
+  #devices: readonly TrustedDevice[]
   #stopping = false
   #release: Cancel = () => {}
 
   constructor(options: SupervisorOptions, specs: readonly ActorSpec[]) {
     this.#options = options
     this.trace = options.trace
+    this.#devices = options.devices
     this.#introducer = createIntroducer(options)
-    this.#threads = new Threads(options, (thread, reason) => this.#died(thread, reason))
+    this.#threads = new Threads(
+      options, specs, (thread, reason) => this.#died(thread, reason), (event) => this.#onLink(event),
+    )
     const surroundings = {
       options, threads: this.#threads, introducer: this.#introducer,
       life: (name: string): Life => this.#life(name),
       dependents: (name: string): readonly Life[] => this.#all().filter(({ needs }) => needs.includes(name)),
+      devices: (): readonly TrustedDevice[] => this.#devices,
+      remote: (name: string) => this.#remote(name),
+      checkNeeds: (): void => void startOrder(this.#graph()),
     }
     for (const spec of specs) {
       const { name } = spec.protocol
@@ -44,12 +55,13 @@ export class Supervisor {
       this.#lives.set(name, new Life(spec, surroundings))
     }
     this.trace.on('step', this.#keepStep)
+    this.trace.on('link', this.#linkOwnAgain)
   }
 
   /** Spawns the workers and loads the modules, all at once; nothing serves yet. @throws NeedsCycle, StartFailed */
   async load(): Promise<void> {
     this.#release = this.#options.platform.host.hold()
-    await Promise.all(this.#all().map((life) => life.load()))
+    await Promise.all(this.#all().filter(({ spec }) => !spec.lazy).map((life) => life.load()))
     startOrder(this.#graph())
     this.#threads.watch()
   }
@@ -89,8 +101,19 @@ export class Supervisor {
       this.#introducer.close()
       await this.#threads.close()
     } finally {
-      this.trace.off('step', this.#keepStep)
-      this.#release()
+      this.#letGo()
+    }
+  }
+
+  /** Ends every thread at once, as a crash of the host would; nothing of it comes back. */
+  async crash(reason: string): Promise<void> {
+    this.#stopping = true
+    try {
+      const ended = this.#threads.close(reason)
+      this.#introducer.close()
+      await Promise.all([ended, this.#stop(this.#all(), reason)])
+    } finally {
+      this.#letGo()
     }
   }
 
@@ -103,7 +126,8 @@ export class Supervisor {
   }
 
   list(): readonly ActorState[] {
-    return this.#all().map(({ name, state, incarnation, reason }) => ({ name, state, incarnation, reason }))
+    return this.#all().map(({ name, state, incarnation, reason, restarts, since }) =>
+      ({ name, state, incarnation, reason, restarts, since }))
   }
 
   /** Mailboxes, links and counters of every actor that answers, and of the supervisor itself. */
@@ -122,6 +146,28 @@ export class Supervisor {
   async kill(name: string): Promise<void> {
     const { thread } = this.#life(name)
     if (thread) await this.#threads.end(thread, 'killed')
+  }
+
+  /** From now on these hosts, and this one, may link; links to any other close. */
+  trust(devices: readonly TrustedDevice[]): void {
+    const { host } = this.#options
+    const own = this.#devices.filter((one) => one.host === host)
+    this.#devices = [...own, ...devices.filter((one) => one.host !== host)]
+    this.#introducer.trust(this.#devices)
+    for (const { worker } of this.#threads.all()) worker.control.trust(this.#devices).catch(() => {})
+  }
+
+  /** A channel for an actor of another host: the other side of `SupervisorOptions.remote`. @throws Unavailable */
+  accept(name: string, peer: Introduction['peer']): RemoteChannel {
+    const life = this.#lives.get(name)
+    if (this.#stopping || life?.state !== 'serving') throw new Unavailable(`It does not serve: ${name}`)
+    if (!this.#devices.some(({ host }) => host === peer.host)) {
+      throw new Unavailable(`The host is not known here: ${peer.host}`)
+    }
+    const { end, forCallee } = this.#introducer.bare(name, peer, 'sealed')
+    life.tell(forCallee).catch(() => {})
+    const { incarnation, over: gone } = life
+    return { end, incarnation, gone, release: () => life.release(peer) }
   }
 
   /**
@@ -147,14 +193,37 @@ export class Supervisor {
     return life
   }
 
-  readonly #keepStep = (event: StepEvent): void => {
-    if (this.#steps.length < limits.steps) this.#steps.push(event)
+  #letGo(): void {
+    this.trace.off('step', this.#keepStep)
+    this.trace.off('link', this.#linkOwnAgain)
+    this.#release()
   }
 
-  /** Without what the supervisor itself offers, which is always there. */
+  /** What is needed here, and neither runs here nor is offered. */
+  #remote(name: string): ReturnType<NonNullable<SupervisorOptions['remote']>> {
+    return this.#lives.has(name) ? undefined : this.#options.remote?.(name)
+  }
+
+  #onLink(event: LinkEvent): void {
+    if (event.state === 'closed' && event.role === 'initiator') this.#lives.get(event.actor)?.linkClosed(event)
+  }
+
+  /** The supervisor's own link to an actor has closed. */
+  readonly #linkOwnAgain = (event: LinkEvent): void => {
+    if (event.actor !== SUPERVISOR || event.host !== this.#options.host || this.#stopping) return
+    if (event.state === 'closed' && event.role === 'initiator') this.#lives.get(event.protocol)?.ownLinkClosed(event)
+  }
+
+  readonly #keepStep = (event: StepEvent): void => {
+    // Other hosts of this process tell on the same trace
+    if (event.host === this.#options.host && this.#steps.length < limits.steps) this.#steps.push(event)
+  }
+
+  /** Without what the supervisor itself offers, which is always there, and what other hosts have. */
   #graph(): NeedsGraph {
     const offered = this.#options.offers?.protocol.name
-    return new Map(this.#all().map(({ name, needs }) => [name, needs.filter((need) => need !== offered)]))
+    const here = (need: string): boolean => need !== offered && !this.#remote(need)
+    return new Map(this.#all().map(({ name, needs }) => [name, needs.filter(here)]))
   }
 
   /** Tells all at once; each waits for those that need it. Answers with those that were wanted. */

@@ -1,7 +1,9 @@
 import { StartFailed, ZonewrightError, fromWire } from './errors.ts'
 import { limits } from './limits.ts'
-import type { Clock, SpawnedWorker } from './platform/ports.ts'
+import type { Clock, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
+import { createRedactor, type Redactor } from './redact.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import { tellAll, type LinkEvent } from './trace.ts'
 import { within } from './within.ts'
 
 /** One worker thread and the actors in it. */
@@ -17,21 +19,32 @@ export interface Thread {
   gone: Promise<void> | undefined
   /** Monotonic milliseconds of the last heartbeat. */
   lastBeat: number
+  /** Heartbeats in a row that told of a heap over its limit. */
+  largeBeats: number
+  /** Knows what its actors were given: the last words of a worker are nobody's choice. */
+  readonly redactor: Redactor
 }
 
 /** The worker threads of one host, and the watch over them. */
 export class Threads {
   readonly #options: SupervisorOptions
+  readonly #specs: readonly ActorSpec[]
   readonly #clock: Clock
   readonly #threads = new Map<string, Thread>()
   readonly #onDeath: (thread: Thread, reason: string) => void
+  readonly #onLink: (event: LinkEvent) => void
   #closed = false
 
-  /** `onDeath` runs once a thread, after it has ended. */
-  constructor(options: SupervisorOptions, onDeath: (thread: Thread, reason: string) => void) {
+  /** `onDeath` runs once a thread, after it has ended; `onLink` for each link of an actor that opens or closes. */
+  constructor(
+    options: SupervisorOptions, specs: readonly ActorSpec[], onDeath: (thread: Thread, reason: string) => void,
+    onLink: (event: LinkEvent) => void,
+  ) {
     this.#options = options
+    this.#specs = specs
     this.#clock = options.platform.clock
     this.#onDeath = onDeath
+    this.#onLink = onLink
   }
 
   /** The thread that this actor lives in, started where there is none. @throws StartFailed once closed */
@@ -40,19 +53,23 @@ export class Threads {
     if (found) return found
     if (this.#closed) throw new StartFailed(`The supervisor has stopped: ${spec.protocol.name} cannot start`)
     const { platform, trace } = this.#options
-    const { thread: name, permissions } = spec
-    const worker = platform.host.spawn({ name, permissions, heapMbMax: limits.workerHeapMb })
+    const { thread: name } = spec
+    const together = this.#specs.filter(({ thread }) => thread === name)
+    const worker = platform.host.spawn({
+      name, permissions: union(together.map(({ permissions }) => permissions)),
+      modules: together.map(({ module }) => module.href), heapMbMax: limits.workerHeapMb,
+    })
     const thread: Thread = {
       name, worker, actors: new Set(), waiting: new Set(), dead: undefined, gone: undefined,
-      lastBeat: this.#clock.monotonic(),
+      lastBeat: this.#clock.monotonic(), largeBeats: 0, redactor: createRedactor(),
     }
     this.#threads.set(spec.thread, thread)
-    worker.onExit((reason) => void this.end(thread, reason))
+    worker.onExit((reason) => void this.end(thread, thread.redactor.text(reason)))
     worker.onEvent((message) => {
       // The worker lives, but background work of an actor in it failed: for its callers that is the same death
-      if (message.type === 'actor') void this.end(thread, message.event.reason)
-      // A pair of type and event always matches
-      else trace.emit(message.type, message.event as never)
+      if (message.type === 'actor') return void this.end(thread, message.event.reason)
+      tellAll(trace, message)
+      if (message.type === 'link') this.#onLink(message.event)
     })
     return thread
   }
@@ -83,9 +100,9 @@ export class Threads {
     await within(this.#clock, limits.stopMs, thread.worker.terminate(), late).catch(() => {})
   }
 
-  async close(): Promise<void> {
+  async close(reason = 'the supervisor stops'): Promise<void> {
     this.#closed = true
-    await Promise.all(this.all().map((thread) => this.retire(thread, 'the supervisor stops')))
+    await Promise.all(this.all().map((thread) => this.retire(thread, reason)))
   }
 
   /**
@@ -113,7 +130,15 @@ export class Threads {
     })
   }
 
-  /** Some deaths raise no event (an endless loop; a Deno worker out of memory): a silent worker is ended. */
+  /** Node limits the heap of a worker itself. Deno does not, and would end the whole process with it. */
+  #hear(thread: Thread, heapBytes: number): void {
+    thread.lastBeat = this.#clock.monotonic()
+    thread.largeBeats = heapBytes > limits.workerHeapMb * 1024 * 1024 ? thread.largeBeats + 1 : 0
+    if (thread.largeBeats < limits.workerHeapBeats) return
+    void this.end(thread, `out of memory: its heap is larger than ${limits.workerHeapMb} MB`)
+  }
+
+  /** Some deaths raise no event (an endless loop): a silent worker is ended. */
   watch(): void {
     let last = this.#clock.monotonic()
     const round = (): void => {
@@ -126,7 +151,7 @@ export class Threads {
         thread.lastBeat = Math.min(now, thread.lastBeat + stalledMs)
         const silentMs = now - thread.lastBeat
         if (silentMs > limits.heartbeatSilenceMs) void this.end(thread, `no heartbeat for ${Math.round(silentMs)} ms`)
-        else thread.worker.control.beat().then(() => { thread.lastBeat = this.#clock.monotonic() }, () => {})
+        else thread.worker.control.beat().then((heapBytes) => this.#hear(thread, heapBytes), () => {})
       }
       this.#clock.after(limits.heartbeatMs, round)
     }
@@ -134,6 +159,13 @@ export class Threads {
     this.#clock.after(limits.heartbeatMs, round)
   }
 }
+
+/** What actors may that share a worker: what any of them may. */
+const union = (all: readonly WorkerPermissions[]): WorkerPermissions => ({
+  read: all.flatMap(({ read = [] }) => read),
+  write: all.flatMap(({ write = [] }) => write),
+  net: all.flatMap(({ net = [] }) => net),
+})
 
 /** What an actor throws as it starts tells its own trouble; a person has to know whose. */
 function named(error: unknown, actor: string, what: string): unknown {

@@ -1,5 +1,8 @@
 import mitt, { type Emitter } from 'mitt'
 import type { Evidence } from './actor.ts'
+import { limits } from './limits.ts'
+import type { Clock } from './platform/ports.ts'
+import type { WorkerEvent } from './worker.ts'
 
 /** What happened, told on the program's one event bus and forwarded from workers to their supervisor. */
 export type TraceEvents = {
@@ -12,6 +15,8 @@ export type TraceEvents = {
   actor: ActorEvent
   /** A link that opened or closed. */
   link: LinkEvent
+  /** A host of this process, as its life goes on. */
+  host: HostEvent
   /** Something refused. The chain stays on this host; the caller is given the id. */
   denial: DenialEvent
 }
@@ -48,9 +53,23 @@ export interface ActorEvent extends Origin {
 }
 export interface LinkEvent extends Origin {
   readonly peer: string
+  readonly peerHost: string
+  readonly peerIncarnation: number
+  /** What the callee serves. */
+  readonly protocol: string
+  readonly role: 'initiator' | 'responder'
   readonly state: 'open' | 'closed'
   readonly suite: string
   readonly reason: string
+}
+export interface HostEvent {
+  readonly host: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly state: 'starting' | 'serving' | 'restarting' | 'failed' | 'stopped'
+  readonly reason: string
+  /** How often it was started in this process. */
+  readonly starts: number
 }
 export interface DenialEvent extends Origin {
   readonly id: string
@@ -65,3 +84,27 @@ export type Trace = Emitter<TraceEvents>
 // mitt's type file reads as CommonJS to NodeNext, though what is imported is the function itself
 const createEmitter = mitt as unknown as typeof mitt.default
 export const createTrace = (): Trace => createEmitter<TraceEvents>()
+
+/** Tells what came from a worker: a type and its event always match. */
+export function tellAll(trace: Trace, { type, event }: WorkerEvent): void {
+  if (type !== 'spans') return trace.emit(type, event as never)
+  for (const span of JSON.parse(event) as SpanEvent[]) trace.emit('span', span)
+}
+
+/** The trace of one actor's spans; what they are told to gets them together, once a turn. */
+export function spanTrace(clock: Clock, emit: (event: WorkerEvent) => void): { trace: Trace; flush(): void } {
+  const trace = createTrace()
+  let spans: SpanEvent[] = []
+  const flush = (): void => {
+    if (spans.length === 0) return
+    // Text crosses to another thread several times faster than objects
+    const event = JSON.stringify(spans)
+    spans = []
+    emit({ type: 'spans', event })
+  }
+  trace.on('span', (span) => {
+    if (spans.push(span) >= limits.spanBatch) flush()
+    else if (spans.length === 1) clock.soon(flush)
+  })
+  return { trace, flush }
+}

@@ -1,8 +1,8 @@
 import type { ActorDefinition } from './actor.ts'
 import { createActorHost, type ActorHost } from './actor-host.ts'
-import { StartFailed } from './errors.ts'
+import { StartFailed, Unavailable } from './errors.ts'
 import type { Platform } from './platform/ports.ts'
-import type { WorkerControl, WorkerEvent } from './worker.ts'
+import type { TrustedDevice, WorkerControl, WorkerEvent } from './worker.ts'
 
 export interface WorkerControlOptions {
   readonly platform: Platform | Promise<Platform>
@@ -14,26 +14,29 @@ export interface WorkerControlOptions {
 /** What a worker answers to its supervisor; in simulation the same object, called through the scheduler. */
 export function createWorkerControl(options: WorkerControlOptions): WorkerControl {
   const hosts = new Map<string, ActorHost>()
+  /** As last said: newer than that of a start message that came before. */
+  let devices: readonly TrustedDevice[] | undefined
   const hostOf = (actor: string): ActorHost => {
     const host = hosts.get(actor)
     if (!host) throw new StartFailed(`The worker has no such actor: ${actor}`, { actor })
     return host
   }
   return {
-    async load(start) {
-      const [platform, definition] = await Promise.all([options.platform, options.load(start.module)])
+    async load(given) {
+      const { actor } = given
+      const [platform, definition] = await Promise.all([options.platform, options.load(given.module)])
       if (definition?.protocol?.name === undefined || typeof definition.start !== 'function') {
-        throw new StartFailed(`The module has no actor as its default export: ${start.module}`, {
-          actor: start.actor,
-        })
+        throw new StartFailed(`The module has no actor as its default export: ${given.module}`, { actor })
       }
-      const random = platform.random.fork(`${start.actor} ${start.incarnation}`)
+      const random = platform.random.fork(`${actor} ${given.incarnation}`)
       const key = platform.keys.generate(random.fork('link key'))
-      hosts.set(
-        start.actor,
-        createActorHost({ start, definition, platform: { ...platform, random }, key, emit: options.emit }),
-      )
-      return { linkKey: key.public.jwk, needs: Object.values(definition.needs).map((need) => need.name) }
+      const start = { ...given, devices: devices ?? given.devices }
+      const own = { ...platform, random }
+      hosts.set(actor, createActorHost({ start, definition, platform: own, key, emit: options.emit }))
+      const { servesWithout = [] } = definition
+      const needs = Object.values(definition.needs).map((need) => need.name)
+      const hard = needs.filter((name) => !servesWithout.includes(name))
+      return { linkKey: key.public.jwk, needs: hard, uses: servesWithout }
     },
     async run(actor, given, introductions, ends) {
       const host = hostOf(actor)
@@ -43,8 +46,14 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
       await Promise.all([running, ...linking])
     },
     introduce: (actor, introduction, end) => hostOf(actor).introduce(introduction, end),
+    async trust(now) {
+      devices = now
+      for (const host of hosts.values()) host.trust(now)
+    },
+    detach: async (actor, protocol, reason) => hosts.get(actor)?.callerOf(protocol)?.detach(new Unavailable(reason)),
+    release: async (actor, caller) => hosts.get(actor)?.release(caller),
     inspect: async () => [...hosts.values()].map((host) => host.inspect()),
-    beat: async () => hosts.size,
+    beat: async () => (await options.platform).host.usage().heapBytes,
     async stop(actor, withinMs) {
       const host = hosts.get(actor)
       await host?.stop(withinMs)

@@ -15,8 +15,14 @@ export interface WorkerControl {
   run(actor: string, given: Given, introductions: readonly Introduction[], ends: readonly unknown[]): Promise<void>
   /** Hands over one end of a channel to a peer. */
   introduce(actor: string, introduction: Introduction, end: unknown): Promise<void>
+  /** From now on these hosts and no others may certify peers; links to any other close. */
+  trust(devices: readonly TrustedDevice[]): Promise<void>
+  /** The callee of this protocol is gone: pending calls fail with the reason, later ones wait for the next link. */
+  detach(actor: string, protocol: string, reason: string): Promise<void>
+  /** This caller has died without a word: its links close. Not every runtime tells the other end of a port. */
+  release(actor: string, caller: Introduction['peer']): Promise<void>
   inspect(): Promise<readonly Inspection[]>
-  /** Heartbeat. */
+  /** Heartbeat; bytes of its heap. */
   beat(): Promise<number>
   /** Serves what it has accepted, for at most `withinMs`, then runs the actor's stop. */
   stop(actor: string, withinMs: number): Promise<void>
@@ -26,12 +32,14 @@ export interface Loaded {
   readonly linkKey: PublicJwk
   /** Names of the protocols that the actor declares in `needs`. */
   readonly needs: readonly string[]
+  /** Those that it serves without; not among `needs`. */
+  readonly uses: readonly string[]
 }
 
-/** One trace event on its way to the supervisor. */
+/** One trace event on its way to the supervisor; spans, of which there is one a call, come together, as JSON. */
 export type WorkerEvent = {
   [K in keyof TraceEvents]: { readonly type: K; readonly event: TraceEvents[K] }
-}[keyof TraceEvents]
+}[keyof TraceEvents] | { readonly type: 'spans'; readonly event: string }
 
 export interface StartMessage {
   readonly zone: string
@@ -45,8 +53,9 @@ export interface StartMessage {
   readonly stores?: string
   /** Device keys that may certify peers. */
   readonly devices: readonly TrustedDevice[]
-  /** Actor names that only an OOD may certify. */
+  /** Actor names, and runtime types, that only an OOD may certify. */
   readonly kernelActors: readonly string[]
+  readonly kernelRuntimeTypes: readonly string[]
   /** Tell of every call served. */
   readonly spans: boolean
 }
@@ -78,6 +87,8 @@ export interface Introduction {
 
 export interface Inspection {
   readonly actor: string
+  /** Whose counters these are: a new incarnation counts from nothing. */
+  readonly incarnation: number
   readonly state: 'loaded' | 'serving' | 'stopping' | 'stopped'
   readonly waiting: number
   readonly running: number

@@ -207,11 +207,12 @@ const links = suite('links')
 
 const roles = new Map<string, HostRole>([['ood1', 'ood'], ['ood2', 'ood'], ['node1', 'node']])
 const tryLink = (
-  actor: string, runtimeType: string, host: string, callee: string, { phase = 'normal' as Phase, zone = 'z' } = {},
+  actor: string, runtimeType: string, host: string, callee: string,
+  { phase = 'normal' as Phase, zone = 'z', base = 'sealed' as 'mac' | 'sealed' } = {},
 ): string => {
   const peer: Peer = { zone, host, actor, runtimeType, incarnation: 1, kid: 'k' }
   const self = { zone: 'z', host: 'ood1', actor: callee }
-  const verdict = linkAllowed(peer, { self, phase, roleOf: (name) => roles.get(name) })
+  const verdict = linkAllowed(peer, { self, phase, roleOf: (name) => roles.get(name), base })
   return verdict.allowed ? verdict.minimum : verdict.denial.reason
 }
 
@@ -249,6 +250,15 @@ links('a kernel name or runtime type from a host that is no OOD opens nothing', 
   assert.is(tryLink('photos', 'kernel-service', 'node1', 'system-config'), 'link/kernel-name')
   assert.is(tryLink('node-daemon', 'ood', 'node1', 'system-config'), 'link/kernel-name')
   assert.is(tryLink('node-daemon', 'node', 'node1', 'system-config'), 'sealed')
+})
+
+links('a link that is less protected than its row asks for opens nothing', () => {
+  const base = 'mac'
+  assert.is(tryLink('photos', 'service', 'ood1', 'system-config', { base }), 'mac')
+  for (const callee of ['system-config', 'verify-hub', 'photos']) {
+    assert.is(tryLink('other', 'service', 'node1', callee, { base }), 'link/suite', callee)
+  }
+  assert.is(tryLink('verify-hub', 'kernel-service', 'ood1', 'vault', { base }), 'link/suite')
 })
 
 links('another zone, and a host without a document, open nothing', () => {

@@ -23,7 +23,12 @@ const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 240 },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
+  { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
+  { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },
+  { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
+  { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 90, suiteSeconds: 180 },
   { name: 'compliance', files: /^test\/compliance\//, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },
 ]

@@ -1,30 +1,36 @@
 import { actor } from '../../runtime/actor.ts'
-import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { bootStep, bootStepText } from '../boot-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { kv } from '../records.ts'
+import { Scheduler } from '../scheduler/protocol.ts'
 import { openSession } from '../session.ts'
-import { SystemConfig } from '../system-config/protocol.ts'
+import { krpcReads, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { bootPage } from './boot-page.ts'
+import { createFirstUses } from './first-uses.ts'
+import { createKrpc } from './krpc.ts'
+import { createProbes, isPassing } from './probes.ts'
 import { Gateway } from './protocol.ts'
+import { html, text } from './responses.ts'
 
 const APPID = 'gateway'
 const withinMs = { withinMs: limits.gatewayCallMs }
 
-const PASSING = new Set(['Unavailable', 'DeadlineExceeded', 'Overloaded', 'Restarted', 'Cancelled'])
-/** What is behind the gateway is away for a moment. */
-const isPassing = (error: unknown): boolean => error instanceof ZonewrightError && PASSING.has(error.code)
-
 /** The zone's way in by HTTP. It routes: what a path means belongs to the actor behind it. */
 export default actor(Gateway, {
-  needs: { supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon },
+  needs: {
+    supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon,
+    scheduler: Scheduler,
+  },
+  // One that is down, or runs on another host, takes its own route with it and nothing else
+  servesWithout: ['scheduler'],
   stateless: true,
 }, async (start) => {
-  const { needs, transport, clock, random, env, log, stopping, background, step, self } = start
+  const { needs, transport, clock, random, env, log, stopping, background, step, self, count } = start
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
@@ -35,23 +41,38 @@ export default actor(Gateway, {
     const steps = await needs.supervision.steps({}, withinMs)
     return html(200, bootPage(self.zone, self.host, steps.filter(({ sequence }) => sequence === 'boot'), bootStepText))
   }
-  const health = async (): Promise<HttpResponse> => {
-    const services = await needs.nodeDaemon.services({}, withinMs)
-    const ok = config !== null && services.every(({ state }) => state === 'serving' || state === 'stopped')
-    return text(ok ? 200 : 503, ok ? 'ok\n' : 'starting\n')
+  const routes: Readonly<Record<string, (request: HttpRequest) => Promise<HttpResponse>>> = {
+    '/': page,
+    ...createProbes({ host: self.host, needs, token: session.token, booted: config !== null }),
   }
-  const routes: Readonly<Record<string, () => Promise<HttpResponse>>> = { '/': page, '/healthz': health }
+  const krpc = createKrpc({
+    clock, accepted: createFirstUses(needs.verifyHub), warn: (message) => log.warn(message),
+    services: {
+      system_config: { client: needs.systemConfig, reads: krpcReads, inBody: true },
+      'verify-hub': { client: needs.verifyHub, withoutToken: true },
+      scheduler: { client: needs.scheduler },
+      'node-daemon': { client: needs.nodeDaemon },
+    },
+  })
 
-  const handle = async ({ method, path }: HttpRequest): Promise<HttpResponse> => {
+  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
+    const { method, path } = request
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (!route) return text(404, 'There is nothing at this path\n')
+    if (!route) return await krpc.answer(request) ?? text(404, 'There is nothing at this path\n')
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'Only GET is answered here\n', { allow: 'GET, HEAD' })
     try {
-      return await route()
+      return await route(request)
     } catch (error) {
       log.warn(`${method} ${path} failed: ${messageOf(error)}`)
       return isPassing(error) ? text(503, 'Not now\n', { 'retry-after': '1' }) : text(500, 'The request failed\n')
     }
+  }
+  const handle = async (request: HttpRequest): Promise<HttpResponse> => {
+    const answered = await answer(request)
+    // Few names, whatever paths are asked for
+    const route = Object.hasOwn(routes, request.path) || krpc.routes.has(request.path) ? request.path : 'other'
+    count(`http_requests_total{route="${route}",status="${Math.floor(answered.status / 100)}xx"}`)
+    return answered
   }
   const hostname = env['ZONEWRIGHT_HTTP_HOSTNAME'] ?? '127.0.0.1'
   const server = await transport.serveHttp({
@@ -64,21 +85,10 @@ export default actor(Gateway, {
     handlers: { address: () => ({ hostname, port: server.port }) },
     lifecycle: {
       admit: (peer) => peer.host === self.host,
-      stop: () => server.close(limits.httpCloseMs),
+      stop: () => {
+        krpc.close()
+        return server.close(limits.httpCloseMs)
+      },
     },
   }
 })
-
-const security = {
-  'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer',
-  'content-security-policy': [
-    "default-src 'none'", "style-src 'unsafe-inline'",
-    "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
-  ].join('; '),
-}
-
-const html = (status: number, body: string): HttpResponse =>
-  ({ status, headers: { ...security, 'content-type': 'text/html; charset=utf-8' }, body })
-
-const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): HttpResponse =>
-  ({ status, headers: { ...security, ...headers, 'content-type': 'text/plain; charset=utf-8' }, body })

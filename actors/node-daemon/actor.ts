@@ -1,37 +1,69 @@
-import { actor } from '../../runtime/actor.ts'
+import type { ActorStart, Handlers, Lifecycle } from '../../runtime/actor.ts'
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
-import { answering, streaming } from '../krpc.ts'
-import { kv, readRecord, ServiceSpec } from '../records.ts'
+import { isDeviceKey, kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import type { Read } from './converge.ts'
-import { deviceTokens } from './device-tokens.ts'
-import { NodeDaemon } from './protocol.ts'
-import { createServices } from './services.ts'
+import { loginToken, type DeviceSigner } from './device-tokens.ts'
+import type { NodeDaemon } from './protocol.ts'
+import { createServices, type Converged } from './services.ts'
 
-/**
- * The OOD's daemon (seed: OOD, LOGIN_TYPE self): reads its node config by a session that the device key signs, and
- * drives services to it, each with a login token in its ENV.
- */
-export default actor(NodeDaemon, {
-  needs: { supervision: Supervision, systemConfig: SystemConfig }, stateless: true,
-}, (start) => {
-  const { needs, clock, random, keys, env, secrets, log, stopping, background, self, denials } = start
-  const epoch = env['ZONEWRIGHT_EPOCH'] ?? '0'
+/** What the daemon of every host needs. */
+export const daemonNeeds = { supervision: Supervision, systemConfig: SystemConfig } as const
+type Needs = typeof daemonNeeds
+
+/** What an OOD and a node do differently. */
+export interface DaemonRole {
+  readonly signer: DeviceSigner
+  /** The token by which this host reads `kv://` now. @throws while there is none */
+  token(): string | Promise<string>
+  readonly krpc: Handlers<typeof NodeDaemon, Needs>['krpc']
+  readonly krpcStream: Handlers<typeof NodeDaemon, Needs>['krpcStream']
+  readonly authenticate?: Lifecycle['authenticate']
+}
+
+const DEVICES = 'devices/'
+
+/** The device key and the epoch, from ENV and secrets. @throws StartFailed */
+export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorStart<Needs>): DeviceSigner {
   const pem = secrets['device-key']
   if (pem === undefined) throw new StartFailed('The node daemon was not given the device key')
-  const tokens = deviceTokens({
-    key: keys.importPem(pem), host: self.host, linkKid: self.linkKid, epoch: Number(epoch), clock, random,
-  })
-  const read: Read = (key) => needs.systemConfig.get({ key }, { token: tokens.session() })
+  return { key: keys.importPem(pem), host: self.host, epoch: Number(env['ZONEWRIGHT_EPOCH'] ?? 0), clock, random }
+}
 
-  const { converge } = createServices({
-    host: self.host, supervision: needs.supervision, read, login: tokens.login, epoch,
+/**
+ * What the daemon of an OOD and of a node share: reads the config of its host and drives services to it, each with a
+ * login token in its ENV; follows which hosts there are, and tells the supervisor.
+ */
+export function createDaemon(
+  start: ActorStart<Needs>, { signer, token, krpc, krpcStream, authenticate }: DaemonRole,
+): { handlers: Handlers<typeof NodeDaemon, Needs>; lifecycle: Lifecycle } {
+  const { needs, clock, log, stopping, background, self, denials } = start
+  const read: Read = async (key) => needs.systemConfig.get({ key }, { token: await token() })
+  const services = createServices({
+    host: self.host, supervision: needs.supervision, read, login: (spec) => loginToken(signer, spec),
+    epoch: String(signer.epoch), zone: self.zone, device: start.env['BUCKYOS_THIS_DEVICE'], clock,
+    warn: (message) => { if (!stopping.aborted) log.warn(message) }, wake: () => wake.abort(),
   })
+  let telling: Promise<void> = Promise.resolve()
+  /** The registered devices, whose documents the supervisor judges. One at a time: the last word is the newest. */
+  const tellHosts = (): Promise<void> => {
+    telling = telling.catch(() => {}).then(tellHostsNow)
+    return telling
+  }
+  const tellHostsNow = async (): Promise<void> => {
+    const { items } = await needs.systemConfig.dump({ prefixes: [DEVICES] }, { token: await token() })
+    const documents = items.filter(({ key }) => isDeviceKey(key)).map(({ value }) => value)
+    await needs.supervision.devices({ documents })
+  }
+  const converge = async (): Promise<Converged> => {
+    const [converged] = await Promise.all([services.converge(), tellHosts()])
+    return converged
+  }
 
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
@@ -54,19 +86,20 @@ export default actor(NodeDaemon, {
       await pause(clock, failures === 0 ? limits.convergeRoundMs : retryMs(failures), wake.signal)
     }
   })
-  /** A change of the config wakes the rounds; they decide whether anything follows from it. */
-  background(async () => {
+
+  /** A change wakes the rounds; they decide whether anything follows from it. */
+  const follow = async (prefix: string): Promise<void> => {
     // 0: what happened since is not known
     let seen = 0
     let failures = 0
     while (!stopping.aborted) {
       try {
         if (seen === 0) {
-          seen = (await read(kv.node(self.host)))?.revision ?? 0
+          seen = (await needs.systemConfig.dump({ prefixes: [prefix] }, { token: await token() })).revision
           wake.abort()
         }
-        const settings = { token: tokens.session(), signal: stopping }
-        for await (const event of needs.systemConfig.watch({ prefix: kv.node(self.host), after: seen }, settings)) {
+        const settings = { token: await token(), signal: stopping }
+        for await (const event of needs.systemConfig.watch({ prefix, after: seen }, settings)) {
           seen = event.revision
           failures = 0
           wake.abort()
@@ -74,14 +107,15 @@ export default actor(NodeDaemon, {
       } catch (error) {
         // After the end of a token the next watch goes on where this one stopped
         if (!hasExpired(error)) {
-          say('Following the node config', error)
+          say(`Following ${prefix}`, error)
           seen = 0
           failures++
         }
       }
       await pause(clock, retryMs(failures), stopping)
     }
-  })
+  }
+  for (const prefix of [kv.node(self.host), DEVICES]) background(() => follow(prefix))
 
   return {
     handlers: {
@@ -92,7 +126,15 @@ export default actor(NodeDaemon, {
           const rule = 'node-daemon/login-token'
           throw denials.denied([deniedBy({ layer: 'link', reason: 'login/app', rule, detail })])
         }
-        return { jwt: tokens.login(readRecord(ServiceSpec, kv.spec(peer.actor), item.value)) }
+        return { jwt: loginToken(signer, readRecord(ServiceSpec, kv.spec(peer.actor), item.value)) }
+      },
+      async environment({ name }, { peer }) {
+        if (peer.host !== self.host || peer.actor !== 'supervisor') {
+          const detail = `${peer.actor} on ${peer.host}`
+          const rule = 'node-daemon/environment'
+          throw denials.denied([deniedBy({ layer: 'link', reason: 'link/not-admitted', rule, detail })])
+        }
+        return services.environment(name)
       },
       async services() {
         const states = await needs.supervision.list({})
@@ -102,11 +144,15 @@ export default actor(NodeDaemon, {
             : state === 'serving' || state === 'failed' ? state : 'stopped' as const,
         }))
       },
-      converge,
-      krpc: answering({}),
-      krpcStream: streaming({}),
+      async converge() {
+        const converged = await converge()
+        await services.settled()
+        return converged
+      },
+      krpc,
+      krpcStream,
     },
-    // No `authenticate`: callers are known by their link certificate, and every token is denied
-    lifecycle: { admit: (peer) => peer.host === self.host },
+    // Tokens are for an operator's methods; who calls the others is known by their link certificate
+    lifecycle: { ...(authenticate ? { authenticate } : {}), admit: (peer) => peer.host === self.host },
   }
-})
+}

@@ -1,50 +1,92 @@
-import { NodeConfig, readRecord, ServiceSpec, kv } from '../records.ts'
-import { StartFailed } from '../../runtime/errors.ts'
+import { messageOf, StartFailed } from '../../runtime/errors.ts'
+import { kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision } from '../records.ts'
 
 /** Read access to `kv://` with the daemon's own token. */
 export type Read = (key: string) => Promise<{ value: string; revision: number } | null>
 
+/** A spec, and what tells it from its predecessor. */
+export interface WantedSpec {
+  readonly spec: ServiceSpec
+  readonly revision: number
+}
+
 export interface Wanted {
   readonly config: NodeConfig
   readonly revision: number
-  readonly specs: ReadonlyMap<string, ServiceSpec>
+  /** Of what should run here. */
+  readonly specs: ReadonlyMap<string, WantedSpec>
+  /** Whose spec cannot be read: they stay as they are. */
+  readonly unreadable: ReadonlySet<string>
 }
 
-/** This host's config and the spec of every service in it. @throws StartFailed when this host was not scheduled yet */
-export async function readWanted(host: string, read: Read): Promise<Wanted> {
+/**
+ * This host's config and the spec of every service in it; a spec that cannot be read is told, and concerns no other.
+ * @throws StartFailed when this host was not scheduled yet
+ */
+export async function readWanted(host: string, read: Read, onInvalid: (error: Error) => void): Promise<Wanted> {
   const item = await read(kv.node(host))
   if (!item) throw new StartFailed(`There is no config for this host: ${kv.node(host)}`, { key: kv.node(host) })
   const config = readRecord(NodeConfig, kv.node(host), item.value)
   const names = Object.keys(config.services).filter((name) => config.services[name]?.target === 'running')
-  const specs = new Map<string, ServiceSpec>()
+  const specs = new Map<string, WantedSpec>()
+  const unreadable = new Set<string>()
   await Promise.all(names.map(async (name) => {
-    const spec = await read(kv.spec(name))
-    if (spec) specs.set(name, readRecord(ServiceSpec, kv.spec(name), spec.value))
+    const found = await read(kv.spec(name))
+    try {
+      if (!found) return
+      const spec = readRecord(ServiceSpec, kv.spec(name), found.value)
+      specs.set(name, { spec, revision: specRevision(found.value) })
+    } catch (error) {
+      if (!(error instanceof RecordInvalid)) throw error
+      unreadable.add(name)
+      onInvalid(new StartFailed(`${name} stays as it is: ${messageOf(error)}`, { actor: name }))
+    }
   }))
-  return { config, revision: item.revision, specs }
+  return { config, revision: item.revision, specs, unreadable }
 }
 
+/** By name; in none of them is what is as it should be. */
 export interface Difference {
   readonly start: readonly string[]
   readonly stop: readonly string[]
+  /** Runs from another spec than the one that is wanted now. */
+  readonly replace: readonly string[]
 }
 
-/** An actor that this host can run. */
+/** An actor that this host can run, or a process that it has run. */
 export interface Known {
   readonly name: string
+  readonly kind: 'worker' | 'process'
   readonly state: string
+  /** Revision of the spec that it was started from. */
+  readonly version: string
   /** Those that manage the host itself are not: no config starts or stops them. */
   readonly managed: boolean
 }
 
-/** What to start and stop, by name. What the config does not name was placed elsewhere, or nowhere: it stops. */
-export function difference({ config, specs }: Wanted, known: readonly Known[]): Difference {
-  const wants = (name: string): boolean => config.state === 'running' && config.services[name]?.target === 'running'
-  const managed = known.filter((each) => each.managed).sort((a, b) => (a.name < b.name ? -1 : 1))
-  return {
-    start: managed.filter(({ name, state }) => wants(name) && specs.has(name) && isDown(state)).map(({ name }) => name),
-    stop: managed.filter(({ name, state }) => !wants(name) && !isDown(state)).map(({ name }) => name),
+/** What the config does not name was placed elsewhere, or nowhere: it stops. */
+export function difference(wanted: Wanted, known: readonly Known[]): Difference {
+  const found = new Map(known.map((each) => [each.name, each]))
+  const names = [...new Set([...found.keys(), ...wanted.specs.keys()])].sort()
+    .filter((name) => found.get(name)?.managed !== false && !wanted.unreadable.has(name))
+  const [start, stop, replace]: [string[], string[], string[]] = [[], [], []]
+  for (const name of names) {
+    const [spec, actor] = [wantedHere(wanted, name), found.get(name)]
+    const isUp = actor !== undefined && actor.state !== 'stopped' && actor.state !== 'failed'
+    const runs = spec !== undefined && (spec.spec.run !== undefined || actor?.kind === 'worker')
+    if (!runs) {
+      if (isUp) stop.push(name)
+    } else if (!isUp || actor.state === 'stopping') start.push(name)
+    else if (isOlder(wanted, name, actor.version)) replace.push(name)
   }
+  return { start, stop, replace }
 }
 
-const isDown = (state: string): boolean => state === 'stopped' || state === 'failed'
+const wantedHere = ({ config, specs }: Wanted, name: string): WantedSpec | undefined =>
+  config.state === 'running' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
+
+/** Of a spec that the scheduler has not seen yet, its own config will follow. */
+const isOlder = ({ config, specs }: Wanted, name: string, version: string): boolean => {
+  const revision = specs.get(name)?.revision
+  return revision === config.services[name]?.specRevision && version !== String(revision)
+}

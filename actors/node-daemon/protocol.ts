@@ -1,4 +1,6 @@
-import { array, call, integer, number, object, picklist, pipe, protocol, string } from '../../runtime/protocol.ts'
+import {
+  array, call, integer, number, object, picklist, pipe, protocol, record, string,
+} from '../../runtime/protocol.ts'
 import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 
 const count = pipe(number(), integer())
@@ -6,6 +8,8 @@ const count = pipe(number(), integer())
 export const NodeDaemon = protocol('node-daemon', {
   /** A fresh login token for the calling actor itself, as its link certificate names it. */
   loginToken: call(object({}), object({ jwt: string() }), { concurrent: 16, suite: 'sealed' }),
+  /** The ENV of a process of this host that starts again; its supervisor alone may ask. */
+  environment: call(object({ name: string() }), record(string(), string()), { concurrent: 16, suite: 'sealed' }),
   services: call(object({}), array(object({
     name: string(), state: picklist(['starting', 'serving', 'stopped', 'failed']), incarnation: count, reason: string(),
   })), { concurrent: 8 }),

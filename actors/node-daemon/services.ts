@@ -1,17 +1,21 @@
+import { NotFound } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Clock } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { Supervision } from '../../runtime/supervision.ts'
-import type { ServiceSpec } from '../records.ts'
+import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { loginTokenName } from '../session.ts'
-import { difference, readWanted, type Read } from './converge.ts'
+import { difference, readWanted, type Known, type Wanted, type WantedSpec } from './converge.ts'
+import { environmentOf, type EnvironmentOptions } from './environment.ts'
+import { createPrograms } from './programs.ts'
 
-export interface ServicesOptions {
-  readonly host: string
+export interface ServicesOptions extends EnvironmentOptions {
   readonly supervision: Client<typeof Supervision>
-  readonly read: Read
-  /** A login token for a service that starts now. */
-  readonly login: (spec: ServiceSpec) => string
   readonly epoch: string
+  readonly clock: Clock
+  readonly warn: (message: string) => void
+  /** Asks for another round. */
+  readonly wake: () => void
 }
 
 export interface Converged {
@@ -21,31 +25,76 @@ export interface Converged {
 }
 
 /** Drives the services of this host to what its config wants; of an OOD and of a node alike. */
-export function createServices({ host, supervision, read, login, epoch }: ServicesOptions) {
+export function createServices(options: ServicesOptions) {
+  const { host, supervision, read, login, epoch, clock, warn, wake } = options
+  const environment = (spec: ServiceSpec): Promise<Record<string, string>> => environmentOf(spec, options)
+  const programs = createPrograms({ supervision, clock, environment, warn, wake })
   /** verify-hub logs in to nobody: it issues its own session. */
   const envOf = (spec: ServiceSpec): Record<string, string> =>
     spec.name === 'verify-hub' ? { ZONEWRIGHT_EPOCH: epoch } : { [loginTokenName(spec.appid)]: login(spec) }
+  // Longer than one stop, or one start, may take, so that what is told is which actor did not
+  const settings = { withinMs: 2 * limits.startMs }
+
+  /** Workers need each other, and stop and start together: first down, then up. */
+  const convergeWorkers = async (wanted: Wanted, { stop, replace, start }: ReturnType<typeof difference>) => {
+    const down = await Promise.all([...stop, ...replace].map((name) => supervision.stop({ name }, settings)))
+    const gone = new Set(stop)
+    // With one that is replaced goes what needs it
+    const names = [...new Set([...start, ...replace, ...(replace.length === 0 ? [] : down.flat())])]
+      .filter((name) => !gone.has(name)).sort()
+    const actors = names.flatMap((name) => {
+      const found = wanted.specs.get(name)
+      return found ? [{ name, env: envOf(found.spec), version: String(found.revision) }] : []
+    })
+    if (actors.length > 0) await supervision.start({ actors }, settings)
+    return actors.map(({ name }) => name)
+  }
+
+  /** What is on its way elsewhere by now, then what differs. Answers with those that begin to start. */
+  const drivePrograms = (wanted: Wanted, plan: ReturnType<typeof difference>, known: readonly Known[]): string[] => {
+    const target = (name: string): WantedSpec | undefined => programOf(wanted, name)
+    const runs = new Set(known.filter(({ state }) => state !== 'stopped' && state !== 'failed').map(({ name }) => name))
+    const astray = programs.astray(target).filter((name) => !wanted.unreadable.has(name))
+    const names = new Set([...astray, ...plan.stop, ...plan.replace, ...plan.start])
+    return [...names].filter((name) => programs.drive(name, target(name), runs.has(name)) && target(name) !== undefined)
+  }
 
   const convergeNow = async (): Promise<Converged> => {
-    const wanted = await readWanted(host, read)
-    const { start: toStart, stop: toStop } = difference(wanted, await supervision.list({}))
-    // Longer than one stop, or one start, may take, so that what is told is which actor did not
-    const settings = { withinMs: 2 * limits.startMs }
-    for (const name of toStop) await supervision.stop({ name }, settings)
-    if (toStart.length > 0) {
-      const actors = toStart.map((name) => ({ name, env: envOf(wanted.specs.get(name)!) }))
-      await supervision.start({ actors }, settings)
-    }
-    return { revision: wanted.revision, started: [...toStart], stopped: [...toStop] }
+    const wanted = await readWanted(host, read, ({ message }) => warn(message))
+    const known = await supervision.list({})
+    const plan = difference(wanted, known)
+    const kinds = new Map(known.map(({ name, kind }) => [name, kind]))
+    const isProgram = (name: string): boolean => kinds.get(name) === 'process' || programOf(wanted, name) !== undefined
+    const of = (which: (name: string) => boolean) => ({
+      start: plan.start.filter(which), stop: plan.stop.filter(which), replace: plan.replace.filter(which),
+    })
+    // Begun first: they wait for nobody, and nobody for them
+    const begun = drivePrograms(wanted, of(isProgram), known)
+    const started = await convergeWorkers(wanted, of((name) => !isProgram(name)))
+    return { revision: wanted.revision, started: [...started, ...begun].sort(), stopped: [...plan.stop] }
   }
 
   let running: Promise<Converged> | undefined
   return {
-    /** One at a time; who asks meanwhile gets the result of the next. */
+    /** One at a time; who asks meanwhile gets the result of the next. Processes go on after it: see `settled`. */
     async converge(): Promise<Converged> {
       while (running) await running.catch(() => {})
       running = convergeNow().finally(() => { running = undefined })
       return running
     },
+    settled: programs.settled,
+    /** For a process that starts again: its tokens were good for one start. @throws NotFound */
+    async environment(name: string): Promise<Record<string, string>> {
+      const item = await read(kv.spec(name))
+      const spec = item ? readRecord(ServiceSpec, kv.spec(name), item.value) : undefined
+      if (!spec?.run) throw new NotFound(`There is no service that is a process: ${name}`, { key: kv.spec(name) })
+      return environment(spec)
+    },
   }
+}
+
+/** What should run here and is a process. */
+function programOf({ config, specs }: Wanted, name: string): WantedSpec | undefined {
+  const found = config.state === 'running' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
+  return found?.spec.run ? found : undefined
 }

@@ -4,19 +4,17 @@ import type { Client } from '../../runtime/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { pause } from '../../runtime/within.ts'
-import { answering } from '../krpc.ts'
 import { kv, readRecord } from '../records.ts'
 import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
+import { followed, readInputs, roundKey } from './inputs.ts'
+import { createKrpc } from './krpc.ts'
 import { Scheduler } from './protocol.ts'
 import { readDeviceBy } from './read-device.ts'
-import { actionOf, changes, inputPrefixes, policyKey, schedule } from './schedule.ts'
+import { actionOf, changes, policyKey, schedule } from './schedule.ts'
 
 const APPID = 'scheduler'
-/** The key whose revision orders the rounds of all schedulers: of two that read the same state, one writes. */
-const roundKey = 'system/scheduler/snapshot'
-
 const retryMs = (failures: number): number =>
   Math.min(limits.schedulerRoundMs, limits.schedulerRetryMs * 2 ** Math.min(failures, 16))
 
@@ -32,9 +30,7 @@ export default actor(Scheduler, {
 
   type Round = { revision: number; written: string[] }
   const roundNow = async (): Promise<Round> => {
-    const { items, revision } = await needs.systemConfig.dump(
-      { prefixes: [kv.bootConfig, roundKey, ...inputPrefixes] }, { token: session.token() },
-    )
+    const { items, revision } = await readInputs(needs.systemConfig, session.token)
     const config = new Map(items.map(({ key, value }) => [key, value]))
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
     const wanted = changes(config, schedule(config, readDeviceBy(keys, boot), ({ message }) => log.warn(message)))
@@ -76,7 +72,7 @@ export default actor(Scheduler, {
       await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
     }
   })
-  for (const prefix of ['devices/', 'services/', 'users/'] as const) background(() => follow(prefix))
+  for (const prefix of followed.prefixes) background(() => follow(prefix))
 
   /** A change of input wakes the loop; the loop itself decides whether anything follows from it. */
   async function follow(prefix: string): Promise<void> {
@@ -85,14 +81,14 @@ export default actor(Scheduler, {
     while (!stopping.aborted) {
       try {
         if (after === 0) {
-          after = (await needs.systemConfig.dump({ prefixes: [prefix] }, { token: session.token() })).revision
+          after = (await needs.systemConfig.dump({ prefixes: [kv.bootConfig] }, { token: session.token() })).revision
           // What happened before that is not known
           if (failures > 0) wake.abort()
         }
         for await (const event of watch(needs.systemConfig, prefix, after)) {
           after = event.revision
           failures = 0
-          wake.abort()
+          if (followed.has(event.key)) wake.abort()
         }
       } catch (error) {
         if (stopping.aborted) return
@@ -108,11 +104,13 @@ export default actor(Scheduler, {
   }
 
   const watch = (systemConfig: Client<typeof SystemConfig>, prefix: string, after: number) =>
-    systemConfig.watch({ prefix, after }, { token: session.token(), signal: stopping })
+    systemConfig.watch({ prefix, after, leaves: [...followed.leaves] }, { token: session.token(), signal: stopping })
 
+  const { krpc, authenticate } = createKrpc(start, session, round)
   return {
-    handlers: { round, krpc: answering({}) },
+    handlers: { round, krpc },
     lifecycle: {
+      authenticate,
       admit: (peer) => peer.host === self.host && ['supervisor', 'node-daemon', 'gateway'].includes(peer.actor),
     },
   }

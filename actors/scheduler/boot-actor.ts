@@ -10,6 +10,7 @@ import { verifyZoneDocument } from '../zone-document.ts'
 import { bootPlan } from './boot-plan.ts'
 import { BootScheduler } from './protocol.ts'
 import { readDeviceBy } from './read-device.ts'
+import type { ReadDevice } from './schedule.ts'
 
 /** Seed: BOOT 2. Runs once, before there is a verify-hub to log in to; its ENV holds all that it knows. */
 export default actor(BootScheduler, {
@@ -30,7 +31,8 @@ export default actor(BootScheduler, {
       async bootSchedule() {
         const verifyHub = await needs.vault.ensureKey({ name: 'verify-hub' })
         const readDevice = readDeviceBy(keys, zone)
-        const plan = bootPlan({ zone, deviceDocument, verifyHubKey: verifyHub.publicKey, readDevice })
+        const nodeDocuments = nodesIn(env, zone.host, readDevice)
+        const plan = bootPlan({ zone, deviceDocument, nodeDocuments, verifyHubKey: verifyHub.publicKey, readDevice })
         const actions = Object.fromEntries([...plan].map(([key, value]) => [key, { action: 'create' as const, value }]))
         const mainKey = { key: kv.bootConfig, revision: 0 }
         const { revision } = await needs.systemConfig.execTx({ actions, mainKey }, { token })
@@ -46,6 +48,22 @@ function fromEnv(env: Readonly<Record<string, string>>, name: string): string {
   const value = env[name]
   if (value === undefined) throw new StartFailed(`The ENV of the boot scheduler lacks ${name}`, { name })
   return value
+}
+
+/** The nodes that the zone begins with, each as the owner signed it; none may take another's name. */
+function nodesIn(
+  env: Readonly<Record<string, string>>, ood: string, readDevice: ReadDevice,
+): ReadonlyMap<string, string> {
+  const documents = new Map<string, string>()
+  for (const text of (env['ZONEWRIGHT_NODE_DOCS'] ?? '').split(' ').filter(Boolean)) {
+    const device = readDevice(text)
+    if (device?.role !== 'node' || device.name === ood || documents.has(device.name)) {
+      const what = device ? `the one of ${device.name} (${device.role})` : 'one that the owner key did not sign'
+      throw new StartFailed(`The ENV of the boot scheduler has a wrong ZONEWRIGHT_NODE_DOCS: ${what}`)
+    }
+    documents.set(device.name, text)
+  }
+  return documents
 }
 
 /** What may be told of a token: who signed it and its number, never the token. */

@@ -1,3 +1,4 @@
+import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
 import { kv, type ServiceSpec, type UserSettings } from '../records.ts'
 import type { BootConfig } from '../system-config/protocol.ts'
@@ -8,8 +9,14 @@ const ownSpec = (
   name: string, runtimeType: ServiceSpec['runtimeType'], kernel: boolean, audiences: string[],
 ): ServiceSpec => ({ name, appid: name, owner: null, runtimeType, kernel, audiences })
 
+/** The command line's app: people use it, and no host runs it. */
+const consoleApp: ServiceSpec = {
+  ...ownSpec('console', 'client-device', false, ['system-config', 'node-daemon', 'scheduler']), replicas: 0,
+}
+
 /** What every zone runs from its first boot on. */
 export const firstServices: readonly ServiceSpec[] = [
+  consoleApp,
   ownSpec('gateway', 'gateway', true, ['system-config']),
   ownSpec('scheduler', 'kernel-service', true, ['system-config']),
   ownSpec('service', 'service', false, ['system-config']),
@@ -20,12 +27,14 @@ export interface BootPlanInput {
   readonly zone: ZoneDocument
   /** The first OOD's device document, as the owner signed it. */
   readonly deviceDocument: string
+  /** Those of the nodes that the zone begins with, by name. */
+  readonly nodeDocuments: ReadonlyMap<string, string>
   readonly verifyHubKey: PublicJwk
   readonly readDevice: ReadDevice
 }
 
 /** All keys of the first write, with what follows from them: the zone is whole after one transaction. */
-export function bootPlan({ zone, deviceDocument, verifyHubKey, readDevice }: BootPlanInput): Config {
+export function bootPlan({ zone, deviceDocument, nodeDocuments, verifyHubKey, readDevice }: BootPlanInput): Config {
   const boot: BootConfig = { zone: zone.zone, root: zone.root, verifyHub: [verifyHubKey], epoch: zone.epoch }
   const owner: UserSettings = { name: zone.owner, type: 'admin', state: 'active' }
   const given = new Map<string, string>([
@@ -34,5 +43,11 @@ export function bootPlan({ zone, deviceDocument, verifyHubKey, readDevice }: Boo
     [kv.user(zone.owner), JSON.stringify(owner)],
     ...firstServices.map((spec): [string, string] => [kv.spec(spec.name), JSON.stringify(spec)]),
   ])
-  return new Map([...given, ...schedule(given, readDevice)])
+  // What ships with Zonewright runs on the first host; what is installed later is spread over all
+  const first = new Map([...given, ...schedule(given, readDevice)])
+  const nodes = [...nodeDocuments].map(([name, document]): [string, string] => [kv.device(name), document])
+  const all = new Map([...first, ...nodes])
+  const whole = new Map([...all, ...schedule(all, readDevice)])
+  // Of more nodes than one transaction holds, the scheduler's first round writes the configs
+  return whole.size <= limits.transactionOperations ? whole : all
 }

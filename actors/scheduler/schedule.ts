@@ -1,6 +1,6 @@
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import {
-  type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, UserSettings,
+  type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision, UserSettings,
 } from '../records.ts'
 import type { Action } from '../system-config/protocol.ts'
 
@@ -45,7 +45,7 @@ export function schedule(
       const [spec, present] = [specs.get(name), host.config?.services[name]]
       if (!spec && present) services[name] = present
       else if (spec && placed.get(name)?.includes(host.name)) {
-        services[name] = { target: 'running', specRevision: revisionOf(spec.text) }
+        services[name] = { target: spec.spec.state ?? 'running', specRevision: specRevision(spec.text) }
       }
     }
     const node: NodeConfig = { host: host.name, state: host.config?.state ?? 'running', services }
@@ -55,7 +55,9 @@ export function schedule(
     // Of a service whose spec is gone, nobody finds a host any more
     if (root === 'services' && leaf === 'info' && !unreadable.has(name)) derived.set(key, infoOf(name, []))
   }
-  for (const name of specs.keys()) derived.set(`services/${name}/info`, infoOf(name, placed.get(name) ?? []))
+  for (const [name, { spec }] of specs) {
+    derived.set(`services/${name}/info`, infoOf(name, spec.state === 'stopped' ? [] : placed.get(name) ?? []))
+  }
   derived.set(policyKey, policyText(config, specs, onInvalid))
   return derived
 }
@@ -135,7 +137,10 @@ function readOr<S extends Schema>(
   }
 }
 
-/** Sticky first, then the host with the fewest services, then by name. Kernel services go to OODs only. */
+/**
+ * Sticky first, then the host with the fewest services, then by name. Kernel services go to OODs only. One that is
+ * stopped keeps its place: what it has written is there.
+ */
 function place(
   specs: ReadonlyMap<string, { spec: ServiceSpec }>, hosts: readonly HostState[],
 ): ReadonlyMap<string, readonly string[]> {
@@ -145,7 +150,7 @@ function place(
     const mayRun = ({ ood, config }: HostState): boolean =>
       (ood || !spec.kernel) && (config?.state ?? 'running') === 'running'
     const candidates = hosts.filter(mayRun)
-    const has = (host: HostState): number => (host.config?.services[spec.name]?.target === 'running' ? 0 : 1)
+    const has = (host: HostState): number => (host.config?.services[spec.name] ? 0 : 1)
     const ranked = [...candidates].sort((a, b) =>
       has(a) - has(b) || (load.get(a.name) ?? 0) - (load.get(b.name) ?? 0) || (a.name < b.name ? -1 : 1))
     const chosen = ranked.slice(0, spec.replicas ?? 1).map(({ name }) => name).sort()
@@ -155,12 +160,9 @@ function place(
   return placed
 }
 
-/** A spec is told apart from its predecessor by its content: the same text is the same spec on every store. */
-function revisionOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0
-  return hash
-}
+/** The command line's app, as long as it is one that only people use. */
+const isConsole = ({ name, appid, runtimeType, run }: ServiceSpec): boolean =>
+  name === 'console' && appid === name && runtimeType === 'client-device' && run === undefined
 
 function policyText(
   config: Config, specs: ReadonlyMap<string, { spec: ServiceSpec }>, onInvalid: OnInvalid,
@@ -178,6 +180,7 @@ function policyText(
   }
   for (const { spec } of specs.values()) {
     if (!spec.kernel) lines.push(`g, ${spec.appid}, app`)
+    if (isConsole(spec)) lines.push(`g, ${spec.appid}, console`)
   }
   return [...(manual === '' ? [] : [manual]), derivedPolicyMark, ...lines, ''].join('\n')
 }

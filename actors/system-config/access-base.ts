@@ -37,6 +37,7 @@ p, app, users/*/apps/{app}/settings, write
 p, console, boot/config, read
 p, console, devices/*, read
 p, console, nodes/*, read
+p, console, nodes/*/control, write
 p, console, services/*, read
 p, console, users/*, read|write
 p, console, services/*/spec, write
@@ -82,6 +83,7 @@ p, user, users/{user}/*, read|write
 g, admin, user
 p, admin, devices/*, read
 p, admin, nodes/*, read
+p, admin, nodes/*/control, write
 p, admin, services/*, read
 p, admin, services/*/spec, write
 p, admin, services/*/settings, write

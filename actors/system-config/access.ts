@@ -18,6 +18,8 @@ export interface Decision {
 }
 
 export interface Access {
+  /** Grows with every policy, so that whatever was decided before is decided again. */
+  readonly generation: number
   /** `path` is a key, or a folder with its last slash, or '' for the whole: then everything in it must be allowed. */
   decide(speaker: Speaker, operation: Operation, path: string): Decision
   /** Replaces what the policy adds to the base. @throws InvalidArgument, and the old policy stays */
@@ -56,10 +58,13 @@ const NOTHING = parsePolicy('')
 export function createAccess(): Access {
   let added = NOTHING
   let granted = new WeakMap<Speaker, Grants>()
+  let generation = 0
   return {
+    get generation() { return generation },
     replace(text) {
       added = checkPolicy(text)
       granted = new WeakMap()
+      generation++
     },
     decide(speaker, operation, path) {
       if (speaker.root) return allowed('root: signed by the owner key')
@@ -74,7 +79,6 @@ export function createAccess(): Access {
       }
       const decision = judge(speaker, grants, operation, segments)
       if (!decision.allowed) return decision
-      if (known.size >= limits.accessDecisions) known.delete(known.keys().next().value!)
       known.set(path, decision)
       return decision
     },
@@ -87,7 +91,25 @@ interface Grants {
   /** What the subject may do beside that by sudo. */
   readonly sudo: readonly Permission[]
   /** By path. They hold as long as the grants do: until the next policy. */
-  readonly allowed: Readonly<Record<Operation, Map<string, Decision>>>
+  readonly allowed: Readonly<Record<Operation, Remembered>>
+}
+
+/** In two halves: when one is full the older is forgotten whole. Deleting one by one costs more than it saves. */
+class Remembered {
+  #recent = new Map<string, Decision>()
+  #older = new Map<string, Decision>()
+
+  get(path: string): Decision | undefined {
+    return this.#recent.get(path) ?? this.#older.get(path)
+  }
+
+  set(path: string, decision: Decision): void {
+    if (this.#recent.size >= limits.accessDecisions / 2) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    this.#recent.set(path, decision)
+  }
 }
 
 /** Seed: sudo, "first as the ordinary user, and only if that fails as su_alice". */
@@ -101,7 +123,7 @@ function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Gr
     app: permissionsOf(appBase, added, [...namesOf(appid, added), ...(appBase.groups.get(appid) ?? [])]),
     subject: permissionsOf(subjectBase, added, [type, ...given]),
     sudo: sudo ? permissionsOf(subjectBase, added, namesOf(SUDO_PREFIX + sub, added)) : [],
-    allowed: { read: new Map(), write: new Map() },
+    allowed: { read: new Remembered(), write: new Remembered() },
   }
 }
 

@@ -15,10 +15,8 @@ export default actor(SystemConfig, {}, async (start) => {
     handlers: { ...own, ...krpc(own) },
     lifecycle: {
       authenticate: state.sessions.authenticate,
-      admit: (peer) => {
-        // Other hosts are known by their documents once they can join
-        const roleOf = (host: string) => host === self.host ? 'ood' as const : undefined
-        const verdict = linkAllowed(peer, { self, phase: state.trust.phase, roleOf })
+      admit: (peer, base) => {
+        const verdict = linkAllowed(peer, { self, phase: state.trust.phase, roleOf: start.roleOf, base })
         if (!verdict.allowed) denials.denied([deniedBy(verdict.denial)])
         return verdict.allowed
       },

@@ -16,10 +16,13 @@ export const POLICY_KEY = 'system/rbac/policy'
 
 /** What a call may do. Everything here throws Denied, with the chain kept for `explain`, or lets it pass. */
 export interface Permission {
-  read(cx: Caller, path: string): Promise<Session>
+  /** While it stays the same, what was allowed to a session that lives is still allowed. */
+  readonly generation: number
+  /** At once when the session is known. */
+  read(cx: Caller, path: string): Session | Promise<Session>
   /** What of the scope may be read. @throws Denied when that is nothing */
   scope(cx: Caller, scope: Scope): Promise<{ readonly session: Session; readonly scope: Scope }>
-  write(cx: Caller, key: string): Promise<Session>
+  write(cx: Caller, key: string): Session | Promise<Session>
   /** @throws InvalidArgument, RecordInvalid when a value cannot stand under its key */
   transaction(cx: Caller, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): Promise<Session>
 }
@@ -40,6 +43,17 @@ export function createPermission(
   /** In boot phase nobody is known but the device of the ENV, and there is nothing to hide from it. */
   const mayRead = (session: Session, path: string): boolean =>
     trust.phase === 'boot' || decide(session, 'read', path).allowed
+
+  const reads = (session: Session, path: string): Session => {
+    if (trust.phase !== 'boot') demand(session, 'read', path)
+    return session
+  }
+  const writes = (session: Session, key: string): Session => {
+    if (trust.phase === 'boot') throw refuse(session, 'rbac/boot-phase', `write ${key}`)
+    demand(session, 'write', key)
+    if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)
+    return session
+  }
 
   const checkBootTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
     const config = actions.get(kv.bootConfig)
@@ -74,10 +88,10 @@ export function createPermission(
   }
 
   return {
-    async read(cx, path) {
-      const session = await sessions.current(cx)
-      if (trust.phase !== 'boot') demand(session, 'read', path)
-      return session
+    get generation() { return trust.generation + access.generation },
+    read(cx, path) {
+      const session = sessions.current(cx)
+      return session instanceof Promise ? session.then((known) => reads(known, path)) : reads(session, path)
     },
     async scope(cx, scope) {
       const session = await sessions.current(cx)
@@ -86,12 +100,9 @@ export function createPermission(
       if (!self && !tree) demand(session, 'read', scope.below)
       return { session, scope: { ...scope, self, tree } }
     },
-    async write(cx, key) {
-      const session = await sessions.current(cx)
-      if (trust.phase === 'boot') throw refuse(session, 'rbac/boot-phase', `write ${key}`)
-      demand(session, 'write', key)
-      if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)
-      return session
+    write(cx, key) {
+      const session = sessions.current(cx)
+      return session instanceof Promise ? session.then((known) => writes(known, key)) : writes(session, key)
     },
     async transaction(cx, actions, mainKey) {
       const session = await sessions.current(cx)

@@ -6,7 +6,7 @@ import type { Store } from '../../runtime/store/store.ts'
 import { kv, readRecord } from '../records.ts'
 import { issuers, keyReason, type Phase } from '../trust-matrix.ts'
 import type { Environment } from './environment.ts'
-import { BootConfig, ZoneStoreMismatch } from './protocol.ts'
+import { BootConfig, EpochMismatch, ZoneStoreMismatch } from './protocol.ts'
 import type { KvRecord, Records } from './records.ts'
 
 /** What this verifier trusts now. Boot phase ends when `boot/config` is there, and never comes back. */
@@ -26,6 +26,7 @@ export interface Trust {
 
 /**
  * @throws ZoneStoreMismatch when the store is not the one that this host has booted
+ * @throws EpochMismatch when only one of `boot/config` and the zone document is of before a restore
  * @throws RecordInvalid, InvalidArgument when `boot/config` is damaged
  */
 export async function openTrust(
@@ -75,6 +76,7 @@ export async function openTrust(
       throw new ZoneStoreMismatch('The store is of a zone of this name that has another owner key')
     }
     install(first)
+    checkEpoch(epoch, environment.epoch)
   } else await checkEmpty(store, environment)
 
   return {
@@ -104,6 +106,16 @@ export async function openTrust(
       return left
     },
   }
+}
+
+/** The devices sign what they issue with the epoch of the document, and nothing would be accepted of it. */
+function checkEpoch(config: number, document: number): void {
+  if (config === document) return
+  const put = config > document ? 'the identity.json that belongs to these stores' : 'the stores of this identity.json'
+  throw new EpochMismatch(`boot/config is of epoch ${config}, but the zone document of this host of ${document}`, {
+    config, document,
+    next: `Put back ${put}, or give both a new epoch by \`restore epoch\` with the owner key: all sessions end then`,
+  })
 }
 
 /** Boot phase only on a host and in a store that know of no zone (DESIGN §6). */

@@ -2,7 +2,7 @@ import { custom } from 'valibot'
 import { defineError } from '../../runtime/errors.ts'
 import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 import {
-  array, boolean, call, integer, literal, minValue, nullable, number, object, optional, picklist, pipe, protocol,
+  array, boolean, call, integer, literal, maxLength, minValue, nullable, number, object, optional, picklist, pipe, protocol,
   record, stream, string, unknown, variant, type Infer,
 } from '../../runtime/protocol.ts'
 
@@ -10,9 +10,11 @@ import {
 const revision = pipe(number(), integer(), minValue(0))
 const key = string()
 const written = object({ revision })
+/** Only keys whose last segment is one of these. */
+const leaves = optional(pipe(array(string()), maxLength(16)))
 
 /** `record` leaves out, without a word, what every object has: a transaction would be done in part. */
-const own = custom<Readonly<Record<string, unknown>>>(
+export const own = custom<Readonly<Record<string, unknown>>>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
     && !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(value, name)),
   'Expected an object without the names that every object has',
@@ -36,8 +38,14 @@ export const SystemConfig = protocol('system-config', {
   get: call(object({ key }), nullable(object({ value: string(), revision })), { concurrent: 64 }),
   /** Names of the direct children, sorted. */
   list: call(object({ key }), array(string()), { concurrent: 64 }),
-  /** All keys below the prefixes, sorted, at one revision. */
-  dump: call(object({ prefixes: array(string()) }), object({ items: array(Item), revision }), { concurrent: 8 }),
+  /**
+   * All keys below the prefixes, sorted, at one revision. With `page` only those behind `after`, as many as fit
+   * `limits.dumpPage`; `more` says that others follow, which may be of a later revision.
+   */
+  dump: call(
+    object({ prefixes: array(string()), leaves, page: optional(object({ after: string() })) }),
+    object({ items: array(Item), revision, more: optional(boolean()) }), { concurrent: 8 },
+  ),
   set: call(object({ key, value: string() }), written, { concurrent: 64 }),
   create: call(object({ key, value: string() }), written, { concurrent: 64 }),
   delete: call(object({ key }), written, { concurrent: 64 }),
@@ -49,13 +57,15 @@ export const SystemConfig = protocol('system-config', {
     written, { concurrent: 64, suite: 'signature' },
   ),
   watch: stream(
-    object({ prefix: string(), after: revision }),
+    object({ prefix: string(), after: revision, leaves }),
     object({ type: picklist(['put', 'delete']), key, value: string(), revision }),
   ),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */
   check: Check,
   /** The originals' methods, as the gateway hands them on; who wrote what must be provable, so the frame is signed. */
   krpc: krpcCall({ suite: 'signature' }),
+  /** Those of them that change nothing (`krpcReads`): a signature would cost more than all else. */
+  krpcRead: krpcCall(),
   krpcStream: krpcStream(),
   /** What this verifier trusts now, and why. */
   trust: call(object({}), object({
@@ -68,6 +78,11 @@ export const SystemConfig = protocol('system-config', {
     store: object({ id: string(), revision }),
   }), { concurrent: 8 }),
 })
+
+export const krpcReads: ReadonlySet<string> = new Set([
+  'sys_config_get', 'sys_config_list', 'sys_config_check', 'sys_config_revision', 'dump_configs_for_scheduler',
+  'sys_refresh_trust_keys',
+])
 
 export const PublicKey = object({ kty: literal('OKP'), crv: literal('Ed25519'), x: string() })
 
@@ -83,6 +98,8 @@ export type BootConfig = Infer<typeof BootConfig>
 
 /** This host has booted a zone, or the store holds one, and the other of the two does not fit. */
 export const ZoneStoreMismatch = defineError('ZoneStoreMismatch')
+/** `boot/config` and the zone document say different epochs: tokens of the one are refused by the other. */
+export const EpochMismatch = defineError('EpochMismatch')
 export const KeyNotFound = defineError('KeyNotFound')
 export const KeyExists = defineError('KeyExists')
 export const InvalidKey = defineError('InvalidKey')

@@ -2,58 +2,48 @@ import type { ActorStart, Handlers } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { kv } from '../records.ts'
-import { inScope, parseKey, parseScope } from './key-path.ts'
+import { parseKey, parseScope } from './key-path.ts'
+import { PermittedWatch } from './permitted-watch.ts'
 import type { SystemConfig } from './protocol.ts'
+import type { KvRecord } from './records.ts'
+import type { Session } from './sessions.ts'
 import type { State } from './state.ts'
 
 type Reading = Pick<Handlers<typeof SystemConfig, {}>, 'get' | 'list' | 'dump' | 'watch' | 'check' | 'trust'>
 
+type Got = { value: string; revision: number } | null
+
 export const reading = (
   { records, trust, permission, steps }: State, { self, clock }: Pick<ActorStart, 'self' | 'clock'>,
 ): Reading => ({
-  async get({ key: text }, cx) {
+  get({ key: text }, cx) {
     const key = parseKey(text)
-    const session = await permission.read(cx, key)
-    const record = await records.get(key)
-    steps.read(session, key, record?.revision ?? 0)
-    return record ? { value: record.value, revision: record.revision } : null
+    const answer = (session: Session, record: KvRecord | undefined): Got => {
+      steps.read(session, key, record?.revision ?? 0)
+      return record ? { value: record.value, revision: record.revision } : null
+    }
+    const session = permission.read(cx, key)
+    // Nearly always both are there already, and a promise for each would be half of the work
+    if (records.peek && !(session instanceof Promise)) return answer(session, records.peek(key))
+    return (async () => answer(await session, await records.get(key)))()
   },
   async list({ key }, cx) {
     const scope = parseScope(key)
     steps.read(await permission.read(cx, scope.below), scope.below, 0)
     return await records.children(scope)
   },
-  async dump({ prefixes }, cx) {
+  async dump({ prefixes, leaves, page }, cx) {
     if (prefixes.length === 0) throw new InvalidArgument('There is no prefix to dump')
     if (prefixes.length > limits.dumpPrefixes) {
       throw new InvalidArgument(`A dump has at most ${limits.dumpPrefixes} prefixes: ${prefixes.length}`)
     }
     const allowed = await Promise.all(prefixes.map((prefix) => permission.scope(cx, parseScope(prefix))))
     for (const { session, scope } of allowed) steps.read(session, scope.path, 0)
-    return await records.list(allowed.map(({ scope }) => scope))
+    const { items, revision } = await records.list(allowed.map(({ scope }) => scope), leaves)
+    return page ? { ...pageOf(items, page.after), revision } : { items, revision }
   },
-  async *watch({ prefix, after }, cx) {
-    const asked = parseScope(prefix)
-    const { session } = await permission.scope(cx, asked)
-    steps.read(session, asked.path, 0)
-    if (cx.signal.aborted) return
-    const life = new AbortController()
-    const end = (): void => life.abort()
-    cx.signal.addEventListener('abort', end)
-    const cancel = clock.after(session.expSeconds * 1000 - clock.now(), end)
-    try {
-      for await (const event of records.watch(asked, after, life.signal)) {
-        // The token or the right may have ended since the stream began
-        const { scope } = await permission.scope(cx, asked)
-        if (inScope(scope, event.key)) yield event
-      }
-      // Nobody may wait for ever on a token that has died
-      if (!cx.signal.aborted) await permission.scope(cx, asked)
-    } finally {
-      cancel()
-      cx.signal.removeEventListener('abort', end)
-    }
-  },
+  watch: ({ prefix, after, leaves }, cx) =>
+    new PermittedWatch({ records, permission, steps, clock }, { ...parseScope(prefix), leaves }, after, cx),
   async check({ key: text, act }, cx) {
     await permission[act](cx, parseKey(text))
     return {}
@@ -66,3 +56,17 @@ export const reading = (
     return { phase: trust.phase, keys, booted: trust.phase === 'normal', bootRevision: boot?.revision ?? 0, store }
   },
 })
+
+/** At least one item, so that whoever goes on behind the last one comes to an end. */
+function pageOf(items: readonly KvRecord[], after: string): { items: KvRecord[]; more: boolean } {
+  const start = after === '' ? 0 : items.findIndex(({ key }) => key > after)
+  const page: KvRecord[] = []
+  let characters = 0
+  for (let index = start; index >= 0 && index < items.length; index++) {
+    const item = items[index]!
+    characters += item.key.length + item.value.length
+    if (page.length > 0 && characters > limits.dumpPage) return { items: page, more: true }
+    page.push(item)
+  }
+  return { items: page, more: false }
+}

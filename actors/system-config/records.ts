@@ -1,5 +1,6 @@
 import { StoreDamaged } from '../../runtime/errors.ts'
-import type { Compare, Entry, Operation, Store } from '../../runtime/store/store.ts'
+import { refined, type Feed } from '../../runtime/feed.ts'
+import type { Compare, Entry, Event, Operation, Store } from '../../runtime/store/store.ts'
 import { encodeText, inScope, STORE_PREFIX, storePrefix, type Scope } from './key-path.ts'
 
 /**
@@ -18,6 +19,9 @@ export interface KvRecord {
   readonly value: string
   readonly revision: number
 }
+
+/** `leaves`: only keys whose last segment is one of these. */
+export type Watched = Scope & { readonly leaves?: readonly string[] | undefined }
 
 export interface Change {
   readonly type: 'put' | 'delete'
@@ -45,28 +49,49 @@ export interface Records {
   /** Which store holds them, and its present revision. */
   store(): Promise<{ id: string; revision: number }>
   get(key: string): Promise<KvRecord | undefined>
+  /** As `get`, at once: where the store has its contents in memory. */
+  peek?(key: string): KvRecord | undefined
   /** Keys of the scopes in order, all at one revision. */
-  list(scopes: readonly Scope[]): Promise<{ items: KvRecord[]; revision: number }>
+  list(scopes: readonly Scope[], leaves?: readonly string[]): Promise<{ items: KvRecord[]; revision: number }>
   /** Names of the direct children, in order. */
   children(scope: Scope): Promise<string[]>
   /** Whatever was there before. Returns the revision. */
   put(key: string, value: string): Promise<number>
   commit(guards: readonly Guard[], writes: readonly Write[]): Promise<CommitResult>
-  /** Changes after `after`, without gap. @throws Compacted @throws WatchOverrun */
-  watch(scope: Scope, after: number, signal: AbortSignal): AsyncIterable<Change>
+  /** Changes after `after`, without gap; of one event always the same object. @throws Compacted @throws WatchOverrun */
+  watch(scope: Watched, after: number, signal: AbortSignal): Feed<Change>
 }
 
 export function openRecords(store: Store): Records {
+  /** A store has one object for all watches that see an event: it is decoded for the first of them. */
+  const decoded = new WeakMap<Event, Change>()
+  let last: { readonly event: Event; readonly change: Change } | undefined
+  const changeOf = (event: Event): Change => {
+    if (last?.event === event) return last.change
+    const change = decoded.get(event) ?? decodeEvent(event)
+    decoded.set(event, change)
+    last = { event, change }
+    return change
+  }
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
       const entry = await store.get(STORE_PREFIX + key)
       return entry && decodeEntry(entry)
     },
-    async list(scopes) {
+    ...(store.peek && {
+      peek(key: string) {
+        const entry = store.peek!(STORE_PREFIX + key)
+        return entry && decodeEntry(entry)
+      },
+    }),
+    async list(scopes, leaves) {
       // One listing, of more than was asked for if need be: two would be true at two revisions
       const { entries, revision } = await store.list(storePrefix(scopes))
-      const items = entries.filter((entry) => scopes.some((scope) => inScope(scope, keyOf(entry)))).map(decodeEntry)
+      const items = entries.filter((entry) => {
+        const key = keyOf(entry)
+        return hasLeaf(leaves, key) && scopes.some((scope) => inScope(scope, key))
+      }).map(decodeEntry)
       return { items, revision }
     },
     async children(scope) {
@@ -85,21 +110,31 @@ export function openRecords(store: Store): Records {
       if (result.succeeded) return { succeeded: true, revision: result.revision }
       return { succeeded: false, found: result.found.map((entry) => entry && decodeEntry(entry)) }
     },
-    async *watch(scope, after, signal) {
-      for await (const { type, key: stored, value, revision } of store.watch(storePrefix([scope]), { after, signal })) {
-        const key = stored.slice(STORE_PREFIX.length)
-        if (inScope(scope, key)) yield { type, key, value: type === 'put' ? decodeValue(key, value) : '', revision }
-      }
+    watch(scope, after, signal) {
+      const events = store.watch(storePrefix([scope]), { after, signal })
+      // What starts with the prefix of a whole folder is in it
+      if (!scope.self && scope.leaves === undefined) return refined(events, changeOf)
+      return refined(events, (event) => {
+        const change = changeOf(event)
+        return inScope(scope, change.key) && hasLeaf(scope.leaves, change.key) ? change : undefined
+      })
     },
   }
 }
 
+const hasLeaf = (leaves: readonly string[] | undefined, key: string): boolean =>
+  leaves === undefined || leaves.includes(key.slice(key.lastIndexOf('/') + 1))
 const keyOf = (entry: Entry): string => entry.key.slice(STORE_PREFIX.length)
 const compareOf = ({ key, revision }: Guard): Compare => ({ key: STORE_PREFIX + key, modRevision: revision })
 
 function operationOf(write: Write): Operation {
   const key = STORE_PREFIX + write.key
   return write.type === 'delete' ? { type: 'delete', key } : { type: 'put', key, value: encodeValue(write.value) }
+}
+
+function decodeEvent({ type, key: stored, value, revision }: Event): Change {
+  const key = stored.slice(STORE_PREFIX.length)
+  return { type, key, value: type === 'put' ? decodeValue(key, value) : '', revision }
 }
 
 function decodeEntry(entry: Entry): KvRecord {

@@ -1,6 +1,7 @@
 import type { ActorStart } from '../../runtime/actor.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { bootStep } from '../boot-steps.ts'
+import { NODE_SEQUENCE, nodeStep } from '../node-steps.ts'
 import { kv } from '../records.ts'
 import type { Trust } from './phase.ts'
 import type { Session } from './sessions.ts'
@@ -21,6 +22,12 @@ export function createSteps(start: Pick<ActorStart, 'step' | 'self'>): Steps {
     told.add(once)
     start.step('boot', number, evidence)
   }
+  const tellNode = (host: string, evidence: Parameters<ActorStart['step']>[2]): void => {
+    const once = `node ${host}`
+    if (told.has(once)) return
+    told.add(once)
+    start.step(NODE_SEQUENCE, nodeStep.configRead, evidence)
+  }
   return {
     trustKeyReceived({ kid, issuer, reason }) {
       tell(bootStep.trustKeyReceived, 'trustKeyReceived', { kid, device: issuer, reason })
@@ -39,6 +46,8 @@ export function createSteps(start: Pick<ActorStart, 'step' | 'self'>): Steps {
         tell(bootStep.deviceSession, way, { kid, jti, sub, revision })
       } else if (way === 'verifyHubSelf') {
         tell(bootStep.verifyHubSession, way, { kid, jti, sub, key })
+      } else if (way === 'session' && runtimeType === 'node') {
+        if (key === kv.node(sub)) tellNode(sub, { kid, jti, sub, sid: sid ?? '', revision })
       } else if (way === 'session' && runtimeType !== 'user') {
         tell(bootStep.serviceSession, `${way} ${appid}`, { kid, jti, sub, appid, sid: sid ?? '', key })
       }

@@ -16,10 +16,11 @@ export function writing({ records, permission, transact }: State): Writing {
     return { revision: await execute(records, new Map([[key, action]])) }
   }
   return {
-    async set({ key: text, value }, cx) {
+    set({ key: text, value }, cx) {
       const key = parseKey(text)
-      await permission.write(cx, key)
-      return { revision: await records.put(key, value) }
+      const put = (): Promise<{ revision: number }> => records.put(key, value).then((revision) => ({ revision }))
+      const session = permission.write(cx, key)
+      return session instanceof Promise ? session.then(put) : put()
     },
     create: ({ key, value }, cx) => change(cx, key, { action: 'create', value }),
     delete: ({ key }, cx) => change(cx, key, { action: 'remove' }),

@@ -3,13 +3,14 @@ import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
 import { bootStep } from '../boot-steps.ts'
-import { answering } from '../krpc.ts'
+import { NODE_SEQUENCE, nodeStep } from '../node-steps.ts'
 import { kv } from '../records.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { linkAllowed } from '../trust-matrix.ts'
 import { Vault } from '../vault/protocol.ts'
 import { checkSession } from './check.ts'
 import type { Hub } from './hub.ts'
+import { krpc } from './krpc.ts'
 import { loginByJwt, loginByPassword } from './login.ts'
 import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
@@ -34,7 +35,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       async loginByJwt({ jwt, audiences = [] }, cx) {
         const { pair, session, jti } = await loginByJwt(hub, cx, { jwt, audiences })
         const { appid, sub, sid, host } = session
-        once(bootStep.loginReceived, appid, { jti, sub, sid, host: host ?? '' })
+        once('loginReceived', appid, { jti, sub, sid, host: host ?? '' })
         return pair
       },
       async loginByPassword({ username, password, appid, audiences = [] }, cx) {
@@ -42,7 +43,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
       async refreshToken({ refreshToken }, cx) {
         const { pair, session, rotated } = await refresh(hub, cx, refreshToken)
-        if (rotated) once(bootStep.refreshReceived, session.appid, { sub: session.sub, sid: session.sid })
+        if (rotated) once('refreshReceived', session.appid, { sub: session.sub, sid: session.sid })
         return pair
       },
       verifyToken: ({ sessionToken, audience }, cx) => checkSession(hub, cx, sessionToken, audience),
@@ -55,7 +56,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
         return { active: state === 'live' && current, expires }
       },
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
-      krpc: answering({}),
+      krpc: krpc(hub),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
           throw refuse('login/first-password', `${cx.peer.actor} on ${cx.peer.host}`)
@@ -68,11 +69,9 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
     },
     lifecycle: {
-      admit: (peer) => {
-        const verdict = linkAllowed(peer, {
-          // It serves from the moment that boot/config is there, on a host of the control plane
-          self, phase: 'normal', roleOf: (host) => (host === self.host ? 'ood' : undefined),
-        })
+      admit: (peer, base) => {
+        // It serves from the moment that boot/config is there
+        const verdict = linkAllowed(peer, { self, phase: 'normal', roleOf: start.roleOf, base })
         if (!verdict.allowed) denials.denied([deniedBy(verdict.denial)])
         return verdict.allowed
       },
@@ -101,11 +100,14 @@ async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
 /** A documented step is told once for each service: its later logins and refreshes are no part of the boot. */
 function marker(start: ActorStart<typeof needs>) {
   const told = new Set<string>()
-  return (number: number, appid: string, evidence: Readonly<Record<string, string>>): void => {
-    const name = `${number}/${appid}`
+  type What = 'loginReceived' | 'refreshReceived'
+  return (what: What, appid: string, evidence: Readonly<Record<string, string>>): void => {
+    const isNode = appid === 'node-daemon'
+    const name = `${what}/${isNode ? evidence['sub'] : appid}`
     if (told.has(name) || told.size >= limits.denials) return
     told.add(name)
-    start.step('boot', number, { appid, ...evidence })
+    if (isNode) start.step(NODE_SEQUENCE, nodeStep[what], evidence)
+    else start.step('boot', bootStep[what], { appid, ...evidence })
   }
 }
 

@@ -36,6 +36,10 @@ export async function checkSession(
     throw hub.deny({ layer: 'token', reason: 'token/revoked', rule: verdict.rule.id, detail })
   }
   const { session } = found
+  // Who asks for somebody without a key has not seen this one shown either
+  if (caller.keyless && session.holder !== null) {
+    throw hub.deny({ layer: 'token', reason: 'token/holder', rule: verdict.rule.id, detail: `session ${sid}` })
+  }
   // The successor's first use: from now on its predecessor is not in flight any more, but a copy
   if (session.holder === null && session.before && jti === session.issue.sessionJti) {
     await hub.sessions.replace(found, { ...session, before: null })

@@ -5,7 +5,7 @@ import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
-import { isName, kv } from '../records.ts'
+import { isName, kv, ServiceSpec } from '../records.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Vault } from '../vault/protocol.ts'
 import type { Hub } from './hub.ts'
@@ -26,7 +26,13 @@ export interface Caller {
   readonly peer: Peer
   readonly systemConfig: Config
   readonly vault: Client<typeof Vault>
+  /** It speaks through a gateway: the peer's key is the gateway's, and the caller has shown none. */
+  readonly keyless?: boolean
 }
+
+/** The key that a caller has shown to hold. */
+export const holderOf = ({ keyless, peer }: Pick<Caller, 'peer' | 'keyless'>): string | null =>
+  keyless ? null : peer.kid
 
 const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
 
@@ -36,25 +42,27 @@ const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
  * @throws Denied
  */
 export async function loginByJwt(
-  hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] },
+  hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] | undefined },
 ): Promise<Login> {
-  const { peer } = caller
+  const { peer, keyless = false } = caller
   for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
     const seen: { id: string; use: LoginUse | undefined } = { id: '', use: undefined }
     const verdict = await checkLoginToken(hub, caller, args.jwt, async (id, expires) => {
       const use = await hub.sessions.loginUse(id, expires)
-      if (use === 'forgotten' || (use && use.holder !== peer.kid)) return false
+      // Nobody who shows no key is known again: for them a token is good once
+      if (use === 'forgotten' || (use && (keyless || use.holder !== peer.kid))) return false
       Object.assign(seen, { id, use })
       return true
     })
     const { claims } = verdict
     const { appid, sub, iss: host } = claims
-    if (peer.host !== host || peer.actor !== appid) {
+    const presents = keyless ? await isProgram(hub, caller, appid) : peer.actor === appid
+    if (peer.host !== host || !presents) {
       throw refuse(hub, verdict, 'login/presenter', `${appid} of ${host}, shown by ${peer.actor} on ${peer.host}`)
     }
     const admission = await admitService(hub.zone, caller.systemConfig, { appid, sub, host })
     if (seen.use) return { ...await repeat(hub, verdict, seen.use, admission), jti: claims.jti }
-    const session = newSession(hub, admission, { sub, appid, host, holder: peer.kid }, args.audiences)
+    const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
@@ -64,16 +72,29 @@ export async function loginByJwt(
 
 /** A name and a password, for a user who is active. Behind the gateway the holder is a cookie and has no key. */
 export async function loginByPassword(
-  hub: Hub, caller: Caller, args: { username: string; password: string; appid: string; audiences: readonly string[] },
+  hub: Hub, caller: Caller,
+  args: { username: string; password: string; appid: string; audiences: readonly string[] | undefined },
 ): Promise<Login> {
   const { username, appid } = args
   await hub.passwords.check(caller.vault, username, args.password)
   await hub.zone.refresh(caller.systemConfig)
   const admission = await admitUser(hub.zone, caller.systemConfig, { username, appid })
-  const holder = caller.peer.runtimeType === 'gateway' ? null : caller.peer.kid
+  const holder = caller.peer.runtimeType === 'gateway' ? null : holderOf(caller)
   const session = newSession(hub, admission, { sub: username, appid, host: null, holder }, args.audiences)
   if (!await hub.sessions.create(session)) throw new Overloaded('Two sessions were given the same id')
   return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
+}
+
+/**
+ * A service that is a process has no link, and comes by the gateway of its host. A worker has one: whoever brings its
+ * token by another way has taken it.
+ */
+async function isProgram({ zone }: Hub, { peer, systemConfig }: Caller, appid: string): Promise<boolean> {
+  if (peer.runtimeType !== 'gateway' || !isName(appid)) return false
+  const [text] = await zone.read(systemConfig, kv.spec(appid))
+  if (text === undefined) return false
+  const spec = zone.record(ServiceSpec, kv.spec(appid), text)
+  return spec.run !== undefined && !spec.kernel
 }
 
 type Burn = (id: string, expiresSeconds: number) => Promise<boolean>
@@ -111,9 +132,12 @@ async function repeat(
 type Speaker = Pick<Session, 'sub' | 'appid' | 'host' | 'holder'>
 
 /** @throws Denied when the principal was not admitted or asks for an audience that it may not have */
-function newSession(hub: Hub, admission: Admission, speaker: Speaker, asked: readonly string[]): Session {
+function newSession(
+  hub: Hub, admission: Admission, speaker: Speaker, asked: readonly string[] | undefined,
+): Session {
   if (!admission.admitted) throw hub.deny(admission.denial)
-  const aud = audiencesOf(speaker.appid, asked, admission.audiences)
+  // The originals' clients name none: then all that the app may ask for
+  const aud = audiencesOf(speaker.appid, asked ?? admission.audiences, admission.audiences)
   if ('reason' in aud) throw hub.deny(aud)
   const issue = hub.tokens.issue(aud, admission.runtimeType, hub.zone.boot.epoch)
   return {

@@ -21,6 +21,7 @@ export interface ServiceLogin {
 export async function admitService(zone: Zone, config: Config, login: ServiceLogin): Promise<Admission> {
   const { host, appid, sub } = login
   if (![host, appid, sub].every(isName)) return refuse('login/subject', 'a name is not one segment of a key')
+  if (appid === NODE_DAEMON) return admitNode(zone, config, login)
   const wrong = notByJwt(appid)
   if (wrong !== undefined) return refuse('login/role', wrong)
   const [documentText, nodeText, specText, userText] =
@@ -43,6 +44,19 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
   if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)
   if (spec.owner !== null && !isActive(zone, sub, userText)) return refuse('login/user', `user ${sub}`)
   return { admitted: true, runtimeType: spec.runtimeType, audiences: spec.audiences }
+}
+
+const NODE_DAEMON = 'node-daemon'
+
+/** Seed: Node Server. For its own device and no other; an OOD signs its sessions itself. */
+async function admitNode(zone: Zone, config: Config, { host, sub }: ServiceLogin): Promise<Admission> {
+  const [text] = await zone.read(config, kv.device(host))
+  const device = zone.device(host, text)
+  if (!device) return refuse('token/unknown-key', `device ${host} is not registered`)
+  const wrong = notByJwt(device.document.role)
+  if (wrong !== undefined) return refuse('login/role', wrong)
+  if (sub !== host) return refuse('login/subject', `sub ${sub}, of ${NODE_DAEMON} on ${host}`)
+  return { admitted: true, runtimeType: 'node', audiences: ['system-config'] }
 }
 
 /** Whether this user may use this app. Kernel services are nobody's app, save the gateway that a browser talks to. */

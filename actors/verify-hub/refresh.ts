@@ -5,7 +5,7 @@ import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Hub } from './hub.ts'
-import type { Caller } from './login.ts'
+import { holderOf, type Caller } from './login.ts'
 import { admitService, admitUser, type Admission } from './principals.ts'
 import type { Found, Session } from './sessions.ts'
 import { ISSUER, nowSeconds, type Pair } from './tokens.ts'
@@ -32,7 +32,7 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
     const found = await hub.sessions.find(sid)
     if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${sid}`)
     const { session } = found
-    const use = judge(session, verdict.claims.jti, caller.peer.kid, hub.clock.now())
+    const use = judge(session, verdict.claims.jti, holderOf(caller), hub.clock.now())
     if (use === 'holder' || use === 'reused') {
       await hub.sessions.end(sid, use === 'holder' ? 'refreshed by another holder' : 'refresh token used again')
       throw refuse(hub, verdict, `refresh/${use}`, `session ${sid} of ${session.sub} in ${session.appid}`)
@@ -59,7 +59,7 @@ export async function logout(hub: Hub, caller: Caller, refreshToken: string): Pr
 
 /** Whether to rotate, to give the successor again, or why this must be a copy. */
 export function judge(
-  session: Session, jti: string, holder: string, nowMs: number,
+  session: Session, jti: string, holder: string | null, nowMs: number,
 ): 'rotate' | 'repeat' | 'holder' | 'reused' {
   const { issue, before } = session
   if (session.holder !== null && session.holder !== holder) return 'holder'

@@ -65,7 +65,7 @@ export interface Sessions {
   replace(found: Found, next: Session): Promise<boolean>
   /** A dead session id: no refresh, and verify says so at once. False when there was nothing alive. */
   end(sid: string, reason: string): Promise<boolean>
-  /** Forgets what expired; returns how many records went. */
+  /** Forgets what expired, and logins `limits.usedTokenSeconds` later; returns how many records went. */
   sweep(nowSeconds: number): Promise<number>
 }
 
@@ -175,19 +175,19 @@ async function oldest(store: Store, session: Session): Promise<string[]> {
 
 /** The names sort by expiry, so that a sweep reads what is due and no more. */
 async function sweep(store: Store, nowSeconds: number): Promise<number> {
-  const due = async (prefix: string): Promise<string[]> => {
+  const due = async (prefix: string, untilSeconds: number): Promise<string[]> => {
     const { entries } = await store.list(prefix, { limit: limits.sessionSweep })
-    return entries.map(({ key }) => key).filter((key) => secondsOf(prefix, key) <= nowSeconds)
+    return entries.map(({ key }) => key).filter((key) => secondsOf(prefix, key) <= untilSeconds)
   }
   // Read first: what another sweep forgets from now on fails ours, which may know of less
   const swept = await store.get(SWEPT)
-  const logins = await due(LOGINS)
+  const logins = await due(LOGINS, nowSeconds - limits.usedTokenSeconds)
   const last = logins.at(-1)
   if (last !== undefined) {
     const until = Math.max(sweptSeconds(swept), secondsOf(LOGINS, last))
     await store.transact([unchanged(SWEPT, swept)], [put(SWEPT, until), ...logins.map(remove)])
   }
-  const sessions = await due(DUE)
+  const sessions = await due(DUE, nowSeconds)
   for (const key of sessions) {
     const sid = key.slice(key.lastIndexOf('/') + 1)
     const entry = await store.get(sessionKey(sid))

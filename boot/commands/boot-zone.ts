@@ -3,17 +3,20 @@ import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
 import { diagram } from '../diagram.ts'
-import { Interrupted } from '../errors.ts'
+import { Interrupted, OwnerKeyNeeded } from '../errors.ts'
+import type { GivenOwnerKey } from '../grow.ts'
 import { layoutOf, stepRow, tableHead, tableRow, type StepRow, type Style } from '../render.ts'
 import { bootSequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
-import { up, type RunningZone } from '../up.ts'
+import { up, type RunningZone, type UpOptions } from '../up.ts'
 import { wholeNumber } from './command.ts'
 import { readGiven, type GivenFiles } from './given-files.ts'
 import { stepZero } from './step-zero.ts'
 
 /** What `up` and `prove` are told on the command line. */
 export interface ZoneOptions extends GivenFiles {
+  readonly nodes?: number
+  readonly ownerKey?: string
   readonly json?: true
   readonly diagram?: true
   readonly debug?: true
@@ -24,6 +27,8 @@ export const zoneOptions = (of: Command): Command => of
   .addOption(new Option('--dir <folder>', 'the folder of the zone; made if it is missing').default('./.zone'))
   .option('--config <file>', 'read this file instead of zone.yaml in the folder')
   .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
+  .option('--nodes <number>', 'hosts beside the first one that this process runs', wholeNumber(0, 1_000))
+  .option('--owner-key <file>', 'signs for nodes that the folder has not had before; says what, before it does')
   .option('--owner-passphrase-file <file>', 'its first line encrypts the owner key, or opens it')
   .option('--diagram', 'print the steps as a mermaid sequence diagram')
 
@@ -57,7 +62,7 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   })
   if (options.debug) tellActors(trace, terminal)
   const zone = await up({
-    ...given, platform, trace,
+    ...given, platform, trace, ...await clusterOptions(terminal, options),
     onProgress: (progress) => {
       for (const line of stepZero(progress, options, style)) say(line)
       if (progress.type === 'identity') for (const line of tableHead(layout, style)) say(line)
@@ -72,6 +77,25 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
     throw new Interrupted(`Interrupted by ${signal} during the boot`, { next: 'Run it again: what was done is kept' })
   }
   return { zone, platform, rows, stop, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()) }
+}
+
+async function clusterOptions(
+  terminal: Terminal, { nodes, ownerKey }: ZoneOptions,
+): Promise<Pick<UpOptions, 'nodes' | 'ownerKey'>> {
+  return {
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(ownerKey === undefined ? {} : { ownerKey: await readOwnerKey(terminal, terminal.absolute(ownerKey)) }),
+  }
+}
+
+/** @throws OwnerKeyNeeded */
+async function readOwnerKey(terminal: Terminal, path: string): Promise<GivenOwnerKey> {
+  const pem = await terminal.read(path).catch((error: Error & { code?: string }) => {
+    throw new OwnerKeyNeeded(`The owner key cannot be read: ${path} (${error.code})`, {
+      path, next: 'Give the path of owner.key with --owner-key',
+    })
+  })
+  return { path, pem }
 }
 
 /** A boot that is under way is not cut: it takes a second, and stops in order. */
@@ -104,13 +128,19 @@ function collectSteps(trace: Trace, beganMs: number, show: (row: StepRow) => voi
 
 /** With --debug: every actor's states. */
 function tellActors(trace: Trace, terminal: Terminal): void {
-  trace.on('actor', ({ actor, state, incarnation, reason }) =>
-    terminal.error(`debug: ${actor}/${incarnation} ${state}${reason === '' ? '' : `: ${reason}`}`))
+  const why = (reason: string): string => (reason === '' ? '' : `: ${reason}`)
+  trace.on('actor', ({ host, actor, state, incarnation, reason }) =>
+    terminal.error(`debug: ${host}/${actor}/${incarnation} ${state}${why(reason)}`))
+  trace.on('host', ({ host, state, starts, reason }) =>
+    terminal.error(`debug: ${host} ${state}, start ${starts}${why(reason)}`))
 }
 
 async function stopZone(zone: RunningZone, say: Say, style: Style): Promise<void> {
-  zone.trace.on('actor', ({ actor, state }) => {
-    if (state === 'stopped') say(`  ${style.dim('stopped')}  ${actor}`)
+  zone.trace.on('actor', ({ host, actor, state }) => {
+    if (state === 'stopped' && host === zone.config.host) say(`  ${style.dim('stopped')}  ${actor}`)
+  })
+  zone.trace.on('host', ({ host, state }) => {
+    if (state === 'stopped' && host !== zone.config.host) say(`  ${style.dim('stopped')}  ${host}`)
   })
   await zone.stop()
 }

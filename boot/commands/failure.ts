@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { exitCodes } from '../errors.ts'
+import { printable } from '../printable.ts'
 import type { Style } from '../render.ts'
 
 /** What to do next, where the error itself does not say. */
@@ -13,11 +14,10 @@ const nextSteps: Readonly<Record<string, string>> = {
   VaultDamaged: 'Restore the folder `stores/vault` from a backup',
   RecordInvalid: 'Restore the folder `stores/system-config` from a backup',
   VerifyHubKeyMismatch: 'Restore the folder `stores` from one backup: the vault and boot/config do not belong together',
-  Denied: 'Run it again with --debug to see what was denied',
   VaultSealed: 'Restore unseal.key from a backup: it has to be the one that this vault was made with',
   StartFailed: 'Run it again with --debug to see where it failed',
   RestartLimit: 'Run it again with --debug to see why the actor keeps failing',
-  DeadlineExceeded: 'Run it again: what was done is kept, and the boot goes on from there',
+  DeadlineExceeded: 'Run it again: what was done is kept, and a boot goes on from there',
 }
 
 /** What a script reads of a failure. */
@@ -25,6 +25,10 @@ export interface Failure {
   readonly code: string
   readonly message: string
   readonly next?: string
+  /** Of a refusal. */
+  readonly reason?: string
+  /** Its code, for `explain`. */
+  readonly denial?: string
 }
 
 const OTHER_ERROR = 1
@@ -32,9 +36,14 @@ const OTHER_ERROR = 1
 export function failureOf(error: unknown): Failure {
   const message = messageOf(error)
   if (!(error instanceof ZonewrightError)) return { code: 'Internal', message: oneLine(message) }
-  const next = error.details['next'] ?? nextSteps[error.code]
-  return { code: error.code, message: oneLine(message), ...(typeof next === 'string' ? { next } : {}) }
+  const { code, details } = error
+  const { next = nextSteps[code] ?? deniedNext(details['denial']), reason, denial } = details
+  const told = Object.entries({ next, reason, denial }).filter(([, value]) => typeof value === 'string')
+  return { code, message: oneLine(message), ...Object.fromEntries(told) }
 }
+
+const deniedNext = (denial: unknown): string | undefined =>
+  (typeof denial === 'string' ? `An admin can see why: explain ${denial}` : undefined)
 
 export function exitCodeOf(error: unknown): number {
   return (error instanceof ZonewrightError ? exitCodes[error.code] : undefined) ?? OTHER_ERROR
@@ -45,9 +54,9 @@ export function failureLines(error: unknown, style: Style, debug: boolean): read
   const { message, next } = failureOf(error)
   const path = error instanceof ZonewrightError ? error.details['path'] : undefined
   return [
-    `${style.bad('error:')} ${message}`,
-    ...(typeof path === 'string' && !message.includes(path) ? [`  where: ${path}`] : []),
-    ...(next === undefined ? [] : [`  next:  ${next}`]),
+    `${style.bad('error:')} ${printable(message)}`,
+    ...(typeof path === 'string' && !message.includes(path) ? [`  where: ${printable(path)}`] : []),
+    ...(next === undefined ? [] : [`  next:  ${printable(next)}`]),
     ...(debug && error instanceof Error ? stackLines(error) : []),
   ]
 }
@@ -55,7 +64,7 @@ export function failureLines(error: unknown, style: Style, debug: boolean): read
 function stackLines(error: Error): readonly string[] {
   const causes = error.cause instanceof Error ? stackLines(error.cause) : []
   const details = error instanceof ZonewrightError ? [`  details: ${JSON.stringify(error.details)}`] : []
-  return [...details, ...(error.stack ?? '').split('\n').map((line) => `  ${line}`), ...causes]
+  return [...details, ...(error.stack ?? '').split('\n').map((line) => `  ${line}`), ...causes].map(printable)
 }
 
 const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, '; ')

@@ -1,4 +1,5 @@
 import type { Files } from '../../runtime/platform/ports.ts'
+import type { OwnerSigns } from '../grow.ts'
 import { file, type Identity } from '../init.ts'
 import { pairs, type Style } from '../render.ts'
 import type { Progress } from '../up.ts'
@@ -10,8 +11,32 @@ export function stepZero(progress: Progress, { ownerPassphraseFile }: GivenFiles
     case 'identity': return identity(progress.identity, progress.files, ownerPassphraseFile !== undefined, style)
     case 'shares': return shares(progress, style)
     case 'boot-skipped': return [`${INDENT}second boot: boot schedule skipped (${atRevision(progress.revision)})`]
+    case 'owner-signs': return ownerSigns(progress, style)
+    case 'node': return node(progress)
     case 'ready': return []
   }
+}
+
+/** Before it signs: whoever gave the key can still say no. */
+function ownerSigns({ path, documents, registers, tokenSeconds }: OwnerSigns, style: Style): readonly string[] {
+  const token = `a root token for system-config, good once and for ${tokenSeconds / 60} min, to register `
+    + namesOf(registers)
+  return [
+    `${INDENT}${style.bold('The owner key signs')}, from ${path}:`,
+    ...(documents.length === 0 ? [] : [`${INDENT}  the device documents of ${namesOf(documents)}`]),
+    ...(registers.length === 0 ? [] : [`${INDENT}  ${token}`]),
+  ]
+}
+
+const namesOf = (names: readonly string[]): string =>
+  (names.length > 4 ? `${names[0]} to ${names.at(-1)} (${names.length} nodes)` : names.join(', '))
+
+/** Of many nodes some lines will do. */
+const NODE_LINES = 10
+
+function node({ serving, of }: { serving: number; of: number }): readonly string[] {
+  const every = Math.ceil(of / NODE_LINES)
+  return serving === of || serving % every === 0 ? [`${INDENT}node ${serving}/${of}`] : []
 }
 
 const atRevision = (revision: number): string => `boot/config at revision ${revision}`

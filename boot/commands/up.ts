@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { keepEndpoint } from '../endpoint.ts'
 import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
 import { pairs, styleOf, type Style } from '../render.ts'
@@ -22,19 +23,37 @@ export function upCommand(terminal: Terminal): Command {
 }
 
 async function serve(terminal: Terminal, options: UpCommandOptions): Promise<void> {
+  const booted = await bootZone(terminal, options, styleOf(terminal.colours))
+  const { zone, platform } = booted
+  const removeEndpoint = await keepEndpoint(zone, {
+    root: platform.keys.importJwk(zone.identity.zone.root).kid, pid: platform.host.processId,
+    startedAt: platform.clock.now(),
+  }, addressOf)
+  try {
+    await serveUntilEnd(terminal, booted, options, removeEndpoint)
+  } finally {
+    await removeEndpoint()
+  }
+}
+
+/** @throws what the zone cannot be without, once it has failed for good */
+async function serveUntilEnd(
+  terminal: Terminal, booted: BootedZone, options: UpCommandOptions, removeEndpoint: () => Promise<void>,
+): Promise<void> {
   const style = styleOf(terminal.colours)
   const say = sayTo(terminal, options)
-  const booted = await bootZone(terminal, options, style)
   if (options.json) terminal.out(JSON.stringify(summary(booted, options)))
   else {
     if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
-    for (const line of await readyLines(terminal, booted, style)) say(line)
+    for (const line of await readyLines(terminal, booted, options, style)) say(line)
   }
   const { broken, end } = watch(booted, terminal, style)
   const ended = await Promise.race([terminal.interrupted(), broken])
   end()
   say('')
   say(typeof ended === 'string' ? `${ended}: stopping in reverse order` : 'stopping in reverse order')
+  // First: once the folder is free, the next process may have written its own
+  await removeEndpoint()
   await booted.stop()
   if (typeof ended !== 'string') throw ended
 }
@@ -92,8 +111,11 @@ function readyLine({ zone }: BootedZone, style: Style): string {
   return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving`
 }
 
-async function readyLines(terminal: Terminal, booted: BootedZone, style: Style): Promise<readonly string[]> {
+async function readyLines(
+  terminal: Terminal, booted: BootedZone, { dir }: UpCommandOptions, style: Style,
+): Promise<readonly string[]> {
   const { zone } = booted
+  const where = dir === './.zone' ? '' : ` --dir ${dir}`
   const { hostname, port } = zone.address
   const first = await zone.firstPassword()
   return [
@@ -110,8 +132,10 @@ async function readyLines(terminal: Terminal, booted: BootedZone, style: Style):
     '',
     'Try next, in another terminal:',
     ...pairs([
+      [`${terminal.invocation} login${where}`, `as ${zone.config.owner}, for the commands that follow`],
+      [`${terminal.invocation} status${where}`, 'is it healthy? `ps` shows every host and actor'],
+      [`${terminal.invocation} kill service${where}`, 'end an actor as a crash would, and see it come back'],
       [`${terminal.invocation} prove`, 'attack a zone and see each attack refused'],
-      [`${terminal.invocation} sim --seed 1`, 'boot a zone in the simulator: one seed, one hash'],
       [`${terminal.invocation} --help`, 'everything else'],
     ]),
     '',

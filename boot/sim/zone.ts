@@ -3,7 +3,7 @@ import { StartFailed } from '../../runtime/errors.ts'
 import type { KeyKind } from '../../runtime/sim/keys.ts'
 import { simulate, type SimulationResult } from '../../runtime/sim/simulate.ts'
 import type { StepEvent } from '../../runtime/trace.ts'
-import { catalogue } from '../catalogue.ts'
+import { catalogue, nodeCatalogue } from '../catalogue.ts'
 import { defaultConfig } from '../config.ts'
 import { up } from '../up.ts'
 
@@ -11,6 +11,8 @@ export interface ZoneSimulation {
   readonly seed: number
   /** `cheap`: a keyed hash in place of signatures, for volume. Default: `real`. */
   readonly keys?: KeyKind
+  /** Hosts beside the first one. Default: none. */
+  readonly nodes?: number
   /** Each line of the trace, as it is hashed. */
   readonly onLine?: (line: string) => void
   /** Puts something in the place of an actor, by its name. */
@@ -35,6 +37,7 @@ const FOLDER = 'zone'
 export async function simulateZone({
   seed,
   keys = 'real',
+  nodes = 0,
   onLine,
   change,
 }: ZoneSimulation): Promise<ZoneSimulationResult> {
@@ -52,7 +55,7 @@ export async function simulateZone({
     async (world) => {
       for (const boot of ['first', 'second'] as const) {
         const { platform } = world.startProcess(HOST)
-        const zone = await up({ platform, folder: FOLDER })
+        const zone = await up({ platform, folder: FOLDER, nodes })
         if (boot === 'first') steps = [...zone.steps()]
         const health = await world.http(HOST, zone.address.port, {
           method: 'GET',
@@ -64,6 +67,9 @@ export async function simulateZone({
         })
         if (health.status !== 200)
           throw new StartFailed(`The zone is not healthy after its ${boot} boot: ${health.status}`)
+        const down = zone.hosts().filter(({ state }) => state !== 'serving')
+        if (down.length > 0 || zone.hosts().length !== nodes + 1)
+          throw new StartFailed(`Hosts do not serve after the ${boot} boot: ${down.map(({ host }) => host).join(', ')}`)
         if (zone.secondBoot !== (boot === 'second')) throw new StartFailed(`The ${boot} boot ran the wrong sequence`)
         await zone.stop()
       }
@@ -74,7 +80,7 @@ export async function simulateZone({
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
 async function loadModules(change: ZoneSimulation['change']): Promise<ReadonlyMap<string, ActorDefinition>> {
-  const specs = catalogue(FOLDER, defaultConfig)
+  const specs = [...catalogue(FOLDER, defaultConfig), ...nodeCatalogue(FOLDER)]
   return new Map(
     await Promise.all(
       specs.map(async ({ module, protocol }): Promise<[string, ActorDefinition]> => {

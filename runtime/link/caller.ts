@@ -10,8 +10,8 @@ import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import {
-  BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, errorOf, isCount, malformed, planOf,
-  type MethodPlan, type Plan,
+  BIND, CALL, CANCEL, CREDIT, END, ERROR, HELLO, ITEM, NEVER, OPEN, RESULT, SEND, SHARED, errorOf, isCount, malformed,
+  planOf, type MethodPlan, type Plan,
 } from './rpc.ts'
 import { PendingCall, late, type Pending, type PendingOwner } from './pending.ts'
 import { StreamReader } from './stream.ts'
@@ -238,6 +238,7 @@ class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwn
 
   #receive(link: Link, message: Message): void {
     if (!this.#greeted) return this.#greet(link, message)
+    if (message[0] === SHARED) return this.#share(message[1], message[2])
     const id = message[1] as number
     const pending = this.#sent.get(id)
     // An answer to a call that was cancelled meanwhile is no fault; one to a call that was never made is.
@@ -267,6 +268,17 @@ class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwn
     }
   }
 
+  #share(ids: unknown, item: unknown): void {
+    if (!Array.isArray(ids)) throw malformed()
+    for (const id of ids as readonly unknown[]) {
+      const pending = this.#sent.get(id as number)
+      if (pending) {
+        if (pending.kind !== OPEN) throw malformed()
+        pending.succeed(copyOf(item))
+      } else if (!isCount(id) || id > this.#lastId) throw malformed()
+    }
+  }
+
   #greet(link: Link, message: Message): void {
     if (message[0] !== HELLO) throw malformed()
     this.#greeted = true
@@ -274,4 +286,13 @@ class LinkCaller<P extends Protocol> implements Caller<P>, Invocable, PendingOwn
     const text = `The peer serves another version of ${this.#plan.protocol}`
     link.close(new HandshakeFailed(text, { reason: 'protocol differs' }))
   }
+}
+
+/** Each reader gets what it may keep and change: its own. */
+function copyOf(item: unknown): unknown {
+  if (typeof item !== 'object' || item === null) return item
+  for (const key in item) {
+    if (typeof (item as Record<string, unknown>)[key] === 'object') return JSON.parse(JSON.stringify(item))
+  }
+  return Array.isArray(item) ? [...item] : { ...item }
 }

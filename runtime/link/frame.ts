@@ -70,8 +70,17 @@ export class FramedLink implements Link {
     if (text.length > limits.message) {
       return new LimitExceeded(`The message is longer than ${limits.message} characters: ${text.length}`)
     }
+    this.#queue(text, signed ? SIGNED : 0)
+    return undefined
+  }
+
+  sendText(text: string): void {
+    if (!this.#closed) this.#queue(text, 0)
+  }
+
+  #queue(text: string, flags: number): void {
     this.#texts.push(text)
-    this.#flags.push(signed ? SIGNED : 0)
+    this.#flags.push(flags)
     this.#characters += text.length
     if (this.#texts.length >= limits.batch || this.#characters >= limits.frameFill) this.#flush()
     else if (!this.#scheduled) {
@@ -79,7 +88,6 @@ export class FramedLink implements Link {
       this.#seen = this.#quiet = 0
       void settled.then(this.#turn)
     }
-    return undefined
   }
 
   /** One microtask turn: what waits leaves when nothing was added for a few of them. */

@@ -23,6 +23,8 @@ export interface Link {
    * InvalidArgument or LimitExceeded for a message that cannot be sent, and is silent on a closed link.
    */
   send(message: Message, signed?: boolean): ZonewrightError | undefined
+  /** As `send`, of a message that the caller has made into JSON, no longer than `limits.message` save its head. */
+  sendText(text: string): void
   /** Called once. Messages arrive in order; after `onClose` none does. */
   receive(onMessage: (message: Message, signed: boolean) => void, onClose: (error: ZonewrightError) => void): void
   /** Tells the peer `error` in an authenticated frame after all that is queued, then closes. Runs `onClose` too. */

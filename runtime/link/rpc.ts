@@ -22,6 +22,7 @@ export const RESULT = 8
 export const ERROR = 9
 export const ITEM = 10
 export const END = 11
+export const SHARED = 12
 
 type Untraced<Kind> = readonly [Kind, id: number, method: number, deadline: number, slot: number, args: unknown]
 type Request<Kind> = Untraced<Kind> | readonly [...Untraced<Kind>, traceId: string, spanId: string]
@@ -43,6 +44,8 @@ export type FromServer =
   | readonly [typeof ERROR, id: number, code: string, message: string, details: Readonly<Record<string, unknown>>]
   | readonly [typeof ITEM, id: number, item: unknown]
   | readonly [typeof END, id: number]
+  /** One item of several streams. */
+  | readonly [typeof SHARED, ids: readonly number[], item: unknown]
 
 /** A deadline that does not come: of a stream that nobody limited. */
 export const NEVER = Number.MAX_SAFE_INTEGER

@@ -5,6 +5,7 @@ import { limits } from '../limits.ts'
 import { fromBase64url } from '../trust/base64url.ts'
 import { Deadlines } from './deadlines.ts'
 import { IdTable } from './id-table.ts'
+import { ItemBatch } from './item-batch.ts'
 import { satisfies, type Link, type Message } from './link.ts'
 import { BIND, CALL, CANCEL, CREDIT, HELLO, NEVER, OPEN, SEND, isCount, malformed } from './rpc.ts'
 import {
@@ -28,15 +29,23 @@ export function serveLink(link: Link, service: Service, onClose?: (error: Zonewr
   return {
     link,
     get active() { return server.active.size },
-    close: (error) => link.close(error),
+    close(error) {
+      server.items.flush()
+      link.close(error)
+    },
   }
 }
+
+const settled = Promise.resolve()
+/** Microtask turns before ready streams are pumped: answers to those who wrote what they tell of leave first. */
+const PUMP_TURNS = 16
 
 class LinkServer implements Server {
   readonly link: Link
   readonly service: Service
   readonly seed: TraceSeed
   readonly active = new IdTable<Served>()
+  readonly items: ItemBatch
   readonly #self: Principal
   readonly #tokens: (BoundToken | undefined)[] = []
   readonly #stopUnbinding: () => void
@@ -49,10 +58,13 @@ class LinkServer implements Server {
   #ended = false
   #lastId = 0
   #streams = 0
+  #ready: ServedStream[] = []
+  #turns = 0
 
   constructor(link: Link, service: Service) {
     this.link = link
     this.service = service
+    this.items = new ItemBatch(link)
     this.seed = { hex: hexOf(link.transcript) }
     const { actor, runtimeType } = link.peer
     this.#self = Object.freeze({ sub: actor, appid: actor, runtimeType, sudo: false })
@@ -149,6 +161,9 @@ class LinkServer implements Server {
     const token = served.boundToken
     if (token === undefined) throw new Denied('No token is bound to this number', { reason: 'link/no-token' })
     const { index, name } = served.method.plan
+    // By a clock that was set back they would hold for longer than they were given
+    if (now < token.askedMs) token.verdicts.fill(undefined)
+    token.askedMs = now
     const known = token.verdicts[index]
     // Only a verdict that says when it ends is kept
     if (known && known.expires! > now) return known
@@ -166,7 +181,7 @@ class LinkServer implements Server {
   #bind(slot: unknown, token: unknown): void {
     if (!isCount(slot) || slot === 0 || slot > limits.boundTokens) throw malformed()
     if (typeof token !== 'string' || token.length > limits.token) throw malformed()
-    this.#tokens[slot] = { token, verdicts: [] }
+    this.#tokens[slot] = { token, verdicts: [], askedMs: 0 }
   }
 
   #unbind(matches: (principal: Principal) => boolean): void {
@@ -201,6 +216,24 @@ class LinkServer implements Server {
 
   watch(deadline: number): void {
     if (!this.#ended && deadline < NEVER) this.#deadlines.add(deadline)
+  }
+
+  ready(stream: ServedStream): void {
+    stream.waiting = true
+    if (this.#ready.push(stream) > 1) return
+    this.#turns = 0
+    void settled.then(this.#pump)
+  }
+
+  readonly #pump = (): void => {
+    if (++this.#turns < PUMP_TURNS) return void settled.then(this.#pump)
+    const ready = this.#ready
+    this.#ready = []
+    for (const stream of ready) {
+      stream.waiting = false
+      stream.writer.pump()
+    }
+    this.items.flush()
   }
 
   #expire(now: number): number {

@@ -3,8 +3,9 @@ import type { Peer, Principal } from '../actor.ts'
 import { Scope, type Service, type ServiceMethod, type TraceSeed } from '../context.ts'
 import { DeadlineExceeded, InvalidArgument, ZonewrightError, toWire } from '../errors.ts'
 import type { Job } from '../mailbox.ts'
+import type { Addressee, ItemBatch } from './item-batch.ts'
 import type { Link } from './link.ts'
-import { END, ERROR, ITEM, RESULT } from './rpc.ts'
+import { END, ERROR, RESULT } from './rpc.ts'
 import { StreamWriter, type StreamSink } from './stream.ts'
 
 /** A token that the caller bound, and what the actor said of it. */
@@ -12,6 +13,8 @@ export interface BoundToken {
   readonly token: string
   /** By method. Verdicts of the actor differ by method, and end with the token. */
   readonly verdicts: (Principal | undefined)[]
+  /** Wall time when they were last asked for. */
+  askedMs: number
 }
 
 /** The link that a request came by. */
@@ -23,6 +26,9 @@ export interface Server {
   finish(served: Served): void
   /** Calls `expire` on what is still under way then. */
   watch(deadline: number): void
+  readonly items: ItemBatch
+  /** Pumps the stream soon, with all others that are ready then. */
+  ready(stream: ServedStream): void
 }
 
 /** A request from its arrival to its answer. */
@@ -108,6 +114,7 @@ export abstract class Served extends Scope {
 
   /** Never signed: what must be provable later is what the caller asked for. */
   protected reply(message: readonly unknown[]): ZonewrightError | undefined {
+    this.server.items.flush()
     return this.server.link.send(message)
   }
 
@@ -195,8 +202,11 @@ export class ServedSend extends Served implements Job {
   }
 }
 
-export class ServedStream extends Served implements StreamSink {
+export class ServedStream extends Served implements StreamSink, Addressee {
   readonly writer = new StreamWriter(this)
+  place = 0
+  /** It waits to be pumped. */
+  waiting = false
 
   protected accept(): void {
     let items: AsyncIterable<unknown>
@@ -214,8 +224,19 @@ export class ServedStream extends Served implements StreamSink {
     super.cancel(error)
   }
 
+  ready(): void {
+    if (!this.waiting) this.server.ready(this)
+  }
+
   item(value: unknown): boolean {
-    const refused = this.reply([ITEM, this.id, value])
+    return this.#sent(this.server.items.add(this, value))
+  }
+
+  shared(value: unknown): boolean {
+    return this.#sent(this.server.items.addShared(this, value))
+  }
+
+  #sent(refused: ZonewrightError | undefined): boolean {
     if (refused) this.drop(refused)
     return refused === undefined
   }

@@ -1,6 +1,7 @@
 import { safeParse } from 'valibot'
 import type { Scope } from '../context.ts'
 import { Cancelled, type ZonewrightError } from '../errors.ts'
+import { ENDED, Feed, PENDING } from '../feed.ts'
 import { limits } from '../limits.ts'
 import type { CallSettings } from '../protocol.ts'
 import { Pending, wrongShape, type PendingOwner } from './pending.ts'
@@ -94,13 +95,21 @@ export class StreamReader extends Pending implements AsyncIterator<unknown> {
 export interface StreamSink {
   /** False when the item cannot be sent; the stream has failed then. */
   item(value: unknown): boolean
+  /** As `item`, of a value that nobody changes any more. */
+  shared(value: unknown): boolean
+  /** Has `pump` called soon. */
+  ready(): void
   end(): void
   fail(error: unknown): void
 }
 
-/** The writing end: asks the actor's iterator for an item when the reader has credit for it. */
+/**
+ * The writing end: asks the actor's iterator for an item when the reader has credit for it. From a feed it takes all
+ * that is there in one turn.
+ */
 export class StreamWriter {
   readonly #sink: StreamSink
+  #feed: Feed<unknown> | undefined
   #credit: number = limits.streamCredit
   #wake: (() => void) | undefined
   #stopped = false
@@ -114,20 +123,52 @@ export class StreamWriter {
     if (this.#credit + credit > limits.streamCredit) return false
     this.#credit += credit
     this.#wake?.()
+    if (this.#feed) this.#sink.ready()
     return true
   }
 
   stop(): void {
     this.#stopped = true
     this.#wake?.()
+    this.#feed?.close()
+    this.#feed = undefined
   }
 
   async run(items: AsyncIterable<unknown>): Promise<void> {
+    if (!(items instanceof Feed)) return this.#iterate(items)
+    if (this.#stopped) return items.close()
+    this.#feed = items
+    items.onReady = () => this.#sink.ready()
+    this.#sink.ready()
+  }
+
+  /** Writes what the feed has now, as far as the credit goes. */
+  pump(): void {
+    const feed = this.#feed
+    if (!feed) return
+    try {
+      while (this.#credit > 0) {
+        const item = feed.poll()
+        if (item === PENDING) return
+        if (item === ENDED) break
+        this.#credit--
+        if (!this.#sink.shared(item)) return this.stop()
+      }
+      if (this.#credit === 0) return
+      this.#feed = undefined
+      this.#sink.end()
+    } catch (error) {
+      this.#feed = undefined
+      this.#sink.fail(error)
+    }
+  }
+
+  async #iterate(items: AsyncIterable<unknown>): Promise<void> {
     let iterator: AsyncIterator<unknown> | undefined
     let finished = false
     try {
       iterator = items[Symbol.asyncIterator]()
-      while (await this.#mayWrite()) {
+      while (this.#credit > 0 ? !this.#stopped : await this.#mayWrite()) {
         const step = await iterator.next()
         if (this.#stopped) break
         if (step.done) {

@@ -52,6 +52,9 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
       remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
     introduce: (actor, introduction, end) =>
       remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
+    trust: (devices) => remote.trust(devices),
+    detach: (actor, protocol, reason) => remote.detach(actor, protocol, reason),
+    release: (actor, caller) => remote.release(actor, caller),
     inspect: () => remote.inspect(),
     beat: () => remote.beat(),
     stop: (actor, withinMs) => remote.stop(actor, withinMs),

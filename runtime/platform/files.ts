@@ -4,11 +4,10 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import process from 'node:process'
 import { AlreadyExists, InvalidArgument, NotWritable } from '../errors.ts'
 import { takeLock } from './lock.ts'
+import { codeOf, diskFull, isDiskFull } from './disk-full.ts'
 import type { Files } from './ports.ts'
 
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
-
-/** Makes the folder (0700) where it is missing. @throws NotWritable */
+/** Makes the folder (0700) where it is missing. @throws NotWritable, DiskFull */
 export async function openFolder(path: string): Promise<Files> {
   const root = resolve(path)
   try {
@@ -17,6 +16,7 @@ export async function openFolder(path: string): Promise<Files> {
     await (await open(probe, 'w', 0o600)).close()
     await rm(probe, { force: true })
   } catch (error) {
+    if (isDiskFull(error)) throw diskFull(root, error)
     throw new NotWritable(`The folder cannot be written: ${root} (${codeOf(error)})`, {
       path: root, reason: codeOf(error), next: 'Give another folder, or its owner the right to write',
     })
@@ -50,11 +50,16 @@ function filesIn(root: string): Files {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return otherwise
     throw error
   }
+  const full = (path: string) => (error: unknown): never => {
+    throw isDiskFull(error) ? diskFull(path, error) : error
+  }
   return {
     path: at,
     read: (name) => readFile(at(name)).catch(absent(undefined)),
-    write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename),
-    create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink),
+    write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename).catch(full(at(name))),
+    create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink).catch(full(at(name))),
+    append: (name, contents, { mode }) => append(at(name), contents, mode).catch(full(at(name))),
+    rename: (name, to) => rename(at(name), at(to)),
     remove: (name) => rm(at(name), { recursive: true, force: true }),
     async list(name) {
       const entries = await readdir(at(name), { withFileTypes: true }).catch(absent([]))
@@ -62,12 +67,12 @@ function filesIn(root: string): Files {
       return found.sort((a, b) => (a.name < b.name ? -1 : 1))
     },
     async makeFolder(name, { mode }) {
-      await makeFolders(at(name), mode)
+      await makeFolders(at(name), mode).catch(full(at(name)))
       await chmod(at(name), mode)
     },
     mode: (name) => stat(at(name)).then((info) => info.mode & 0o777, absent(undefined)),
     async lock(name) {
-      const release = await takeLock(at(name))
+      const release = await takeLock(at(name)).catch(full(at(name)))
       await removeTemporaries(root)
       return release
     },
@@ -96,6 +101,22 @@ async function writeDurably(
     await rm(written, { force: true })
   }
   await syncFolder(dirname(path))
+}
+
+async function append(path: string, contents: Uint8Array, mode: number): Promise<number> {
+  const file = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, mode)
+  try {
+    const { size } = await file.stat()
+    try {
+      await file.writeFile(contents)
+    } catch (error) {
+      await file.truncate(size).catch(() => {})
+      throw error
+    }
+    return size + contents.length
+  } finally {
+    await file.close()
+  }
 }
 
 /** A hard link refuses a name that is taken; rename would replace it. */

@@ -1,3 +1,5 @@
+import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
+
 /**
  * The six ports. Everything nondeterministic goes through one of them, so that the simulator can own it:
  * outside the adapters in this folder nothing calls `Date`, timers, `Math.random`, `crypto`, `node:*` or `Deno`.
@@ -171,6 +173,13 @@ export interface Files {
   write(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
   /** Like `write`, but @throws AlreadyExists when the name is taken. */
   create(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
+  /**
+   * Adds to the end of the file, made if it is missing, and answers with its size: not durable, for what may be lost.
+   * Of an append that fails nothing stays.
+   */
+  append(name: string, contents: Uint8Array, options: { mode: number }): Promise<number>
+  /** Replaces what has the new name. */
+  rename(name: string, to: string): Promise<void>
   remove(name: string): Promise<void>
   list(name: string): Promise<readonly FileInfo[]>
   makeFolder(name: string, options: { mode: number }): Promise<void>
@@ -180,10 +189,20 @@ export interface Files {
   lock(name: string): Promise<() => Promise<void>>
 }
 
+/** What this process takes of its machine. */
+export interface ProcessUsage {
+  readonly residentBytes: number
+  /** JavaScript heap of the calling thread. */
+  readonly heapBytes: number
+  /** User and system time since its start. */
+  readonly cpuSeconds: number
+}
+
 export interface Host {
   /** 'node 20.20.2', 'deno 2.9.6', 'simulator'. */
   readonly runtime: string
   readonly processId: number
+  usage(): ProcessUsage
   /** @throws NotWritable */
   openFolder(path: string): Promise<Files>
   env(name: string): string | undefined
@@ -193,40 +212,27 @@ export interface Host {
   spawn(options: SpawnOptions): SpawnedWorker
   /** A new process, leader of a process group of its own. @throws StartFailed when the command cannot be run */
   spawnProcess(options: ProcessOptions): Promise<SpawnedProcess>
+  readonly machine: Machine
 }
 
-export interface ProcessOptions {
-  /** Program and arguments; no shell reads them. */
-  readonly command: readonly string[]
-  /** The whole environment: nothing of this process's own is added. */
-  readonly env: Readonly<Record<string, string>>
-  /** Absolute. */
-  readonly folder: string
-  /** Numeric user and group, where this process may choose them. */
-  readonly user?: { readonly uid: number; readonly gid: number }
-}
-
-export interface SpawnedProcess {
-  readonly processId: number
-  /** Lines of stdout and stderr; one that is longer than `limits.logLine` comes in parts. */
-  onLine(listener: (stream: 'stdout' | 'stderr', line: string) => void): void
-  /** Runs once. */
-  onExit(listener: (exit: { readonly code: number | undefined; readonly signal: string | undefined }) => void): void
-  /** To the whole process group. */
-  signal(name: 'SIGTERM' | 'SIGKILL'): void
-}
-
-/** What a worker may do where the runtime can enforce it (Deno). Absent means nothing. */
+/**
+ * What a worker may do where the runtime can enforce it (Deno). Absent means nothing, and nothing else can be given:
+ * no environment, processes, native code or remote modules. It may always read the program, and what lies beside its
+ * own modules.
+ */
 export interface WorkerPermissions {
   readonly read?: readonly string[]
+  /** And read. */
   readonly write?: readonly string[]
+  /** Hosts with their port: 'localhost:80', '[::1]:0'. */
   readonly net?: readonly string[]
-  readonly ffi?: boolean
 }
 
 export interface SpawnOptions {
   readonly name: string
   readonly permissions: WorkerPermissions
+  /** Absolute URLs of the modules that it is to load. */
+  readonly modules: readonly string[]
   readonly heapMbMax: number
 }
 

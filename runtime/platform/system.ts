@@ -7,8 +7,9 @@ import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
 import { httpRequest } from './http-client.ts'
 import { spawnProcess } from './process.ts'
+import { machine } from './machine.ts'
 import { portChannel, type Port } from './port-channel.ts'
-import type { Cancel, Host, Platform } from './ports.ts'
+import type { Cancel, Host, Platform, ProcessUsage } from './ports.ts'
 import { systemRandom } from './random.ts'
 
 /** Longer than any process lives; only its being there counts. */
@@ -17,6 +18,12 @@ const HOLD_MS = 2 ** 31 - 1
 function hold(): Cancel {
   const timer = setInterval(() => {}, HOLD_MS)
   return () => clearInterval(timer)
+}
+
+function usage(): ProcessUsage {
+  const { rss, heapUsed } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
+  return { residentBytes: rss, heapBytes: heapUsed, cpuSeconds: (user + system) / 1_000_000 }
 }
 
 /** What Node and Deno have in common; each adds its workers. */
@@ -29,7 +36,7 @@ export async function systemPlatform(
     keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
     host: {
       runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn,
-      spawnProcess,
+      spawnProcess, machine, usage,
     },
     transport: { serveHttp, request: httpRequest },
     channelPair: workers.channelPair,

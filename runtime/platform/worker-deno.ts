@@ -1,4 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import * as Comlink from 'comlink'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
 import { remoteControl, type ExposedControl } from './comlink.ts'
@@ -17,6 +21,10 @@ export const channelPair = (): readonly [unknown, unknown] => {
 
 const FLAG = '--unstable-worker-options'
 const restricted = commandLine().includes(FLAG)
+
+/** What a worker imports: our sources, or what they were built into. Deno reads the packages by itself. */
+const program = ['runtime', 'transport', 'actors', 'chunks']
+  .map((folder) => fileURLToPath(new URL(`../../${folder}`, import.meta.url)))
 
 /** Why workers have all permissions of this process, if they do. */
 export const workersUnrestricted = (): string | undefined =>
@@ -57,12 +65,36 @@ function create(options: SpawnOptions): WebWorker {
   const url = new URL('../worker-entry.ts', import.meta.url)
   const base = { type: 'module', name: options.name }
   if (!restricted) return new WebWorker(url, base)
-  const { read, write, net, ffi } = options.permissions
+  const { read = [], write = [], net = [] } = options.permissions
+  const beside = options.modules.map((module) => fileURLToPath(new URL('.', module)))
   const permissions = {
-    read: read ? [...read] : true, write: write ? [...write] : false, net: net ? [...net] : false, ffi: ffi ?? false,
-    env: false, run: false, sys: false, import: false,
+    read: named([...program, ...beside, ...read, ...write]), write: named(write), net: net.flatMap(addresses),
+    env: false, run: false, sys: false, ffi: false, import: false,
   }
   return new WebWorker(url, { ...base, deno: { permissions } })
+}
+
+/** Each path as given, and as it is without symbolic links: Deno asks for the one that is used. */
+const named = (paths: readonly string[]): string[] => [...new Set([...paths, ...paths.map(real)])]
+
+/** What is not there yet will be made in what is. */
+function real(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : join(real(parent), basename(path))
+  }
+}
+
+/** A name is looked up before it is listened at, and its address asked for apart: it is one of this machine's. */
+function addresses(host: string): string[] {
+  const [, name = host, port = '0'] = /^(.*):(\d+)$/.exec(host) ?? []
+  if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return [host]
+  const own = Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address))
+  const listened = own.map((address) => (isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`))
+  // Deno takes port 0 of a name for all its ports
+  return [port === '0' ? name : host, ...listened]
 }
 
 /** In the worker: answers its supervisor. */

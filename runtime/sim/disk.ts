@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
-import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
+import { AlreadyExists, DiskFull, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
 import type { FileInfo, Files } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
+import type { HostFaults } from './stores.ts'
 import { never, type SimulatedThread } from './thread.ts'
 
 type Node =
@@ -17,10 +18,12 @@ export class Disk {
   readonly #locks = new Map<string, Holder>()
   readonly #schedule: Schedule
   readonly #random: SeededRandom
+  readonly #faults: HostFaults
 
-  constructor(schedule: Schedule, random: SeededRandom) {
+  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults) {
     this.#schedule = schedule
     this.#random = random
+    this.#faults = faults
   }
 
   /** @throws NotWritable when it is a file, or its mode forbids the owner to write */
@@ -60,6 +63,24 @@ export class Disk {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
         this.#put(path, contents, mode)
       }),
+      append: (name, contents, { mode }) => act(name, (path) => {
+        const node = this.#nodes.get(path)
+        const old = node?.type === 'file' ? node : { contents: new Uint8Array(), mode }
+        const grown = new Uint8Array(old.contents.length + contents.length)
+        grown.set(old.contents)
+        grown.set(contents, old.contents.length)
+        this.#put(path, grown, old.mode)
+        return grown.length
+      }),
+      rename: async (name, to) => {
+        const target = at(to)
+        await act(name, (path) => {
+          const node = this.#nodes.get(path)
+          if (node?.type !== 'file') throw failure('ENOENT', path)
+          this.#put(target, node.contents, node.mode)
+          this.#nodes.delete(path)
+        })
+      },
       remove: (name) => act(name, (path) => {
         const inside = (each: string): boolean => each === path || each.startsWith(`${path}/`)
         for (const each of [...this.#nodes.keys()].filter(inside)) this.#nodes.delete(each)
@@ -102,6 +123,7 @@ export class Disk {
     if (folder?.type !== 'folder') throw failure('ENOENT', path)
     if ((folder.mode & 0o200) === 0) throw failure('EACCES', path)
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
+    if (this.#faults.diskFull) throw new DiskFull(`The disk is full: ${path}`, { path })
     this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
   }
 

@@ -12,7 +12,7 @@ import { HttpPorts } from './http.ts'
 import { ChannelEnd } from './network.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
-import { DiskStores } from './stores.ts'
+import { DiskStores, type HostFaults } from './stores.ts'
 import { clockOf, SimulatedThread } from './thread.ts'
 
 /** What all hosts of one run share. */
@@ -29,6 +29,8 @@ export interface Shared {
 /** One machine: its disk and its ports outlive its processes. */
 export class SimulatedHost {
   readonly name: string
+  /** Set from outside; all its processes feel them. */
+  readonly faults: HostFaults = { wall: { stepMs: 0 }, diskFull: false }
   readonly #shared: Shared
   readonly #disk: Disk
   readonly #stores: DiskStores
@@ -38,8 +40,8 @@ export class SimulatedHost {
     const { schedule, random } = shared
     this.name = name
     this.#shared = shared
-    this.#disk = new Disk(schedule, random.fork(`disk ${name}`))
-    this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`))
+    this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults)
+    this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults)
     this.#ports = new HttpPorts(name, schedule, random.fork(`ports ${name}`))
   }
 
@@ -90,18 +92,23 @@ export class SimulatedProcess {
   #platformOf(thread: SimulatedThread, random: SeededRandom, env: Readonly<Record<string, string>>): Platform {
     const { schedule, keys, next } = this.#shared
     return {
-      clock: clockOf(schedule, thread),
+      clock: clockOf(schedule, thread, this.#host.faults.wall),
       random,
       keys,
       host: {
         runtime: 'simulator',
         processId: this.id,
+        usage: () => ({ residentBytes: 0, heapBytes: 0, cpuSeconds: 0 }),
         openFolder: (path) => this.#host.openFolder(path, thread, this.id),
         env: (name) => env[name],
         hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
         spawnProcess: async ({ command }) => {
           throw new StartFailed(`The simulator runs no processes: ${command[0]}`)
+        },
+        machine: {
+          user: undefined, program: async () => undefined, usersTaken: async () => new Set(),
+          giveFolder: async () => {}, endMarked: async () => ({ ended: 0, left: 0 }),
         },
       },
       channelPair: () => ChannelEnd.pair(`#${next()}`, schedule, this.#random, thread),

@@ -1,19 +1,28 @@
-import { PortInUse, Unavailable } from '../errors.ts'
-import type { Frame, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
+import { Cancelled, DeadlineExceeded, PortInUse, Unavailable } from '../errors.ts'
+import { faults } from '../platform/http-faults.ts'
+import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
+import { SimulatedStream, type Deliver } from './http-stream.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
 
 const FIRST_FREE_PORT = 40_000
+const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
+/** What a server sees of a client on another host (RFC 5737). */
+const ELSEWHERE = '192.0.2.1'
 
 interface Server {
   readonly thread: SimulatedThread
   readonly options: Parameters<Transport['serveHttp']>[0]
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
+  /** Cuts what is not answered yet. */
   readonly running: Set<() => void>
   onIdle: () => void
 }
+
+/** All hosts of a run by name: what they have in common is its schedule. */
+const networks = new WeakMap<Schedule, Map<string, HttpPorts>>()
 
 /** The TCP ports of one host. */
 export class HttpPorts {
@@ -21,19 +30,20 @@ export class HttpPorts {
   readonly #schedule: Schedule
   readonly #random: SeededRandom
   readonly #servers = new Map<number, Server>()
+  readonly #network: Map<string, HttpPorts>
 
   constructor(host: string, schedule: Schedule, random: SeededRandom) {
     this.#host = host
     this.#schedule = schedule
     this.#random = random
+    this.#network = networks.get(schedule) ?? new Map()
+    networks.set(schedule, this.#network.set(host, this))
   }
 
   transportOf(thread: SimulatedThread): Transport {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
-      async request({ method, path }) {
-        throw new Unavailable(`The simulator makes no requests: ${method} ${path}`)
-      },
+      request: (call) => this.#send(thread, call),
     }
   }
 
@@ -44,9 +54,10 @@ export class HttpPorts {
     const server: Server = { thread, options, handle, running: new Set(), onIdle: () => {} }
     this.#servers.set(port, server)
     const stopListening = (): void => void (this.#servers.get(port) === server && this.#servers.delete(port))
+    const cutAll = (): void => { for (const cut of [...server.running]) cut() }
     const leaveThread = thread.onEnd(() => {
       stopListening()
-      for (const cut of server.running) cut()
+      cutAll()
     })
     return {
       port,
@@ -58,8 +69,7 @@ export class HttpPorts {
         }
         if (server.running.size === 0) return server.onIdle()
         this.#schedule.after({
-          to: thread, lane: thread.lane, delayUs: withinMs * 1_000, kind: 'timer', from: 'http close',
-          task: () => { for (const cut of server.running) cut() },
+          to: thread, lane: thread.lane, delayUs: withinMs * 1_000, kind: 'timer', from: 'http close', task: cutAll,
         })
       }),
     }
@@ -71,7 +81,6 @@ export class HttpPorts {
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
     const answered = new Promise<HttpResponse>((resolve, reject) => {
-      type Deliver = (to: SimulatedThread, kind: string, payload: Frame, task: () => void) => void
       const deliver: Deliver = (to, kind, payload, task) => this.#schedule.inOrder({
         to, lane, delayUs: this.#random.within(delays.http), kind, from: `http ${what}`, payload, task,
       })
@@ -80,31 +89,39 @@ export class HttpPorts {
       })
       const server = this.#servers.get(port)
       if (!server) return cut('Connection refused')
-      const unlist = (): void => void server.running.delete(onCut)
-      const onCut = (): void => {
-        unlist()
-        cut('Connection cut')
+      const unlist = (task: () => void): void => {
+        server.running.delete(task)
         if (server.running.size === 0) server.onIdle()
       }
+      const onCut = (): void => {
+        unlist(onCut)
+        cut('Connection cut')
+      }
       server.running.add(onCut)
-      deliver(server.thread, 'http-request', request.body, () => {
-        void this.#serve(server, request, onCut).then((response) => {
-          if (!server.running.has(onCut)) return
-          unlist()
-          const body = typeof response.body === 'string' || response.body instanceof Uint8Array ? response.body : ''
-          deliver(from, `http-${response.status}`, body, () => resolve(response))
-          if (server.running.size === 0) server.onIdle()
+      const answer = (response: HttpResponse): void => {
+        if (!server.running.has(onCut)) return
+        const { status, body } = response
+        const sent = request.method === 'HEAD' ? '' : isWhole(body) ? body : stream(body)
+        deliver(from, `http-${status}`, isWhole(sent) ? sent : '', () => resolve({ ...response, body: sent }))
+        unlist(onCut)
+      }
+      const stream = (pieces: AsyncIterable<string>): AsyncIterable<string> => {
+        const cutStream = (): void => sent.cut(`Connection cut: ${this.#host}:${port}`)
+        server.running.add(cutStream)
+        const sent: SimulatedStream = new SimulatedStream({
+          pieces, schedule: this.#schedule, server: server.thread, client: from, deliver,
+          stallMs: server.options.requestMsMax, onOver: () => unlist(cutStream),
         })
-      })
+        return sent
+      }
+      deliver(server.thread, 'http-request', request.body, () => void this.#serve(server, request, onCut).then(answer))
     })
     return answered.finally(done)
   }
 
   async #serve(server: Server, request: HttpRequest, cut: () => void): Promise<HttpResponse> {
     const { thread, options, handle } = server
-    if (request.body.length > options.bodyBytesMax) {
-      return { status: 413, headers: { connection: 'close' }, body: 'The request is too large\n' }
-    }
+    if (request.body.length > options.bodyBytesMax) return faults.large
     const cancel = this.#schedule.after({
       to: thread, lane: thread.lane, delayUs: options.requestMsMax * 1_000, kind: 'timer', from: 'http request',
       task: cut,
@@ -112,9 +129,67 @@ export class HttpPorts {
     try {
       return await handle(request)
     } catch {
-      return { status: 500, headers: { 'content-type': 'text/plain' }, body: 'The request failed\n' }
+      return faults.failed
     } finally {
       cancel()
     }
+  }
+
+  /** A request of a program of this host, to itself or to another. */
+  #send(from: SimulatedThread, call: HttpCall): Promise<HttpAnswer> {
+    const { hostname, port, method, path, headers, body, withinMs, signal } = call
+    const own = LOOPBACK.has(hostname)
+    const where = `${hostname}:${port}`
+    const target = own ? this : this.#network.get(hostname)
+    if (!target) return Promise.reject(new Unavailable(`There is no such host: ${where}`))
+    const mark = path.indexOf('?')
+    const answered = target.request(from, port, {
+      method, path: mark < 0 ? path : path.slice(0, mark), query: mark < 0 ? '' : path.slice(mark + 1),
+      headers: lowerCase(headers), body: new TextEncoder().encode(body),
+      remoteAddress: own || target === this ? '127.0.0.1' : ELSEWHERE,
+    })
+    return new Promise((resolve, reject) => {
+      let ended = false
+      const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
+      const end = (error: Error): void => {
+        ended = true
+        reject(error)
+      }
+      if (signal?.aborted) return end(cancelled())
+      signal?.addEventListener('abort', () => end(cancelled()))
+      const late = this.#schedule.after({
+        to: from, lane: from.lane, delayUs: withinMs * 1_000, kind: 'timer', from: `http ${method} ${path}`,
+        task: () => end(new DeadlineExceeded(`No answer from ${where} within ${withinMs} ms`)),
+      })
+      answered.finally(late).then((response) => {
+        const { status, body: pieces } = response
+        if (ended) return isWhole(pieces) ? undefined : void pieces[Symbol.asyncIterator]().return?.()
+        resolve({ status, headers: lowerCase(response.headers), body: bytesOf(pieces, signal, cancelled) })
+      }, end)
+    })
+  }
+}
+
+const isWhole = (body: HttpResponse['body']): body is string | Uint8Array =>
+  typeof body === 'string' || body instanceof Uint8Array
+
+const lowerCase = (headers: HttpRequest['headers']): HttpRequest['headers'] =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+async function* bytesOf(
+  body: HttpResponse['body'], signal: AbortSignal | undefined, cancelled: () => Error,
+): AsyncGenerator<Uint8Array> {
+  if (body instanceof Uint8Array) return yield body
+  const encoder = new TextEncoder()
+  if (typeof body === 'string') return yield encoder.encode(body)
+  const pieces = body[Symbol.asyncIterator]()
+  const leave = (): void => void pieces.return?.()
+  signal?.addEventListener('abort', leave)
+  try {
+    for (let step = await pieces.next(); !step.done; step = await pieces.next()) yield encoder.encode(step.value)
+    if (signal?.aborted) throw cancelled()
+  } finally {
+    signal?.removeEventListener('abort', leave)
+    leave()
   }
 }

@@ -43,6 +43,10 @@ export interface World {
   openFolder(host: string, path: string): Promise<Files>
   /** @throws Unavailable when nothing listens or the connection is cut */
   http(host: string, port: number, request: HttpRequest): Promise<HttpResponse>
+  /** Sets the wall clock of a host forward or, below zero, back. Its monotonic clock and its timers go on. */
+  stepClock(host: string, ms: number): void
+  /** From now on every write to the host's disk fails with DiskFull, until it is not full any more. */
+  fillDisk(host: string, full: boolean): void
   /** A line of the trace, and so of the hash. */
   note(text: string): void
 }
@@ -138,6 +142,14 @@ function createWorld(observer: SimulatedThread, shared: Shared): World {
     startProcess: (name, env = {}) => host(name).start(env, observer),
     openFolder: (name, path) => host(name).openFolder(path, observer, 0),
     http: (name, port, request) => host(name).request(observer, port, request),
+    stepClock(name, ms) {
+      schedule.note(`${schedule.nowUs} clock ${name} ${ms}`)
+      host(name).faults.wall.stepMs += ms
+    },
+    fillDisk(name, full) {
+      schedule.note(`${schedule.nowUs} disk ${name} ${full ? 'full' : 'free'}`)
+      host(name).faults.diskFull = full
+    },
     note: (text) => schedule.note(`${schedule.nowUs} note ${text}`),
   }
 }

@@ -1,4 +1,4 @@
-import { FolderInUse } from '../errors.ts'
+import { DiskFull, FolderInUse } from '../errors.ts'
 import type { Stores } from '../platform/ports.ts'
 import type { Change } from '../store/change.ts'
 import { createMemoryStore, emptyState } from '../store/memory.ts'
@@ -8,7 +8,13 @@ import { shortDigest } from './digest.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
-import { clockOf, type SimulatedThread } from './thread.ts'
+import { clockOf, type SimulatedThread, type WallClock } from './thread.ts'
+
+/** What goes wrong with a host while it runs. */
+export interface HostFaults {
+  readonly wall: WallClock
+  diskFull: boolean
+}
 
 interface Kept {
   readonly state: StoreState
@@ -21,11 +27,13 @@ interface Kept {
 export class DiskStores {
   readonly #schedule: Schedule
   readonly #random: SeededRandom
+  readonly #faults: HostFaults
   readonly #kept = new Map<string, Kept>()
 
-  constructor(schedule: Schedule, random: SeededRandom) {
+  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults) {
     this.#schedule = schedule
     this.#random = random
+    this.#faults = faults
   }
 
   in(folder: string, thread: SimulatedThread): Stores {
@@ -37,10 +45,11 @@ export class DiskStores {
     if (kept.openedBy?.alive) throw new FolderInUse(`The store is open in ${kept.openedBy.name}: ${path}`, { path })
     kept.openedBy = thread
     const store = createMemoryStore({
-      clock: clockOf(this.#schedule, thread), random: kept.random, state: kept.state,
-      persist: (changes) => new Promise<void>((resolve) => this.#schedule.inOrder({
+      clock: clockOf(this.#schedule, thread, this.#faults.wall), random: kept.random, state: kept.state,
+      persist: (changes) => new Promise<void>((resolve, reject) => this.#schedule.inOrder({
         to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path,
-        payload: described(changes), task: resolve,
+        payload: described(changes),
+        task: () => (this.#faults.diskFull ? reject(diskFull(path)) : resolve()),
       })),
     })
     const closed = store.close.bind(store)
@@ -60,6 +69,8 @@ export class DiskStores {
     return kept
   }
 }
+
+const diskFull = (path: string): Error => new DiskFull(`The disk is full: ${path}`, { path })
 
 const described = (changes: readonly Change[]): string => changes.map(({ revision, writes }) =>
   `${revision} ${writes.map(({ key, entry }) => `${key} ${entry ? shortDigest(entry.value) : ''}`).join()}`).join('\n')

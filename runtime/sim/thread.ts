@@ -51,9 +51,12 @@ export class SimulatedThread implements Receiver {
 
 export const never = <T>(): Promise<T> => new Promise<T>(() => {})
 
-export function clockOf(schedule: Schedule, thread: SimulatedThread): Clock {
+/** What a host's wall clock shows beside the time that has passed. */
+export interface WallClock { stepMs: number }
+
+export function clockOf(schedule: Schedule, thread: SimulatedThread, wall: WallClock = { stepMs: 0 }): Clock {
   return {
-    now: () => EPOCH_MS + Math.floor(schedule.nowUs / 1_000),
+    now: () => EPOCH_MS + wall.stepMs + Math.floor(schedule.nowUs / 1_000),
     monotonic: () => schedule.nowUs / 1_000,
     after(delayMs, task): Cancel {
       if (Number.isNaN(delayMs)) throw new RangeError('A delay must be a number: NaN')

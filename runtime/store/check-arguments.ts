@@ -20,8 +20,7 @@ export function checkKey(key: string): void {
 }
 
 export function checkPrefix(prefix: string): void {
-  // With the flag u this matches only a surrogate without its other half
-  if (/\p{Surrogate}/u.test(prefix)) throw new InvalidArgument('A key must be well-formed Unicode')
+  if (!prefix.isWellFormed()) throw new InvalidArgument('A key must be well-formed Unicode')
   if (prefix.length * 3 <= limits.keyBytes) return
   const bytes = utf8Bytes(prefix)
   if (bytes > limits.keyBytes) throw new InvalidArgument(`A key has at most ${limits.keyBytes} bytes: ${bytes}`)

@@ -1,5 +1,6 @@
 import { chmod, mkdir, realpath } from 'node:fs/promises'
 import { NotWritable, ZonewrightError } from '../errors.ts'
+import { diskFull, isDiskFull } from '../platform/disk-full.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { holdFolder } from './embedded/folder-hold.ts'
 import { LogFile, readNewestLog } from './embedded/log-file.ts'
@@ -16,7 +17,7 @@ import type { Store } from './store.ts'
  * against a second process; and on Deno its native code needs `ffi`, which lifts every other permission of the worker.
  * The price is that the contents must fit in memory (`limits.storeBytes`).
  *
- * @throws FolderInUse, StoreDamaged, NotWritable
+ * @throws FolderInUse, StoreDamaged, NotWritable, DiskFull
  */
 export async function openEmbeddedStore(
   folder: string,
@@ -43,6 +44,7 @@ export async function openEmbeddedStore(
     }
   } catch (error) {
     if (error instanceof ZonewrightError) throw error
+    if (isDiskFull(error)) throw diskFull(folder, error)
     const reason = (error as { code?: string }).code ?? (error as Error).message
     throw new NotWritable(`The store's folder cannot be written: ${folder} (${reason})`, { path: folder })
   }

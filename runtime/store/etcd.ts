@@ -8,8 +8,9 @@ import { Connection, type EtcdCredentials } from './etcd/connection.ts'
 import { Keyspace } from './etcd/keyspace.ts'
 import { grant } from './etcd/lease.ts'
 import { feed } from './etcd/watch.ts'
-import { EventQueue } from './event-queue.ts'
+import type { EventQueue } from './event-queue.ts'
 import { randomId } from './random-id.ts'
+import { StoreWatch } from './store-watch.ts'
 import type {
   Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
 } from './store.ts'
@@ -122,26 +123,18 @@ class EtcdStore implements Store {
     return { succeeded, revision, found }
   }
 
-  async *watch(prefix: string, { after, signal }: { after: number; signal: AbortSignal }): AsyncGenerator<Event> {
-    checkPrefix(prefix)
-    checkRevision(after)
-    if (signal.aborted) return
-    this.#connection.assertOpen()
-    const queue = new EventQueue()
-    const cancel = feed(this.#connection, this.#keyspace, this.#keyspace.range(prefix), after, queue)
-    this.#watches.set(queue, cancel)
-    const end = (): void => {
-      this.#watches.delete(queue)
-      cancel()
-    }
-    // At once: the reader may not come back
-    signal.addEventListener('abort', end, { once: true })
-    try {
-      yield* queue.read(signal)
-    } finally {
-      signal.removeEventListener('abort', end)
-      end()
-    }
+  watch(prefix: string, { after, signal }: { after: number; signal: AbortSignal }): AsyncIterable<Event> {
+    return new StoreWatch(signal, (queue) => {
+      checkPrefix(prefix)
+      checkRevision(after)
+      this.#connection.assertOpen()
+      const cancel = feed(this.#connection, this.#keyspace, this.#keyspace.range(prefix), after, queue)
+      this.#watches.set(queue, cancel)
+      return () => {
+        this.#watches.delete(queue)
+        cancel()
+      }
+    })
   }
 
   async grant(ttlMs: number): Promise<Lease> {

@@ -1,4 +1,4 @@
-import { messageOf, Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
+import { DiskFull, messageOf, Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { expired, planOperations, type Change } from './change.ts'
@@ -18,7 +18,8 @@ export interface StateStoreOptions {
   readonly random: Random
   /**
    * Makes the changes durable, in order; settles when they are. Called again only after that. The state has them
-   * afterwards. When it fails the store stops: whether they are on the disk is not known then.
+   * afterwards. DiskFull says that nothing of them was kept: the store goes on without them. When it fails otherwise,
+   * the store stops: whether they are on the disk is not known then.
    */
   readonly persist: (changes: readonly Change[]) => Promise<void>
   /** Called once, after the last `persist`. */
@@ -52,7 +53,8 @@ export class StateStore implements Store {
     this.#state = options.state
     this.id = options.state.id
     this.#staged = new Staged(options.state)
-    this.#leases = new LeaseClock(options.clock, (id) => void this.#endLease(id).catch(() => {}))
+    this.#leases = new LeaseClock(options.clock, (id) =>
+      void this.#endLease(id).catch(() => this.#leases.endLater(id)))
     for (const lease of options.state.leases.values()) this.#leases.start(lease)
   }
 
@@ -66,6 +68,11 @@ export class StateStore implements Store {
     checkKey(key)
     const entry = this.#state.entry(key)
     return entry && handedOut(entry)
+  }
+
+  peek(key: string): Entry | undefined {
+    this.#assertOpen()
+    return this.#state.entry(key)
   }
 
   async list(prefix: string, { after, limit, keysOnly }: ListOptions = {}): Promise<Listing> {
@@ -168,6 +175,10 @@ export class StateStore implements Store {
       try {
         if (current.changes.length > 0) await this.#options.persist(current.changes)
       } catch (error) {
+        if (error instanceof DiskFull) {
+          this.#giveUp(error, current)
+          continue
+        }
         this.#stop(failure(error), current)
         break
       }
@@ -185,10 +196,20 @@ export class StateStore implements Store {
     this.#watchers.publish(change)
   }
 
+  /** What waits was planned upon what has failed, so it fails with it. Readers have seen nothing of either. */
+  #giveUp(reason: Error, current: Batch): void {
+    this.#staged.clear()
+    this.#rejectAll(reason, current)
+  }
+
   #stop(reason: Error, current: Batch): void {
     this.#stopped ??= reason
     this.#leases.close()
     this.#watchers.close(reason)
+    this.#rejectAll(reason, current)
+  }
+
+  #rejectAll(reason: Error, current: Batch): void {
     for (const { reject } of [...current.waiting, ...this.#batch.waiting]) reject(reason)
     this.#batch = { changes: [], waiting: [] }
   }

@@ -1,3 +1,4 @@
+import { limits } from '../limits.ts'
 import type { Cancel, Clock } from '../platform/ports.ts'
 import type { LeaseRecord } from './change.ts'
 
@@ -34,6 +35,12 @@ export class LeaseClock {
     if (!running || now >= running.expiresAt) return false
     running.expiresAt = now + running.lease.ttlMs
     return true
+  }
+
+  /** Its end could not be written: it is over all the same, and is ended again in a while. */
+  endLater(id: string): void {
+    const running = this.#running.get(id)
+    if (running && !this.#closed) running.cancel = this.#clock.after(limits.leaseEndMs, () => this.#expire(id))
   }
 
   end(id: string): void {

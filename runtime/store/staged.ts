@@ -63,6 +63,15 @@ export class Staged implements View {
     this.#revision = change.revision
   }
 
+  /** Nothing of what is staged will arrive. */
+  clear(): void {
+    this.#writes.clear()
+    this.#leases.clear()
+    this.#revision = this.#state.revision
+    this.#bytes = this.#state.bytes
+    this.#leaseCount = this.#state.leases.size
+  }
+
   /** The state has it now; what was staged over it since stays. */
   settle(change: Change): void {
     for (const write of change.writes) {

@@ -4,7 +4,8 @@
  * in etcd they are the cluster's, so there may be others between two of one store.
  *
  * Every call @throws InvalidArgument beyond a limit of `limits.ts`, Overloaded when too many writes wait, and
- * Unavailable when the store is closed or cannot be reached (then whether a write was done is not known).
+ * Unavailable when the store is closed or cannot be reached (then whether a write was done is not known). A write
+ * @throws DiskFull when nothing of it was kept because the disk had no room.
  */
 
 export interface Entry {
@@ -73,6 +74,11 @@ export interface Store {
   readonly id: string
   revision(): Promise<number>
   get(key: string): Promise<Entry | undefined>
+  /**
+   * As `get` of a key that can be one, at once: only where the contents are in memory. The value is the store's own: to
+   * be read in this turn, and never changed.
+   */
+  peek?(key: string): Entry | undefined
   /** Keys that start with `prefix`, in order of their UTF-8 bytes. */
   list(prefix: string, options?: ListOptions): Promise<Listing>
   /** Durable when the promise settles, and not seen by anyone before. Returns the revision. @throws LeaseExpired */

@@ -5,51 +5,93 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * parser take the last one, and two parsers that differ there read two different tokens. So is `__proto__`.
  */
 export function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  let text: string
-  let value: unknown
-  try {
-    text = utf8.decode(bytes)
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return namesAreUnique(text) ? value as Record<string, unknown> : undefined
+  const parsed = parseStrictly(bytes, { depthMax: Infinity, reserved: RESERVED })
+  if ('fault' in parsed || !isObject(parsed.value)) return undefined
+  return parsed.value
 }
 
+const RESERVED: ReadonlySet<string> = new Set(['__proto__'])
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export interface Strictness {
+  readonly depthMax: number
+  /** Names that no member may have. */
+  readonly reserved: ReadonlySet<string>
+}
+
+/** The value of a text that has one meaning for every parser, or why it has not: half a sentence. */
+export function parseStrictly(
+  bytes: Uint8Array, strictness: Strictness,
+): { readonly value: unknown } | { readonly fault: string } {
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return { fault: 'it is not UTF-8' }
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { fault: 'it is not JSON' }
+  }
+  const fault = faultIn(text, strictness)
+  return fault === undefined ? { value } : { fault }
+}
+
+const NAME_SHOWN = 64
+
 /** Walks a text that is known to be JSON. */
-function namesAreUnique(text: string): boolean {
+function faultIn(text: string, { depthMax, reserved }: Strictness): string | undefined {
   const open: (Set<string> | undefined)[] = []
   let nameIsNext = false
   for (let index = 0; index < text.length; index++) {
-    const character = text[index]
-    if (character === '{') {
-      open.push(new Set())
-      nameIsNext = true
-    } else if (character === '[') {
-      open.push(undefined)
-      nameIsNext = false
-    } else if (character === '}' || character === ']') {
-      open.pop()
-    } else if (character === ',') {
-      nameIsNext = open.at(-1) !== undefined
-    } else if (character === '"') {
-      const end = endOfString(text, index)
-      if (nameIsNext) {
-        const name = JSON.parse(text.slice(index, end + 1)) as string
-        const names = open.at(-1)!
-        if (names.has(name) || name === '__proto__') return false
-        names.add(name)
+    switch (text.charCodeAt(index)) {
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        nameIsNext = text.charCodeAt(index) === OPEN_OBJECT
+        if (open.push(nameIsNext ? new Set() : undefined) > depthMax) return `it has more than ${depthMax} levels`
+        break
+      case CLOSE_OBJECT:
+      case CLOSE_ARRAY:
+        open.pop()
         nameIsNext = false
+        break
+      case COMMA:
+        nameIsNext = open[open.length - 1] !== undefined
+        break
+      case QUOTE: {
+        const end = endOfString(text, index)
+        if (nameIsNext) {
+          const name = JSON.parse(text.slice(index, end + 1)) as string
+          const names = open[open.length - 1]!
+          if (reserved.has(name)) return `a member has a reserved name: ${name}`
+          if (names.has(name)) return `a member is there twice: ${JSON.stringify(name.slice(0, NAME_SHOWN))}`
+          names.add(name)
+          nameIsNext = false
+        }
+        index = end
       }
-      index = end
     }
   }
-  return true
+  return undefined
 }
 
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+const OPEN_ARRAY = 0x5b
+const CLOSE_ARRAY = 0x5d
+const COMMA = 0x2c
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** The quote that ends the string: an even number of backslashes stands before it. */
 function endOfString(text: string, start: number): number {
-  let index = start + 1
-  while (text[index] !== '"') index += text[index] === '\\' ? 2 : 1
-  return index
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let before = end
+    while (text.charCodeAt(before - 1) === BACKSLASH) before--
+    if ((end - before) % 2 === 0) return end
+  }
 }

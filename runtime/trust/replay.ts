@@ -14,8 +14,8 @@ const nothing = new Uint8Array()
 
 /**
  * Marks a token as used: true for the first to come, false for every other, across restarts and for ever. Only signed
- * tokens of limited lifetime come here, so the ledger holds no more than a lifetime's worth. The mark and, once
- * `limits.burnSweep` have expired, their sweep are one transaction.
+ * tokens of limited lifetime come here, so the ledger holds what lives, and for `limits.usedTokenSeconds` what lived.
+ * The mark and, once `limits.burnSweep` may be forgotten, their sweep are one transaction.
  */
 export async function burn(store: Store, id: string, expSeconds: number, nowSeconds: number): Promise<boolean> {
   if (expSeconds <= nowSeconds) return false
@@ -27,7 +27,7 @@ export async function burn(store: Store, id: string, expSeconds: number, nowSeco
   const [swept, oldest] = await Promise.all([store.get(SWEPT), store.list(EXPIRY, { limit: limits.burnSweep })])
   const sweptSeconds = secondsSwept(swept)
   if (expSeconds <= sweptSeconds) return false
-  const sweep = sweepOf(oldest.entries, nowSeconds, sweptSeconds)
+  const sweep = sweepOf(oldest.entries, nowSeconds - limits.usedTokenSeconds, sweptSeconds)
   if (sweep.length > 0) {
     const result = await store.transact(
       [absent, { key: SWEPT, modRevision: swept?.modRevision ?? 0 }], [...marks, ...sweep],
@@ -42,10 +42,10 @@ export async function burn(store: Store, id: string, expSeconds: number, nowSeco
 
 const secondsSwept = (entry: Entry | undefined): number => (entry ? Number(decoder.decode(entry.value)) : 0)
 
-/** Nothing until a full step has expired: then as many burns have shared its cost. */
-function sweepOf(oldest: readonly Entry[], nowSeconds: number, sweptSeconds: number): readonly Operation[] {
+/** Nothing until a full step has expired long ago: then as many burns have shared its cost. */
+function sweepOf(oldest: readonly Entry[], untilSeconds: number, sweptSeconds: number): readonly Operation[] {
   const newest = oldest.at(-1)
-  if (!newest || oldest.length < limits.burnSweep || secondsOf(newest.key) > nowSeconds) return []
+  if (!newest || oldest.length < limits.burnSweep || secondsOf(newest.key) > untilSeconds) return []
   const deletes = oldest.flatMap(({ key }): Operation[] => [
     { type: 'delete', key },
     { type: 'delete', key: USED + key.slice(EXPIRY.length + EXPIRY_DIGITS + 1) },

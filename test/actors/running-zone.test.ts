@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Gateway } from '../../actors/gateway/protocol.ts'
 import { BootScheduler } from '../../actors/scheduler/protocol.ts'
 import { NodeDaemon } from '../../actors/node-daemon/protocol.ts'
 import { kv } from '../../actors/records.ts'
@@ -65,7 +66,8 @@ test('actors that take no token say so, by a reason that is in the table', () =>
     const reason = await reasonOf(call)
     assert.ok(Object.hasOwn(denialReasons, String(reason)), String(reason))
   }
-  assert.is(await reasonOf(() => zone.get(NodeDaemon).services({}, { token })), 'link/takes-no-tokens')
+  assert.is(await reasonOf(() => zone.get(Gateway).address({}, { token })), 'link/takes-no-tokens')
+  assert.is(await reasonOf(() => zone.get(NodeDaemon).services({}, { token })), 'token/audience')
   assert.is(zone.list().find(({ name }) => name === BootScheduler.name)?.state, 'stopped')
 }))
 

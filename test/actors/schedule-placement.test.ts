@@ -104,6 +104,33 @@ pure('what runs stays where it is when hosts and services come, and moves when i
   assert.match(moved.get(kv.node('h2')) ?? '', /"state":"draining"/)
 })
 
+pure('a service that is stopped runs nowhere, is found nowhere, and comes back where it was', () => {
+  const before = applied(config(device('h1'), device('h2'), service('a'), service('b')))
+  const at = (from: Config) => ['h1', 'h2'].find((host) => on(from, host).includes('b'))
+  const target = (from: Config) =>
+    (JSON.parse(from.get(kv.node(at(from)!))!) as { services: Record<string, { target: string }> })
+      .services['b']!.target
+  assert.equal([at(before), target(before)], ['h2', 'running'])
+  const stopped = applied(new Map([...before, service('b', { state: 'stopped' })]))
+  assert.equal([at(stopped), target(stopped)], ['h2', 'stopped'])
+  assert.is(stopped.get('services/b/info'), '{"name":"b","hosts":[]}')
+  const grown = applied(new Map([...stopped, device('h0'), service('c')]))
+  const again = applied(new Map([...grown, service('b')]))
+  assert.equal([at(again), target(again)], ['h2', 'running'])
+  assert.is(again.get('services/b/info'), '{"name":"b","hosts":["h2"]}')
+})
+
+pure('any change of a spec is another revision of it, wherever it runs', () => {
+  const revision = (from: Config, host: string) =>
+    (JSON.parse(from.get(kv.node(host))!) as { services: Record<string, { specRevision: number }> }).services['a']!
+      .specRevision
+  const before = applied(config(device('h1'), device('h2'), service('a', { replicas: 2 })))
+  const raised = applied(new Map([...before, service('a', { replicas: 2, generation: 1 })]))
+  assert.is(revision(before, 'h1'), revision(before, 'h2'))
+  assert.is(revision(raised, 'h1'), revision(raised, 'h2'))
+  assert.is.not(revision(raised, 'h1'), revision(before, 'h1'))
+})
+
 pure('lines above the mark are kept as they are, those below it follow from users and services', () => {
   const manual = '# ours\np, admin, obj://x, read|write, allow\n\n  g, guest, nobody'
   const from = config(

@@ -31,6 +31,30 @@ const afterDump = (hook: () => Promise<void>): Change => (definition) => ({
   },
 } as ActorDefinition)
 
+/** Tells of each dump how many keys it brought, and of each change that a watch did. */
+const counting = (told: (items: number) => void, changed: () => void): Change => (definition) => ({
+  ...definition,
+  start(start: ActorStart) {
+    const client = start.needs['systemConfig'] as unknown as Client<typeof SystemConfig>
+    const systemConfig: Pick<Client<typeof SystemConfig>, 'get' | 'dump' | 'execTx' | 'watch'> = {
+      get: (args, settings) => client.get(args, settings),
+      execTx: (args, settings) => client.execTx(args, settings),
+      async *watch(args, settings) {
+        for await (const change of client.watch(args, settings)) {
+          changed()
+          yield change
+        }
+      },
+      async dump(args, settings) {
+        const answer = await client.dump(args, settings)
+        told(answer.items.length)
+        return answer
+      },
+    }
+    return definition.start({ ...start, needs: { ...start.needs, systemConfig } as unknown as ActorStart['needs'] })
+  },
+} as ActorDefinition)
+
 const rounds = ({ zone }: LiveZone): Promise<{ written: string[] }> =>
   zone.get(Scheduler).round({}, { withinMs: 30_000 })
 const newUser = { name: 'bo', type: 'user', state: 'active' }
@@ -105,6 +129,32 @@ live('that another one overtakes reads again, and complains once', async () => {
     assert.is(await zone.read('services/extra/info'), '{"name":"extra","hosts":[]}')
     assert.is(zone.logs.filter(({ actor }) => actor === 'scheduler').length, 1)
   }, { scheduler: afterDump(async () => meanwhile?.()) })
+})
+
+live('sleeps while services write what is none of its input, however much that is', async () => {
+  let [rounds, read, changes] = [0, 0, 0]
+  await inLiveZone(async (zone) => {
+    await zone.pause(limits.schedulerRetryMs)
+    const value = 'x'.repeat(500)
+    rounds = read = changes = 0
+    for (let batch = 0; batch < 3; batch++) {
+      await zone.createAll(Object.fromEntries(Array.from({ length: 1_000 }, (_, index) =>
+        [`services/extra/instances/h${batch}-${index}`, value])))
+    }
+    await zone.set('users/bo/apps/notes/settings', {})
+    // Of which one is known to be none of it by its place only
+    assert.equal([rounds, changes], [0, 1])
+    await zone.set(kv.user('bo'), newUser)
+    await zone.pause(2_000)
+    assert.match(await zone.read(policyKey) ?? '', /g, bo, user/)
+    assert.ok(rounds > 0)
+    assert.ok(read < 100, `${read} keys were read`)
+  }, {
+    scheduler: counting((items) => {
+      rounds++
+      read = Math.max(read, items)
+    }, () => void changes++),
+  })
 })
 
 live('is not stopped by one record that it cannot read', async () => {

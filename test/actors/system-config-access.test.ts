@@ -134,7 +134,7 @@ test('without a token nothing is answered but trust, and that to the supervisor 
 test('in boot phase only this host may link, and a stranger to the zone never', async () => {
   const zone = testZone()
   const running = await zone.start()
-  const admit = (actor: string, changes = {}) => running.lifecycle.admit!(peer(actor, changes))
+  const admit = (actor: string, changes = {}) => running.lifecycle.admit!(peer(actor, changes), 'mac')
   assert.is(admit('boot-scheduler'), true)
   assert.is(admit('supervisor'), true)
   assert.is(admit('gateway'), false)

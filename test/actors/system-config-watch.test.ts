@@ -44,6 +44,49 @@ test('a dump of several prefixes is true at one revision while others write', as
   assert.is((await kv.dump({ prefixes: prefixes.slice(1) })).items.length, 1)
 })
 
+test('a dump in pages has every key once, each page within its limit, and says when it was the last', async () => {
+  const { kv } = await rooted()
+  const value = 'v'.repeat(limits.dumpPage / 4)
+  const names = Array.from({ length: 11 }, (_, index) => `pages/k${String(index).padStart(2, '0')}`)
+  for (const key of names) await kv.set({ key, value: key === names[5] ? value.repeat(3) : value })
+  const seen: string[] = []
+  for (let after = '', more: boolean | undefined = true; more; after = seen.at(-1)!) {
+    const page = await kv.dump({ prefixes: ['pages/'], page: { after } })
+    const characters = page.items.reduce((sum, item) => sum + item.key.length + item.value.length, 0)
+    assert.ok(page.items.length === 1 || characters <= limits.dumpPage, `${characters} characters`)
+    assert.ok(page.items.length > 0)
+    seen.push(...page.items.map(({ key }) => key))
+    more = page.more
+  }
+  assert.equal(seen, names)
+  assert.equal(await kv.dump({ prefixes: ['pages/'], page: { after: names.at(-1)! } }).then(({ items, more }) =>
+    ({ items, more })), { items: [], more: false })
+  const whole = await kv.dump({ prefixes: ['pages/'] })
+  assert.is(whole.more, undefined)
+  assert.is(whole.items.length, 11)
+})
+
+test('who asks for last segments gets no other keys, of a dump as of a watch', async () => {
+  const { kv } = await rooted()
+  const keys = ['s/a/spec', 's/a/instances/h', 's/b/info', 's/spec', 's/b/spec']
+  for (const key of keys) await kv.set({ key, value: key })
+  const wanted = ['s/a/spec', 's/spec', 's/b/spec']
+  const { items } = await kv.dump({ prefixes: ['s/'], leaves: ['spec'] })
+  assert.equal(items.map(({ key }) => key), [...wanted].sort())
+  const seen = await take(kv.watch({ prefix: 's/', after: 0, leaves: ['spec'] }), 3)
+  assert.equal(seen.map(({ key }) => key), wanted)
+  assert.equal(seen.map(({ value }) => value), wanted)
+})
+
+test('a thousand watches of one folder see every write, once and in order', async () => {
+  const { kv } = await rooted()
+  const start = (await kv.set({ key: 'fan', value: '' })).revision
+  const views = Array.from({ length: 1_000 }, () => take(kv.watch({ prefix: 'fan/', after: start }), 20))
+  for (let write = 0; write < 20; write++) await kv.set({ key: `fan/k${write % 3}`, value: String(write) })
+  const writes = Array.from({ length: 20 }, (_, write) => String(write))
+  for (const view of await Promise.all(views)) assert.equal(view.map(({ value }) => value), writes)
+})
+
 test('a watch goes on from any revision without a gap and without showing anything twice', async () => {
   const { kv } = await rooted()
   const keys = ['w/a', 'w/b', 'w/a/c', 'wx/no', 'w']

@@ -168,6 +168,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     count: () => {},
+    roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {
       zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own',

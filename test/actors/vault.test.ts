@@ -178,7 +178,7 @@ test('every peer is denied every method that the policy does not name for it', a
     ['a node daemon', kernelPeer('node-daemon', { runtimeType: 'ood' }), []],
   ]
   for (const [who, peer, may] of allowed) {
-    assert.is(lifecycle.admit?.(peer), may.length > 0, `${who} linking`)
+    assert.is(lifecycle.admit?.(peer, 'sealed'), may.length > 0, `${who} linking`)
     for (const [what, run] of Object.entries(calls)) {
       const before = await store.revision()
       const outcome = await Promise.resolve().then(() => run(peer)).then(() => 'served', (error) => error.code)

@@ -108,9 +108,9 @@ test('a denial tells the caller a code and a reason, and its detail stays in the
 test('a peer of another zone or an unknown host is not admitted', async () => {
   const { hub } = await loggedIn()
   const admit = hub.lifecycle.admit!
-  assert.is(admit(service), true)
-  assert.is(admit({ ...service, zone: 'z2' }), false)
-  assert.is(admit({ ...service, host: 'stranger' }), false)
+  assert.is(admit(service, 'mac'), true)
+  assert.is(admit({ ...service, zone: 'z2' }, 'mac'), false)
+  assert.is(admit({ ...service, host: 'stranger' }, 'sealed'), false)
   assert.equal(hub.said.slice(-2).map((line) => JSON.parse(line).reason), ['link/zone', 'link/unknown-host'])
 })
 

@@ -28,14 +28,14 @@ export interface Report {
 /** Written at once: a pipe keeps it when the writer is killed. */
 const say = (line: object): void => void writeSync(1, `${JSON.stringify(line)}\n`)
 
-const die = (): never => {
+export const die = (): never => {
   process.kill(process.pid, 'SIGKILL')
   // Until the signal is delivered, nothing more may happen
   for (;;);
 }
 
 /** The platform, but the process dies at the named operation on a file of the zone's folder. */
-function dyingAt(platform: Platform, point: string): Platform {
+export function dyingAt(platform: Platform, point: string): Platform {
   const at = (when: string, name: string): void => {
     if (point === `${when} ${name}`) die()
   }

@@ -1,18 +1,15 @@
 /** The HTTP server of the running runtime, met by bare connections. */
-import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PortInUse } from '../../runtime/errors.ts'
 import { serveHttp } from '../../runtime/platform/http.ts'
 import type { HttpRequest, HttpResponse, HttpServer } from '../../runtime/platform/ports.ts'
+import { BODY_MAX, request, REQUEST_MS, send, sleep, statusOf, withServer as serve } from './http-fixture.ts'
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const never = new Promise<never>(() => {})
 
 const http = suite('http')
 
-const BODY_MAX = 1_000
-const REQUEST_MS = 600
 let seen: HttpRequest[] = []
 
 const routes: Readonly<Record<string, () => Promise<HttpResponse> | HttpResponse>> = {
@@ -29,51 +26,13 @@ const routes: Readonly<Record<string, () => Promise<HttpResponse> | HttpResponse
   },
 }
 
-async function withServer(test: (server: HttpServer) => Promise<void>): Promise<void> {
+const withServer = (test: (server: HttpServer) => Promise<void>): Promise<void> => {
   seen = []
-  const server = await serveHttp(
-    { hostname: '127.0.0.1', port: 0, bodyBytesMax: BODY_MAX, requestMsMax: REQUEST_MS },
-    async (request) => {
-      seen.push(request)
-      return routes[request.path]!()
-    },
-  )
-  try {
-    await test(server)
-  } finally {
-    await server.close(0)
-  }
+  return serve((request) => {
+    seen.push(request)
+    return routes[request.path]!()
+  }, test)
 }
-
-interface Answer {
-  readonly text: string
-  readonly ms: number
-  readonly closed: boolean
-}
-
-/** Sends this on a connection of its own and hears until it closes, or for three seconds. */
-function send(port: number, text: string, msMax = 3_000): Promise<Answer> {
-  return new Promise((resolve) => {
-    const began = performance.now()
-    let heard = ''
-    const socket = connect(port, '127.0.0.1', () => socket.write(text))
-    const done = (closed: boolean): void => {
-      clearTimeout(timer)
-      resolve({ text: heard, ms: performance.now() - began, closed })
-      socket.destroy()
-    }
-    const timer = setTimeout(() => done(false), msMax)
-    socket.on('data', (chunk: Uint8Array) => {
-      heard += new TextDecoder().decode(chunk)
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => done(true))
-  })
-}
-
-const request = (line: string, ...headers: string[]): string =>
-  [`${line} HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')
-const statusOf = ({ text }: Answer): string => text.slice(9, 12)
 
 http(
   'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',

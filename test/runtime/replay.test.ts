@@ -6,6 +6,8 @@ import { createMemoryStore, emptyState } from '../../runtime/store/memory.ts'
 import { burn } from '../../runtime/trust/replay.ts'
 
 const now = 1_800_000_000
+/** When what had expired at `now` may be forgotten. */
+const later = now + limits.usedTokenSeconds
 const clock = { now: () => now * 1000, monotonic: () => 0, after: () => () => {}, soon: (task: () => void) => task() }
 const random = new SeededRandom('replay test')
 const open = (state = emptyState(random)) => createMemoryStore({ clock, random, state })
@@ -43,22 +45,23 @@ replay('what has expired is not burned but refused', async () => {
   assert.is(await store.revision(), 0)
 })
 
-replay('the ledger holds what lives and less than two steps of what has expired', async () => {
+replay('the ledger holds what lives, what expired a while ago, and less than two steps of what may be forgotten', async () => {
   const store = open()
   const lifetime = 40
+  const unit = limits.usedTokenSeconds / lifetime
   let most = 0
-  for (let second = 0; second < 400; second++) {
-    assert.is(await burn(store, `k:${second}`, now + second + lifetime, now + second), true)
+  for (let time = 0; time < 400; time++) {
+    assert.is(await burn(store, `k:${time}`, now + (time + lifetime) * unit, now + time * unit), true)
     most = Math.max(most, await countOf(store, 'jti/used/'))
   }
-  assert.ok(most >= lifetime && most <= lifetime + 2 * limits.burnSweep, `${most}`)
+  assert.ok(most >= 2 * lifetime && most <= 2 * lifetime + 2 * limits.burnSweep, `${most}`)
   assert.is(await countOf(store, 'jti/used/'), await countOf(store, 'jti/expiry/'))
 })
 
 replay('a clock that is set back does not make a forgotten id fresh', async () => {
   const store = open()
   for (let index = 0; index < limits.burnSweep; index++) await burn(store, `k:${index}`, now + 60, now)
-  assert.is(await burn(store, 'k:late', now + 200, now + 100), true)
+  assert.is(await burn(store, 'k:late', later + 200, later + 100), true)
   assert.is(await countOf(store, 'jti/used/'), 1, 'the expired ones are forgotten')
   assert.is(await burn(store, 'k:0', now + 60, now), false)
   assert.is(await burn(store, 'k:new', now + 61, now), true)
@@ -69,7 +72,7 @@ replay('fresh ids that come while old ones are swept all get in, each once', asy
   const old = Array.from({ length: 10 * limits.burnSweep }, (_, index) => burn(store, `k:old-${index}`, now + 60, now))
   assert.ok((await Promise.all(old)).every(Boolean))
   const ids = Array.from({ length: 200 }, (_, index) => `k:new-${index >> 1}`)
-  const answers = await Promise.all(ids.map((id) => burn(store, id, now + 200, now + 100)))
+  const answers = await Promise.all(ids.map((id) => burn(store, id, later + 200, later + 100)))
   assert.is(answers.filter(Boolean).length, 100)
   assert.is(new Set(ids.filter((_, index) => answers[index])).size, 100)
 })
@@ -101,7 +104,7 @@ replay('an id that others burn and forget while a slow caller is at it is not fr
   for (const index of step.slice(1)) await burn(store, `k:${index}`, now + 60, now)
   const slow = overtaken(store, async () => {
     assert.is(await burn(store, 'k:0', now + 60, now), true)
-    assert.is(await burn(store, 'k:later', now + 200, now + 100), true, 'sweeps')
+    assert.is(await burn(store, 'k:later', later + 200, later + 100), true, 'sweeps')
   })
   assert.is(await burn(slow, 'k:0', now + 60, now), false)
 })
@@ -112,11 +115,11 @@ replay('late marks of expired ids do not take back what was forgotten', async ()
   const swept = new Promise<void>((resolve) => { sweepIsDone = resolve })
   const late = step.map((index) => burn(overtaken(store, () => swept), `k:late-${index}`, now + 30, now))
   for (const index of step) await burn(store, `k:${index}`, now + 60, now)
-  assert.is(await burn(store, 'k:sweeps', now + 200, now + 100), true)
+  assert.is(await burn(store, 'k:sweeps', later + 200, later + 100), true)
   sweepIsDone()
   assert.not((await Promise.all(late)).some(Boolean))
   assert.is(await burn(store, 'k:0', now + 60, now + 40), false, 'with a sweep due')
-  assert.is(await burn(store, 'k:sweeps the late ones', now + 201, now + 101), true)
+  assert.is(await burn(store, 'k:sweeps the late ones', later + 201, later + 101), true)
   assert.is(await countOf(store, 'jti/used/'), 2)
   assert.is(await burn(store, 'k:0', now + 60, now + 40), false)
 })
@@ -125,12 +128,12 @@ replay('a slow sweep does not take back what a faster one has forgotten', async 
   const store = open()
   for (const index of step) await burn(store, `k:${index}`, now + 60, now)
   const slow = overtaken(store, async () => {
-    await burn(store, 'k:first', now + 900, now + 100)
-    for (const index of step) await burn(store, `k:later-${index}`, now + 250, now + 100)
-    await burn(store, 'k:second', now + 900, now + 300)
+    await burn(store, 'k:first', later + 900, later + 100)
+    for (const index of step) await burn(store, `k:later-${index}`, later + 250, later + 100)
+    await burn(store, 'k:second', later + limits.usedTokenSeconds + 900, later + limits.usedTokenSeconds + 300)
   })
-  assert.is(await burn(slow, 'k:slow', now + 900, now + 100), true)
-  assert.is(await burn(store, 'k:later-0', now + 250, now + 200), false)
+  assert.is(await burn(slow, 'k:slow', later + 900, later + 100), true)
+  assert.is(await burn(store, 'k:later-0', later + 250, later + 200), false)
 })
 
 replay.run()

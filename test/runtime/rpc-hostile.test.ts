@@ -62,7 +62,8 @@ hostile('one that floods gets Overloaded, not memory', async () => {
 })
 
 hostile('a hostile server cannot answer what was not asked', async () => {
-  const answers: Message[] = [[8, 1, 1], [10, 1, {}], [11, 1], [9, 1, 'Denied', 'x', {}], [1, 1], ['x'], [8, 'x']]
+  const answers: Message[] = [[8, 1, 1], [10, 1, {}], [11, 1], [9, 1, 'Denied', 'x', {}], [1, 1], ['x'], [8, 'x'],
+    [12, 1, {}], [12, [1], {}], [12, ['x'], {}], [12]]
   for (const message of answers) {
     const { initiator, responder, clock } = await linkPair()
     const caller = createCaller(Counter, { clock, keys })
@@ -73,6 +74,24 @@ hostile('a hostile server cannot answer what was not asked', async () => {
     responder.send(message)
     await quiet()
     assert.is(closed?.code, 'FrameRejected', JSON.stringify(message))
+  }
+})
+
+hostile('a hostile server cannot give an item to a call, nor more items than a reader has credit for', async () => {
+  const tooMany = Array.from({ length: limits.streamCredit + 1 }, () => 2)
+  for (const ids of [[1], tooMany]) {
+    const { initiator, responder, clock } = await linkPair()
+    const caller = createCaller(Counter, { clock, keys })
+    let closed: ZonewrightError | undefined
+    responder.receive((hello) => void (hello[0] === 0 && responder.send(hello)), () => undefined)
+    caller.attach(initiator, (error) => void (closed = error))
+    const call = caller.client.read({}).catch((error: ZonewrightError) => error.code)
+    void caller.client.watch({ from: 0, to: 0 })[Symbol.asyncIterator]()
+    await quiet()
+    responder.send([12, ids, { n: 1 }])
+    await quiet()
+    assert.is(closed?.code, 'FrameRejected')
+    assert.is(await call, 'FrameRejected')
   }
 })
 

@@ -52,29 +52,54 @@ export function* encodeState(state: StoreState): Generator<Uint8Array> {
 export const encodeChange = (change: Change): Uint8Array =>
   encodeRecord({ change: changeRow(change) } satisfies Description, valuesOf(change))
 
-/** The state that a log says, or the offset at which it is damaged. */
-export function decodeLog(bytes: Uint8Array): StoreState | { readonly damagedAt: number } {
-  let state: StoreState | undefined
-  let begun = false
-  let records = 0
-  for (let offset = 0; offset < bytes.length;) {
-    const record = readRecord(bytes, offset)
-    // Only what came after the beginning was ever written in place, so only that can be cut
-    if (record === 'cut' && begun && state) return state
-    if (record === 'cut' || record === 'damaged') return { damagedAt: offset }
-    records++
+/** Takes the records of a log one by one, in order, and makes the state that they say. */
+export class LogDecoder {
+  #state: StoreState | undefined
+  #begun = false
+  #records = 0
+
+  /** The beginning is complete. Only what came after it was ever written in place, so only that can be cut. */
+  get begun(): boolean {
+    return this.#begun
+  }
+
+  get records(): number {
+    return this.#records
+  }
+
+  /** Of the records so far; undefined before the beginning is complete. */
+  get state(): StoreState | undefined {
+    return this.#begun ? this.#state : undefined
+  }
+
+  /** False when the record has no place there: nothing more can be taken then. */
+  take(record: LogRecord): boolean {
+    this.#records++
     const description = record.description as Description
+    const state = this.#state
     if ('head' in description && !state && description.head.format === format) {
       const { id, revision, floor } = description.head
-      state = new StoreState(id, revision, floor)
-    } else if ('end' in description && state && !begun && description.end.records === records) {
-      begun = true
-    } else if (!state || !decodeInto(state, description, record, begun)) {
-      return { damagedAt: offset }
+      this.#state = new StoreState(id, revision, floor)
+      return true
     }
+    if ('end' in description && state && !this.#begun && description.end.records === this.#records) {
+      this.#begun = true
+      return true
+    }
+    return state !== undefined && decodeInto(state, description, record, this.#begun)
+  }
+}
+
+/** The state that a log says, or the offset at which it is damaged. */
+export function decodeLog(bytes: Uint8Array): StoreState | { readonly damagedAt: number } {
+  const decoder = new LogDecoder()
+  for (let offset = 0; offset < bytes.length;) {
+    const record = readRecord(bytes, offset)
+    if (record === 'cut' && decoder.state) return decoder.state
+    if (record === 'cut' || record === 'damaged' || !decoder.take(record)) return { damagedAt: offset }
     offset = record.end
   }
-  return state && begun ? state : { damagedAt: bytes.length }
+  return decoder.state ?? { damagedAt: bytes.length }
 }
 
 /** False when the record has no place there. */

@@ -1,9 +1,10 @@
-import { close, constants, open, unlink, write } from 'node:fs'
-import { open as openHandle, readdir, readFile, rename } from 'node:fs/promises'
+import { close, constants, fdatasync, ftruncate, open, unlink, write } from 'node:fs'
+import { open as openHandle, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { StoreDamaged } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import { diskFull, isDiskFull } from '../../platform/disk-full.ts'
 import { syncFolder } from '../../platform/files.ts'
 import type { Change } from '../change.ts'
 import type { StoreState } from '../state.ts'
@@ -16,6 +17,8 @@ const logName = /^log\.(\d+)(\.new)?$/
 const openFile = promisify(open)
 const closeFile = promisify(close)
 const unlinkFile = promisify(unlink)
+const truncateFile = promisify(ftruncate)
+const syncData = promisify(fdatasync)
 
 /** A write to it is on the disk when it returns, in one step instead of a write and a sync. */
 const durableAppend = constants.O_WRONLY | constants.O_APPEND | (constants.O_DSYNC ?? constants.O_SYNC)
@@ -44,6 +47,8 @@ export class LogFile {
   #file = -1
   #begunWith = 0
   #appended = 0
+  /** What may be appended before the log is written anew. */
+  #appendedMax = 0
 
   private constructor(folder: string, hold: Hold, state: StoreState) {
     this.#folder = folder
@@ -65,14 +70,36 @@ export class LogFile {
     }
   }
 
-  /** Durable when it settles. */
+  /** Durable when it settles. @throws DiskFull when nothing of it was kept, and the log can still be written */
   async append(changes: readonly Change[]): Promise<void> {
-    if (this.#appended > limits.storeLogBytes + this.#begunWith) await this.#begin()
+    if (this.#appended > this.#appendedMax) await this.#beginAnew()
     const records = changes.map(encodeChange)
     const bytes = records.length === 1 ? records[0] as Uint8Array : concatenated(records)
-    await writeAll(this.#file, bytes)
+    try {
+      await writeAll(this.#file, bytes)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      await this.#takeBack()
+      throw diskFull(this.#folder, error)
+    }
     this.#appended += bytes.length
     this.#hold.assertHeld()
+  }
+
+  /** What a full disk took of a write goes: a record that was refused must not be found by the next opening. */
+  async #takeBack(): Promise<void> {
+    await truncateFile(this.#file, this.#begunWith + this.#appended)
+    await syncData(this.#file)
+  }
+
+  /** Where there is no room for a second log, the first one goes on for another while. */
+  async #beginAnew(): Promise<void> {
+    try {
+      await this.#begin()
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      this.#appendedMax = this.#appended + limits.storeLogBytes
+    }
   }
 
   async close(): Promise<void> {
@@ -83,21 +110,27 @@ export class LogFile {
   async #begin(): Promise<void> {
     const path = join(this.#folder, `log.${this.#hold.generation}`)
     const fresh = await openHandle(`${path}.new`, 'w', 0o600)
+    let written = 0
     try {
-      this.#begunWith = 0
       for (const chunk of chunks(encodeState(this.#state))) {
         await fresh.writeFile(chunk)
-        this.#begunWith += chunk.length
+        written += chunk.length
       }
       await fresh.sync()
+    } catch (error) {
+      await rm(`${path}.new`, { force: true })
+      throw error
     } finally {
       await fresh.close()
     }
     await rename(`${path}.new`, path)
     await syncFolder(this.#folder)
+    const file = await openFile(path, durableAppend)
     if (this.#file >= 0) await closeFile(this.#file)
-    this.#file = await openFile(path, durableAppend)
+    this.#file = file
+    this.#begunWith = written
     this.#appended = 0
+    this.#appendedMax = limits.storeLogBytes + written
   }
 }
 

@@ -1,0 +1,54 @@
+import type { ActorStart, Authenticate, CallContext, Handlers } from '../../runtime/actor.ts'
+import { object } from '../../runtime/protocol.ts'
+import { answering, method, type KrpcTable } from '../krpc.ts'
+import type { NodeDaemon } from '../node-daemon/protocol.ts'
+import { kv } from '../records.ts'
+import type { OwnSession } from '../session.ts'
+import type { SystemConfig } from '../system-config/protocol.ts'
+import { issuers } from '../trust-matrix.ts'
+import type { VerifyHub } from '../verify-hub/protocol.ts'
+import { sessionVerifier, type SessionVerifier } from '../verify-session.ts'
+import type { Scheduler } from './protocol.ts'
+
+type Needs = { systemConfig: typeof SystemConfig; verifyHub: typeof VerifyHub; nodeDaemon: typeof NodeDaemon }
+type Cx = CallContext<Needs>
+
+export interface SchedulerKrpc extends Pick<Handlers<typeof Scheduler, Needs>, 'krpc'> {
+  readonly authenticate: Authenticate
+}
+
+/**
+ * The originals' methods. Theirs asked nobody who calls; here it takes a session for the scheduler, of somebody who may
+ * operate this host by the policy: system-config is asked with the caller's own token.
+ */
+export function createKrpc(start: ActorStart<Needs>, session: OwnSession, round: () => Promise<object>): SchedulerKrpc {
+  const { needs, clock, self } = start
+  const startedSeconds = Math.floor(clock.now() / 1000)
+  let opening: Promise<SessionVerifier> | undefined
+  /** Opened by the first who asks: it follows boot/config from then on. */
+  const verifier = (): Promise<SessionVerifier> => {
+    opening ??= sessionVerifier({
+      start, systemConfig: needs.systemConfig, session, appid: 'scheduler', verifier: 'kernel-service',
+      onceSinceSeconds: startedSeconds,
+    }).catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+  const roundFor = async (_: object, cx: Cx): Promise<object> => {
+    const { sub } = (await verifier()).principal(cx)
+    // Its one audience is this verifier, which has accepted it; nothing is above it in the policy
+    if (sub !== issuers.root) await cx.systemConfig.check({ key: kv.control(self.host), act: 'write' })
+    return round()
+  }
+  const table: KrpcTable<Cx, unknown> = {
+    run_thunk: method(object({}), roundFor),
+    /** The lines of the policy are a part of every round. */
+    refresh_rbac: method(object({}), roundFor),
+  }
+  return {
+    krpc: answering(table),
+    authenticate: async (token, peer, use) => (await verifier()).authenticate(token, peer, use),
+  }
+}

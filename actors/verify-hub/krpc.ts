@@ -1,0 +1,100 @@
+import type { CallContext } from '../../runtime/actor.ts'
+import { InvalidArgument } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { array, literal, number, object, optional, string, type Infer } from '../../runtime/protocol.ts'
+import { parseCompact } from '../../runtime/trust/jws.ts'
+import { answering, method, type KrpcTable } from '../krpc.ts'
+import { kv, UserSettings } from '../records.ts'
+import type { SystemConfig } from '../system-config/protocol.ts'
+import type { Vault } from '../vault/protocol.ts'
+import { checkSession } from './check.ts'
+import type { Hub } from './hub.ts'
+import { loginByJwt, loginByPassword, type Caller } from './login.ts'
+import { logout, refresh } from './refresh.ts'
+import type { Pair } from './tokens.ts'
+import { createTurns } from './turns.ts'
+
+type Cx = CallContext<{ systemConfig: typeof SystemConfig; vault: typeof Vault }>
+
+const LoginByJwt = object({ type: optional(literal('jwt')), jwt: string(), audiences: optional(array(string())) })
+const LoginByPassword = object({
+  type: literal('password'), username: string(), password: string(), appid: string(),
+  audiences: optional(array(string())), app_instance_id: optional(string()), source_url: optional(string()),
+  login_nonce: optional(number()),
+})
+const RefreshToken = object({ refresh_token: string() })
+const VerifyToken = object({
+  session_token: string(), appid: optional(string()), app_instance_id: optional(string()),
+})
+
+const pairOf = ({ sessionToken, refreshToken, sid, sessionExpires, refreshExpires }: Pair) => ({
+  session_token: sessionToken, refresh_token: refreshToken, sid,
+  session_expires: sessionExpires, refresh_expires: refreshExpires,
+})
+
+/**
+ * The originals' methods, for who comes by HTTP. Whoever logs in here proves no key: the session has no `cnf`, its
+ * refresh token may be repeated for `limits.keylessRefreshMs` only, and a token that is bound to a key is refused. That
+ * the gateway at the other end of the link has a key of its own must never count as the caller's.
+ */
+export function krpc(hub: Hub) {
+  const passwords = createTurns({ running: limits.krpcPasswords, waiting: limits.krpcPasswordsWaiting })
+  /** Others have a link of their own, where what they hold is seen. */
+  const callerOf = ({ peer, systemConfig, vault }: Cx): Caller => {
+    if (peer.runtimeType === 'gateway') return { peer, systemConfig, vault, keyless: true }
+    const detail = `kRPC by ${peer.actor} on ${peer.host}`
+    throw hub.deny({ layer: 'link', reason: 'login/presenter', rule: 'verify-hub/krpc', detail })
+  }
+
+  const byPassword = async (args: Infer<typeof LoginByPassword>, cx: Cx) => {
+    const { username, password, appid, audiences, app_instance_id: instance, login_nonce: nonce } = args
+    if (nonce !== undefined) {
+      throw new InvalidArgument('login_nonce: passwords are sent as they are, the hashed form is not accepted')
+    }
+    checkInstance(instance, appid)
+    const caller = callerOf(cx)
+    const { pair } = await passwords.run(() => loginByPassword(hub, caller, { username, password, appid, audiences }))
+    const [text] = await hub.zone.read(cx.systemConfig, kv.user(username))
+    const type = text === undefined ? 'user' : hub.zone.record(UserSettings, kv.user(username), text).type
+    // Both generations of the originals' clients find what they look for
+    const info = { user_id: username, user_type: type }
+    return {
+      user_info: { show_name: username, state: 'active', ...info }, user_name: username, ...info, ...pairOf(pair),
+    }
+  }
+
+  const table: KrpcTable<Cx, unknown> = {
+    login_by_jwt: method(LoginByJwt, async ({ jwt, audiences }, cx: Cx) =>
+      pairOf((await loginByJwt(hub, callerOf(cx), { jwt, audiences })).pair)),
+    login_by_password: method(LoginByPassword, byPassword),
+    refresh_token: method(RefreshToken, async ({ refresh_token: token }, cx: Cx) =>
+      pairOf((await refresh(hub, callerOf(cx), token)).pair)),
+    logout: method(RefreshToken, async ({ refresh_token: token }, cx: Cx) => {
+      await logout(hub, callerOf(cx), token)
+      return true
+    }),
+    /** Claims of a session token that is good at this app now; without `appid`, at its own. */
+    verify_token: method(VerifyToken, async ({ session_token: token, appid, app_instance_id: instance }, cx: Cx) => {
+      const audience = appid ?? appidOf(token)
+      checkInstance(instance, audience)
+      const checked = await checkSession(hub, callerOf(cx), token, audience)
+      return {
+        iss: checked.iss, sub: checked.sub, appid: checked.appid, aud: audience, exp: checked.exp, sid: checked.sid,
+        runtime_type: checked.runtimeType, token_use: 'session',
+      }
+    }),
+  }
+  return answering(table)
+}
+
+/** `{app}@{owner}`: one installation of an app has one name here, so that it must be this app's. */
+function checkInstance(instance: string | undefined, appid: string): void {
+  if (instance === undefined || instance.split('@')[0] === appid) return
+  throw new InvalidArgument('app_instance_id: it is of another app')
+}
+
+/** Of a token that nobody has checked yet: only to know which question to ask about it. */
+function appidOf(token: string): string {
+  const parsed = parseCompact(token, limits.token)
+  return 'fault' in parsed ? '' : String(parsed.jws.payload['appid'])
+}

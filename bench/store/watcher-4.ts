@@ -1,0 +1,4 @@
+import { watchers } from './protocol.ts'
+import { watcherActor } from './watcher.ts'
+
+export default watcherActor(watchers[4])

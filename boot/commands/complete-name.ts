@@ -1,0 +1,2 @@
+/** The hidden command that completion scripts ask. */
+export const COMPLETE = '__complete'

@@ -1,0 +1,183 @@
+import { Gateway } from '../actors/gateway/protocol.ts'
+import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
+import { BootScheduler } from '../actors/scheduler/protocol.ts'
+import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
+import { Vault } from '../actors/vault/protocol.ts'
+import { NotFound } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
+import { createProcesses, type Processes } from '../runtime/process/processes.ts'
+import type { ActorSpec } from '../runtime/spec.ts'
+import { Supervisor } from '../runtime/supervisor.ts'
+import { toBase64url } from '../runtime/trust/base64url.ts'
+import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
+import type { TrustedDevice } from '../runtime/worker.ts'
+import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
+import { sequenceComplete } from './complete.ts'
+import type { HostRun } from './hosts.ts'
+import { file } from './init.ts'
+import { supervisionOf } from './supervision.ts'
+import type { Progress } from './up.ts'
+import type { Zone } from './zone.ts'
+
+export interface OodOptions {
+  readonly zone: Zone
+  readonly actors: (stores: string) => readonly ActorSpec[]
+  /** Owner-signed documents of the nodes that the zone begins with. */
+  readonly nodeDocuments: readonly string[]
+  /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
+  readonly unmanaged: ReadonlySet<string>
+  readonly onProgress: (progress: Progress) => void
+}
+
+/** What the control plane itself needs to run; the node config never names these. */
+export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
+
+/**
+ * One start of the zone's first host, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
+ * on from what is durable.
+ */
+export class Ood implements HostRun {
+  readonly processes: Processes
+  readonly versions = new Map<string, string>()
+  /** It found `boot/config`. */
+  secondBoot = false
+  /** As last registered. */
+  devices: readonly TrustedDevice[] = []
+  readonly #options: OodOptions
+  readonly #supervisor: Supervisor
+
+  constructor(options: OodOptions) {
+    this.#options = options
+    const { zone, actors } = options
+    const { platform, files, identity, config, trace, hosts, observer, knownHosts } = zone
+    const { host } = config
+    const stores = files.path(file.stores)
+    this.processes = createProcesses({
+      platform, host, trace, allow: config.processes.allow, folder: files.path(file.services), address: zone.url,
+    })
+    this.#supervisor = new Supervisor({
+      platform, zone: config.zone, host, device: identity.device, stores, trace, kernelActors, kernelRuntimeTypes,
+      devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
+      spans: config.telemetry.otlp !== undefined,
+      offers: supervisionOf({
+        host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
+        cluster: hosts, observer,
+        devices: async (documents) => {
+          this.devices = knownHosts.read(documents)
+          this.#supervisor.trust(this.devices)
+          return this.devices.map((each) => each.host)
+        },
+      }),
+    }, actors(stores))
+  }
+
+  readonly supervisor = (): Supervisor => this.#supervisor
+
+  readonly managed = (name: string): boolean => !this.#options.unmanaged.has(name)
+
+  async run(): Promise<void> {
+    const { zone: { platform, files, config, identity, trace } } = this.#options
+    const supervisor = this.#supervisor
+    const marker = await bootedMarker(files, config.zone)
+    await files.makeFolder(file.stores, { mode: 0o700 })
+    await supervisor.load()
+    await this.#startVault(marker)
+    await this.#startSystemConfig(marker)
+    await supervisor.start('node-daemon', {
+      env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
+      secrets: { 'device-key': identity.device.exportPem() },
+    })
+    await supervisor.get(NodeDaemon).converge({}, { withinMs: 60_000 })
+    // The zone has no other way in: without it nothing is ready
+    await supervisor.get(Gateway).address({})
+    await sequenceComplete({
+      steps: () => supervisor.steps(), trace, clock: platform.clock, withinMs: limits.startMs,
+      secondBoot: this.secondBoot,
+    })
+  }
+
+  /** The ENV that the originals document: this device, and the zone's boot parameters. */
+  #documents(): Record<string, string> {
+    const { deviceDocument, zoneDocument } = this.#options.zone.identity
+    return { BUCKYOS_THIS_DEVICE: deviceDocument, BUCKYOS_ZONE_DOC: zoneDocument }
+  }
+
+  async #startVault(marker: BootedMarker | undefined): Promise<void> {
+    const { zone: { files, identity, observer }, onProgress } = this.#options
+    const secrets = { 'unseal-key': identity.unsealKey }
+    await this.#supervisor.start('vault', { env: bootedEnv(marker), secrets })
+    const shares = await this.#recoveryShares()
+    if (!shares && !marker) await this.#warnOfLostShares()
+    if (!shares) return
+    await files.makeFolder(file.recoveryShares, { mode: 0o700 })
+    for (const [index, share] of shares.entries()) {
+      observer.conceal(share)
+      const name = `${file.recoveryShares}/share-${index + 1}.txt`
+      await files.write(name, new TextEncoder().encode(`${share}\n`), { mode: 0o600 })
+    }
+    onProgress({ type: 'shares', path: files.path(file.recoveryShares), count: shares.length })
+  }
+
+  /** Given once, by the incarnation that made the vault. */
+  async #recoveryShares(): Promise<readonly string[] | undefined> {
+    try {
+      return (await this.#supervisor.get(Vault).takeRecoveryShares({})).shares
+    } catch (error) {
+      if (error instanceof NotFound) return undefined
+      throw error
+    }
+  }
+
+  /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */
+  async #warnOfLostShares(): Promise<void> {
+    const { files, config, platform, trace } = this.#options.zone
+    const { shares } = await this.#supervisor.get(Vault).status({})
+    const written = (await files.list(file.recoveryShares)).length
+    if (written >= shares) return
+    trace.emit('log', {
+      host: config.host, actor: 'vault', at: platform.clock.now(), level: 'warn',
+      message: 'An earlier start was ended before it had written all recovery shares: the others are lost. '
+        + `Keep a copy of ${file.unsealKey}, or start anew in another folder`,
+      fields: { written, shares, path: files.path(file.recoveryShares) },
+    })
+  }
+
+  async #startSystemConfig(marker: BootedMarker | undefined): Promise<void> {
+    const { zone: { files, config }, onProgress } = this.#options
+    await this.#supervisor.start('system-config', { env: { ...this.#documents(), ...bootedEnv(marker) } })
+    const { phase, store, bootRevision } = await this.#supervisor.get(SystemConfig).trust({})
+    if (marker) assertSameStore(marker, store, files.path(file.stores))
+    this.secondBoot = phase === 'normal'
+    const revision = this.secondBoot ? bootRevision : await this.#bootSchedule()
+    if (this.secondBoot) onProgress({ type: 'boot-skipped', revision })
+    if (!marker) await writeBootedMarker(files, { zone: config.zone, store: store.id, revision })
+  }
+
+  /** Seed: BOOT 2. The scheduler's ENV carries a token made with this device's private key. */
+  async #bootSchedule(): Promise<number> {
+    const { nodeDocuments } = this.#options
+    const env = {
+      ...this.#documents(), SCHEDULER_SESSION_TOKEN: this.#bootToken(),
+      ...(nodeDocuments.length === 0 ? {} : { ZONEWRIGHT_NODE_DOCS: nodeDocuments.join(' ') }),
+    }
+    await this.#supervisor.start('boot-scheduler', { env })
+    const { revision } = await this.#supervisor.get(BootScheduler).bootSchedule({})
+    await this.#supervisor.stop('boot-scheduler')
+    return revision
+  }
+
+  #bootToken(): string {
+    const { platform: { clock, random }, identity, config } = this.#options.zone
+    const iat = Math.floor(clock.now() / 1000)
+    return signToken(identity.device, {
+      iss: config.host, sub: 'scheduler', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.boot,
+      jti: toBase64url(random.fork('boot token').bytes(16)), token_use: 'boot', appid: 'scheduler',
+      runtime_type: 'kernel-service', epoch: identity.zone.epoch,
+    })
+  }
+}
+
+/** What was booted may never be found empty again. */
+const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>
+  (marker ? { ZONEWRIGHT_BOOTED: '1' } : {})
