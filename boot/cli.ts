@@ -85,13 +85,19 @@ async function run(terminal: Terminal): Promise<number> {
 function usage({ invocation, args }: Terminal, root: Command, error: CommanderError): Error {
   const { message, hint } = usageMessage(error)
   const words: string[] = []
-  let at: Command | undefined = root
+  let at = root
   for (const word of args) {
-    at = at.commands.find((each) => each.name() === word)
-    if (!at) break
+    const next = at.commands.find((each) => each.name() === word)
+    if (!next) break
+    at = next
     words.push(word)
   }
-  return new Usage(message, { next: [hint, [invocation, ...words, '--help'].join(' ')].filter(Boolean).join(' ') })
+  const members = at.commands.map((each) => each.name())
+  const isOpen = error.code === 'commander.help' && at !== root && members.length > 0
+  const help = [invocation, ...words, '--help'].join(' ')
+  return new Usage(isOpen ? `Which ${words.join(' ')}? ${members.join(', ')}` : message, {
+    next: [hint, help].filter(Boolean).join(' '),
+  })
 }
 
 /** Commands that boot a zone say with --json whether it is ready. */

@@ -46,11 +46,16 @@ export class Nodes {
   readonly identities: readonly NodeIdentity[]
   readonly #options: GrowOptions
   readonly #owner: SigningKey | undefined
+  /** Of whom it was said already that a root token will register them. */
+  readonly #said: readonly string[]
 
-  private constructor(options: GrowOptions, identities: readonly NodeIdentity[], owner: SigningKey | undefined) {
+  private constructor(
+    options: GrowOptions, identities: readonly NodeIdentity[], owner: SigningKey | undefined, said: readonly string[],
+  ) {
     this.#options = options
     this.identities = identities
     this.#owner = owner
+    this.#said = said
   }
 
   /** @throws OwnerKeyNeeded, FolderDamaged, DeviceKeyMissing, DeviceKeyMismatch */
@@ -60,14 +65,14 @@ export class Nodes {
     const find = () => Promise.all(names.map((name) => openNode({ platform, files }, name, identity)))
     const found = await find()
     const missing = names.filter((_, index) => !found[index])
-    if (missing.length === 0) return new Nodes(options, found as NodeIdentity[], ownerOf(options))
+    if (missing.length === 0) return new Nodes(options, found as NodeIdentity[], ownerOf(options), [])
     const owner = ownerOf(options) ?? ownerNeeded(options, `has no documents for ${listed(missing)}`)
     onSigns({
       type: 'owner-signs', path: ownerKey!.path, documents: missing, registers: missing,
       tokenSeconds: tokenLifetimeSeconds.root,
     })
     await signNodes({ platform, files }, missing, owner, identity)
-    return new Nodes(options, await find() as NodeIdentity[], owner)
+    return new Nodes(options, await find() as NodeIdentity[], owner, missing)
   }
 
   /** Once the zone serves: whoever is not registered is, if the owner key is there. @throws OwnerKeyNeeded, Denied */
@@ -78,10 +83,12 @@ export class Nodes {
     const names = absent.map(({ name }) => name)
     const owner = this.#owner ?? ownerNeeded(this.#options, `has not registered ${listed(names)} in the zone`)
     const { ownerKey, onSigns } = this.#options
-    onSigns({
-      type: 'owner-signs', path: ownerKey!.path, documents: [], registers: names,
-      tokenSeconds: tokenLifetimeSeconds.root,
-    })
+    if (names.some((name) => !this.#said.includes(name))) {
+      onSigns({
+        type: 'owner-signs', path: ownerKey!.path, documents: [], registers: names,
+        tokenSeconds: tokenLifetimeSeconds.root,
+      })
+    }
     const supervisor = ood.supervisor()
     const actions = Object.fromEntries(absent.map(({ name, deviceDocument: value }) =>
       [kv.device(name), { action: keys.has(name) ? 'update' as const : 'create' as const, value }]))

@@ -1,4 +1,5 @@
 import { bootStep } from '../actors/boot-steps.ts'
+import { NODE_SEQUENCE, nodeStep } from '../actors/node-steps.ts'
 
 /** A documented step: who does what to whom. The receiving side (`to`) marks it with evidence. */
 export interface DocumentedStep {
@@ -56,5 +57,18 @@ export const bootSequence: Sequence = {
     step(bootStep.serviceSession, ANY_SERVICE, 'system-config', 'reads config by that session', 'Service', each),
     step(bootStep.refreshReceived, ANY_SERVICE, 'verify-hub', 'rotates its refresh token', 'Service 4', each),
     step(bootStep.gatewayServing, 'node-daemon', 'gateway', 'serves HTTP', 'Gateway'),
+  ],
+}
+
+/** The login of a node, as the same note documents it: each node goes through it, at each of its starts. */
+export const nodeSequence: Sequence = {
+  name: NODE_SEQUENCE,
+  title: 'A node logs in',
+  steps: [
+    step(nodeStep.loginTokenSigned, 'node', 'node-daemon', 'signs a login token with its device key', 'Node Server 1'),
+    step(nodeStep.loginReceived, 'node-daemon', 'verify-hub', 'logs in by that token', 'Node Server 2'),
+    step(nodeStep.pairReceived, 'verify-hub', 'node-daemon', 'gives session and refresh token', 'Node Server 3'),
+    step(nodeStep.refreshReceived, 'node-daemon', 'verify-hub', 'rotates its refresh token', 'Node Server 4'),
+    step(nodeStep.configRead, 'node-daemon', 'system-config', 'reads its node config by that session', 'Node Server'),
   ],
 }

@@ -29,6 +29,8 @@ export interface Terminal {
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string>
   /** Without an end of line: what comes from elsewhere byte for byte. */
   write(text: string): void
+  /** Settles when stdout takes more: whoever writes without end waits for its reader. */
+  drained(): Promise<void>
   /** Aborts when the reader of stdout has gone (`| head`). */
   readonly readerGone: AbortSignal
   /** Milliseconds since the epoch as the local time of day, with the date where that is not today's. */
@@ -80,6 +82,11 @@ export function openTerminal(): Terminal {
     readInput,
     ask: askPerson,
     write: (text) => void stdout.write(text),
+    drained: () => new Promise((settle) => {
+      if (!stdout.writableNeedDrain || gone.signal.aborted) return settle()
+      stdout.once('drain', settle)
+      gone.signal.addEventListener('abort', () => settle(), { once: true })
+    }),
     localTime,
     isRunning,
     absolute: (path) => resolve(path),
@@ -95,8 +102,9 @@ export function openTerminal(): Terminal {
       process.exitCode = exitCode
       signals.close()
       clearInterval(alive)
-      // Deno cannot end a worker in an endless loop (denoland/deno#35657), and would wait for it for ever
-      setTimeout(() => process.exit(exitCode), LINGER_MS).unref()
+      // Deno cannot end a worker in an endless loop (denoland/deno#35657), and would wait for it for ever. What was
+      // written is read first, however slowly
+      stdout.write('', () => setTimeout(() => process.exit(exitCode), LINGER_MS).unref())
     },
   }
 }

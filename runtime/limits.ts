@@ -129,7 +129,7 @@ export const limits = {
   dumpPrefixes: 64,
   /** Lines of the access policy; a longer one is refused. */
   policyLines: 20_000,
-  /** Paths that one principal was allowed to read, or to write, and that are remembered; the oldest is decided anew. */
+  /** Paths, or folders, that one principal was allowed to read, or to write; the older half is decided anew. */
   accessDecisions: 256,
   /** Versions kept of one vault secret; a put drops the oldest. */
   vaultSecretVersions: 10,

@@ -23,7 +23,7 @@ import {
 } from './boot-fixtures/backup-zone.ts'
 
 const CHILD = '--restore'
-const STEPS = 14
+const STEPS = 10
 const CHILD_MS = 30_000
 const onDeno = 'Deno' in globalThis
 const own = onDeno

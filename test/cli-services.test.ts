@@ -14,7 +14,7 @@ test.before(async () => {
   const cwd = newFolder()
   mkdirSync(join(cwd, '.zone'))
   writeFileSync(join(cwd, '.zone/zone.yaml'), `processes: { allow: [${sleep}] }\n`)
-  zone = await liveZone({ cwd })
+  zone = await liveZone({ cwd, args: ['--nodes', '1'] })
 })
 test.after(async () => {
   await zone.stop()
@@ -37,19 +37,19 @@ interface State {
   readonly processId: number
 }
 const stateOf = async (name: string): Promise<State | undefined> =>
-  ((await zone.json('services', 'show', name))['hosts'] as readonly State[])[0]
+  ((await zone.json('services', 'show', name))['hosts'] as readonly State[]).find(({ state }) => state === 'serving')
 
 test('a program is added, restarted, stopped, started and removed, each time until it is so', async () => {
   const file = spec('nap', `${sleep}, "600"`)
   const added = await zone.run('services', 'add', file)
   assert.is(added.exitCode, 0, added.stderr)
-  assert.match(added.stdout, /^nap added at revision \d+\n[^]*ood1\/nap +\S+ → serving\nserving on ood1\n$/)
+  assert.match(added.stdout, /^nap added at revision \d+\n[^]*1\/nap +\S+ → serving\nserving on (?:ood1|node1)\n$/)
   const first = await stateOf('nap')
   assert.is(first?.state, 'serving')
   process.kill(first!.processId, 0)
   assert.is((await zone.fails(21, 'services', 'add', file)).code, 'KeyExists')
 
-  assert.equal((await zone.json('services', 'restart', 'nap'))['hosts'], ['ood1'])
+  assert.equal((await zone.json('services', 'restart', 'nap'))['hosts'], [first?.host])
   const second = await stateOf('nap')
   assert.is.not(second?.processId, first?.processId)
   assert.throws(() => process.kill(first!.processId, 0))
@@ -79,6 +79,20 @@ test('a service that cannot run is told of, and the zone is not healthy until it
   assert.ok(problems.some((problem) => problem.includes('denied')), problems.join('; '))
   assert.match(status.stderr, /^error: The zone is not healthy: /)
   await zone.json('services', 'remove', 'denied')
+})
+
+test('a host is killed and comes back, and an actor that several hosts have has to be said with its host', async () => {
+  const killed = await zone.run('kill', 'node1')
+  assert.is(killed.exitCode, 0, killed.stderr)
+  assert.match(killed.stdout, /^Killed node1\n[^]*serves again after \d+ ms\n$/)
+  const [host] = (await zone.json('ps', 'node1'))['hosts'] as readonly { starts: number; state: string }[]
+  assert.equal([host?.starts, host?.state], [2, 'serving'])
+  assert.match(`${(await zone.fails(2, 'kill', 'node-daemon')).next}`, /ood1\/node-daemon, node1\/node-daemon/)
+  assert.is((await zone.run('kill', 'node1/node-daemon')).exitCode, 0)
+  // Not one of these is without its own control plane for long
+  const whole = await zone.run('kill', 'ood1')
+  assert.is(whole.exitCode, 0, whole.stderr)
+  assert.is((await zone.run('status')).exitCode, 0)
 })
 
 test('a spec that is wrong is told by file, line and field, and nothing is written', async () => {

@@ -10,7 +10,10 @@ import type { ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { HOST } from './boot-fixtures/simulated.ts'
 import { inZone, is } from './robustness/simulated-zone.ts'
+import { alice, counter } from './runtime/counter-fixture.ts'
+import { testClock } from './runtime/link-fixture.ts'
 import { pause } from './runtime/sim-fixture.ts'
+import { settable } from './runtime/supervisor-fixture.ts'
 
 const test = suite('a clock that jumps, in simulation')
 const HOUR = 3_600_000
@@ -100,4 +103,30 @@ test('a call on its way ends early at worst, the next is answered, a watch of a 
     is(await outcome, 'Denied')
   }))
 
+const links = suite('a clock that jumps, on a link')
+
+links('a verdict that was given for seconds is asked for again by a clock that was set back', async () => {
+  const time = testClock()
+  const { clock, jump } = settable(time)
+  const asked: string[] = []
+  const verdictMs = limits.sessionVerdictMs
+  const authenticate = (token: string) => {
+    asked.push(token)
+    return { ...alice, expires: clock.now() + verdictMs }
+  }
+  const { caller } = await counter({}, { clock: { ...time, ...clock }, lifecycle: { authenticate } })
+  const calls = async (): Promise<number> => {
+    await caller.client.read({}, { token: 't' })
+    return asked.length
+  }
+  assert.equal([await calls(), await calls()], [1, 1])
+  jump(-HOUR)
+  assert.equal([await calls(), await calls()], [2, 2])
+  jump(HOUR)
+  assert.equal([await calls(), await calls()], [3, 3])
+  await time.advance(verdictMs)
+  assert.is(await calls(), 4)
+})
+
 test.run()
+links.run()

@@ -47,8 +47,11 @@ async function withActors(
 const folder = mkdtempSync(join(tmpdir(), 'zonewright-robustness-'))
 /** These take their time: they begin with the first test and are looked at by the last. */
 let frozen: Promise<ChildEnd>
+let silent: Promise<Silent>
 test.before(() => {
   frozen = runChild(['frozen'], { msMax: 40_000 })
+  silent = silentHandshakes()
+  silent.catch(() => {})
 })
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -162,7 +165,8 @@ async function withIntruder(
   let number = 0
   try {
     await run(supervisor, () => {
-      const { end, accepted } = supervisor.expose('greedy', { host: 'h1', actor: `intruder-${++number}`, incarnation: 1 })
+      const peer = { host: 'h1', actor: `intruder-${++number}`, incarnation: 1 }
+      const { end, accepted } = supervisor.expose('greedy', peer)
       return { channel: platform.openChannel(end), accepted }
     })
   } finally {
@@ -189,30 +193,41 @@ test('a flood of handshakes and a giant frame are refused, each by itself, while
     const outcomes = await Promise.all([...refused, codeOf(giant.accepted)])
     assert.not(outcomes.includes('done'))
     const inspected = (await supervisor.inspect()).find(({ actor }) => actor === 'greedy')
-    assert.equal([inspected?.links, inspected?.handshakesRefused, inspected?.incarnation], [1, 301, inspected?.incarnation])
+    assert.equal([inspected?.links, inspected?.handshakesRefused], [1, 301])
   }))
 
-test('handshakes that are begun and never finished end in their time, and hold up nobody', () =>
-  withIntruder(async (supervisor, intrude) => {
+interface Silent { readonly outcomes: readonly string[]; readonly ms: number; readonly answered: number }
+
+async function silentHandshakes(): Promise<Silent> {
+  let told: Silent | undefined
+  await withIntruder(async (supervisor, intrude) => {
     const began = performance.now()
-    const silent = Array.from({ length: 50 }, () => {
+    const silences = Array.from({ length: 50 }, () => {
       const { channel, accepted } = intrude()
       channel.receive(() => {}, () => {})
       return codeOf(accepted)
     })
-    for (let value = 0; value < 100; value++) assert.is(await supervisor.get(Greedy).echo({ value }), value)
-    const outcomes = await Promise.all(silent)
-    const seconds = (performance.now() - began) / 1_000
-    assert.equal([...new Set(outcomes)], ['HandshakeFailed'])
-    assert.ok(seconds * 1_000 >= limits.handshakeMs - 100 && seconds * 1_000 < limits.handshakeMs + 5_000, `${seconds} s`)
-  }))
+    let answered = 0
+    for (let value = 0; value < 100; value++) if (await supervisor.get(Greedy).echo({ value }) === value) answered++
+    const outcomes = await Promise.all(silences)
+    told = { outcomes, ms: performance.now() - began, answered }
+  })
+  return told!
+}
+
+test('handshakes that are begun and never finished end in their time, and hold up nobody', async () => {
+  const { outcomes, ms, answered } = await silent
+  assert.equal([[...new Set(outcomes)], answered], [['HandshakeFailed'], 100])
+  assert.ok(ms >= limits.handshakeMs - 100 && ms < limits.handshakeMs + 15_000, `${ms} ms`)
+})
 
 test('a zone that has no file left goes on with those it has, and wholly once there are more', async () => {
   const own = onDeno ? ['run', '-A', '--unstable-worker-options', process.argv[1]!] : [process.argv[1]!]
   const { code, lines, noise } = await runChild(['files', join(folder, 'files')], {
     msMax: 25_000, program: 'sh', before: ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, ...own],
   })
-  assert.equal([code, lines.at(-1)], [0, { writes: ['done', 'done', 'done'], reads: 'done', health: 'ok\n', deaths: [] }], noise)
+  const all = { writes: ['done', 'done', 'done'], reads: 'done', health: 'ok\n', deaths: [] }
+  assert.equal([code, lines.at(-1)], [0, all], noise)
 })
 
 test('a process that stood still for longer than a worker may takes none of its workers for dead', async () => {

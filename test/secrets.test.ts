@@ -16,6 +16,7 @@ import { createTrace, type TraceEvents } from '../runtime/trace.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken } from '../runtime/trust/token.ts'
 import { Leaky } from './examples/leaky-protocol.ts'
+import { parseExposition } from './exposition.ts'
 import { commandLines, filesBelow, findings, tell, verifyHubKey, type Places, type Secrets } from './secrets-fixture.ts'
 
 const test = suite('secrets')
@@ -198,8 +199,14 @@ test('no secret is in anything that a zone tells, whatever was done to it', asyn
 
 test('metrics have no text of anybody: not of denials, not of errors, not of paths', async () => {
   const { places } = await once()
-  const metrics = places.get('HTTP pages')!.find((text) => text.includes('zonewright_actor_up'))
-  if (metrics !== undefined) assert.not.match(metrics, /eyJ|planted/)
+  const text = places.get('HTTP pages')!.find((page) => page.includes('zonewright_actor_up')) ?? ''
+  const metrics = parseExposition(text)
+  assert.is(metrics.value('zonewright_actor_up', { host: 'ood1', actor: 'vault' }), 1)
+  assert.ok((metrics.value('zonewright_actor_restarts_total', { host: 'ood1', actor: 'leaky' }) ?? 0) >= 1)
+  assert.ok((metrics.value('zonewright_denials_total', { reason: 'token/malformed' }) ?? 0) >= 1)
+  assert.ok(metrics.names.includes('zonewright_http_requests_total'))
+  assert.ok((metrics.value('zonewright_boot_seconds') ?? 0) > 0)
+  assert.not.match(text, /eyJ|planted|hunter2|wrong-password/)
 })
 
 test('the search finds each secret in each place, as it is and encoded', async () => {

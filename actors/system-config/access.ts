@@ -1,10 +1,10 @@
 import { InvalidArgument } from '../../runtime/errors.ts'
 import type { Principal } from '../../runtime/actor.ts'
-import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } from '../../runtime/trust/denial.ts'
 import {
   appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
 } from './access-base.ts'
+import { Decisions } from './decisions.ts'
 import { matches, parsePolicy, type Operation, type Permission, type Policy } from './policy.ts'
 
 export interface Speaker extends Principal {
@@ -71,7 +71,7 @@ export function createAccess(): Access {
       let grants = granted.get(speaker)
       if (!grants) granted.set(speaker, grants = grantsOf(speaker, added))
       const known = grants.allowed[operation]
-      const before = known.get(path)
+      const before = path === '' ? undefined : known.get(path)
       if (before) return before
       const segments = path.split('/')
       if (path === '' || anyMatches(operation === 'read' ? onlyRootReads : onlyRootWrites, segments)) {
@@ -79,7 +79,7 @@ export function createAccess(): Access {
       }
       const decision = judge(speaker, grants, operation, segments)
       if (!decision.allowed) return decision
-      known.set(path, decision)
+      known.set(path, segments.length, decision)
       return decision
     },
   }
@@ -90,26 +90,8 @@ interface Grants {
   readonly subject: readonly Permission[]
   /** What the subject may do beside that by sudo. */
   readonly sudo: readonly Permission[]
-  /** By path. They hold as long as the grants do: until the next policy. */
-  readonly allowed: Readonly<Record<Operation, Remembered>>
-}
-
-/** In two halves: when one is full the older is forgotten whole. Deleting one by one costs more than it saves. */
-class Remembered {
-  #recent = new Map<string, Decision>()
-  #older = new Map<string, Decision>()
-
-  get(path: string): Decision | undefined {
-    return this.#recent.get(path) ?? this.#older.get(path)
-  }
-
-  set(path: string, decision: Decision): void {
-    if (this.#recent.size >= limits.accessDecisions / 2) {
-      this.#older = this.#recent
-      this.#recent = new Map()
-    }
-    this.#recent.set(path, decision)
-  }
+  /** They hold as long as the grants do: until the next policy. */
+  readonly allowed: Readonly<Record<Operation, Decisions>>
 }
 
 /** Seed: sudo, "first as the ordinary user, and only if that fails as su_alice". */
@@ -119,11 +101,15 @@ function grantsOf({ appid, sub, runtimeType, sudo }: Speaker, added: Policy): Gr
   const type = TYPE + runtimeType
   const named = !deviceRuntimeTypes.has(runtimeType) && !sub.startsWith(SUDO_PREFIX)
   const given = named ? namesOf(sub, added) : []
+  const app = permissionsOf(appBase, added, [...namesOf(appid, added), ...(appBase.groups.get(appid) ?? [])])
+  const subject = permissionsOf(subjectBase, added, [type, ...given])
+  const bySudo = sudo ? permissionsOf(subjectBase, added, namesOf(SUDO_PREFIX + sub, added)) : []
+  const granted = [...app, ...subject, ...bySudo].map(({ segments }) => segments)
   return {
-    app: permissionsOf(appBase, added, [...namesOf(appid, added), ...(appBase.groups.get(appid) ?? [])]),
-    subject: permissionsOf(subjectBase, added, [type, ...given]),
-    sudo: sudo ? permissionsOf(subjectBase, added, namesOf(SUDO_PREFIX + sub, added)) : [],
-    allowed: { read: new Remembered(), write: new Remembered() },
+    app, subject, sudo: bySudo,
+    allowed: {
+      read: new Decisions([...granted, ...onlyRootReads]), write: new Decisions([...granted, ...onlyRootWrites]),
+    },
   }
 }
 

@@ -2,8 +2,8 @@ import { custom } from 'valibot'
 import { defineError } from '../../runtime/errors.ts'
 import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 import {
-  array, boolean, call, integer, literal, maxLength, minValue, nullable, number, object, optional, picklist, pipe, protocol,
-  record, stream, string, unknown, variant, type Infer,
+  array, boolean, call, integer, literal, maxLength, minValue, nullable, number, object, optional, picklist, pipe,
+  protocol, record, stream, string, unknown, variant, type Infer,
 } from '../../runtime/protocol.ts'
 
 /** `kv://` in the zone's one configuration store; keys are paths such as `nodes/ood1/config`, values are text. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { catalogue } from '../../boot/catalogue.ts'
 import { up, type RunningZone } from '../../boot/up.ts'
@@ -23,14 +24,16 @@ export interface KvZone extends Tokens {
 export async function inKvZone<T>(work: (zone: KvZone) => Promise<T>): Promise<T> {
   const platform = await openPlatform()
   const folder = mkdtempSync(join(tmpdir(), 'zonewright-bench-'))
+  // Their modules lie beside them, where a worker on Deno reads nothing by itself
+  const own = { manual: true, permissions: { read: [fileURLToPath(new URL('..', import.meta.url))] } }
   let zone: RunningZone | undefined
   try {
     zone = await up({
       platform, folder,
       actors: (stores, config) => [
         ...catalogue(stores, config),
-        worker(Bare, new URL('./bare.ts', import.meta.url), { manual: true }),
-        worker(KvDriver, new URL('./driver.ts', import.meta.url), { manual: true }),
+        worker(Bare, new URL('./bare.ts', import.meta.url), own),
+        worker(KvDriver, new URL('./driver.ts', import.meta.url), own),
       ],
     })
     const { config, identity } = zone

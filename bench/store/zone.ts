@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { catalogue } from '../../boot/catalogue.ts'
 import { up, type RunningZone } from '../../boot/up.ts'
@@ -32,14 +33,16 @@ export async function inZone<T>(work: (side: ZoneSide) => Promise<T>): Promise<T
     new URL('./watcher-2.ts', import.meta.url), new URL('./watcher-3.ts', import.meta.url),
     new URL('./watcher-4.ts', import.meta.url),
   ]
+  // Its modules lie beside it, where a worker on Deno reads nothing by itself
+  const client = { manual: true, thread: THREAD, permissions: { read: [fileURLToPath(new URL('..', import.meta.url))] } }
   let zone: RunningZone | undefined
   try {
     zone = await up({
       platform, folder,
       actors: (stores, config) => [
         ...catalogue(stores, config),
-        worker(StoreDriver, new URL('./driver.ts', import.meta.url), { manual: true, thread: THREAD }),
-        ...watchers.map((each, index) => worker(each, watcherUrls[index]!, { manual: true, thread: THREAD })),
+        worker(StoreDriver, new URL('./driver.ts', import.meta.url), client),
+        ...watchers.map((each, index) => worker(each, watcherUrls[index]!, client)),
       ],
     })
     for (const { name } of [StoreDriver, ...watchers]) await zone.start(name)

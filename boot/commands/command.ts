@@ -11,12 +11,29 @@ export function command(
     readonly json?: string
   },
 ): Command {
-  const examples = options.examples.map((example) => `  ${terminal.invocation} ${example}`.trimEnd())
-  return new Command(name)
-    .description(options.description)
+  return bare(terminal, name, options)
     .option('--json', options.json ?? 'print one JSON object, last and alone on stdout')
     .option('--debug', 'show the stack of an error')
-    .addHelpText('after', `\nExamples:\n${examples.join('\n')}\n\nExit codes: ${terminal.invocation} help exit-codes`)
+}
+
+/** A command that only holds others. */
+export function group(
+  terminal: Terminal, name: string, options: { readonly description: string; readonly examples: readonly string[] },
+  members: readonly Command[],
+): Command {
+  const made = bare(terminal, name, options).helpCommand(false)
+  for (const member of members) made.addCommand(member)
+  return made
+}
+
+function bare(
+  { invocation }: Terminal, name: string,
+  { description, examples }: { readonly description: string; readonly examples: readonly string[] },
+): Command {
+  const lines = examples.map((example) => `  ${invocation} ${example}`.trimEnd())
+  return new Command(name)
+    .description(description)
+    .addHelpText('after', `\nExamples:\n${lines.join('\n')}\n\nExit codes: ${invocation} help exit-codes`)
 }
 
 /** An option's argument that is a whole number between two others. */

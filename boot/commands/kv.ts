@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { NotFound } from '../../runtime/errors.ts'
 import {
   createKey, deleteKey, getItem, keyOf, listNames, setKey, transact, watchKeys, type KvEvent,
@@ -7,18 +7,17 @@ import { Usage } from '../errors.ts'
 import { jsonLine, printable, printableLines } from '../printable.ts'
 import { styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
-import { command, wholeNumber } from './command.ts'
+import { command, group, wholeNumber } from './command.ts'
 import { connect, connectOptions, show, type ConnectOptions } from './connect.ts'
 import { textFile } from './files.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { kvTxCommand } from './kv-tx.ts'
 
 export function kvCommand(terminal: Terminal): Command {
-  const kv = new Command('kv').description('Read and write the configuration of a running zone')
-  for (const make of [getCommand, setCommand, listCommand, watchCommand, kvTxCommand, deleteCommand]) {
-    kv.addCommand(make(terminal))
-  }
-  return kv
+  return group(terminal, 'kv', {
+    description: 'Read and write the configuration of a running zone',
+    examples: ['kv list services', 'kv get boot/config', 'kv set users/owner/theme dark', 'kv watch services'],
+  }, [getCommand, setCommand, listCommand, watchCommand, kvTxCommand, deleteCommand].map((make) => make(terminal)))
 }
 
 const revisionMax = Number.MAX_SAFE_INTEGER
@@ -113,6 +112,7 @@ function watchCommand(terminal: Terminal): Command {
         for await (const event of watchKeys(client, keyOf(text), options.after, signal)) {
           const { type, key, value, revision } = event
           terminal.out(options.json ? jsonLine({ revision, type, key, value }) : eventLine(event, style))
+          await terminal.drained()
         }
       })
     })

@@ -43,6 +43,7 @@ async function runLogs(terminal: Terminal, text: string | undefined, options: Lo
     for await (const line of linesOf(client, target, options, signal)) {
       if (LEVELS.indexOf(line.level) < least) continue
       terminal.out(options.json ? jsonLine(line) : lineText(terminal, line, style))
+      await terminal.drained()
     }
   })
 }

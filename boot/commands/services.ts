@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { Command as CommandClass } from 'commander'
 import { kv, ServiceSpec } from '../../actors/records.ts'
 import type { HostState } from '../../runtime/supervision.ts'
 import { readDocument } from '../client/document.ts'
@@ -12,7 +11,7 @@ import { printable } from '../printable.ts'
 import { styleOf, type Style } from '../render.ts'
 import { fields, table, type Cell, type Column } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
-import { command } from './command.ts'
+import { command, group } from './command.ts'
 import { connect, connectOptions, show, type ConnectOptions } from './connect.ts'
 import { textFile } from './files.ts'
 import { timeoutOption } from './kill.ts'
@@ -20,12 +19,12 @@ import { age, stateCell } from './ps.ts'
 import { waitFor, type Waiting } from './services-wait.ts'
 
 export function servicesCommand(terminal: Terminal): Command {
-  const services = new CommandClass('services').description('Show and change what a running zone runs')
-  services.addCommand(listCommand(terminal), { isDefault: true })
-  services.addCommand(showCommand(terminal))
-  services.addCommand(addCommand(terminal))
-  for (const change of changes) services.addCommand(changeCommand(terminal, change))
-  return services
+  return group(terminal, 'services', {
+    description: 'Show and change what a running zone runs',
+    examples: ['services', 'services show service', 'services add ./web.yaml', 'services restart service'],
+  }, [
+    showCommand(terminal), addCommand(terminal), ...changes.map((change) => changeCommand(terminal, change)),
+  ]).addCommand(listCommand(terminal), { isDefault: true })
 }
 
 const COLUMNS: readonly Column[] = [

@@ -6,7 +6,7 @@ import { NODE_SEQUENCE } from '../../actors/node-steps.ts'
 import type { TokenClaims } from '../../runtime/trust/token.ts'
 import { claimsOf, denied, peer, testZone, type Running, type TestZone } from './verify-hub-zone.ts'
 
-const daemon = (host: string, changes = {}) => peer('node-daemon', { host, runtimeType: 'node', kid: `${host}-link`, ...changes })
+const daemon = (host: string) => peer('node-daemon', { host, runtimeType: 'node', kid: `${host}-link` })
 const login = async (
   zone: TestZone, hub: Running, host: 'node1' | 'ood1', claims: Partial<TokenClaims> = {}, from = daemon(host),
 ) => hub.handlers.loginByJwt({

@@ -1,9 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NodeDaemon } from '../../actors/node-daemon/protocol.ts'
+import { Gateway } from '../../actors/gateway/protocol.ts'
 import { kv } from '../../actors/records.ts'
 import { Service } from '../../actors/service/protocol.ts'
-import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
+import { krpcCall, krpcStream, type KrpcPort } from '../../boot/client/krpc.ts'
 import { file } from '../../boot/init.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
@@ -15,17 +15,32 @@ const test = suite('operating a zone')
 
 const OWNER = 'owner'
 const AUDIENCES = ['system-config', 'node-daemon']
+const HOST = 'ood1'
 
-async function login({ zone }: LiveZone, audiences = AUDIENCES): Promise<string> {
-  const first = await zone.firstPassword()
-  passwords.set(zone, first?.password ?? passwords.get(zone)!)
-  const given = { username: OWNER, password: passwords.get(zone)!, appid: 'console', audiences }
-  return (await zone.get(VerifyHub).loginByPassword(given)).sessionToken
+const passwords = new WeakMap<LiveZone, string>()
+
+/** As the command line speaks to it, from the same machine. */
+async function portOf({ zone, world }: LiveZone): Promise<KrpcPort> {
+  const { transport, clock } = world.startProcess(HOST).platform
+  return { transport, clock, ...await zone.get(Gateway).address({}) }
 }
-const passwords = new WeakMap<object, string>()
 
-const call = ({ zone }: LiveZone, token: string | undefined, method: string, params: object = {}): Promise<unknown> =>
-  zone.get(NodeDaemon).krpc({ method, params }, token === undefined ? {} : { token }).then(({ result }) => result)
+async function login(live: LiveZone, audiences = AUDIENCES): Promise<string> {
+  const first = await live.zone.firstPassword()
+  if (first) passwords.set(live, first.password)
+  const params = { type: 'password', username: OWNER, password: passwords.get(live), appid: 'console', audiences }
+  const pair = await krpcCall(await portOf(live), { service: 'verify-hub', method: 'login_by_password', params })
+  return (pair as { session_token: string }).session_token
+}
+
+const withToken = (token: string | undefined) => (token === undefined ? {} : { token })
+
+const call = async (live: LiveZone, token: string | undefined, method: string, params: object = {}): Promise<unknown> =>
+  krpcCall(await portOf(live), { service: 'node-daemon', method, params, ...withToken(token) })
+
+async function* logs(live: LiveZone, token: string, params: object): AsyncIterable<unknown> {
+  yield* krpcStream(await portOf(live), { service: 'node-daemon', method: 'logs', params, token })
+}
 
 /** `code reason`, and the last detail of its chain as an admin would read it. */
 async function refusal(run: () => Promise<unknown>): Promise<{ what: string; denial: string }> {
@@ -65,9 +80,8 @@ test('an admin sees what runs, kills it, reads the log, and has refusals explain
   const { chain } = await call(live, token, 'explain', { id: denial }) as { chain: { reason?: string }[] }
   assert.is(chain.at(-1)?.reason, 'token/absent')
   const lines: string[] = []
-  const request = { method: 'logs', params: { host: 'ood1', actor: 'gateway' } }
-  for await (const { item } of live.zone.get(NodeDaemon).krpcStream(request, { token })) {
-    lines.push((item as { actor: string }).actor)
+  for await (const line of logs(live, token, { host: 'ood1', actor: 'gateway' })) {
+    lines.push((line as { actor: string }).actor)
   }
   assert.ok(lines.length > 0 && lines.every((actor) => actor === 'gateway'), lines.join(' '))
 }))
@@ -109,9 +123,8 @@ const methods: readonly (readonly [method: string, params: object, key: string])
 
 test('lines of log stop when the right, or the token, ends', () => inLiveZone(async (live) => {
   const follow = async (token: string): Promise<string> => {
-    const request = { method: 'logs', params: { follow: true, tail: 0 } }
     try {
-      for await (const _ of live.zone.get(NodeDaemon).krpcStream(request, { token })) continue
+      for await (const _ of logs(live, token, { follow: true, tail: 0 })) continue
       return 'ended'
     } catch (error) {
       return String((error as ZonewrightError).details['reason'])

@@ -231,4 +231,46 @@ test('more paths than are remembered are all decided alike', () => {
   assert.is(target.decide(alice, 'read', 'security/0').allowed, false)
 })
 
+test('a folder that is allowed does not open what only root writes in it, nor the whole', () => {
+  const target = createAccess()
+  target.replace(['reader', 'ann'].flatMap((name) => [`p, ${name}, users/*, write`, `p, ${name}, *, write`]).join('\n'))
+  const ann = speaker('reader', 'ann', 'user')
+  const allowed = (path: string): boolean => target.decide(ann, 'write', path).allowed
+  assert.equal(['users/a/spec', 'users/a/doc', 'users/a/settings', 'users/a/other'].map(allowed),
+    [true, false, false, true])
+  assert.equal(['other', '', 'security', 'security/x', 'boot/x', 'boot/config'].map(allowed),
+    [true, false, false, false, true, false])
+})
+
+test('what was decided before never changes what is decided: one that remembers agrees with one that does not', () => {
+  const names = ['a', 'b', 'spec', 'info', 'doc', 'notes', 'alice', 'ood1', 'config', '']
+  const roots = ['services', 'users', 'nodes', 'devices', 'security', 'system', 'boot', 'x']
+  // Park and Miller's: the same in every run
+  let seed = 4_242
+  const one = <T>(of: readonly T[]): T => of[(seed = (seed * 48_271) % 2_147_483_647) % of.length]!
+  const pattern = (): string => {
+    const inner = Array.from({ length: one([0, 1, 2, 3]) }, () => one(['*', '{x}', ...names.slice(0, -1)]))
+    return [one(roots), ...inner].join('/')
+  }
+  const path = (): string => one(['', [one(roots), ...Array.from({ length: one([0, 1, 2, 3]) }, () => one(names))]
+    .filter((segment, index, all) => segment !== '' || index === all.length - 1).join('/')])
+  let allowed = 0
+  for (let policies = 0; policies < 40; policies++) {
+    const text = Array.from({ length: 12 }, () =>
+      `p, ${one(['app', 'user', 'notes', 'alice', 'su_alice'])}, ${pattern()}, ${one(['read', 'write', 'read|write'])}`)
+      .concat('g, notes, app', 'g, alice, user').join('\n')
+    const remembering = createAccess()
+    remembering.replace(text)
+    for (let question = 0; question < 400; question++) {
+      const [asks, operation, where] = [one(Object.values(who)), one(['read', 'write'] as const), path()]
+      // Nothing is remembered of a speaker that never spoke before
+      const fresh = remembering.decide({ ...asks }, operation, where)
+      const known = remembering.decide(asks, operation, where)
+      assert.equal(known, fresh, `${asks.sub} by ${asks.appid}: ${operation} ${where}\n${text}`)
+      if (fresh.allowed && !asks.root) allowed++
+    }
+  }
+  assert.ok(allowed > 500, `${allowed} were allowed`)
+})
+
 test.run()

@@ -164,6 +164,8 @@ export const onDisk: Readonly<Record<number, (disk: Disk, seen: Seen) => void>> 
       'boot/config',
       'devices/ood1/doc',
       'nodes/ood1/config',
+      'services/console/info',
+      'services/console/spec',
       'services/gateway/info',
       'services/gateway/spec',
       'services/scheduler/info',

@@ -46,7 +46,7 @@ export const removedEffects: readonly RemovedEffect[] = [
     absent: ['5', '8', '9'],
     present: ['1', '2', '3', '4'],
     code: 'Unavailable',
-    message: /verify-hub did not start: There was no link/,
+    message: /verify-hub did not start: .*link\/not-admitted/,
   },
   {
     variant: 'systemConfigLosesNodeConfig',

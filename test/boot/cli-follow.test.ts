@@ -18,17 +18,19 @@ interface Asked {
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 /** Only what a client reads of a token. */
-const token = (name: string): string => [
+const token = (name: string, lifeSeconds = 900): string => [
   encode({ alg: 'EdDSA', typ: 'zw-session+jwt', kid: 'k'.repeat(43) }),
-  encode({ exp: Math.floor(Date.now() / 1000) + 900, jti: name }), 'c2ln',
+  encode({ exp: Math.floor(Date.now() / 1000) + lifeSeconds, jti: name }), 'c2ln',
 ].join('.')
 
 type Answer = (asked: Asked, response: ServerResponse) => void
 
-/** Runs one command against a server that answers by the script. */
+interface Options { readonly terminal?: true; readonly times?: number; readonly session?: string }
+
+/** Runs a command, or several at once, against a server that answers by the script. */
 async function against(
-  answer: Answer, args: readonly string[], options: { readonly terminal?: true } = {},
-): Promise<{ ended: Ended; asked: readonly Asked[] }> {
+  answer: Answer, args: readonly string[], { terminal, times = 1, session = token('first') }: Options = {},
+): Promise<{ ended: Ended; all: readonly Ended[]; asked: readonly Asked[] }> {
   const asked: Asked[] = []
   const server = createServer((request, response) => {
     let body = ''
@@ -47,12 +49,13 @@ async function against(
   try {
     const cwd = newFolder()
     writeFileSync(join(cwd, 'session'), JSON.stringify({
-      scope: `url-127.0.0.1-${port}`, user: 'owner', sessionToken: token('first'), refreshToken: 'refresh-1',
+      scope: `url-127.0.0.1-${port}`, user: 'owner', sessionToken: session, refreshToken: 'refresh-1',
     }))
     const command = [...zonewright, ...args, '--url', `http://127.0.0.1:${port}`, '--session', 'session']
     const shell = command.map((word) => `'${word}'`).join(' ')
-    const ended = await start(options.terminal ? ['script', '-qec', shell, '/dev/null'] : command, { cwd }).ended
-    return { ended, asked }
+    const words = terminal ? ['script', '-qec', shell, '/dev/null'] : command
+    const all = await Promise.all(Array.from({ length: times }, () => start(words, { cwd }).ended))
+    return { ended: all[0]!, all, asked }
   } finally {
     server.closeAllConnections()
     server.close()
@@ -150,6 +153,21 @@ test('what is no zone is told from a zone that cannot answer now', async () => {
     assert.is((JSON.parse(ended.stdout) as { error: { code: string } }).error.code, code)
     assert.is(ended.exitCode, exitCode, ended.stderr)
   }
+})
+
+test('of many commands whose token is about to end one refreshes it, and the others take what it got', async () => {
+  let refreshed = 0
+  const { all, asked } = await against(({ method, token: sent, params }, response) => {
+    if (method !== 'refresh_token') return json(response, { result: sent === token('first') ? null : ['a'] })
+    refreshed++
+    // Long enough for the others to come
+    setTimeout(() => json(response, {
+      result: { session_token: token('second'), refresh_token: `${String(params['refresh_token'])}'` },
+    }), 1_000)
+  }, ['kv', 'list', 'x', '--json'], { times: 4, session: token('first', 30) })
+  assert.equal(all.map(({ exitCode }) => exitCode), [0, 0, 0, 0], all[0]?.stderr)
+  assert.is(refreshed, 1)
+  assert.is(asked.filter(({ method }) => method === 'sys_config_list').length, 4)
 })
 
 test('a refresh that the zone refuses ends the login, and one that it cannot answer does not', async () => {

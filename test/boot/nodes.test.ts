@@ -14,7 +14,8 @@ import { systemRandom } from '../../runtime/platform/random.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
 
 const keys = await createCrypto()
-const [owner, stranger, device] = [keys.generate(systemRandom), keys.generate(systemRandom), keys.generate(systemRandom)]
+const newKey = () => keys.generate(systemRandom)
+const [owner, stranger, device] = [newKey(), newKey(), newKey()]
 const zone: ZoneDocument = { zone: 'z1', owner: 'alice', root: owner.public.jwk, host: 'ood1', epoch: 0, iat: 1 }
 const documentOf = (name: string, changes: object = {}, by = owner): string => signDocument(by, deviceDocumentType, {
   zone: 'z1', name, role: 'node', key: device.public.jwk, owner: 'alice', iat: 1, ...changes,
@@ -63,7 +64,9 @@ test('the boot scheduler refuses a document that the owner did not sign, or that
       keys, step: () => {}, self: { zone: 'z1', host: 'ood1' },
       needs: {
         vault: { ensureKey: async () => ({ publicKey: device.public.jwk, kid: 'k' }) },
-        systemConfig: { execTx: async ({ actions }: { actions: object }) => ({ revision: Object.keys(actions).length }) },
+        systemConfig: {
+          execTx: async ({ actions }: { actions: object }) => ({ revision: Object.keys(actions).length }),
+        },
       },
       env: {
         SCHEDULER_SESSION_TOKEN: documentOf('token'), BUCKYOS_THIS_DEVICE: ood, BUCKYOS_ZONE_DOC: jws,

@@ -9,10 +9,13 @@ import { limits } from '../../runtime/limits.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { backoffMs, RestartBudget } from '../../runtime/restart.ts'
+import { Threads } from '../../runtime/threads.ts'
 import { createTrace, spanTrace, type SpanEvent } from '../../runtime/trace.ts'
 import { memoryChannelPair } from '../../transport/memory.ts'
 import { counter, firstFailure } from '../runtime/counter-fixture.ts'
-import { channelEnds, countingRandom, failureOf, linkPair, listen, quiet, testClock } from '../runtime/link-fixture.ts'
+import {
+  channelEnds, countingRandom, failureOf, keys, linkPair, listen, quiet, testClock,
+} from '../runtime/link-fixture.ts'
 import { pause } from '../runtime/sim-fixture.ts'
 import { withHost } from '../runtime/supervisor-fixture.ts'
 
@@ -73,7 +76,7 @@ test('a frame with as many messages as a batch may have is read, one with one mo
   }
 })
 
-test('as many streams as one link may have are open, one more is Overloaded, and one that ends makes place', async () => {
+test('as many streams as a link may have are open, one more is Overloaded, one that ends makes place', async () => {
   const { caller } = await counter({
     async *watch(_: unknown, { signal }: { signal: AbortSignal }) {
       yield { n: 0 }
@@ -111,6 +114,17 @@ test('spans of one turn leave together, and at once when as many wait as may', (
   assert.equal(emitted, [])
   trace.emit('span', span)
   assert.equal(emitted, [limits.spanBatch])
+})
+
+test('a link certificate of as many characters as the limit is looked at, one with one more is too long', async () => {
+  for (const [over, reason] of [[0, /^certificate (?!too-long)/], [1, /^certificate too-long$/]] as const) {
+    const text = 'a'.repeat(limits.certificate + over)
+    const verify = () => verifyLinkCertificate(text, {
+      keys, zone: 'z1', nowMs: 0, device: () => undefined, allows: () => true,
+    })
+    const error = await failureOf(Promise.resolve().then(verify))
+    assert.match(String(error.details['reason']), reason)
+  }
 })
 
 test('a link certificate is good until its life is over, and not a second longer', async () => {
@@ -157,6 +171,42 @@ test('the pause before a restart grows up to its maximum and no further', () => 
   const { restartBackoffMsMin: min, restartBackoffMsMax: max } = limits
   const longest = Array.from({ length: 40 }, (_, failures) => backoffMs(countingRandom(), failures, { min, max }))
   assert.ok(Math.max(...longest) <= max && longest.at(-1)! >= max / 2, longest.join(' '))
+})
+
+test('a link that closed is made anew after pauses that grow up to their maximum', () => {
+  const { relinkMsMin: min, relinkMsMax: max } = limits
+  const pauses = Array.from({ length: 40 }, (_, failures) => backoffMs(countingRandom(), failures, { min, max }))
+  assert.ok(pauses[0]! <= min && pauses[0]! >= min / 2, `${pauses[0]}`)
+  assert.ok(pauses.every((pause) => pause <= max) && pauses.at(-1)! >= max / 2, pauses.join(' '))
+})
+
+test('a worker may tell of a heap as large as the limit, of a larger one not too often in a row', async () => {
+  const bytes = limits.workerHeapMb * 1024 * 1024
+  const large = Array.from({ length: limits.workerHeapBeats - 1 }, () => bytes + 1)
+  const cases: readonly (readonly [beats: readonly number[], reason: string])[] = [
+    [[bytes], ''],
+    [[...large, bytes, ...large, bytes], ''],
+    [[...large, bytes + 1], `out of memory: its heap is larger than ${limits.workerHeapMb} MB`],
+  ]
+  for (const [beats, expected] of cases) {
+    const clock = testClock()
+    let beat = 0
+    const worker = {
+      control: { beat: async () => beats[Math.min(beat++, beats.length - 1)]! },
+      onExit: () => {}, onEvent: () => {}, terminate: async () => {},
+    }
+    const deaths: string[] = []
+    const platform = { clock, host: { spawn: () => worker } } as unknown as Platform
+    const spec = { thread: 'a', module: new URL('sim:///a.js'), permissions: {}, protocol: { name: 'a' } } as never
+    const threads = new Threads({ platform, trace: createTrace() } as never, [spec], (_, reason) => {
+      deaths.push(reason)
+    }, () => {})
+    threads.of(spec)
+    threads.watch()
+    for (let second = 0; second < beats.length; second++) await clock.advance(limits.heartbeatMs)
+    assert.is(deaths.join(), expected)
+    await threads.close()
+  }
 })
 
 test('as many counters as an actor may have are counted, a name more is not', async () => {

@@ -1,4 +1,6 @@
-import { array, boolean, call, number, object, protocol, send, stream, string, unknown } from '../../runtime/protocol.ts'
+import {
+  array, boolean, call, number, object, protocol, send, stream, string, unknown,
+} from '../../runtime/protocol.ts'
 
 /** An actor that takes what it can get. */
 export const Greedy = protocol('greedy', {

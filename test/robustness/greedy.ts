@@ -2,7 +2,7 @@ import { actor } from '../../runtime/actor.ts'
 import { pause } from '../../runtime/within.ts'
 import { Greedy } from './greedy-protocol.ts'
 
-/** About 4 MB of heap. In small parts: one that is too large for the heap aborts Node as a whole (nodejs/node#65019). */
+/** About 4 MB of heap: one part that is too large for it aborts Node as a whole (nodejs/node#65019). */
 const hoard = (): object[] => Array.from({ length: 100_000 }, (_, number) => ({ number }))
 /** About 700 MB: more would only slow the machine down. */
 const HOARDS = 180

@@ -65,8 +65,9 @@ async function files(folder: string): Promise<void> {
   const deaths = deathsOn(trace)
   const systemConfig = zone.get(SystemConfig)
   const token = await rootToken(zone, platform)
-  const write = (name: string): Promise<string> =>
-    codeOf(systemConfig.execTx({ actions: { [`users/${name}/settings`]: { action: 'create', value: '{}' } } }, { token }))
+  const write = (name: string): Promise<string> => codeOf(systemConfig.execTx({
+    actions: { [`users/${name}/settings`]: { action: 'create', value: '{}' } },
+  }, { token }))
   const writes = [await write('before')]
   const taken: number[] = []
   for (;;) {

@@ -23,7 +23,8 @@ const Desk = protocol('desk', {
 })
 
 const clerk = actor(Clerk, {}, (start) => ({
-  who: (_, { peer }) => `clerk ${start.self.incarnation} for ${peer.actor} on ${peer.host}, a ${start.roleOf(peer.host)}`,
+  who: (_, { peer: { actor: name, host } }) =>
+    `clerk ${start.self.incarnation} for ${name} on ${host}, a ${start.roleOf(host)}`,
   async nap({ ms }) {
     await pause(start, ms)
     return 'slept'
@@ -58,7 +59,8 @@ async function withTwo(test: (pair: Pair) => Promise<void>): Promise<void> {
     trace.on('link', (event) => void links.push(event))
     const keys = ['ood1', 'node1'].map((name) => platform.keys.generate(platform.random.fork(name)))
     const devices: TrustedDevice[] = [
-      { host: 'ood1', role: 'ood', jwk: keys[0]!.public.jwk }, { host: 'node1', role: 'node', jwk: keys[1]!.public.jwk },
+      { host: 'ood1', role: 'ood', jwk: keys[0]!.public.jwk },
+      { host: 'node1', role: 'node', jwk: keys[1]!.public.jwk },
     ]
     const host = (index: number, specs: readonly ActorSpec[], more: Partial<SupervisorOptions> = {}): Supervisor =>
       new Supervisor({
@@ -137,8 +139,9 @@ test('when its host crashes, a caller is gone at the callee, and the host that t
     await ask()
     await node.crash('killed')
     await pause(100)
-    const open = links.filter(({ host, role, protocol }) => host === 'ood1' && role === 'responder' && protocol === 'clerk')
-      .reduce((sum, { state, peerHost }) => sum + (peerHost !== 'node1' ? 0 : state === 'open' ? 1 : -1), 0)
+    const served = links.filter(({ host, peerHost, role, protocol }) =>
+      host === 'ood1' && peerHost === 'node1' && role === 'responder' && protocol === 'clerk')
+    const open = served.reduce((sum, { state }) => sum + (state === 'open' ? 1 : -1), 0)
     assert.is(open, 0)
     assert.is(stateOf(ood, 'clerk').state, 'serving')
     assert.instance(await thrownBy(node.start('desk')), StartFailed)
@@ -186,7 +189,7 @@ ChannelEnd.prototype.open = function (this: ChannelEnd, kind) {
 }
 
 for (const where of ['of another host', 'of this host'] as const) {
-  test(`one rejected frame does not part an actor from one ${where} that it needs`, () => simulateWith(async (world) => {
+  test(`one rejected frame parts no actor from one ${where} that it needs`, () => simulateWith(async (world) => {
     const platform = world.startProcess('machine').platform
     const device = platform.keys.generate(platform.random)
     const options = {

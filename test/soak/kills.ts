@@ -3,7 +3,7 @@
  * the end every service runs and every write that was acknowledged is there.
  */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -58,7 +58,7 @@ class Soak {
   async run(): Promise<readonly string[]> {
     writeFileSync(join(this.#folder, 'zone.yaml'), `processes: { allow: ["${process.execPath}"] }\n`)
     await this.#start()
-    this.#client = new ZoneClient(this.#zone.url)
+    this.#client = new ZoneClient(() => this.#url())
     await this.#client.login(OWNER, this.#zone.password ?? '')
     await this.#addProgram()
     await this.#healthy()
@@ -86,6 +86,15 @@ class Soak {
 
   async #start(): Promise<void> {
     this.#zone = await startZone(this.#folder, ['--nodes', String(this.#options.nodes)])
+  }
+
+  /** As any command finds it. */
+  #url(): string {
+    try {
+      return (JSON.parse(readFileSync(join(this.#folder, 'endpoint.json'), 'utf8')) as { url: string }).url
+    } catch {
+      return this.#zone.url
+    }
   }
 
   /** A service that is a process, on two hosts. */
@@ -123,7 +132,6 @@ class Soak {
       this.#count('the process')
       await this.#zone.kill()
       await this.#start()
-      this.#client.moved(this.#zone.url)
       return
     }
     try {

@@ -26,17 +26,13 @@ const AUDIENCES = ['system-config', 'node-daemon', 'scheduler']
 const RENEW_SECONDS = 120
 
 export class ZoneClient {
-  #url: string
+  readonly #url: () => string
   #pair: Pair | undefined
   #renewing: Promise<void> | undefined
   #sequence = 0
 
-  constructor(url: string) {
-    this.#url = url
-  }
-
-  /** The zone was started again, and may have another port. */
-  moved(url: string): void {
+  /** `url` is asked before each call: a gateway that comes back may have another port. */
+  constructor(url: () => string) {
     this.#url = url
   }
 
@@ -66,7 +62,7 @@ export class ZoneClient {
     const body = JSON.stringify({ method, params, sys: [++this.#sequence, token] })
     return new Promise((resolve, reject) => {
       const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-      const sent = request(`${this.#url}kapi/${service}`, { method: 'POST', headers, agent: false }, (response) => {
+      const sent = request(`${this.#url()}kapi/${service}`, { method: 'POST', headers, agent: false }, (response) => {
         const chunks: Uint8Array[] = []
         response.on('data', (chunk: Uint8Array) => chunks.push(chunk))
         response.on('error', reject)

@@ -27,13 +27,17 @@ export function startZone(folder: string, args: readonly string[]): Promise<Zone
   })
   return new Promise((resolve, reject) => {
     let output = ''
+    let isRunning = false
     const late = setTimeout(() => {
       child.kill('SIGKILL')
       reject(new Error(`The zone was not ready within ${START_MS / 1000} s:\n${output}`))
     }, START_MS)
     const look = (chunk: unknown): void => {
+      // What it says later is of no use here, but has to be read
+      if (isRunning) return
       output = `${output}${String(chunk)}`.slice(-20_000)
       if (!/^Ctrl-C stops it/m.test(output)) return
+      isRunning = true
       clearTimeout(late)
       const [, url] = /(http:\/\/\S+\/)/.exec(output) ?? []
       const [, password] = /with the password (\S+)/.exec(output) ?? []

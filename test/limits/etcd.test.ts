@@ -1,0 +1,48 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
+import { systemClock as clock } from '../../runtime/platform/clock.ts'
+import { systemRandom as random } from '../../runtime/platform/random.ts'
+import { openEtcdStore } from '../../runtime/store/etcd.ts'
+import type { Operation, Store } from '../../runtime/store/store.ts'
+import { bytes, keysOf, plainErrors, rejects } from '../compliance/store/checks.ts'
+import { startEtcd, type EtcdServer } from '../runtime/etcd-server.ts'
+
+let etcd: EtcdServer
+const etcdSuite = suite('limits of etcd')
+const test = (title: string, body: () => Promise<void>): void => etcdSuite(title, () => plainErrors(body))
+etcdSuite.before(async () => { etcd = await startEtcd() })
+etcdSuite.after(() => etcd.end())
+
+const open = (endpoint: string): Promise<Store> =>
+  openEtcdStore({ endpoints: [endpoint], prefix: '/zones/limits', clock, random })
+
+test('a list of one page is whole, one entry more comes in two pages of one revision', async () => {
+  const store = await open(etcd.endpoint)
+  const key = (index: number): string => `k${String(index).padStart(4, '0')}`
+  const put = (index: number): Operation => ({ type: 'put', key: key(index), value: bytes('1') })
+  await store.transact([], Array.from({ length: limits.storePage }, (_, index) => put(index)))
+  assert.is((await store.list('')).entries.length, limits.storePage)
+  const last = await store.put(key(limits.storePage), bytes('1'))
+  const whole = await store.list('')
+  assert.equal(keysOf(whole.entries), Array.from({ length: limits.storePage + 1 }, (_, index) => key(index)))
+  assert.equal([whole.revision, whole.more], [last, false])
+  const page = await store.list('', { limit: limits.storePage })
+  assert.equal([page.entries.length, page.more], [limits.storePage, true])
+  await store.close()
+})
+
+test('an etcd that takes a call and never answers it is Unavailable when the time of a call is over', async () => {
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => void sockets.add(socket.on('error', () => {})))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const began = performance.now()
+  await rejects(open(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`), 'Unavailable')
+  const ms = performance.now() - began
+  assert.ok(ms >= limits.storeCallMs - 100 && ms < 3 * limits.storeCallMs, `${ms} ms`)
+  for (const socket of sockets) socket.destroy()
+  await new Promise((resolve) => silent.close(resolve))
+})
+
+etcdSuite.run()
