@@ -115,6 +115,7 @@ async function checkReport(
     'booted.json',
     'device.key',
     'identity.json',
+    'logs',
     'owner.key',
     'stores',
     'unseal.key',

@@ -1,10 +1,11 @@
 /** kRPC of a real zone: its own workers, its own folder, real connections. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { signRootToken } from '../boot/client/owner-key.ts'
 import { type RunningZone, up } from '../boot/up.ts'
 import { limits } from '../runtime/limits.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
@@ -100,6 +101,16 @@ zones('a stream goes on as things change, and a client that goes away or never r
   assert.equal(reader.heard.match(/"key":"[^"]*"/g)?.length, 41)
   reader.socket.destroy()
   mute.socket.destroy()
+})
+
+zones('a root token is good for one request, although all of them come by the gateway', async () => {
+  const pem = await readFile(join(folder, 'owner.key'), 'utf8')
+  const token = signRootToken(await openPlatform(), pem, { path: 'owner.key', epoch: 0 })
+  const read = JSON.stringify({ method: 'sys_config_get', params: { key: 'boot/config' }, sys: [1, token] })
+  const [first, second] = await Promise.all([post('/kapi/system_config', read), post('/kapi/system_config', read)])
+  const texts = [first.text, second.text, (await post('/kapi/system_config', read)).text]
+  assert.is(texts.filter((text) => text.includes('"result"')).length, 1)
+  assert.is(texts.filter((text) => text.includes('"reason":"token/replayed"')).length, 2)
 })
 
 zones('of a flood over 2,000 connections some are refused, and all is well after it', async () => {

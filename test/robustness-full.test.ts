@@ -45,6 +45,17 @@ simulated('a disk that is full for half an hour kills nothing: sessions end, rea
     is(deaths.join(), '')
   }))
 
+simulated('a service that has to start while the disk is full tries until there is room', () =>
+  inZone(61, async ({ world, zone, worked }) => {
+    world.fillDisk(HOST, true)
+    await zone.kill('service')
+    await pause(world, 10 * 60_000)
+    world.fillDisk(HOST, false)
+    await pause(world, 60_000)
+    is(zone.list().find(({ name }) => name === 'service')?.state ?? '', 'serving')
+    assert.ok(await worked() < 60_000)
+  }))
+
 const real = suite('a full disk')
 const disk = mountedDisk(64) ?? limitedDisk()
 

@@ -63,16 +63,6 @@ export interface Records {
 }
 
 export function openRecords(store: Store): Records {
-  /** A store has one object for all watches that see an event: it is decoded for the first of them. */
-  const decoded = new WeakMap<Event, Change>()
-  let last: { readonly event: Event; readonly change: Change } | undefined
-  const changeOf = (event: Event): Change => {
-    if (last?.event === event) return last.change
-    const change = decoded.get(event) ?? decodeEvent(event)
-    decoded.set(event, change)
-    last = { event, change }
-    return change
-  }
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
@@ -131,6 +121,14 @@ function operationOf(write: Write): Operation {
   const key = STORE_PREFIX + write.key
   return write.type === 'delete' ? { type: 'delete', key } : { type: 'put', key, value: encodeValue(write.value) }
 }
+
+const CHANGE = Symbol('change')
+
+/**
+ * A store has one object for all watches that see an event: it is decoded for the first of them. What it was decoded to
+ * is kept on it, because a `WeakMap` costs the collector more than a single watch costs without.
+ */
+const changeOf = (event: Event & { [CHANGE]?: Change }): Change => event[CHANGE] ??= decodeEvent(event)
 
 function decodeEvent({ type, key: stored, value, revision }: Event): Change {
   const key = stored.slice(STORE_PREFIX.length)

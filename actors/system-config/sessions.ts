@@ -12,6 +12,7 @@ import type { Trust } from './phase.ts'
 export interface Session {
   readonly speaker: Speaker
   readonly use: TokenUse
+  readonly once: boolean
   /** Of the trust matrix. */
   readonly rule: string
   readonly kid: string
@@ -45,14 +46,18 @@ export function createSessions(start: Start, trust: Trust): Sessions {
   const isCurrent = (session: Session): boolean =>
     session.generation === trust.generation && session.expSeconds > nowSeconds()
 
-  /** Calls at the same time share one verification: a token that is good once would refuse the second. */
+  /**
+   * Calls at the same time share one verification: a token that is good once would refuse the second. Not so behind a
+   * gateway, whose one link carries everybody's calls: there such a token is good for one call.
+   */
   const sessionOf = (token: string, peer: Peer, link: string): Session | Promise<Session> => {
     const sessions = entry(byLink, link, () => new Map<string, Session | Promise<Session>>())
     const known = sessions.get(token)
     if (known && (known instanceof Promise || isCurrent(known))) return known
+    const relayed = peer.runtimeType === 'gateway'
     const verifying = verify(start, trust, token, peer, link, known !== undefined).then(
       (session) => {
-        sessions.set(token, session)
+        if (!relayed || !session.once) remember(sessions, token, session)
         bySpeaker.set(session.speaker, session)
         return session
       },
@@ -61,7 +66,7 @@ export function createSessions(start: Start, trust: Trust): Sessions {
         throw error
       },
     )
-    remember(sessions, token, verifying)
+    if (!relayed) remember(sessions, token, verifying)
     return verifying
   }
 
@@ -106,10 +111,11 @@ async function verify(
       layer: 'token', reason: 'token/holder', rule: rule.id, detail: `${peer.actor} on ${peer.host}, sub ${claims.sub}`,
     })])
   }
+  const speaker = { ...principal, root: rule.tokenUse === 'root' }
   return {
     // The link may keep the verdict until then: `current` looks at every call whether trust is still the same
-    speaker: { ...principal, root: rule.tokenUse === 'root', expires: claims.exp * 1000 },
-    use: rule.tokenUse, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp, generation, link,
+    speaker: rule.once && peer.runtimeType === 'gateway' ? speaker : { ...speaker, expires: claims.exp * 1000 },
+    use: rule.tokenUse, once: rule.once, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp, generation, link,
   }
 }
 

@@ -34,7 +34,8 @@ export async function inZone<T>(work: (side: ZoneSide) => Promise<T>): Promise<T
     new URL('./watcher-4.ts', import.meta.url),
   ]
   // Its modules lie beside it, where a worker on Deno reads nothing by itself
-  const client = { manual: true, thread: THREAD, permissions: { read: [fileURLToPath(new URL('..', import.meta.url))] } }
+  const read = [fileURLToPath(new URL('..', import.meta.url))]
+  const client = { manual: true, thread: THREAD, permissions: { read } }
   let zone: RunningZone | undefined
   try {
     zone = await up({
