@@ -26,7 +26,9 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
 }
 
 /** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
-export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorSpec[] {
+export function catalogue(
+  stores: string, { http }: ZoneConfig, portBefore: () => number = () => 0,
+): readonly ActorSpec[] {
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
   const store = (name: string) => ({ write: [`${stores}/${name}`] })
   return [
@@ -45,12 +47,7 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
       permissions: store('verify-hub'),
     }),
     worker(NodeDaemon, new URL('../actors/node-daemon/ood.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
-    worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), {
-      runtimeType: 'gateway',
-      manual: true,
-      env: { ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port) },
-      permissions: { net: [address(http)] },
-    }),
+    gateway(http, portBefore),
     worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
       runtimeType: 'service',
       manual: true,
@@ -58,6 +55,20 @@ export function catalogue(stores: string, { http }: ZoneConfig): readonly ActorS
     }),
   ]
 }
+
+/** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
+const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec => ({
+  ...worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), { runtimeType: 'gateway', manual: true }),
+  get env() {
+    return {
+      ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port),
+      ZONEWRIGHT_HTTP_PORT_BEFORE: String(portBefore()),
+    }
+  },
+  get permissions() {
+    return { net: [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port })) }
+  },
+})
 
 /** As Deno writes it. */
 const address = ({ hostname, port }: ZoneConfig['http']): string =>

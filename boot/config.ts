@@ -105,11 +105,11 @@ function namesFault({ host, owner }: ZoneConfig): { key: string; what: string } 
   return host === owner ? { key: 'owner', what: `owner: the host has the same name: ${owner}` } : undefined
 }
 
-/** The text of a valid file with another port in it. */
-export function withPort(text: string, port: number): string {
+/** The text of a valid file with another value in it. */
+export function withSetting(text: string, [section, name]: readonly [string, string], value: unknown): string {
   const document = parseDocument(text)
-  if (document.contents === null) return `http: { port: ${port} }\n`
-  document.setIn(['http', 'port'], port)
+  if (document.contents === null) return `${JSON.stringify({ [section]: { [name]: value } })}\n`
+  document.setIn([section, name], value)
   return String(document)
 }
 

@@ -4,7 +4,6 @@ import { StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
-import type { ActorSpec } from '../runtime/spec.ts'
 import type { HostState } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
@@ -34,7 +33,7 @@ export interface UpOptions {
   readonly ownerPassphrase?: string
   readonly trace?: Trace
   /** What the first host can run. Default: the catalogue of an OOD. */
-  readonly actors?: (stores: string, config: ZoneConfig) => readonly ActorSpec[]
+  readonly actors?: typeof catalogue
   /** Told of each thing that `up` itself does, as it is done. */
   readonly onProgress?: (progress: Progress) => void
 }
@@ -156,7 +155,7 @@ class Boot {
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, actors: (stores) => actors(stores, config), unmanaged: this.#unmanaged,
+        zone, actors: (stores) => actors(stores, config, () => this.#address.port), unmanaged: this.#unmanaged,
         nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
         onProgress: this.#ood.starts > 1 ? () => {} : onProgress,

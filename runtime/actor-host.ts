@@ -180,9 +180,19 @@ export function createActorHost({ start, definition, platform, key, ...options }
   }
 
   async function openStore(): Promise<Store> {
-    return start.stores === undefined || definition.stateless
-      ? createMemoryStore({ clock, random: random.fork('store') })
-      : platform.stores(start.stores).open(start.actor)
+    if (start.stores === undefined || definition.stateless) {
+      return createMemoryStore({ clock, random: random.fork('store') })
+    }
+    const store = await platform.stores(start.stores).open(start.actor)
+    // The next incarnation opens it again, and finds all that was acknowledged
+    store.onStopped?.(die)
+    return store
+  }
+
+  /** Its callers are told as if its worker had ended, and it is started again. */
+  function die(error: unknown): void {
+    if (stopping.signal.aborted) return
+    emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation, reason: messageOf(error) } })
   }
 
   async function run(given: Given): Promise<void> {
@@ -230,10 +240,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
       needs: Object.fromEntries(Object.entries(needs).map(([need, each]) => [need, each.client])) as Clients,
       stopping: stopping.signal,
       background(task) {
-        task().catch((error: unknown) => {
-          if (stopping.signal.aborted) return
-          emit({ type: 'actor', event: { ...origin(), state: 'died', incarnation, reason: messageOf(error) } })
-        })
+        task().catch(die)
       },
       step: (sequence, number, evidence) => emit({ type: 'step', event: { ...origin(), sequence, number, evidence } }),
       denials: createDenialLog({

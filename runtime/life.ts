@@ -75,9 +75,8 @@ export class Life {
   /** Settles when it serves; one that is wanted already is only waited for. @throws what it failed with */
   start(given: Partial<Given>): Promise<void> {
     if (this.#wish) return this.#wish.serving.promise
-    const { env, secrets } = this.spec
     const wish: Wish = {
-      given: { env: { ...env, ...given.env }, secrets: { ...secrets, ...given.secrets } },
+      given: { env: given.env ?? {}, secrets: given.secrets ?? {} },
       withdrawn: new AbortController(), serving: deferred(),
     }
     this.#wish = wish
@@ -242,7 +241,10 @@ export class Life {
     incarnation.assertAlive()
     attempt.linked = true
     this.#links = new NeedLinks(this.name, incarnation, this.#in, (message) => this.#warn(message))
-    await unlessOver(incarnation.run(wish.given, this.#links.begin(this.needs, this.#uses)))
+    const given = {
+      env: { ...this.spec.env, ...wish.given.env }, secrets: { ...this.spec.secrets, ...wish.given.secrets },
+    }
+    await unlessOver(incarnation.run(given, this.#links.begin(this.needs, this.#uses)))
   }
 
   /** Of this host: for what other hosts have, nobody here waits. */

@@ -142,4 +142,15 @@ zones('metrics count what was asked by route and status, and hold no token', asy
   assert.not.ok(metrics.includes(pair.session_token.split('.')[2]!))
 })
 
+zones('a gateway that died comes back on the port that was chosen freely for it', async () => {
+  const before = port()
+  const back = new Promise<void>((resolve) => zone.trace.on('actor', ({ actor, state }) => {
+    if (actor === 'gateway' && state === 'serving') resolve()
+  }))
+  await zone.kill('gateway')
+  await back
+  assert.is(port(), before)
+  assert.is((await fetch(`http://127.0.0.1:${before}/livez`)).status, 200)
+})
+
 zones.run()

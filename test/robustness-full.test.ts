@@ -27,7 +27,7 @@ simulated('a disk that is full for half an hour kills nothing: sessions end, rea
         .then(() => 'done', (error: unknown) => (error as ZonewrightError).code)
     const token = await rootToken()
     is(await put('users/before/settings', token), 'done')
-    world.fillDisk(HOST, true)
+    world.setDisk(HOST, 'full')
     is(await put('users/during/settings', token), 'DiskFull')
     is(await put('users/burned/settings', await rootToken()), 'DiskFull')
     is(String((await systemConfig.get({ key: 'users/before/settings' }, { token }))?.value), '{}')
@@ -35,7 +35,7 @@ simulated('a disk that is full for half an hour kills nothing: sessions end, rea
     is(deaths.join(), '')
     const down = zone.list().filter(({ name, state }) => name !== 'boot-scheduler' && state !== 'serving')
     assert.is(down.length, 0)
-    world.fillDisk(HOST, false)
+    world.setDisk(HOST, 'well')
     await pause(world, 30_000)
     assert.ok(await worked() < 60_000)
     const after = await rootToken()
@@ -47,12 +47,32 @@ simulated('a disk that is full for half an hour kills nothing: sessions end, rea
 
 simulated('a service that has to start while the disk is full tries until there is room', () =>
   inZone(61, async ({ world, zone, worked }) => {
-    world.fillDisk(HOST, true)
+    world.setDisk(HOST, 'full')
     await zone.kill('service')
     await pause(world, 10 * 60_000)
-    world.fillDisk(HOST, false)
+    world.setDisk(HOST, 'well')
     await pause(world, 60_000)
     is(zone.list().find(({ name }) => name === 'service')?.state ?? '', 'serving')
+    assert.ok(await worked() < 60_000)
+  }))
+
+simulated('a store whose disk fails is opened again by the next incarnation of its actor, with all that was kept', () =>
+  inZone(62, async ({ world, zone, deaths, rootToken, worked }) => {
+    const systemConfig = zone.get(SystemConfig)
+    const put = async (key: string, token: string): Promise<string> =>
+      systemConfig.execTx({ actions: { [key]: { action: 'create', value: '{}' } } }, { token })
+        .then(() => 'done', (error: unknown) => (error as ZonewrightError).code)
+    const token = await rootToken()
+    is(await put('users/before/settings', token), 'done')
+    world.setDisk(HOST, 'broken')
+    const outcome = await put('users/during/settings', token)
+    assert.ok(['Unavailable', 'Restarted'].includes(outcome), outcome)
+    world.setDisk(HOST, 'well')
+    await pause(world, 10_000)
+    assert.ok(deaths.length === 1 && /^system-config: .*EIO/.test(deaths[0]!), deaths.join())
+    const again = await rootToken()
+    is(String((await systemConfig.get({ key: 'users/before/settings' }, { token: again }))?.value), '{}')
+    is(await put('users/after/settings', again), 'done')
     assert.ok(await worked() < 60_000)
   }))
 

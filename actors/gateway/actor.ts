@@ -1,6 +1,6 @@
 import { actor } from '../../runtime/actor.ts'
-import { messageOf } from '../../runtime/errors.ts'
-import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
+import { messageOf, PortInUse } from '../../runtime/errors.ts'
+import type { HttpRequest, HttpResponse, HttpServer } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { bootStep, bootStepText } from '../boot-steps.ts'
@@ -75,10 +75,14 @@ export default actor(Gateway, {
     return answered
   }
   const hostname = env['ZONEWRIGHT_HTTP_HOSTNAME'] ?? '127.0.0.1'
-  const server = await transport.serveHttp({
-    hostname, port: Number(env['ZONEWRIGHT_HTTP_PORT'] ?? 0),
-    bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
+  const listen = (port: number): Promise<HttpServer> => transport.serveHttp({
+    hostname, port, bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
   }, handle)
+  const [asked, before] = [Number(env['ZONEWRIGHT_HTTP_PORT'] ?? 0), Number(env['ZONEWRIGHT_HTTP_PORT_BEFORE'] ?? 0)]
+  const server = await listen(asked === 0 ? before : asked).catch((error: unknown) => {
+    if (asked === 0 && before !== 0 && error instanceof PortInUse) return listen(0)
+    throw error
+  })
   step('boot', bootStep.gatewayServing, { hostname, port: server.port })
 
   return {

@@ -28,6 +28,7 @@ export const zoneOptions = (of: Command): Command => of
   .option('--config <file>', 'read this file instead of zone.yaml in the folder')
   .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
   .option('--nodes <number>', 'hosts beside the first one that this process runs', wholeNumber(0, 1_000))
+  .option('--otlp <url>', 'send OpenTelemetry traces to this collector: http://127.0.0.1:4318')
   .option('--owner-key <file>', 'signs for nodes that the folder has not had before; says what, before it does')
   .option('--owner-passphrase-file <file>', 'its first line encrypts the owner key, or opens it')
   .option('--diagram', 'print the steps as a mermaid sequence diagram')

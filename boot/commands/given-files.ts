@@ -1,4 +1,4 @@
-import { readConfig, withPort } from '../config.ts'
+import { readConfig, withSetting } from '../config.ts'
 import { ConfigInvalid, Usage } from '../errors.ts'
 import { file } from '../init.ts'
 import type { Terminal } from '../terminal.ts'
@@ -9,6 +9,7 @@ export interface GivenFiles {
   readonly dir: string
   readonly config?: string
   readonly port?: number
+  readonly otlp?: string
   readonly ownerPassphraseFile?: string
 }
 
@@ -28,17 +29,21 @@ export async function readGiven(
 const isAbsent = (code: string | undefined): boolean => code === 'ENOENT' || code === 'ENOTDIR'
 
 /** Undefined means `zone.yaml` in the folder, if there is one: `up` reads it itself. */
-async function configText(terminal: Terminal, { dir, config, port }: GivenFiles): Promise<UpOptions['config']> {
-  if (config === undefined && port === undefined) return undefined
+async function configText(terminal: Terminal, { dir, config, port, otlp }: GivenFiles): Promise<UpOptions['config']> {
+  if (config === undefined && port === undefined && otlp === undefined) return undefined
   const path = terminal.absolute(config ?? `${dir}/${file.config}`)
   const text = await terminal.read(path).catch((error: Error & { code?: string }) => {
     if (config === undefined && isAbsent(error.code)) return ''
     const next = 'Give the path of a file with --config'
     throw new ConfigInvalid(`The config file cannot be read: ${path} (${error.code})`, { path, next })
   })
-  // Before the folder is made; with another port in it, its lines would not be those of the file
+  // Before the folder is made; with another value in it, its lines would not be those of the file
   readConfig(text, path)
-  return { path, text: port === undefined ? text : withPort(text, port) }
+  const ported = port === undefined ? text : withSetting(text, ['http', 'port'], port)
+  if (otlp === undefined) return { path, text: ported }
+  const traced = withSetting(ported, ['telemetry', 'otlp'], otlp)
+  readConfig(traced, '--otlp')
+  return { path, text: traced }
 }
 
 async function passphraseIn(terminal: Terminal, path: string): Promise<string> {

@@ -107,8 +107,10 @@ export function addressOf(hostname: string, port: number): string {
 }
 
 function readyLine({ zone }: BootedZone, style: Style): string {
-  const serving = zone.list().filter(({ state }) => state === 'serving').length
-  return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving`
+  const hosts = zone.hosts()
+  const serving = hosts.flatMap(({ actors }) => actors).filter(({ state }) => state === 'serving').length
+  const where = hosts.length === 1 ? '' : ` on ${hosts.length} hosts`
+  return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving${where}`
 }
 
 async function readyLines(

@@ -1,10 +1,10 @@
 import { posix } from 'node:path'
-import { AlreadyExists, DiskFull, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
+import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
 import type { FileInfo, Files } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
-import type { HostFaults } from './stores.ts'
+import { diskFault, type HostFaults } from './stores.ts'
 import { never, type SimulatedThread } from './thread.ts'
 
 type Node =
@@ -123,7 +123,8 @@ export class Disk {
     if (folder?.type !== 'folder') throw failure('ENOENT', path)
     if ((folder.mode & 0o200) === 0) throw failure('EACCES', path)
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
-    if (this.#faults.diskFull) throw new DiskFull(`The disk is full: ${path}`, { path })
+    const fault = diskFault(this.#faults, path)
+    if (fault) throw fault
     this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
   }
 

@@ -30,7 +30,7 @@ export interface Shared {
 export class SimulatedHost {
   readonly name: string
   /** Set from outside; all its processes feel them. */
-  readonly faults: HostFaults = { wall: { stepMs: 0 }, diskFull: false }
+  readonly faults: HostFaults = { wall: { stepMs: 0 }, disk: 'well' }
   readonly #shared: Shared
   readonly #disk: Disk
   readonly #stores: DiskStores

@@ -6,6 +6,7 @@ import { SimulatedHost, type Shared, type SimulatedProcess } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
+import type { DiskState } from './stores.ts'
 import { clockOf, SimulatedThread } from './thread.ts'
 import { installTraps } from './traps.ts'
 import { createWebCrypto } from './webcrypto.ts'
@@ -45,8 +46,8 @@ export interface World {
   http(host: string, port: number, request: HttpRequest): Promise<HttpResponse>
   /** Sets the wall clock of a host forward or, below zero, back. Its monotonic clock and its timers go on. */
   stepClock(host: string, ms: number): void
-  /** From now on every write to the host's disk fails with DiskFull, until it is not full any more. */
-  fillDisk(host: string, full: boolean): void
+  /** From now on the host's disk takes no write: it is full, or it fails with EIO. `well` again, it takes them. */
+  setDisk(host: string, state: DiskState): void
   /** A line of the trace, and so of the hash. */
   note(text: string): void
 }
@@ -146,9 +147,9 @@ function createWorld(observer: SimulatedThread, shared: Shared): World {
       schedule.note(`${schedule.nowUs} clock ${name} ${ms}`)
       host(name).faults.wall.stepMs += ms
     },
-    fillDisk(name, full) {
-      schedule.note(`${schedule.nowUs} disk ${name} ${full ? 'full' : 'free'}`)
-      host(name).faults.diskFull = full
+    setDisk(name, state) {
+      schedule.note(`${schedule.nowUs} disk ${name} ${state}`)
+      host(name).faults.disk = state
     },
     note: (text) => schedule.note(`${schedule.nowUs} note ${text}`),
   }

@@ -10,10 +10,12 @@ import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
 import { clockOf, type SimulatedThread, type WallClock } from './thread.ts'
 
+export type DiskState = 'well' | 'full' | 'broken'
+
 /** What goes wrong with a host while it runs. */
 export interface HostFaults {
   readonly wall: WallClock
-  diskFull: boolean
+  disk: DiskState
 }
 
 interface Kept {
@@ -49,7 +51,11 @@ export class DiskStores {
       persist: (changes) => new Promise<void>((resolve, reject) => this.#schedule.inOrder({
         to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path,
         payload: described(changes),
-        task: () => (this.#faults.diskFull ? reject(diskFull(path)) : resolve()),
+        task: () => {
+          const fault = diskFault(this.#faults, path)
+          if (fault) reject(fault)
+          else resolve()
+        },
       })),
     })
     const closed = store.close.bind(store)
@@ -70,7 +76,11 @@ export class DiskStores {
   }
 }
 
-const diskFull = (path: string): Error => new DiskFull(`The disk is full: ${path}`, { path })
+/** Why it takes no write, if it does not. */
+export function diskFault({ disk }: HostFaults, path: string): Error | undefined {
+  if (disk === 'full') return new DiskFull(`The disk is full: ${path}`, { path })
+  return disk === 'broken' ? Object.assign(new Error(`EIO: ${path}`), { code: 'EIO' }) : undefined
+}
 
 const described = (changes: readonly Change[]): string => changes.map(({ revision, writes }) =>
   `${revision} ${writes.map(({ key, entry }) => `${key} ${entry ? shortDigest(entry.value) : ''}`).join()}`).join('\n')

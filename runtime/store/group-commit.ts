@@ -46,6 +46,7 @@ export class StateStore implements Store {
   #batch: Batch = { changes: [], waiting: [] }
   #commits: Promise<void> | undefined
   #stopped: Error | undefined
+  #onStopped: (reason: Error) => void = () => {}
   #closing: Promise<void> | undefined
 
   constructor(options: StateStoreOptions) {
@@ -132,6 +133,10 @@ export class StateStore implements Store {
     return { id, ttlMs, keepAlive: () => this.#keepAlive(id), revoke: () => this.#endLease(id) }
   }
 
+  onStopped(listener: (reason: Error) => void): void {
+    this.#onStopped = listener
+  }
+
   close(): Promise<void> {
     return this.#closing ??= this.#close()
   }
@@ -207,6 +212,7 @@ export class StateStore implements Store {
     this.#leases.close()
     this.#watchers.close(reason)
     this.#rejectAll(reason, current)
+    this.#onStopped(reason)
   }
 
   #rejectAll(reason: Error, current: Batch): void {

@@ -99,4 +99,6 @@ export interface Store {
   watch(prefix: string, options: { after: number; signal: AbortSignal }): AsyncIterable<Event>
   grant(ttlMs: number): Promise<Lease>
   close(): Promise<void>
+  /** Told when the store stopped by itself, since a write failed and nobody knows how much of it was kept: open it again. */
+  onStopped?(listener: (reason: Error) => void): void
 }

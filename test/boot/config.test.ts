@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { defaultConfig, readConfig, withPort } from '../../boot/config.ts'
+import { defaultConfig, readConfig, withSetting } from '../../boot/config.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 
 const mapping = 'a mapping of zone, host, owner, http, nodes, processes and telemetry'
@@ -85,10 +85,10 @@ test('a long value is cut in the message', () => {
 
 test('a port of the command line replaces that of the file and nothing else', () => {
   const file = '# mine\nzone: home.example\nhttp:\n  hostname: localhost\n  port: 80\n'
-  const { config } = readConfig(withPort(file, 8080), PATH)
+  const { config } = readConfig(withSetting(file, ['http', 'port'], 8080), PATH)
   assert.equal(config, { ...defaultConfig, zone: 'home.example', http: { hostname: 'localhost', port: 8080 } })
   for (const text of ['', '# nothing\n', 'zone: zone.local\n', '{}']) {
-    assert.is(readConfig(withPort(text, 8080), PATH).config.http.port, 8080, text)
+    assert.is(readConfig(withSetting(text, ['http', 'port'], 8080), PATH).config.http.port, 8080, text)
   }
 })
 
