@@ -104,9 +104,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
       ...origin(), peer: name, peerHost, peerIncarnation, protocol, role, state: linkState, suite, reason,
     } })
   }
-  /** What a handshake was begun on may have been taken back meanwhile. */
-  const stillKnown = (link: Link): boolean => {
-    if (known.role(link.peer.host) !== undefined) return true
+  /** What a handshake was begun on may have been taken back meanwhile, or have given way to another key. */
+  const stillKnown = (link: Link, since: number | undefined): boolean => {
+    if (since !== undefined && known.since(link.peer.host) === since) return true
     link.close(notRegistered(link.peer))
     return false
   }
@@ -114,8 +114,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
   const call = async (introduction: Introduction, end: unknown): Promise<void> => {
     const target = callers.get(introduction.protocol)
     if (!target) throw new StartFailed(`${actor} was introduced to one that it does not need: ${introduction.protocol}`)
+    const since = known.since(introduction.peer.host)
     const link = await establish(platform.openChannel(end), linkOptions(introduction))
-    if (!stillKnown(link)) return
+    if (!stillKnown(link, since)) return
     linked(introduction, link, 'open', '')
     called.set(introduction.protocol, link)
     target.attach(link, (error) => {
@@ -127,12 +128,13 @@ export function createActorHost({ start, definition, platform, key, ...options }
   const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
     const channel = platform.openChannel(end)
     const { service: offered, lifecycle: offeredLife } = await ready.promise
+    const since = known.since(introduction.peer.host)
     const link = await establish(channel, linkOptions(introduction)).catch((error: unknown) => {
       handshakesRefused++
       if (!stopped) log.warn(`Link refused: ${messageOf(error)}`, { peer: introduction.peer.actor })
       throw error
     })
-    if (!stillKnown(link)) return
+    if (!stillKnown(link, since)) return
     if (offeredLife.admit && !offeredLife.admit(link.peer, link.base)) {
       const text = `${start.actor} does not admit ${link.peer.actor}`
       log.warn(`Link refused: ${text}`, { peer: link.peer.actor })

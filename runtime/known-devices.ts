@@ -11,6 +11,9 @@ export class KnownDevices {
   readonly #keys: Keys
   readonly #clock: Clock
   #devices = new Map<string, TrustedDevice>()
+  /** Another number for each key and role that a host had. */
+  #since = new Map<string, number>()
+  #changes = 0
   /** Imported when the first certificate comes. */
   readonly #imported = new Map<string, VerifyKey>()
 
@@ -25,6 +28,11 @@ export class KnownDevices {
     return this.#devices.get(host)?.role
   }
 
+  /** The same for as long as the host is the same; what began on another number is not to be trusted. */
+  since(host: string): number | undefined {
+    return this.#since.get(host)
+  }
+
   /** Answers with those that are gone, or no longer the same. */
   replace(devices: readonly TrustedDevice[]): ReadonlySet<string> {
     const next = new Map(devices.map((device) => [device.host, device]))
@@ -35,6 +43,9 @@ export class KnownDevices {
       gone.add(host)
       this.#imported.delete(host)
     }
+    const before = this.#since
+    this.#since = new Map([...next.keys()].map((host) =>
+      [host, gone.has(host) ? ++this.#changes : before.get(host) ?? ++this.#changes]))
     this.#devices = next
     return gone
   }

@@ -60,6 +60,8 @@ export class Supervisor {
 
   /** Spawns the workers and loads the modules, all at once; nothing serves yet. @throws NeedsCycle, StartFailed */
   async load(): Promise<void> {
+    // A host may be ended before it comes to this; what is held then, nobody would let go
+    if (this.#stopping) throw new StartFailed('The supervisor has stopped: nothing is loaded')
     this.#release = this.#options.platform.host.hold()
     await Promise.all(this.#all().filter(({ spec }) => !spec.lazy).map((life) => life.load()))
     startOrder(this.#graph())

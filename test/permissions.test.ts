@@ -11,7 +11,7 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { catalogue } from '../boot/catalogue.ts'
+import { catalogue, nodeCatalogue } from '../boot/catalogue.ts'
 import { file } from '../boot/init.ts'
 import { type RunningZone, up } from '../boot/up.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
@@ -124,6 +124,8 @@ if (onDeno) {
       'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: ['127.0.0.1:0'] },
       'service': store('service'),
     })
+    const onNode = nodeCatalogue('/n').map(({ protocol, permissions }) => [protocol.name, permissions])
+    assert.equal(onNode, [['node-daemon', {}], ['service', { write: ['/n/service'] }]])
   })
 
   test('a worker that asks for more than its actor needs is refused by the runtime, for each actor', async () => {

@@ -99,6 +99,6 @@ export interface Store {
   watch(prefix: string, options: { after: number; signal: AbortSignal }): AsyncIterable<Event>
   grant(ttlMs: number): Promise<Lease>
   close(): Promise<void>
-  /** Told when the store stopped by itself, since a write failed and nobody knows how much of it was kept: open it again. */
+  /** Told when it stopped by itself: a write failed, and nobody knows how much of it was kept. To be opened again. */
   onStopped?(listener: (reason: Error) => void): void
 }

@@ -103,4 +103,18 @@ test('answers 503 when what is behind it is away, 500 when it is broken, and its
   }, { gateway: behind })
 })
 
+test('takes another port when the one it had was taken meanwhile', async () => {
+  await inLiveZone(async (zone) => {
+    const { port: before } = zone.zone.address
+    await zone.zone.kill('gateway')
+    const { platform } = zone.world.startProcess(defaultConfig.host)
+    const options = { hostname: '127.0.0.1', port: before, bodyBytesMax: 1, requestMsMax: 1 }
+    await platform.transport.serveHttp(options, async () => ({ status: 418, headers: {}, body: '' }))
+    await zone.pause(5_000)
+    assert.is(zone.state('gateway'), 'serving')
+    assert.is.not(zone.zone.address.port, before)
+    assert.is(await statusOf(zone, '/healthz'), 200)
+  })
+})
+
 test.run()

@@ -141,7 +141,7 @@ test('a command waits for others that use the session, as long as the limit', as
         return async () => {}
       },
     }
-    const platform = { clock, host: { env: () => '/home/alice', openFolder: async () => files } }
+    const platform = { clock, host: { env: () => '/alice', openFolder: async () => files } }
     const terminal = { read: async () => { throw Object.assign(new Error('absent'), { code: 'ENOENT' }) } }
     const place = { scope: 'z1', user: 'alice', file: undefined }
     const changed = codeOf(openSessionFile(terminal as never, platform as never, place).change(async () => undefined))

@@ -225,7 +225,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'a thousand messages arrive complete and in order, in frames that are sent as they fill': ['share'],
   },
   'runtime/replay.test.ts': {
-    'the ledger holds what lives, what expired a while ago, and less than two steps of what may be forgotten': [
+    'the ledger holds what lives or expired a while ago, and less than two steps of what may be forgotten': [
       'burnSweep', 'usedTokenSeconds',
     ],
   },

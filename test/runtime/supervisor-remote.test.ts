@@ -171,6 +171,23 @@ test('a host whose key or role has changed is another host: its links close', ()
     assert.match(await ask(), /, a ood$/)
   }))
 
+test('a handshake that was under way when the key of its host changed gives no link', () =>
+  withTwo(async ({ ood, node, devices, links, ask, pause }) => {
+    const other = devices[0]!.jwk
+    for (let ms = 0; ms < 40; ms++) {
+      await ask()
+      await node.kill('desk')
+      await pause(60 + ms)
+      ood.trust(devices.map((one) => (one.host === 'node1' ? { ...one, jwk: other } : one)))
+      await pause(1_000)
+      const open = links.filter(({ host, peerHost, role }) => host === 'ood1' && peerHost === 'node1'
+        && role === 'responder').reduce((sum, { state }) => sum + (state === 'open' ? 1 : -1), 0)
+      assert.is(open, 0, `${ms} ms`)
+      ood.trust(devices)
+      await pause(limits.restartWindowMs)
+    }
+  }))
+
 /** The next frame on any channel between actors arrives changed. */
 let spoil = false
 const open = ChannelEnd.prototype.open
