@@ -103,9 +103,11 @@ async function measure(nodes: number): Promise<Measured> {
   const backMs: number[] = []
   for (let kill = 0; kill < Math.min(KILLS, nodes); kill++) {
     const name = `node${kill + 1}`
+    const state = () => zone.hosts().find(({ host }) => host === name)
+    const starts = state()?.starts ?? 0
     const killed = performance.now()
     await zone.killHost(name)
-    while (zone.hosts().find(({ host }) => host === name)?.state !== 'serving') {
+    while (state()?.state !== 'serving' || state()?.starts === starts) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
     backMs.push(performance.now() - killed)

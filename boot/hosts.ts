@@ -103,7 +103,6 @@ export class HostLife {
       }
       const waitMs = this.#budget.next(this.#options.platform.clock.monotonic())
       if (waitMs === undefined) return this.#set('failed', diedTooOften(this.name, reason).message)
-      this.#set('restarting', reason)
       await pause(this.#options.platform.clock, waitMs, this.#stopping.signal)
     }
     first.reject(new StartFailed(`${this.name} was stopped as it started`))
@@ -135,8 +134,14 @@ export class HostLife {
     }
     this.#end = undefined
     ended.abort()
-    await this.#putAway(reason)
-    gone.resolve()
+    // From now on it does not serve, although it takes a moment until nothing of it is left
+    if (!this.#stopping.signal.aborted && !(failed && this.starts === 1)) this.#set('restarting', reason)
+    try {
+      await this.#putAway(reason)
+    } finally {
+      // Whoever killed it waits for this, whatever comes of it
+      gone.resolve()
+    }
     return { failed, reason }
   }
 
@@ -166,8 +171,11 @@ export class HostLife {
 /** All hosts of this process. */
 export class Hosts implements Cluster {
   readonly #lives = new Map<string, HostLife>()
+  #stopping = false
 
+  /** @throws StartFailed when they stop: nobody would stop this one */
   add(life: HostLife): HostLife {
+    if (this.#stopping) throw new StartFailed(`The zone stops: ${life.name} cannot start`)
     this.#lives.set(life.name, life)
     return life
   }
@@ -202,8 +210,11 @@ export class Hosts implements Cluster {
 
   /** Those that came last go first; the first one is what the others need. */
   async stop(): Promise<void> {
+    this.#stopping = true
     const [first, ...others] = this.all()
-    await Promise.all(others.map((life) => life.stop()))
+    const stopped = await Promise.allSettled(others.map((life) => life.stop()))
     await first?.stop()
+    const failed = stopped.find((one) => one.status === 'rejected')
+    if (failed) throw failed.reason
   }
 }

@@ -225,9 +225,12 @@ class Boot {
   }
 
   async close(): Promise<void> {
-    await this.#hosts.stop()
-    this.#zone.trace.off('step', this.#followAddress)
-    await this.observer.close()
+    try {
+      await this.#hosts.stop()
+    } finally {
+      this.#zone.trace.off('step', this.#followAddress)
+      await this.observer.close()
+    }
   }
 
   /** The gateway tells where it serves, at each of its starts. */

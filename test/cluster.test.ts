@@ -230,14 +230,15 @@ test('without its document a node’s links close and none opens; registered aga
   const closed = () => new Set(links.slice(mark)
     .filter((one) => one.peerHost === 'node3' && one.role === 'responder' && one.state === 'closed')
     .map(({ actor }) => actor))
-  await owner.tx({ 'devices/node3/doc': { action: 'remove' } })
+  // A copy that lies under another name registers nobody
+  await owner.tx({ 'devices/copy/doc': { action: 'create', value }, 'devices/node3/doc': { action: 'remove' } })
   await until(platform, 'both links are closed', () => closed().has('system-config') && closed().has('verify-hub'))
   const { refused } = await visit(zone, platform, 'system-config', as('node3', 'node-daemon', 'node'))
   assert.match(refused, /unknown device/)
   mark = links.length
   await pause(platform.clock, 500)
   assert.is(links.slice(mark).filter((one) => one.peerHost === 'node3' && one.state === 'open').length, 0)
-  await owner.tx({ 'devices/node3/doc': { action: 'create', value } })
+  await owner.tx({ 'devices/node3/doc': { action: 'create', value }, 'devices/copy/doc': { action: 'remove' } })
   await until(platform, 'node3 is linked again', () => links.slice(mark).some((one) =>
     one.host === 'node3' && one.protocol === 'system-config' && one.state === 'open'))
 })

@@ -193,11 +193,16 @@ probes('metrics are for this machine: not for others, and not through a proxy', 
     assert.is(metrics.status, 200)
     assert.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
     assert.is((await get(live, '/metrics', { remoteAddress: '::1' })).status, 200)
+    for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
+      assert.is((await get(live, '/metrics', { ...own, headers: { host } })).status, 200, host)
     assert.is((await get(live, '/metrics', { remoteAddress: '::ffff:127.0.0.1' })).status, 200)
     for (const more of [
       { remoteAddress: '192.0.2.7' }, { remoteAddress: '127.0.0.1.example' }, { remoteAddress: '' },
       { remoteAddress: '192.0.2.7', headers: { 'x-forwarded-for': '127.0.0.1' } },
       { ...own, headers: { 'x-forwarded-for': '127.0.0.1' } }, { ...own, headers: { forwarded: 'for=127.0.0.1' } },
+      { ...own, headers: { via: '1.1 proxy' } },
+      // A name of another site that was made to lead to this machine
+      { ...own, headers: { host: 'rebound.example:8080' } }, { ...own, headers: { host: '127.0.0.1.example' } },
     ]) assert.is((await get(live, '/metrics', more)).status, 403)
   })
 })

@@ -213,10 +213,14 @@ test('has an environment that no error tells', () => withProcesses(async ({ proc
 }))
 
 test('may not be given other code by its environment', () => withProcesses(async ({ processes }) => {
-  const given = env({ ...PATH, LD_PRELOAD: '/tmp/x.so' })
-  const error = await fault(processes.start('notes', shell('exec sleep 60'), given))
-  assert.is(error.code, 'ProcessNotAllowed')
-  assert.match(error.message, /its environment sets LD_PRELOAD/)
+  for (const name of [
+    'LD_PRELOAD', 'DYLD_INSERT_LIBRARIES', 'GCONV_PATH', 'GLIBC_TUNABLES', 'LOCPATH', 'NODE_OPTIONS', 'NODE_PATH',
+    'BASH_ENV', 'PYTHONPATH', 'PERL5OPT', 'RUBYOPT', 'JAVA_TOOL_OPTIONS', '_JAVA_OPTIONS', 'JDK_JAVA_OPTIONS',
+  ]) {
+    const error = await fault(processes.start('notes', shell('exec sleep 60'), env({ ...PATH, [name]: '/tmp/x' })))
+    assert.is(error.code, 'ProcessNotAllowed', name)
+    assert.match(error.message, new RegExp(`its environment sets ${name},`))
+  }
 }))
 
 let address: string | undefined

@@ -31,6 +31,12 @@ const suites: readonly Suite[] = [
   { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
   { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 120, suiteSeconds: 240 },
   { name: 'compliance', files: /^test\/compliance\//, fileSeconds: 45, suiteSeconds: 90 },
+  { name: 'HTTP and kRPC', files: /\/(krpc|http)/, fileSeconds: 45, suiteSeconds: 90 },
+  { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
+  {
+    name: 'supervision', files: /^test\/(runtime\/supervisor|simulation|determinism)/,
+    fileSeconds: 60, suiteSeconds: 120,
+  },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },
 ]
 

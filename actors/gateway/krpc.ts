@@ -3,6 +3,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Clock, HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import type { CallSettings } from '../../runtime/protocol.ts'
 import { denialReasons } from '../../runtime/trust/denial.ts'
+import { parseCompact } from '../../runtime/trust/jws.ts'
 import { readEnvelope, type Envelope, type Sys } from './envelope.ts'
 import { Lines } from './lines.ts'
 import { isUnexpected, refusalOf } from './refusals.ts'
@@ -136,8 +137,12 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
 
 function settingsOf({ withoutToken }: KrpcService, { token }: Envelope): CallSettings {
   if (token === undefined || withoutToken) return {}
-  if (token.length <= limits.token) return { token }
-  throw new Denied(denialReasons['token/too-long'], { reason: 'token/too-long' })
+  const refuse = (reason: 'token/too-long' | 'token/holder'): Error => new Denied(denialReasons[reason], { reason })
+  if (token.length > limits.token) throw refuse('token/too-long')
+  const parsed = parseCompact(token, limits.token)
+  // By HTTP nobody shows a key. The link that carries the call is the gateway's: its key must not count as the caller's
+  if ('jws' in parsed && parsed.jws.payload['cnf'] !== undefined) throw refuse('token/holder')
+  return { token }
 }
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

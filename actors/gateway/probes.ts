@@ -60,7 +60,9 @@ export function createProbes({ host, needs, token, booted }: ProbeOptions): Read
     '/metrics': async ({ remoteAddress, headers }) => {
       // A proxy on this machine may bring anybody: it says so, and is believed only when that is to its disadvantage
       const brought = FORWARDED.some((name) => headers[name] !== undefined)
-      if (brought || !LOOPBACK.test(remoteAddress)) return text(403, 'Only for this machine\n')
+      // A page that a browser here has open may come by a name of its own that leads to this machine
+      const named = LOCAL_NAME.test(headers['host'] ?? 'localhost')
+      if (brought || !named || !LOOPBACK.test(remoteAddress)) return text(403, 'Only for this machine\n')
       const { text: metrics } = await needs.supervision.metrics({}, withinMs)
       return { ...text(200, metrics), headers: { ...text(200, '').headers, 'content-type': METRICS_TYPE } }
     },
@@ -68,5 +70,6 @@ export function createProbes({ host, needs, token, booted }: ProbeOptions): Read
 }
 
 const LOOPBACK = /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^::1$/
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip']
+const LOCAL_NAME = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d+)?$/i
+const FORWARDED = ['forwarded', 'via', 'x-forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip']
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'

@@ -1,10 +1,12 @@
+import { safeParse } from 'valibot'
 import type { ActorStart, Handlers, Lifecycle } from '../../runtime/actor.ts'
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
+import { parseCompact } from '../../runtime/trust/jws.ts'
 import { pause } from '../../runtime/within.ts'
-import { isDeviceKey, kv, readRecord, ServiceSpec } from '../records.ts'
+import { DeviceDocument, isDeviceKey, kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import type { Read } from './converge.ts'
@@ -27,6 +29,13 @@ export interface DaemonRole {
 }
 
 const DEVICES = 'devices/'
+
+/** Where a device document belongs, by what it says itself: one that lies elsewhere registers nobody. */
+function keyOfDocument(text: string): string | undefined {
+  const parsed = parseCompact(text, limits.document)
+  const document = 'jws' in parsed ? safeParse(DeviceDocument, parsed.jws.payload) : undefined
+  return document?.success ? kv.device(document.output.name) : undefined
+}
 
 /** The device key and the epoch, from ENV and secrets. @throws StartFailed */
 export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorStart<Needs>): DeviceSigner {
@@ -57,7 +66,8 @@ export function createDaemon(
   }
   const tellHostsNow = async (): Promise<void> => {
     const { items } = await needs.systemConfig.dump({ prefixes: [DEVICES] }, { token: await token() })
-    const documents = items.filter(({ key }) => isDeviceKey(key)).map(({ value }) => value)
+    const documents = items.filter(({ key, value }) => isDeviceKey(key))
+      .map(({ value }) => value)
     await needs.supervision.devices({ documents })
   }
   const converge = async (): Promise<Converged> => {

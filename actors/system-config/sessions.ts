@@ -115,7 +115,8 @@ async function verify(
   return {
     // The link may keep the verdict until then: `current` looks at every call whether trust is still the same
     speaker: rule.once && peer.runtimeType === 'gateway' ? speaker : { ...speaker, expires: claims.exp * 1000 },
-    use: rule.tokenUse, once: rule.once, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp, generation, link,
+    use: rule.tokenUse, once: rule.once, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp,
+    generation, link,
   }
 }
 

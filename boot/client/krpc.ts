@@ -1,7 +1,8 @@
 import { looseObject, optional, record, safeParse, string, unknown } from 'valibot'
-import { fromWire, LimitExceeded, Unavailable } from '../../runtime/errors.ts'
+import { DeadlineExceeded, fromWire, LimitExceeded, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock, HttpAnswer, Transport } from '../../runtime/platform/ports.ts'
+import { within } from '../../runtime/within.ts'
 import { NotAZone } from '../errors.ts'
 
 /** kRPC over HTTP (the originals' envelope): one request one answer, or lines of JSON that go on. */
@@ -42,7 +43,24 @@ function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: Abor
 
 /** @throws what the zone answered, by its class; Unavailable, DeadlineExceeded, NotAZone, LimitExceeded */
 export async function krpcCall(port: KrpcPort, request: KrpcRequest): Promise<unknown> {
-  const answer = await send(port, request, '', request.signal)
+  const { signal, withinMs = limits.clientCallMs } = request
+  const life = new AbortController()
+  const end = (): void => life.abort()
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end)
+  const where = `${port.hostname}:${port.port}`
+  const late = (): Error => new DeadlineExceeded(`The answer of ${where} did not end within ${withinMs} ms`)
+  try {
+    // The transport bounds the head only: a body that never ends would hold the command
+    return await within(port.clock, withinMs, answerOf(port, request, life.signal), late)
+  } finally {
+    end()
+    signal?.removeEventListener('abort', end)
+  }
+}
+
+async function answerOf(port: KrpcPort, request: KrpcRequest, signal: AbortSignal): Promise<unknown> {
+  const answer = await send(port, request, '', signal)
   const value = await jsonOf(answer)
   throwIfFailure(value)
   if (typeof value === 'object' && value !== null && 'result' in value) return value.result
@@ -67,11 +85,11 @@ export async function* krpcStream(port: KrpcPort, request: KrpcRequest): AsyncIt
   }
   try {
     const answer = await send(port, request, '/stream', life.signal)
+    listen()
     if (answer.status !== 200) {
       throwIfFailure(await jsonOf(answer))
       throw strange(answer)
     }
-    listen()
     for await (const line of linesOf(answer, listen)) {
       const value = parse(line)
       throwIfFailure(value)

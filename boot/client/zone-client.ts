@@ -95,11 +95,17 @@ export async function openZoneClient(
     },
     statusOf: (path) => reached(async () => {
       const { hostname, port: number } = located
-      const answer = await platform.transport.request({
-        hostname, port: number, method: 'GET', path, headers: {}, body: '', withinMs: limits.clientCallMs,
-      })
-      for await (const _ of answer.body) continue
-      return answer.status
+      const answered = new AbortController()
+      try {
+        const { status } = await platform.transport.request({
+          hostname, port: number, method: 'GET', path, headers: {}, body: '', withinMs: limits.clientCallMs,
+          signal: answered.signal,
+        })
+        return status
+      } finally {
+        // Only the status is read
+        answered.abort()
+      }
     }),
   }
 }

@@ -32,12 +32,21 @@ export function collectorAt(url: string, { transport, clock }: Pick<Platform, 't
   })
   if (secure) return (body, signal) => httpsRequest(call(body, signal), BODY_BYTES_MAX)
   return async (body, signal) => {
-    const answer = await transport.request(call(body, signal))
-    const reading = read(answer.body)
-    const late = (): Error => new DeadlineExceeded(`The answer of ${hostname} did not end`)
-    return {
-      status: answer.status, retryAfter: answer.headers['retry-after'],
-      body: await within(clock, limits.otlpAnswerMs, reading, late),
+    const life = new AbortController()
+    const end = (): void => life.abort()
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end)
+    try {
+      const answer = await transport.request(call(body, life.signal))
+      const late = (): Error => new DeadlineExceeded(`The answer of ${hostname} did not end`)
+      return {
+        status: answer.status, retryAfter: answer.headers['retry-after'],
+        body: await within(clock, limits.otlpAnswerMs, read(answer.body), late),
+      }
+    } finally {
+      // One that never ends would keep its connection, and each export would add one
+      end()
+      signal.removeEventListener('abort', end)
     }
   }
 }

@@ -36,9 +36,18 @@ export async function assertAllowed(
   }
 }
 
-/** The dynamic linker's variables put code of any file into any program. @throws ProcessNotAllowed */
+/**
+ * Put code of any file into a program that was allowed: by the dynamic linker and the C library, which read them also
+ * in what starts it as root, and by interpreters, before they come to the script that was allowed.
+ */
+const LOADERS = new RegExp('^(?:(?:LD|DYLD)_.*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NODE_OPTIONS|NODE_PATH|BASH_ENV'
+  + '|BASH_FUNC_.*|PYTHON(?:PATH|HOME|STARTUP|USERBASE|INSPECT|BREAKPOINT|WARNINGS)|PERL5(?:OPT|LIB|DB)|PERLLIB'
+  + '|RUBY(?:OPT|LIB)|_JAVA_OPTIONS|(?:JDK_|OPENJ9_)?JAVA_(?:TOOL_)?OPTIONS|CLASSPATH|PHPRC|PHP_INI_SCAN_DIR'
+  + '|LUA_(?:INIT|PATH|CPATH)(?:_.*)?|DOTNET_STARTUP_HOOKS|CORECLR_PROFILER(?:_.*)?)$')
+
+/** @throws ProcessNotAllowed */
 export function assertNoLoader(name: string, env: Readonly<Record<string, string>>): void {
-  const found = Object.keys(env).find((each) => /^(?:LD|DYLD)_/.test(each))
+  const found = Object.keys(env).find((each) => LOADERS.test(each))
   if (found === undefined) return
   const text = `${name} may not run here: its environment sets ${found}, which puts code into programs`
   throw new ProcessNotAllowed(text, {

@@ -60,6 +60,33 @@ test('a call asks for its answer within the limit, unless it says another time',
   assert.equal(port.calls.map(({ withinMs }) => withinMs), [limits.clientCallMs, 5])
 })
 
+test('an answer that never ends is given up at the limit, and its connection is left', async () => {
+  const clock = testClock()
+  let left = false
+  const port: KrpcPort = {
+    clock, hostname: '127.0.0.1', port: 1,
+    transport: {
+      request: async ({ signal }) => ({
+        status: 200, headers: {},
+        body: (async function* body() {
+          yield utf8('{"result":')
+          await new Promise<never>((_, reject) => signal?.addEventListener('abort', () => {
+            left = true
+            reject(new Unavailable('cut'))
+          }))
+        })(),
+      }),
+    },
+  }
+  const ended = codeOf(krpcCall(port, request))
+  await quiet()
+  await clock.advance(limits.clientCallMs - 1)
+  assert.is(await Promise.race([ended, quiet().then(() => 'it goes on')]), 'it goes on')
+  await clock.advance(1)
+  assert.is(await ended, 'DeadlineExceeded')
+  assert.ok(left)
+})
+
 test('a stream may be silent for as long as the limit, and a byte begins that time anew', async () => {
   const clock = testClock()
   let give = (_: Uint8Array): void => {}

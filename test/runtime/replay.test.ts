@@ -45,7 +45,7 @@ replay('what has expired is not burned but refused', async () => {
   assert.is(await store.revision(), 0)
 })
 
-replay('the ledger holds what lives or expired a while ago, and less than two steps of what may be forgotten', async () => {
+replay('the ledger holds what lives or expired a while ago, and less than two steps of what is older', async () => {
   const store = open()
   const lifetime = 40
   const unit = limits.usedTokenSeconds / lifetime

@@ -171,31 +171,25 @@ test('a host whose key or role has changed is another host: its links close', ()
     assert.match(await ask(), /, a ood$/)
   }))
 
-test('a handshake that was under way when the key of its host changed gives no link', () =>
-  withTwo(async ({ ood, node, devices, links, ask, pause }) => {
-    const other = devices[0]!.jwk
-    for (let ms = 0; ms < 40; ms++) {
-      await ask()
-      await node.kill('desk')
-      await pause(60 + ms)
-      ood.trust(devices.map((one) => (one.host === 'node1' ? { ...one, jwk: other } : one)))
-      await pause(1_000)
-      const open = links.filter(({ host, peerHost, role }) => host === 'ood1' && peerHost === 'node1'
-        && role === 'responder').reduce((sum, { state }) => sum + (state === 'open' ? 1 : -1), 0)
-      assert.is(open, 0, `${ms} ms`)
-      ood.trust(devices)
-      await pause(limits.restartWindowMs)
-    }
-  }))
-
 /** The next frame on any channel between actors arrives changed. */
 let spoil = false
+/** Runs once, before the clerk's answer to the first message of a handshake is on its way. */
+let onAnswer: (() => Promise<void>) | undefined
+const isAnswerOfClerk = (frame: unknown): boolean => {
+  const claims = typeof frame === 'string' && /"suite":.*"certificate":"[^."]+\.([^."]+)\./.exec(frame)?.[1]
+  return claims !== false && claims !== undefined && atob(claims).includes('"actor":"clerk"')
+}
 const open = ChannelEnd.prototype.open
 ChannelEnd.prototype.open = function (this: ChannelEnd, kind) {
   const channel = open.call(this, kind)
   return {
     ...channel,
     send(frame) {
+      if (onAnswer && isAnswerOfClerk(frame)) {
+        const run = onAnswer
+        onAnswer = undefined
+        return void run().then(() => channel.send(frame))
+      }
       const bad = spoil && frame.length > 0
       spoil &&= !bad
       if (!bad) return channel.send(frame)
@@ -204,6 +198,26 @@ ChannelEnd.prototype.open = function (this: ChannelEnd, kind) {
     },
   }
 }
+
+test('a handshake that was under way when the key of its host changed gives no link', () =>
+  withTwo(async ({ ood, node, devices, links, ask, pause }) => {
+    await ask()
+    await node.kill('desk')
+    const answered = new Promise<void>((resolve) => {
+      onAnswer = async () => {
+        ood.trust(devices.map((one) => (one.host === 'node1' ? { ...one, jwk: devices[0]!.jwk } : one)))
+        await pause(100)
+        resolve()
+      }
+    })
+    await answered
+    await pause(5_000)
+    const open = links.filter(({ host, peerHost, role }) => host === 'ood1' && peerHost === 'node1'
+      && role === 'responder').reduce((sum, { state }) => sum + (state === 'open' ? 1 : -1), 0)
+    assert.is(open, 0)
+    ood.trust(devices)
+    assert.match(await ask(), /^clerk/)
+  }))
 
 for (const where of ['of another host', 'of this host'] as const) {
   test(`one rejected frame parts no actor from one ${where} that it needs`, () => simulateWith(async (world) => {

@@ -194,4 +194,30 @@ stops('many inspections leave no listener behind', async () => {
   })
 })
 
+stops('one that is ended before it loads loads nothing, and holds no process', async () => {
+  let held = 0
+  await withHost({ x: {} }, async ({ supervisor }) => {
+    assert.is(held, 1)
+    await supervisor.crash('killed')
+    assert.is(held, 0)
+    const failure = await supervisor.load().then(() => '', ({ code }: { code: string }) => code)
+    assert.equal([failure, held], ['StartFailed', 0])
+  }, {
+    platform: (platform) => ({
+      ...platform,
+      host: {
+        ...platform.host,
+        hold() {
+          const release = platform.host.hold()
+          held++
+          return () => {
+            held--
+            release()
+          }
+        },
+      },
+    }),
+  })
+})
+
 stops.run()

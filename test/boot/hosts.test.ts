@@ -1,0 +1,56 @@
+/** Hosts of one process, with runs that do as a test says. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { HostLife, Hosts, type HostRun } from '../../boot/hosts.ts'
+import { openPlatform } from '../../runtime/platform/index.ts'
+import { createTrace } from '../../runtime/trace.ts'
+import { within } from '../../runtime/within.ts'
+
+const platform = await openPlatform()
+
+interface Parts {
+  readonly crash?: () => Promise<void>
+  readonly stopAll?: () => Promise<void>
+}
+
+const nothing = async (): Promise<void> => {}
+
+const lifeOf = (name: string, { crash = nothing, stopAll = nothing }: Parts): HostLife => new HostLife({
+  name, role: 'node', platform, trace: createTrace(),
+  make: () => ({
+    run: nothing, supervisor: () => ({ crash, stopAll, list: () => [] }), processes: { list: () => [], close: nothing },
+    managed: () => true, versions: new Map(),
+  }) as unknown as HostRun,
+})
+
+const broken = async (): Promise<never> => {
+  throw new Error('It cannot be put away')
+}
+const messageOf = (work: Promise<unknown>): Promise<string> =>
+  within(platform.clock, 2_000, work.then(() => 'done'), () => new Error('It does not settle'))
+    .catch((error: Error) => error.message)
+
+test('one host that cannot be stopped does not keep the others', async () => {
+  const stopped: string[] = []
+  const hosts = new Hosts()
+  const quiet = (name: string): Parts => ({ stopAll: async () => void stopped.push(name) })
+  const lives = [lifeOf('first', quiet('first')), lifeOf('second', { stopAll: broken }), lifeOf('third', quiet('third'))]
+  for (const life of lives) await hosts.add(life).start()
+  assert.is(await messageOf(hosts.stop()), 'It cannot be put away')
+  assert.equal(stopped, ['third', 'first'])
+})
+
+test('a host that comes when they stop is refused: nobody would stop it', async () => {
+  const hosts = new Hosts()
+  await hosts.stop()
+  assert.throws(() => hosts.add(lifeOf('late', {})), /The zone stops/)
+})
+
+test('who kills a host is told when it is gone, whatever came of it', async () => {
+  const life = lifeOf('host', { crash: broken })
+  await life.start()
+  assert.is(await messageOf(life.kill()), 'done')
+  assert.is(await messageOf(life.stop()), 'It cannot be put away')
+})
+
+test.run()
