@@ -66,7 +66,7 @@ export function createDaemon(
   }
   const tellHostsNow = async (): Promise<void> => {
     const { items } = await needs.systemConfig.dump({ prefixes: [DEVICES] }, { token: await token() })
-    const documents = items.filter(({ key, value }) => isDeviceKey(key))
+    const documents = items.filter(({ key, value }) => isDeviceKey(key) && key === keyOfDocument(value))
       .map(({ value }) => value)
     await needs.supervision.devices({ documents })
   }

@@ -17,7 +17,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   VaultSealed: 'Restore unseal.key from a backup: it has to be the one that this vault was made with',
   StartFailed: 'Run it again with --debug to see where it failed',
   RestartLimit: 'Run it again with --debug to see why the actor keeps failing',
-  DeadlineExceeded: 'Run it again: what was done is kept, and a boot goes on from there',
+  DeadlineExceeded: 'See how the zone is with status, then run it again: what was done is kept',
 }
 
 /** What a script reads of a failure. */

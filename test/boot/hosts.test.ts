@@ -34,8 +34,8 @@ test('one host that cannot be stopped does not keep the others', async () => {
   const stopped: string[] = []
   const hosts = new Hosts()
   const quiet = (name: string): Parts => ({ stopAll: async () => void stopped.push(name) })
-  const lives = [lifeOf('first', quiet('first')), lifeOf('second', { stopAll: broken }), lifeOf('third', quiet('third'))]
-  for (const life of lives) await hosts.add(life).start()
+  const parts = { first: quiet('first'), second: { stopAll: broken }, third: quiet('third') }
+  for (const [name, part] of Object.entries(parts)) await hosts.add(lifeOf(name, part)).start()
   assert.is(await messageOf(hosts.stop()), 'It cannot be put away')
   assert.equal(stopped, ['third', 'first'])
 })
