@@ -76,7 +76,9 @@ export class Node implements HostRun {
     const jitter = platform.random.fork(`converge ${this.#node.name}`)
     for (let failures = 0; !signal.aborted; failures++) {
       try {
-        await this.#supervisor.get(NodeDaemon).converge({}, { withinMs: limits.startMs, signal })
+        // A host serves whatever becomes of its programs: how long one takes to be healthy is its own affair
+        const settings = { withinMs: limits.startMs, signal }
+        await this.#supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, settings)
         return
       } catch (error) {
         this.waitsFor = messageOf(error)

@@ -88,7 +88,7 @@ export class Ood implements HostRun {
       env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
       secrets: { 'device-key': identity.device.exportPem() },
     })
-    await supervisor.get(NodeDaemon).converge({}, { withinMs: 60_000 })
+    await supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, { withinMs: 60_000 })
     // The zone has no other way in: without it nothing is ready
     await supervisor.get(Gateway).address({})
     await sequenceComplete({

@@ -154,9 +154,9 @@ export function createDaemon(
             : state === 'serving' || state === 'failed' ? state : 'stopped' as const,
         }))
       },
-      async converge() {
+      async converge({ withoutPrograms = false }) {
         const converged = await converge()
-        await services.settled()
+        if (!withoutPrograms) await services.settled()
         return converged
       },
       krpc,

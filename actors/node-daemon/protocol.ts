@@ -1,5 +1,5 @@
 import {
-  array, call, integer, number, object, picklist, pipe, protocol, record, string,
+  array, boolean, call, integer, number, object, optional, picklist, pipe, protocol, record, string,
 } from '../../runtime/protocol.ts'
 import { krpcCall, krpcStream } from '../krpc-protocol.ts'
 
@@ -13,8 +13,11 @@ export const NodeDaemon = protocol('node-daemon', {
   services: call(object({}), array(object({
     name: string(), state: picklist(['starting', 'serving', 'stopped', 'failed']), incarnation: count, reason: string(),
   })), { concurrent: 8 }),
-  /** Reads `nodes/{me}/config` and drives services to it; settles when every wanted one serves. */
-  converge: call(object({}), object({ revision: count, started: array(string()), stopped: array(string()) })),
+  /**
+   * Reads `nodes/{me}/config` and drives services to it; settles when every wanted worker serves, and unless told
+   * otherwise when every program serves or has failed.
+   */
+  converge: call(object({ withoutPrograms: optional(boolean()) }), object({ revision: count, started: array(string()), stopped: array(string()) })),
   /** An operator's methods: `ps`, `kill`, `explain`. By the session of a user whom the policy lets. */
   krpc: krpcCall(),
   /** `logs`. */

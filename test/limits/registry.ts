@@ -249,10 +249,8 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
   'runtime/store-embedded.test.ts': {
     'the log is written anew when it has grown, and stays within its limit': ['watchHistoryBytes', 'storeLogBytes'],
   },
-  'runtime/supervisor-remote.test.ts': {
-    'a handshake that was under way when the key of its host changed gives no link': ['restartWindowMs'],
-  },
   'runtime/supervisor-restarts.test.ts': {
+    'deaths further apart than the window are forgotten': ['restartWindowMs'],
     'each restart waits as the budget says, twice as long as before, and one too many stays down': [
       'restarts', 'restartBackoffMsMin',
     ],
