@@ -17,7 +17,10 @@ export const NodeDaemon = protocol('node-daemon', {
    * Reads `nodes/{me}/config` and drives services to it; settles when every wanted worker serves, and unless told
    * otherwise when every program serves or has failed.
    */
-  converge: call(object({ withoutPrograms: optional(boolean()) }), object({ revision: count, started: array(string()), stopped: array(string()) })),
+  converge: call(
+    object({ withoutPrograms: optional(boolean()) }),
+    object({ revision: count, started: array(string()), stopped: array(string()) }),
+  ),
   /** An operator's methods: `ps`, `kill`, `explain`. By the session of a user whom the policy lets. */
   krpc: krpcCall(),
   /** `logs`. */
