@@ -4,6 +4,7 @@
  * many keys there are. Everything runs in turn, and medians are compared.
  */
 import { inKvZone, type KvZone } from './kv/zone.ts'
+import { interleaved } from './interleaved.ts'
 import type { Bench, Row } from './report.ts'
 
 type Say = (line: string) => void
@@ -33,7 +34,7 @@ export default bench
 async function getRows({ driver, session }: KvZone, inFlight: number, ms: number, say: Say): Promise<readonly Row[]> {
   const get = (of: 'bare' | 'kv') => async (): Promise<number> =>
     (await driver.get({ of, inFlight, ms, token: session() }, { withinMs: ms + 30_000 })).micros
-  const { bare, kv } = await interleaved({ bare: get('bare'), kv: get('kv') })
+  const { bare, kv } = await interleaved(ROUNDS, { bare: get('bare'), kv: get('kv') })
   say(`${inFlight} in flight: bare call ${bare.toFixed(2)} µs, kv get ${kv.toFixed(2)} µs`)
   const unit = 'µs per call'
   const call: Row = { name: 'bare call, 200 B', inFlight, value: bare, unit }
@@ -59,7 +60,7 @@ async function growthRows({ driver, session, root }: KvZone, ms: number, say: Sa
     (await driver.watch({ ...asked(size), after: after[size] }, { withinMs })).micros
   const rows: Row[] = []
   for (const [name, part, of] of [['list', 'key', list], ['watch', 'change', watch]] as const) {
-    const micros = await interleaved({ few: of('few'), many: of('many') })
+    const micros = await interleaved(ROUNDS, { few: of('few'), many: of('many') })
     const unit = `µs per ${part}`
     say(`${name}: ${micros.few.toFixed(2)} ${unit} of ${KEYS.few}, ${micros.many.toFixed(2)} of ${KEYS.many}`)
     rows.push({ name: `${name} of ${KEYS.few} ${part}s`, value: micros.few, unit }, {
@@ -68,22 +69,4 @@ async function growthRows({ driver, session, root }: KvZone, ms: number, say: Sa
     })
   }
   return rows
-}
-
-type Contenders<Name extends string> = Readonly<Record<Name, () => Promise<number>>>
-
-/** Median of each, taking turns after one round that does not count. */
-async function interleaved<Name extends string>(contenders: Contenders<Name>): Promise<Record<Name, number>> {
-  const samples = new Map<Name, number[]>()
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const name of Object.keys(contenders) as Name[]) {
-      const sample = await contenders[name]()
-      if (round > 0) samples.set(name, [...samples.get(name) ?? [], sample])
-    }
-  }
-  return Object.fromEntries([...samples].map(([name, each]) => [name, median(each)])) as Record<Name, number>
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }

@@ -7,6 +7,7 @@ import { durableAppends, inStore } from './store/alone.ts'
 import { inEtcd, type EtcdSide } from './store/etcd.ts'
 import type { FanOut, Side } from './store/side.ts'
 import { inZone, type ZoneSide } from './store/zone.ts'
+import { interleaved } from './interleaved.ts'
 import type { Bench, Row } from './report.ts'
 
 const ROUNDS = 5
@@ -32,7 +33,7 @@ type Say = (line: string) => void
 async function callRows(alone: Side, etcd: EtcdSide, zone: ZoneSide, ms: number, say: Say): Promise<readonly Row[]> {
   const unit = 'calls/s'
   const [inFlight, perSecond] = [IN_FLIGHT, 'per s']
-  const rates = await interleaved({
+  const rates = await interleaved(ROUNDS, {
     appends: () => durableAppends(ms),
     alonePut: () => alone.put(IN_FLIGHT, ms),
     etcdPut: () => etcd.put(IN_FLIGHT, ms),
@@ -76,8 +77,8 @@ async function watchRows(etcd: EtcdSide, zone: ZoneSide, say: Say): Promise<read
     for (let write = 0; write < LONE_WRITES; write++) await fan(1)
     return (performance.now() - began) / LONE_WRITES
   }
-  const rates = await interleaved({ etcd: rate(fans.etcd), one: rate(fans.one), four: rate(fans.four) })
-  const waits = await interleaved({ etcd: lone(fans.etcd), one: lone(fans.one), four: lone(fans.four) })
+  const rates = await interleaved(ROUNDS, { etcd: rate(fans.etcd), one: rate(fans.one), four: rate(fans.four) })
+  const waits = await interleaved(ROUNDS, { etcd: lone(fans.etcd), one: lone(fans.one), four: lone(fans.four) })
   say(`${WATCHERS} watchers: etcd ${thousands(rates.etcd)} events/s, `
     + `kv ${thousands(rates.one)} on one link, ${thousands(rates.four)} on four`)
   const row = (name: string, of: 'one' | 'four'): Row => ({
@@ -95,21 +96,3 @@ async function watchRows(etcd: EtcdSide, zone: ZoneSide, say: Say): Promise<read
 }
 
 const thousands = (rate: number): string => `${(rate / 1_000).toFixed(1)} k/s`
-
-type Contenders<Name extends string> = Readonly<Record<Name, () => Promise<number>>>
-
-/** Median of each, taking turns after one round that does not count. */
-async function interleaved<Name extends string>(contenders: Contenders<Name>): Promise<Record<Name, number>> {
-  const samples = new Map<Name, number[]>()
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const name of Object.keys(contenders) as Name[]) {
-      const sample = await contenders[name]()
-      if (round > 0) samples.set(name, [...samples.get(name) ?? [], sample])
-    }
-  }
-  return Object.fromEntries([...samples].map(([name, each]) => [name, median(each)])) as Record<Name, number>
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-}

@@ -241,7 +241,7 @@ class Boot {
 }
 
 /** For a program of this machine. */
-function urlOf({ hostname, port }: RunningZone['address']): string {
+export function urlOf({ hostname, port }: RunningZone['address']): string {
   if (hostname === '0.0.0.0' || hostname === '::') return `http://127.0.0.1:${port}`
   return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { limits } from '../runtime/limits.ts'
 import type { HttpResponse } from '../runtime/platform/ports.ts'
 import { kv } from '../actors/records.ts'
-import { type Change, inLiveZone, type LiveZone } from './actors/live-zone.ts'
+import { type Change, inLiveZone, type LiveZone, failingUnless } from './actors/live-zone.ts'
 import { ask, loggedIn } from './krpc-fixture.ts'
 
 const streams = suite('kRPC streams')
@@ -161,13 +161,7 @@ const get = (live: LiveZone, path: string, more: object = {}): Promise<HttpRespo
 
 probes('a zone that runs is ready; one whose service does not serve is alive, and not ready', async () => {
   let healthy = true
-  const failing: Change = (definition) => ({
-    ...definition,
-    start(start) {
-      if (!healthy) throw new Error('Planted')
-      return definition.start(start)
-    },
-  })
+  const failing = failingUnless(() => healthy)
   await inLiveZone(async (live) => {
     const statuses = async (): Promise<string> =>
       (await Promise.all(['/livez', '/readyz', '/healthz'].map(async (path) => (await get(live, path)).status))).join()

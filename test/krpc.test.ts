@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { StoreDamaged } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { HttpRequest } from '../runtime/platform/ports.ts'
-import { type Change, inLiveZone } from './actors/live-zone.ts'
+import { type Change, inLiveZone, failingUnless } from './actors/live-zone.ts'
 import { firstMinute, firstMinuteSeen, type Pair, type RpcError } from './krpc-client.ts'
 import { ask, loggedIn, postTo } from './krpc-fixture.ts'
 
@@ -234,13 +234,7 @@ krpc('only a session that may operate the host runs the scheduler', async () => 
 
 krpc('a scheduler that is down makes its own route 503 and nothing else, and is reached again', async () => {
   let healthy = true
-  const failing: Change = (definition) => ({
-    ...definition,
-    start(start) {
-      if (!healthy) throw new Error('Planted')
-      return definition.start(start)
-    },
-  })
+  const failing = failingUnless(() => healthy)
   await inLiveZone(async (live) => {
     const { client, username } = await loggedIn(live)
     const gateway = (): number => live.zone.list().find(({ name }) => name === 'gateway')!.incarnation

@@ -12,19 +12,23 @@ import { HOST } from './boot-fixtures/simulated.ts'
 import { inZone, is } from './robustness/simulated-zone.ts'
 import { rootToken } from './robustness/real-zone.ts'
 import { limitedDisk, mountedDisk } from './robustness/small-disk.ts'
+import type { Client } from '../runtime/protocol.ts'
 import { pause } from './runtime/sim-fixture.ts'
 
 /** More than what a file system may have left of its last page. */
 const large = JSON.stringify('x'.repeat(20_000))
+
+/** Creates a key; answers with the code of what was thrown. */
+const putting = (systemConfig: Client<typeof SystemConfig>) => (key: string, token: string): Promise<string> =>
+  systemConfig.execTx({ actions: { [key]: { action: 'create', value: '{}' } } }, { token })
+    .then(() => 'done', (error: unknown) => (error as ZonewrightError).code)
 
 const simulated = suite('a full disk, in simulation')
 
 simulated('a disk that is full for half an hour kills nothing: sessions end, reads go on, and all comes back', () =>
   inZone(60, async ({ world, zone, deaths, rootToken, worked }) => {
     const systemConfig = zone.get(SystemConfig)
-    const put = async (key: string, token: string): Promise<string> =>
-      systemConfig.execTx({ actions: { [key]: { action: 'create', value: '{}' } } }, { token })
-        .then(() => 'done', (error: unknown) => (error as ZonewrightError).code)
+    const put = putting(systemConfig)
     const token = await rootToken()
     is(await put('users/before/settings', token), 'done')
     world.setDisk(HOST, 'full')
@@ -59,9 +63,7 @@ simulated('a service that has to start while the disk is full tries until there 
 simulated('a store whose disk fails is opened again by the next incarnation of its actor, with all that was kept', () =>
   inZone(62, async ({ world, zone, deaths, rootToken, worked }) => {
     const systemConfig = zone.get(SystemConfig)
-    const put = async (key: string, token: string): Promise<string> =>
-      systemConfig.execTx({ actions: { [key]: { action: 'create', value: '{}' } } }, { token })
-        .then(() => 'done', (error: unknown) => (error as ZonewrightError).code)
+    const put = putting(systemConfig)
     const token = await rootToken()
     is(await put('users/before/settings', token), 'done')
     world.setDisk(HOST, 'broken')

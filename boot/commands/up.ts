@@ -4,6 +4,7 @@ import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
 import { pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
+import { urlOf } from '../up.ts'
 import { bootZone, sayTo, zoneOptions, type BootedZone, type Say, type ZoneOptions } from './boot-zone.ts'
 import { command } from './command.ts'
 import { assertPassed, selfCheck } from './self-check.ts'
@@ -102,8 +103,7 @@ function summary(booted: BootedZone, { diagram }: UpCommandOptions) {
 
 /** An address that a browser of this machine can open. */
 export function addressOf(hostname: string, port: number): string {
-  if (hostname === '0.0.0.0' || hostname === '::') return `http://127.0.0.1:${port}/`
-  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}/`
+  return `${urlOf({ hostname, port })}/`
 }
 
 function readyLine({ zone }: BootedZone, style: Style): string {

@@ -6,7 +6,7 @@ import { defaultConfig } from '../../boot/config.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { Unavailable } from '../../runtime/errors.ts'
 import type { HttpResponse } from '../../runtime/platform/ports.ts'
-import { type Change, inLiveZone, type LiveZone } from './live-zone.ts'
+import { type Change, inLiveZone, type LiveZone, failingUnless } from './live-zone.ts'
 
 const test = suite('the gateway')
 const node = kv.node(defaultConfig.host)
@@ -50,13 +50,7 @@ test('is back on its port after a death of what it needs', async () => {
 
 test('says that the host is not well while a service that it should run does not', async () => {
   let healthy = true
-  const failing: Change = (definition) => ({
-    ...definition,
-    start(start) {
-      if (!healthy) throw new Error('Planted')
-      return definition.start(start)
-    },
-  })
+  const failing = failingUnless(() => healthy)
   await inLiveZone(async (zone) => {
     healthy = false
     await zone.zone.kill('service')

@@ -32,6 +32,15 @@ export interface LiveZone {
   remove(key: string): Promise<void>
 }
 
+/** Its start throws while it is not healthy. */
+export const failingUnless = (healthy: () => boolean): Change => (definition) => ({
+  ...definition,
+  start(start) {
+    if (!healthy()) throw new Error('Planted')
+    return definition.start(start)
+  },
+})
+
 /** Actors are changed by name; a module of the zone is imported before the run, since that takes a thread pool. */
 export async function inLiveZone(
   test: (live: LiveZone) => Promise<void>,
