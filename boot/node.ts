@@ -3,6 +3,7 @@ import { kernelActors, kernelRuntimeTypes, reachableActors } from '../actors/tru
 import { messageOf } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
+import type { Platform } from '../runtime/platform/ports.ts'
 import type { RemoteActor } from '../runtime/remote.ts'
 import { backoffMs } from '../runtime/restart.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
@@ -27,13 +28,15 @@ export class Node implements HostRun {
   /** Why it does not serve yet. */
   waitsFor = ''
   readonly #zone: Zone
+  readonly #platform: Platform
   readonly #node: NodeIdentity
   readonly #supervisor: Supervisor
 
   constructor(zone: Zone, node: NodeIdentity, ood: HostLife) {
     this.#zone = zone
     this.#node = node
-    const { platform, files, identity, config, trace, hosts, observer, knownHosts } = zone
+    const { files, identity, config, trace, hosts, observer, knownHosts } = zone
+    const platform = this.#platform = zone.platformOf(node.name)
     const { name: host, device, folder } = node
     const stores = files.path(`${folder}/${file.stores}`)
     this.processes = createProcesses({
@@ -47,7 +50,7 @@ export class Node implements HostRun {
         { host: ood.name, role: 'ood', jwk: identity.device.public.jwk },
       ],
       spans: config.telemetry.otlp !== undefined,
-      remote: (protocol) => (reachableActors.includes(protocol) ? actorOf(ood, protocol) : undefined),
+      remote: (protocol) => (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts.of(host), observer: only(host, observer),
@@ -66,7 +69,8 @@ export class Node implements HostRun {
 
   /** The daemon logs in by itself, and tries for as long as the OOD is away: so does this. */
   async run(signal: AbortSignal): Promise<void> {
-    const { platform, files, identity } = this.#zone
+    const { files, identity } = this.#zone
+    const platform = this.#platform
     await files.makeFolder(`${this.#node.folder}/${file.stores}`, { mode: 0o700 })
     await this.#supervisor.load()
     await this.#supervisor.start('node-daemon', {

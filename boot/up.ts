@@ -22,6 +22,12 @@ import type { Zone } from './zone.ts'
 
 export interface UpOptions {
   readonly platform: Platform
+  /** Where a host beside the first one runs, asked at each of its starts. Default: in this process. */
+  readonly platformOf?: (host: string) => Platform
+  /** What stands between a host and an actor of another one. Default: nothing, in one process. */
+  readonly between?: Zone['between']
+  /** Given by who wants to see the hosts, or end them, before all of them serve. */
+  readonly hosts?: Hosts
   /** The zone's folder; made if it is missing. */
   readonly folder: string
   /** Contents of the config file, when it is not `zone.yaml` in the folder. */
@@ -124,7 +130,7 @@ class Boot {
   readonly observer: Observer
   readonly #zone: Zone
   readonly #nodes: Nodes
-  readonly #hosts = new Hosts()
+  readonly #hosts: Hosts
   readonly #ood: HostLife
   /** The last start of the first host. */
   #run!: Ood
@@ -136,6 +142,7 @@ class Boot {
   constructor(options: UpOptions, files: Files, identity: Identity, config: ZoneConfig, nodes: Nodes) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
     const trace = options.trace ?? createTrace()
+    this.#hosts = options.hosts ?? new Hosts()
     this.#nodes = nodes
     this.#onProgress = onProgress
     this.observer = createObserver({
@@ -148,6 +155,7 @@ class Boot {
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
+      platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
     }

@@ -1,4 +1,5 @@
 import type { Files, Platform } from '../runtime/platform/ports.ts'
+import type { RemoteActor } from '../runtime/remote.ts'
 import type { Trace } from '../runtime/trace.ts'
 import type { ZoneConfig } from './config.ts'
 import type { Hosts } from './hosts.ts'
@@ -9,6 +10,10 @@ import type { Observer } from './observe/observer.ts'
 /** What the hosts of this process share. */
 export interface Zone {
   readonly platform: Platform
+  /** Where another host runs: asked at each of its starts. */
+  readonly platformOf: (host: string) => Platform
+  /** What stands between a host and an actor of another one. */
+  readonly between: (host: string, actor: RemoteActor) => RemoteActor
   readonly files: Files
   readonly identity: Identity
   readonly config: ZoneConfig

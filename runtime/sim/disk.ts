@@ -10,6 +10,9 @@ import { never, type SimulatedThread } from './thread.ts'
 type Node =
   | { readonly type: 'file'; readonly contents: Uint8Array; readonly mode: number }
   | { readonly type: 'folder'; readonly mode: number }
+/** Told of each file as it is written. */
+export type OnFile = (path: string, contents: Uint8Array, mode: number) => void
+
 interface Holder { readonly thread: SimulatedThread; readonly processId: number }
 
 /** The files of one host. They outlive its processes; locks do not. */
@@ -20,10 +23,13 @@ export class Disk {
   readonly #random: SeededRandom
   readonly #faults: HostFaults
 
-  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults) {
+  readonly #onFile: OnFile
+
+  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults, onFile: OnFile) {
     this.#schedule = schedule
     this.#random = random
     this.#faults = faults
+    this.#onFile = onFile
   }
 
   /** @throws NotWritable when it is a file, or its mode forbids the owner to write */
@@ -98,8 +104,9 @@ export class Disk {
   /** Takes its time, then happens at once: a process killed before that has changed nothing. */
   #change<T>(thread: SimulatedThread, path: string, task: () => T): Promise<T> {
     if (!thread.alive) return never()
+    const delayUs = this.#random.within(delays.disk) * this.#faults.slowness
     return new Promise<T>((resolve, reject) => this.#schedule.inOrder({
-      to: thread, lane: thread.lane, delayUs: this.#random.within(delays.disk), kind: 'file', from: path,
+      to: thread, lane: thread.lane, delayUs, kind: 'file', from: path,
       task: () => {
         try {
           resolve(task())
@@ -125,6 +132,7 @@ export class Disk {
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
     const fault = diskFault(this.#faults, path)
     if (fault) throw fault
+    this.#onFile(path, contents, mode)
     this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
   }
 

@@ -7,42 +7,54 @@ import { createWorkerControl } from '../worker-control.ts'
 import type { WorkerEvent } from '../worker.ts'
 import { remoteControl } from './control.ts'
 import { delays } from './delays.ts'
-import { Disk } from './disk.ts'
+import { Disk, type OnFile } from './disk.ts'
 import { HttpPorts } from './http.ts'
-import { ChannelEnd } from './network.ts'
+import { ChannelEnd, type Medium } from './network.ts'
+import { Hold } from './queue.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
-import { DiskStores, type HostFaults } from './stores.ts'
-import { clockOf, SimulatedThread } from './thread.ts'
+import { DiskStores, type HostFaults, type OnCommit } from './stores.ts'
+import { clockOf, HostClock } from './host-clock.ts'
+import { SimulatedThread, type Machinery } from './thread.ts'
 
 /** What all hosts of one run share. */
 export interface Shared {
   readonly schedule: Schedule
+  readonly medium: Medium
   readonly random: SeededRandom
   readonly keys: Keys
   /** Default exports of the actors' modules by URL. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
   /** Numbers processes and channels. */
   readonly next: () => number
+  readonly onCommit: OnCommit
+  readonly onFile: OnFile
 }
 
 /** One machine: its disk and its ports outlive its processes. */
-export class SimulatedHost {
+export class SimulatedHost implements Machinery {
   readonly name: string
+  readonly clock = new HostClock()
+  readonly hold = new Hold()
   /** Set from outside; all its processes feel them. */
-  readonly faults: HostFaults = { wall: { stepMs: 0 }, disk: 'well' }
+  readonly faults: HostFaults = { clock: this.clock, disk: 'well', slowness: 1, torn: undefined }
+  /** Those that live, by the name of their actors' thread. */
+  readonly workers = new Map<string, { kill(reason: string): void }>()
   readonly #shared: Shared
   readonly #disk: Disk
   readonly #stores: DiskStores
   readonly #ports: HttpPorts
 
   constructor(name: string, shared: Shared) {
-    const { schedule, random } = shared
+    const { schedule, medium, random, onCommit, onFile } = shared
     this.name = name
     this.#shared = shared
-    this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults)
-    this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults)
-    this.#ports = new HttpPorts(name, schedule, random.fork(`ports ${name}`))
+    const own = (path: string): string => `${name}:${path}`
+    this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults, (path, contents, mode) =>
+      onFile(own(path), contents, mode))
+    this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults, (path, changes) =>
+      onCommit(own(path), changes))
+    this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`))
   }
 
   /** Starts a process, whose main thread is the caller's code on the returned platform. */
@@ -79,9 +91,13 @@ export class SimulatedProcess {
     this.#shared = shared
     this.#random = shared.random.fork(`process ${this.id}`)
     const name = `${host.name}/${this.id}`
-    this.#thread = new SimulatedThread(name, this.#random.fork('thread'), (error) => schedule.fail(error))
+    this.#thread = new SimulatedThread(name, this.#random.fork('thread'), (error) => schedule.fail(error), host)
     this.#thread.onEnd(parent.onEnd(() => this.kill()))
     this.platform = this.#platformOf(this.#thread, this.#random.fork('random'), env)
+  }
+
+  get alive(): boolean {
+    return this.#thread.alive
   }
 
   /** As `kill -9`: no more of it happens, its workers end with it, its files stay as they are. */
@@ -90,9 +106,9 @@ export class SimulatedProcess {
   }
 
   #platformOf(thread: SimulatedThread, random: SeededRandom, env: Readonly<Record<string, string>>): Platform {
-    const { schedule, keys, next } = this.#shared
+    const { schedule, medium, keys, next } = this.#shared
     return {
-      clock: clockOf(schedule, thread, this.#host.faults.wall),
+      clock: clockOf(schedule, thread, this.#host.clock),
       random,
       keys,
       host: {
@@ -111,7 +127,7 @@ export class SimulatedProcess {
           giveFolder: async () => {}, endMarked: async () => ({ ended: 0, left: 0 }),
         },
       },
-      channelPair: () => ChannelEnd.pair(`#${next()}`, schedule, this.#random, thread),
+      channelPair: () => ChannelEnd.pair(`#${next()}`, medium, this.#random, thread),
       openChannel: (end) => {
         const channelEnd = end as ChannelEnd
         channelEnd.moveTo(thread)
@@ -139,8 +155,14 @@ export class SimulatedProcess {
       })
     }
     const name = `${parent.name}/${options.name}`
-    const thread: SimulatedThread = new SimulatedThread(name, random, (error) => die(messageOf(error)))
+    const thread: SimulatedThread = new SimulatedThread(
+      name, random, (error) => die(messageOf(error)), this.#host,
+    )
     thread.onEnd(parent.onEnd(() => thread.end()))
+    const { workers } = this.#host
+    const living = { kill: die }
+    workers.set(options.name, living)
+    thread.onEnd(() => void (workers.get(options.name) === living && workers.delete(options.name)))
     const eventListeners: ((event: WorkerEvent) => void)[] = []
     const real = createWorkerControl({
       platform: this.#platformOf(thread, random.fork('random'), {}),

@@ -2,6 +2,7 @@ import { Cancelled, DeadlineExceeded, PortInUse, Unavailable } from '../errors.t
 import { faults } from '../platform/http-faults.ts'
 import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
+import type { Medium } from './network.ts'
 import { SimulatedStream, type Deliver } from './http-stream.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
@@ -28,12 +29,15 @@ const networks = new WeakMap<Schedule, Map<string, HttpPorts>>()
 export class HttpPorts {
   readonly #host: string
   readonly #schedule: Schedule
+  readonly #medium: Medium
   readonly #random: SeededRandom
   readonly #servers = new Map<number, Server>()
   readonly #network: Map<string, HttpPorts>
 
-  constructor(host: string, schedule: Schedule, random: SeededRandom) {
+  constructor(host: string, medium: Medium, random: SeededRandom) {
+    const { schedule } = medium
     this.#host = host
+    this.#medium = medium
     this.#schedule = schedule
     this.#random = random
     this.#network = networks.get(schedule) ?? new Map()
@@ -81,9 +85,9 @@ export class HttpPorts {
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
     const answered = new Promise<HttpResponse>((resolve, reject) => {
-      const deliver: Deliver = (to, kind, payload, task) => this.#schedule.inOrder({
-        to, lane, delayUs: this.#random.within(delays.http), kind, from: `http ${what}`, payload, task,
-      })
+      const client = from.on?.name ?? this.#host
+      const deliver: Deliver = (to, kind, payload, task) => this.#carry(client, to !== from, (delayUs) =>
+        this.#schedule.inOrder({ to, lane, delayUs, kind, from: `http ${what}`, payload, task }))
       const cut = (reason: string): void => deliver(from, 'http-cut', reason, () => {
         reject(new Unavailable(`${reason}: ${this.#host}:${port}`))
       })
@@ -117,6 +121,12 @@ export class HttpPorts {
       deliver(server.thread, 'http-request', request.body, () => void this.#serve(server, request, onCut).then(answer))
     })
     return answered.finally(done)
+  }
+
+  #carry(client: string, toServer: boolean, send: (delayUs: number) => void): void {
+    if (client === this.#host) return send(this.#random.within(delays.http))
+    const [from, to] = toServer ? [client, this.#host] : [this.#host, client]
+    this.#medium.wires.carry(from, to, (delayUs) => send(delayUs + this.#random.within(delays.http)))
   }
 
   async #serve(server: Server, request: HttpRequest, cut: () => void): Promise<HttpResponse> {

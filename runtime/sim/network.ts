@@ -1,15 +1,25 @@
 import { limits } from '../limits.ts'
 import type { Channel, ChannelKind, Frame } from '../platform/ports.ts'
 import { delays } from './delays.ts'
-import type { Receiver } from './queue.ts'
+import type { Hold, Receiver } from './queue.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, SimulationLimit, type Lane, type Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
+import type { Wires } from './wires.ts'
+
+/** What channels of one run have in common. */
+export interface Medium {
+  readonly schedule: Schedule
+  readonly wires: Wires
+  /** Told of what leaves a host. */
+  onFrame(from: SimulatedThread, to: SimulatedThread, frame: Frame): void
+}
 
 /** One end of a channel. Until a thread opens it, what arrives waits, as in a MessagePort. */
 export class ChannelEnd implements Receiver {
   readonly #label: string
   readonly #schedule: Schedule
+  readonly #medium: Medium
   readonly #random: SeededRandom
   readonly #lane: Lane
   #peer!: ChannelEnd
@@ -20,9 +30,10 @@ export class ChannelEnd implements Receiver {
   /** A frame, or the close as a task. */
   readonly #backlog: (() => void)[] = []
 
-  private constructor(label: string, schedule: Schedule, random: SeededRandom, thread: SimulatedThread) {
+  private constructor(label: string, medium: Medium, random: SeededRandom, thread: SimulatedThread) {
     this.#label = label
-    this.#schedule = schedule
+    this.#medium = medium
+    this.#schedule = medium.schedule
     this.#random = random
     this.#lane = createLane(random)
     this.#thread = thread
@@ -30,10 +41,10 @@ export class ChannelEnd implements Receiver {
 
   /** Two connected ends; both belong to `thread` until they are handed over. */
   static pair(
-    label: string, schedule: Schedule, random: SeededRandom, thread: SimulatedThread,
+    label: string, medium: Medium, random: SeededRandom, thread: SimulatedThread,
   ): readonly [ChannelEnd, ChannelEnd] {
-    const left = new ChannelEnd(`${label}.a`, schedule, random.fork(`${label}.a`), thread)
-    const right = new ChannelEnd(`${label}.b`, schedule, random.fork(`${label}.b`), thread)
+    const left = new ChannelEnd(`${label}.a`, medium, random.fork(`${label}.a`), thread)
+    const right = new ChannelEnd(`${label}.b`, medium, random.fork(`${label}.b`), thread)
     left.#peer = right
     right.#peer = left
     for (const end of [left, right]) end.moveTo(thread)
@@ -42,6 +53,10 @@ export class ChannelEnd implements Receiver {
 
   get name(): string {
     return `${this.#thread.name}${this.#label}`
+  }
+
+  get hold(): Hold | undefined {
+    return this.#thread.hold
   }
 
   get alive(): boolean {
@@ -79,14 +94,27 @@ export class ChannelEnd implements Receiver {
   }
 
   #transmit(kind: 'frame' | 'close', payload: Frame): void {
+    const [here, there] = [this.#thread.on, this.#peer.#thread.on]
+    if (here === there || !here || !there) {
+      return this.#send(kind, payload, this.#random.within(delays.channel), true)
+    }
+    if (kind === 'frame') this.#medium.onFrame(this.#thread, this.#peer.#thread, payload)
+    this.#medium.wires.cross(here.name, there.name, ({ delaysUs, inOrder, changed }) => {
+      const sent = changed && kind === 'frame' ? damaged(payload, this.#random) : payload
+      for (const delayUs of delaysUs) this.#send(kind, sent, delayUs, inOrder)
+    })
+  }
+
+  #send(kind: 'frame' | 'close', payload: Frame, delayUs: number, inOrder: boolean): void {
     const peer = this.#peer
     const arrival = kind === 'frame'
       ? () => peer.#listeners?.onFrame(payload)
       : () => peer.#finish('the peer closed its end')
-    this.#schedule.inOrder({
-      to: peer, lane: this.#lane, delayUs: this.#random.within(delays.channel), kind, from: this.name, payload,
-      task: () => peer.#arrive(arrival),
-    })
+    const event = {
+      to: peer, lane: this.#lane, delayUs, kind, from: this.name, payload, task: () => peer.#arrive(arrival),
+    }
+    if (inOrder) this.#schedule.inOrder(event)
+    else this.#schedule.after(event)
   }
 
   #arrive(task: () => void): void {
@@ -116,4 +144,12 @@ export class ChannelEnd implements Receiver {
     this.#leaveThread()
     if (tell) this.#listeners?.onClose(reason)
   }
+}
+
+/** One byte, or one character, is another. */
+function damaged(frame: Frame, random: SeededRandom): Frame {
+  const at = random.word() % Math.max(1, frame.length)
+  const flip = 1 + (random.word() % 127)
+  if (typeof frame !== 'string') return frame.map((byte, index) => (index === at ? byte ^ flip : byte))
+  return frame.slice(0, at) + String.fromCharCode(frame.charCodeAt(at) ^ flip) + frame.slice(at + 1)
 }

@@ -1,25 +1,33 @@
 import type { Frame } from '../platform/ports.ts'
 
+/** What stands still together: while it does, what would be delivered is kept. */
+export class Hold {
+  paused = false
+  readonly events: Delivery[] = []
+}
+
 /** Who an event is delivered to: a simulated thread, or one end of a channel in it. */
 export interface Receiver {
   readonly name: string
   /** What is addressed to the dead is dropped. */
   readonly alive: boolean
+  readonly hold: Hold | undefined
   /** The task threw. */
   uncaught(error: unknown): void
 }
 
 export interface Delivery {
-  readonly atUs: number
+  atUs: number
+  readonly laneTie: number
   /** Decides between lanes at the same time; equal within one lane, where `sequence` keeps the order. */
-  readonly tie: number
+  tie: number
   readonly sequence: number
   readonly to: Receiver
   readonly kind: string
   readonly from: string
   readonly payload: Frame | undefined
   readonly task: () => void
-  cancelled: boolean
+  state: 'waiting' | 'held' | 'over'
 }
 
 /** A binary heap. A cancelled event stays until it comes up, or until cancelled ones are the most. */
@@ -37,8 +45,9 @@ export class Queue {
   }
 
   cancel(event: Delivery): void {
-    if (event.cancelled) return
-    event.cancelled = true
+    const { state } = event
+    event.state = 'over'
+    if (state !== 'waiting') return
     this.#cancelled++
     if (this.#cancelled > 1_024 && this.#cancelled * 2 > this.#heap.length) this.#sweep()
   }
@@ -52,9 +61,9 @@ export class Queue {
         this.#heap[0] = last
         this.#down(0)
       }
-      if (!first.cancelled) {
+      if (first.state !== 'over') {
         // What has run cannot be cancelled any more
-        first.cancelled = true
+        first.state = 'over'
         return first
       }
       this.#cancelled--
@@ -62,7 +71,7 @@ export class Queue {
   }
 
   #sweep(): void {
-    this.#heap = this.#heap.filter((event) => !event.cancelled)
+    this.#heap = this.#heap.filter((event) => event.state !== 'over')
     this.#cancelled = 0
     for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) this.#down(index)
   }

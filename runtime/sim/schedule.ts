@@ -5,7 +5,8 @@ import { defineError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Cancel, Frame } from '../platform/ports.ts'
 import { shortDigest } from './digest.ts'
-import { Queue, type Delivery, type Receiver } from './queue.ts'
+import { Nondeterminism } from './nondeterminism.ts'
+import { Queue, type Delivery, type Hold, type Receiver } from './queue.ts'
 import type { SeededRandom } from './random.ts'
 
 /** Nothing is left that could happen, but the program has not ended. */
@@ -13,6 +14,8 @@ export const SimulationStalled = defineError('SimulationStalled')
 export const SimulationLimit = defineError('SimulationLimit')
 
 const LINES_PER_HASH = 256
+/** Deliveries for which the event loop is entered once: each is an immediate of its own, so microtasks run out. */
+const DELIVERIES_PER_TURN = 64
 
 /** A sequence of events that keeps its order: the timers of one thread, or one direction of a channel. */
 export interface Lane {
@@ -41,6 +44,10 @@ export class Schedule {
   nowUs = 0
   delivered = 0
   failure: unknown
+  /** Whoever the event that is being delivered is for. */
+  current: Receiver | undefined
+  /** Nothing of the world happens but within a delivery and what it causes by microtask. */
+  #inside = true
   readonly #eventsMax: number
   readonly #virtualUsMax: number
   readonly #onLine: ((line: string) => void) | undefined
@@ -71,13 +78,14 @@ export class Schedule {
   }
 
   #push(event: Scheduled, atUs: number): Cancel {
+    if (!this.#inside) this.#outside()
     if (this.#queue.waiting >= limits.simulatedEvents) {
       this.fail(new SimulationLimit(`More events wait than limits.simulatedEvents: ${limits.simulatedEvents}`))
       return () => {}
     }
     const delivery: Delivery = {
-      atUs, tie: mix(event.lane.tie, atUs), sequence: ++this.#sequence, to: event.to, kind: event.kind,
-      from: event.from, payload: event.payload, task: event.task, cancelled: false,
+      atUs, laneTie: event.lane.tie, tie: mix(event.lane.tie, atUs), sequence: ++this.#sequence, to: event.to,
+      kind: event.kind, from: event.from, payload: event.payload, task: event.task, state: 'waiting',
     }
     this.#queue.push(delivery)
     return () => this.#queue.cancel(delivery)
@@ -85,6 +93,7 @@ export class Schedule {
 
   /** When all that the current event caused has settled, before the next event. */
   soon(thread: Receiver, task: () => void): void {
+    if (!this.#inside) this.#outside()
     this.#soon.push({ thread, task })
   }
 
@@ -116,32 +125,66 @@ export class Schedule {
     return this.#hash.digest('hex')
   }
 
+  /** What it held goes on: as late as it has become, in its old order. */
+  release(hold: Hold): void {
+    hold.paused = false
+    for (const event of hold.events.splice(0)) {
+      if (event.state !== 'held') continue
+      event.state = 'waiting'
+      event.atUs = Math.max(event.atUs, this.nowUs)
+      event.tie = mix(event.laneTie, event.atUs)
+      this.#queue.push(event)
+    }
+  }
+
   /** Delivers until `finished` or the first failure, which it throws. */
   run(finished: () => boolean): Promise<void> {
     return new Promise<void>((resolve, reject) => {
+      let over = false
+      const end = (settle: () => void): void => {
+        over = true
+        this.#inside = false
+        settle()
+      }
       // Microtasks run out between two immediates on every runtime; nothing else is cheap and does that
       const step = (): void => {
-        if (this.failure !== undefined) return reject(this.failure)
+        if (over) return
+        this.#inside = true
+        if (this.failure !== undefined) return end(() => reject(this.failure))
         if (this.#soon.length > 0) this.#runSoon()
-        else if (finished()) return resolve()
+        else if (finished()) return end(resolve)
         else this.#deliverNext()
-        setImmediate(step)
       }
-      setImmediate(step)
+      // What settles between two turns was done by a thread pool, a timer or another program
+      const leave = (): void => void (this.#inside = false)
+      const turn = (): void => {
+        if (over) return
+        for (let count = 0; count < DELIVERIES_PER_TURN; count++) setImmediate(step)
+        setImmediate(leave)
+        setImmediate(turn)
+      }
+      setImmediate(turn)
     })
+  }
+
+  #outside(): void {
+    const { stack = '' } = new Error()
+    const at = /^\s+at (?!.*\/sim\/(?:schedule|thread|host-clock|network|stores|disk|http|host))(.+)$/m.exec(stack)?.[1]
+    this.fail(new Nondeterminism('Something settled outside virtual time, by a thread pool or a timer that is not of '
+      + `a port, and went on at ${at ?? 'a place that the engine does not tell'}`))
   }
 
   #runSoon(): void {
     const batch = this.#soon
     this.#soon = []
     for (const { thread, task } of batch) {
-      if (thread.alive) attempt(thread, task)
+      if (thread.alive) this.#attempt(thread, task)
     }
   }
 
   #deliverNext(): void {
     let event = this.#queue.pop()
-    while (event && !event.to.alive) event = this.#queue.pop()
+    while (event && (!event.to.alive || kept(event))) event = this.#queue.pop()
     if (!event) return this.fail(this.#stalled())
     if (this.delivered >= this.#eventsMax) return this.fail(this.#limit('maxEvents', this.#eventsMax))
     if (event.atUs > this.#virtualUsMax) return this.fail(this.#limit('maxVirtualMs', this.#virtualUsMax / 1_000))
@@ -149,7 +192,7 @@ export class Schedule {
     this.delivered++
     const digest = event.payload === undefined ? '-' : shortDigest(event.payload)
     this.note(`${event.atUs} ${event.kind} ${event.from} > ${event.to.name} ${digest}`)
-    attempt(event.to, event.task)
+    this.#attempt(event.to, event.task)
   }
 
   #stalled(): Error {
@@ -166,6 +209,15 @@ export class Schedule {
     return waits.map(({ thread, what }) => `${thread.name} waits for ${what}`).join('; ')
   }
 
+  #attempt(receiver: Receiver, task: () => void): void {
+    this.current = receiver
+    try {
+      task()
+    } catch (error) {
+      receiver.uncaught(error)
+    }
+  }
+
   #flush(): void {
     if (this.#lines.length === 0) return
     this.#hash.update(`${this.#lines.join('\n')}\n`)
@@ -174,12 +226,13 @@ export class Schedule {
   }
 }
 
-function attempt(receiver: Receiver, task: () => void): void {
-  try {
-    task()
-  } catch (error) {
-    receiver.uncaught(error)
-  }
+/** Its receiver stands still. */
+function kept(event: Delivery): boolean {
+  const { hold } = event.to
+  if (!hold?.paused) return false
+  event.state = 'held'
+  hold.events.push(event)
+  return true
 }
 
 /** Which lane comes first differs from one moment to the next, and with the seed. */

@@ -1,19 +1,23 @@
 import process from 'node:process'
 import type { ActorDefinition } from '../actor.ts'
 import { StartFailed } from '../errors.ts'
-import type { Clock, Files, HttpRequest, HttpResponse, Random } from '../platform/ports.ts'
-import { SimulatedHost, type Shared, type SimulatedProcess } from './host.ts'
+import type { Frame } from '../platform/ports.ts'
+import type { OnFile } from './disk.ts'
+import type { Shared } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
-import type { DiskState } from './stores.ts'
-import { clockOf, SimulatedThread } from './thread.ts'
+import type { OnCommit } from './stores.ts'
+import { SimulatedThread } from './thread.ts'
 import { installTraps } from './traps.ts'
 import { createWebCrypto } from './webcrypto.ts'
+import { Wires } from './wires.ts'
+import { createWorld, type World } from './world.ts'
 
 export { SimulationLimit, SimulationStalled } from './schedule.ts'
 export { Nondeterminism } from './nondeterminism.ts'
 export type { SimulatedProcess } from './host.ts'
+export type { World } from './world.ts'
 
 export interface SimulateOptions {
   readonly seed: number
@@ -24,6 +28,13 @@ export interface SimulateOptions {
   readonly maxVirtualMs: number
   /** Each line of the trace, as it is hashed. */
   readonly onLine?: (line: string) => void
+  /** Told of what nobody inside may keep from being seen: what becomes durable, and what leaves a host. */
+  readonly watch?: {
+    /** Paths begin with the host's name and a colon. */
+    readonly commit?: OnCommit
+    readonly file?: OnFile
+    readonly frame?: (from: string, to: string, frame: Frame) => void
+  }
 }
 
 export interface SimulationResult {
@@ -32,24 +43,6 @@ export interface SimulationResult {
   readonly hash: string
   readonly events: number
   readonly virtualMs: number
-}
-
-/** What a program may do to the simulated world from outside. */
-export interface World {
-  readonly clock: Clock
-  readonly random: Random
-  /** Starts a process on a host; the first one makes the host. Its files outlive it. */
-  startProcess(host: string, env?: Readonly<Record<string, string>>): SimulatedProcess
-  /** As an operator would: @throws NotWritable */
-  openFolder(host: string, path: string): Promise<Files>
-  /** @throws Unavailable when nothing listens or the connection is cut */
-  http(host: string, port: number, request: HttpRequest): Promise<HttpResponse>
-  /** Sets the wall clock of a host forward or, below zero, back. Its monotonic clock and its timers go on. */
-  stepClock(host: string, ms: number): void
-  /** From now on the host's disk takes no write: it is full, or it fails with EIO. `well` again, it takes them. */
-  setDisk(host: string, state: DiskState): void
-  /** A line of the trace, and so of the hash. */
-  note(text: string): void
 }
 
 /** Ends when what it promises has settled; what is left of the world then does not happen. */
@@ -105,8 +98,13 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   })
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
+  const { commit = () => {}, file = () => {}, frame } = options.watch ?? {}
   const shared: Shared = {
-    schedule, random, keys, next: () => ++numbers, modules: options.modules,
+    schedule, random, keys, next: () => ++numbers, modules: options.modules, onCommit: commit, onFile: file,
+    medium: {
+      schedule, wires: new Wires(random.fork('wires')),
+      onFrame: (from, to, what) => frame?.(from.name, to.name, what),
+    },
   }
   const observer = new SimulatedThread('observer', random.fork('observer'), (error) => schedule.fail(error))
   const onRejection = (error: unknown): void => schedule.fail(error)
@@ -126,31 +124,5 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
     removeTraps()
     process.off('unhandledRejection', onRejection)
     observer.end()
-  }
-}
-
-function createWorld(observer: SimulatedThread, shared: Shared): World {
-  const { schedule, random } = shared
-  const hosts = new Map<string, SimulatedHost>()
-  const host = (name: string): SimulatedHost => {
-    const found = hosts.get(name) ?? new SimulatedHost(name, shared)
-    hosts.set(name, found)
-    return found
-  }
-  return {
-    clock: clockOf(schedule, observer),
-    random: random.fork('program'),
-    startProcess: (name, env = {}) => host(name).start(env, observer),
-    openFolder: (name, path) => host(name).openFolder(path, observer, 0),
-    http: (name, port, request) => host(name).request(observer, port, request),
-    stepClock(name, ms) {
-      schedule.note(`${schedule.nowUs} clock ${name} ${ms}`)
-      host(name).faults.wall.stepMs += ms
-    },
-    setDisk(name, state) {
-      schedule.note(`${schedule.nowUs} disk ${name} ${state}`)
-      host(name).faults.disk = state
-    },
-    note: (text) => schedule.note(`${schedule.nowUs} note ${text}`),
   }
 }

@@ -1,6 +1,8 @@
 import { DiskFull, FolderInUse } from '../errors.ts'
 import type { Stores } from '../platform/ports.ts'
 import type { Change } from '../store/change.ts'
+import { encodeChange } from '../store/embedded/log-contents.ts'
+import { readRecord } from '../store/embedded/log-record.ts'
 import { createMemoryStore, emptyState } from '../store/memory.ts'
 import type { StoreState } from '../store/state.ts'
 import type { Store } from '../store/store.ts'
@@ -8,15 +10,23 @@ import { shortDigest } from './digest.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
-import { clockOf, type SimulatedThread, type WallClock } from './thread.ts'
+import { clockOf, type HostClock } from './host-clock.ts'
+import type { SimulatedThread } from './thread.ts'
 
 export type DiskState = 'well' | 'full' | 'broken'
 
 /** What goes wrong with a host while it runs. */
 export interface HostFaults {
-  readonly wall: WallClock
+  readonly clock: HostClock
   disk: DiskState
+  /** How much longer than usual a write takes. */
+  slowness: number
+  /** Of what is being written when the power goes, part may be on the disk: decided here, from 0 (none) to 1 (all). */
+  torn: (() => number) | undefined
 }
+
+/** Told of what becomes durable in a store. */
+export type OnCommit = (path: string, changes: readonly Change[]) => void
 
 interface Kept {
   readonly state: StoreState
@@ -30,12 +40,14 @@ export class DiskStores {
   readonly #schedule: Schedule
   readonly #random: SeededRandom
   readonly #faults: HostFaults
+  readonly #onCommit: OnCommit
   readonly #kept = new Map<string, Kept>()
 
-  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults) {
+  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults, onCommit: OnCommit) {
     this.#schedule = schedule
     this.#random = random
     this.#faults = faults
+    this.#onCommit = onCommit
   }
 
   in(folder: string, thread: SimulatedThread): Stores {
@@ -46,24 +58,41 @@ export class DiskStores {
     const kept = this.#keep(path)
     if (kept.openedBy?.alive) throw new FolderInUse(`The store is open in ${kept.openedBy.name}: ${path}`, { path })
     kept.openedBy = thread
+    let underWay: readonly Change[] = []
     const store = createMemoryStore({
-      clock: clockOf(this.#schedule, thread, this.#faults.wall), random: kept.random, state: kept.state,
-      persist: (changes) => new Promise<void>((resolve, reject) => this.#schedule.inOrder({
-        to: thread, lane: thread.lane, delayUs: kept.random.within(delays.disk), kind: 'commit', from: path,
-        payload: described(changes),
-        task: () => {
-          const fault = diskFault(this.#faults, path)
-          if (fault) reject(fault)
-          else resolve()
-        },
-      })),
+      clock: clockOf(this.#schedule, thread, this.#faults.clock), random: kept.random, state: kept.state,
+      persist: (changes) => new Promise<void>((resolve, reject) => {
+        underWay = changes
+        const delayUs = kept.random.within(delays.disk) * this.#faults.slowness
+        this.#schedule.inOrder({
+          to: thread, lane: thread.lane, delayUs, kind: 'commit', from: path, payload: described(changes),
+          task: () => {
+            underWay = []
+            const fault = diskFault(this.#faults, path)
+            if (fault) return reject(fault)
+            this.#onCommit(path, changes)
+            resolve()
+          },
+        })
+      }),
     })
+    const stay = thread.onEnd(() => this.#tear(path, kept, underWay))
     const closed = store.close.bind(store)
     const close = async (): Promise<void> => {
       await closed()
+      stay()
       if (kept.openedBy === thread) kept.openedBy = undefined
     }
     return Object.assign(store, { close })
+  }
+
+  /** The power goes during a write: as the log of a real store would be read again, whole records at its end count. */
+  #tear(path: string, { state }: Kept, underWay: readonly Change[]): void {
+    const share = this.#faults.torn?.() ?? 0
+    if (share === 0 || underWay.length === 0) return
+    const kept = survivors(underWay, share)
+    for (const change of kept) state.apply(change)
+    if (kept.length > 0) this.#onCommit(path, kept)
   }
 
   #keep(path: string): Kept {
@@ -74,6 +103,26 @@ export class DiskStores {
     this.#kept.set(path, kept)
     return kept
   }
+}
+
+/** Those whose records are whole when the last bytes of a write are missing, read as an embedded store reads them. */
+function survivors(changes: readonly Change[], share: number): readonly Change[] {
+  const records = changes.map(encodeChange)
+  const bytes = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0))
+  let end = 0
+  for (const record of records) {
+    bytes.set(record, end)
+    end += record.length
+  }
+  const cut = bytes.subarray(0, Math.floor(bytes.length * share))
+  let whole = 0
+  for (let offset = 0; offset < cut.length;) {
+    const record = readRecord(cut, offset)
+    if (typeof record === 'string') break
+    offset = record.end
+    whole++
+  }
+  return changes.slice(0, whole)
 }
 
 /** Why it takes no write, if it does not. */

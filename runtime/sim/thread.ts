@@ -1,23 +1,34 @@
-import type { Cancel, Clock } from '../platform/ports.ts'
-import type { Receiver } from './queue.ts'
+import type { HostClock } from './host-clock.ts'
+import type { Hold, Receiver } from './queue.ts'
 import type { SeededRandom } from './random.ts'
-import { createLane, type Lane, type Schedule } from './schedule.ts'
+import { createLane, type Lane } from './schedule.ts'
 
-/** 2026-01-01T00:00:00Z, when every simulation starts. */
-export const EPOCH_MS = 1_767_225_600_000
+/** The machine that a thread runs on. */
+export interface Machinery {
+  readonly name: string
+  readonly clock: HostClock
+  readonly hold: Hold
+}
 
 /** What runs by itself: the observer, a process's main thread, a worker. What was for it is dropped when it ends. */
 export class SimulatedThread implements Receiver {
   readonly name: string
   readonly lane: Lane
+  /** The observer has none: it is no part of the world. */
+  readonly on: Machinery | undefined
   alive = true
   readonly #onUncaught: (error: unknown) => void
   readonly #endings = new Set<() => void>()
 
-  constructor(name: string, random: SeededRandom, onUncaught: (error: unknown) => void) {
+  constructor(name: string, random: SeededRandom, onUncaught: (error: unknown) => void, on?: Machinery) {
     this.name = name
     this.lane = createLane(random)
+    this.on = on
     this.#onUncaught = onUncaught
+  }
+
+  get hold(): Hold | undefined {
+    return this.on?.hold
   }
 
   uncaught(error: unknown): void {
@@ -50,20 +61,3 @@ export class SimulatedThread implements Receiver {
 }
 
 export const never = <T>(): Promise<T> => new Promise<T>(() => {})
-
-/** What a host's wall clock shows beside the time that has passed. */
-export interface WallClock { stepMs: number }
-
-export function clockOf(schedule: Schedule, thread: SimulatedThread, wall: WallClock = { stepMs: 0 }): Clock {
-  return {
-    now: () => EPOCH_MS + wall.stepMs + Math.floor(schedule.nowUs / 1_000),
-    monotonic: () => schedule.nowUs / 1_000,
-    after(delayMs, task): Cancel {
-      if (Number.isNaN(delayMs)) throw new RangeError('A delay must be a number: NaN')
-      // Timers of both runtimes wait one millisecond at least
-      const delayUs = Math.max(1_000, Math.round(delayMs * 1_000))
-      return schedule.after({ to: thread, lane: thread.lane, delayUs, kind: 'timer', from: '-', task })
-    },
-    soon: (task) => schedule.soon(thread, task),
-  }
-}
