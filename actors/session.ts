@@ -1,4 +1,5 @@
 import { Denied, Unavailable, ZonewrightError } from '../runtime/errors.ts'
+import { strikes } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { backoffMs, fraction } from '../runtime/restart.ts'
 import type { Evidence } from '../runtime/actor.ts'
@@ -132,7 +133,9 @@ function tokenEvidence(token: string | undefined): { kid: string; jti: string } 
 /** A refresh whose reply was lost is repeated with the same token; a dead session means a new login. */
 async function refresh(options: LoginOptions, pair: Pair): Promise<Pair> {
   try {
-    return await options.verifyHub.refreshToken({ refreshToken: pair.refreshToken })
+    const next = await options.verifyHub.refreshToken({ refreshToken: pair.refreshToken })
+    if (strikes('session/refresh-lost')) throw new Unavailable('The answer was lost')
+    return next
   } catch (error) {
     if (!isRefusal(error)) throw error
     return await exchange(options, await options.fresh())
@@ -161,8 +164,11 @@ async function login(options: LoginOptions, given: string | undefined): Promise<
   }
 }
 
-const exchange = ({ verifyHub, audiences }: LoginOptions, jwt: string): Promise<Pair> =>
-  verifyHub.loginByJwt({ jwt, audiences: [...audiences] })
+async function exchange({ verifyHub, audiences }: LoginOptions, jwt: string): Promise<Pair> {
+  const pair = await verifyHub.loginByJwt({ jwt, audiences: [...audiences] })
+  if (strikes('session/login-lost')) throw new Unavailable('The answer was lost')
+  return pair
+}
 
 /** How a watch ends in the ordinary course: with the token that it was opened by. The next one takes a newer token. */
 export const hasExpired = (error: unknown): boolean =>
@@ -174,6 +180,7 @@ const TRANSIENT = new Set(['Unavailable', 'DeadlineExceeded', 'Overloaded', 'Res
 const isTransient = (error: unknown): boolean => error instanceof ZonewrightError && TRANSIENT.has(error.code)
 
 function renewalMs({ clock, random }: LoginOptions, pair: Pair): number {
+  if (strikes('session/refresh-now')) return 0
   const lifeMs = Math.max(0, pair.sessionExpires * 1000 - clock.now())
   return lifeMs * (0.5 + 0.3 * fraction(random))
 }

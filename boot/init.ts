@@ -2,6 +2,7 @@ import { safeParse } from 'valibot'
 import { DeviceDocument, deviceDocumentType } from '../actors/records.ts'
 import { verifyZoneDocument, zoneDocumentType, type ZoneDocument } from '../actors/zone-document.ts'
 import { AlreadyExists, InvalidArgument } from '../runtime/errors.ts'
+import { mayCrash } from '../runtime/fault-points.ts'
 import type { Files, Platform, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
 import { object, optional, string, type Infer } from '../runtime/protocol.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
@@ -108,6 +109,7 @@ async function create({ platform, files, read, ownerPassphrase, nodes }: InitOpt
     () => `${toBase64url(random.fork('unseal key').bytes(32))}\n`,
   )
   const ownerKey = openOwnerKey(() => keys.importPem(owner, ownerPassphrase), files.path(file.ownerKey))
+  mayCrash('boot/keys-made')
   const iat = Math.floor(clock.now() / 1000)
   const zone: ZoneDocument = {
     zone: config.zone,
@@ -131,6 +133,7 @@ async function create({ platform, files, read, ownerPassphrase, nodes }: InitOpt
   await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, { zone, zoneDocument, deviceDocument })
   const contents = `${JSON.stringify({ zoneDocument, deviceDocument }, null, 2)}\n`
   await files.create(file.identity, new TextEncoder().encode(contents), { mode: 0o600 })
+  mayCrash('boot/identity-written')
   return { zone, zoneDocument, deviceDocument, device, unsealKey: unsealKey.trim(), created: true }
 }
 

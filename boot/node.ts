@@ -50,7 +50,8 @@ export class Node implements HostRun {
         { host: ood.name, role: 'ood', jwk: identity.device.public.jwk },
       ],
       spans: config.telemetry.otlp !== undefined,
-      remote: (protocol) => (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
+      remote: (protocol) =>
+        (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts.of(host), observer: only(host, observer),

@@ -5,6 +5,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { NotFound } from '../runtime/errors.ts'
+import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
@@ -115,6 +116,7 @@ export class Ood implements HostRun {
       observer.conceal(share)
       const name = `${file.recoveryShares}/share-${index + 1}.txt`
       await files.write(name, new TextEncoder().encode(`${share}\n`), { mode: 0o600 })
+      mayCrash('boot/share-written')
     }
     onProgress({ type: 'shares', path: files.path(file.recoveryShares), count: shares.length })
   }
@@ -150,6 +152,7 @@ export class Ood implements HostRun {
     if (marker) assertSameStore(marker, store, files.path(file.stores))
     this.secondBoot = phase === 'normal'
     const revision = this.secondBoot ? bootRevision : await this.#bootSchedule()
+    mayCrash('boot/first-write-done')
     if (this.secondBoot) onProgress({ type: 'boot-skipped', revision })
     if (!marker) await writeBootedMarker(files, { zone: config.zone, store: store.id, revision })
   }

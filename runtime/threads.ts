@@ -1,4 +1,5 @@
 import { StartFailed, ZonewrightError, fromWire } from './errors.ts'
+import { strikes } from './fault-points.ts'
 import { limits } from './limits.ts'
 import type { Clock, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
 import { createRedactor, type Redactor } from './redact.ts'
@@ -132,6 +133,7 @@ export class Threads {
 
   /** Node limits the heap of a worker itself. Deno does not, and would end the whole process with it. */
   #hear(thread: Thread, heapBytes: number): void {
+    if (strikes('supervisor/beat-lost')) return
     thread.lastBeat = this.#clock.monotonic()
     thread.largeBeats = heapBytes > limits.workerHeapMb * 1024 * 1024 ? thread.largeBeats + 1 : 0
     if (thread.largeBeats < limits.workerHeapBeats) return

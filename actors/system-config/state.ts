@@ -1,5 +1,6 @@
 import type { ActorStart } from '../../runtime/actor.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
+import { mayCrash } from '../../runtime/fault-points.ts'
 import { kv } from '../records.ts'
 import { createAccess } from './access.ts'
 import { readEnvironment } from './environment.ts'
@@ -49,6 +50,7 @@ export async function openState(start: ActorStart): Promise<State> {
     async transact(session, actions, mainKey) {
       const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
       const revision = await write
+      mayCrash('system-config/written')
       if (actions.has(kv.bootConfig)) await reloadTrust()
       if (actions.has(POLICY_KEY)) await reloadPolicy()
       return revision

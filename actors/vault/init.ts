@@ -1,3 +1,4 @@
+import { mayCrash } from '../../runtime/fault-points.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Operation, Store } from '../../runtime/store/store.ts'
@@ -52,6 +53,7 @@ async function initialise(ports: VaultPorts, unsealKey: Uint8Array): Promise<Ope
   rootKey.fill(0)
   unsealKey.fill(0)
   const { succeeded } = await store.transact(operations.map(({ key }) => ({ key, modRevision: 0 })), operations)
+  mayCrash('vault/initialised')
   const texts = shares.map(toBase64url)
   for (const share of shares) share.fill(0)
   return succeeded ? { keyring, shares: texts } : undefined

@@ -1,4 +1,5 @@
 import { NotFound, Overloaded } from '../../runtime/errors.ts'
+import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Peer } from '../../runtime/actor.ts'
 import type { Clock, Keys, PublicJwk, Random } from '../../runtime/platform/ports.ts'
@@ -51,6 +52,7 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       const guard = { key: keyPath(name), modRevision: 0 }
       const value = { type: 'ed25519', versions: [version] }
       const created = await barrier.commit([guard], [{ path: keyPath(name), value }])
+      mayCrash('vault/key-made')
       if (created) return { kid, publicKey, created }
       // Another caller, or another vault on the same store, was faster: its key is the key.
       const winner = await current(name)

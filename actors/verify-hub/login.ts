@@ -1,5 +1,6 @@
 import type { Peer } from '../../runtime/actor.ts'
 import { Overloaded } from '../../runtime/errors.ts'
+import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
@@ -64,6 +65,7 @@ export async function loginByJwt(
     if (seen.use) return { ...await repeat(hub, verdict, seen.use, admission), jti: claims.jti }
     const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
+    mayCrash('verify-hub/login-stored')
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }

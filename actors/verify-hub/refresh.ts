@@ -1,4 +1,5 @@
 import { Overloaded } from '../../runtime/errors.ts'
+import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
@@ -44,6 +45,7 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
     }
     if (use === 'repeat') return { pair: hub.tokens.pair(session, session.issue), session, rotated: false }
     const next = await rotate(hub, found, admission)
+    mayCrash('verify-hub/refresh-stored')
     if (next) return { pair: hub.tokens.pair(next, next.issue), session: next, rotated: true }
   }
   throw new Overloaded(`Others kept refreshing the session: ${sid}`)

@@ -4,6 +4,7 @@ import {
   FrameRejected, InvalidArgument, LimitExceeded, Restarted, Unavailable, ZonewrightError, fromWire, toWire,
   type WireError,
 } from '../errors.ts'
+import { strikes } from '../fault-points.ts'
 import { limits } from '../limits.ts'
 import type { Channel, Frame } from '../platform/ports.ts'
 import { object, optional, record, string, unknown } from '../protocol.ts'
@@ -82,7 +83,8 @@ export class FramedLink implements Link {
     this.#texts.push(text)
     this.#flags.push(flags)
     this.#characters += text.length
-    if (this.#texts.length >= limits.batch || this.#characters >= limits.frameFill) this.#flush()
+    const full = this.#texts.length >= limits.batch || this.#characters >= limits.frameFill
+    if (full || strikes('link/frame-alone')) this.#flush()
     else if (!this.#scheduled) {
       this.#scheduled = true
       this.#seen = this.#quiet = 0
@@ -96,7 +98,9 @@ export class FramedLink implements Link {
     if (waiting === this.#seen) {
       if (++this.#quiet >= QUIET_TURNS) {
         this.#scheduled = false
-        return this.#flush()
+        this.#flush()
+        if (strikes('link/closes')) this.close(new Unavailable('The link was given up'))
+        return
       }
     } else {
       this.#seen = waiting

@@ -158,6 +158,7 @@ export class SimulatedProcess {
     const thread: SimulatedThread = new SimulatedThread(
       name, random, (error) => die(messageOf(error)), this.#host,
     )
+    thread.crash = die
     thread.onEnd(parent.onEnd(() => thread.end()))
     const { workers } = this.#host
     const living = { kill: die }

@@ -67,6 +67,10 @@ export class ChannelEnd implements Receiver {
     this.#thread.uncaught(error)
   }
 
+  crash(reason: string): void {
+    this.#thread.crash(reason)
+  }
+
   /** The channel closes when its thread ends. */
   moveTo(thread: SimulatedThread): void {
     this.#leaveThread()

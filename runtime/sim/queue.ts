@@ -14,6 +14,8 @@ export interface Receiver {
   readonly hold: Hold | undefined
   /** The task threw. */
   uncaught(error: unknown): void
+  /** It ends at once, as by a crash. */
+  crash(reason: string): void
 }
 
 export interface Delivery {

@@ -174,9 +174,12 @@ export class Schedule {
       + `a port, and went on at ${at ?? 'a place that the engine does not tell'}`))
   }
 
+  /** Those of one thread at a time: what they cause by microtask is its doing. */
   #runSoon(): void {
     const batch = this.#soon
-    this.#soon = []
+    const first = batch[0]!.thread
+    const others = batch.findIndex(({ thread }) => thread !== first)
+    this.#soon = others < 0 ? [] : batch.splice(others)
     for (const { thread, task } of batch) {
       if (thread.alive) this.#attempt(thread, task)
     }

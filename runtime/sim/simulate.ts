@@ -1,12 +1,14 @@
 import process from 'node:process'
 import type { ActorDefinition } from '../actor.ts'
 import { StartFailed } from '../errors.ts'
+import { install } from '../fault-points.ts'
 import type { Frame } from '../platform/ports.ts'
 import type { OnFile } from './disk.ts'
 import type { Shared } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
+import { pointsOf, type Points } from './points.ts'
 import type { OnCommit } from './stores.ts'
 import { SimulatedThread } from './thread.ts'
 import { installTraps } from './traps.ts'
@@ -35,6 +37,8 @@ export interface SimulateOptions {
     readonly file?: OnFile
     readonly frame?: (from: string, to: string, frame: Frame) => void
   }
+  /** Decides at the fault points of production code. Without it none of them does anything. */
+  readonly points?: Points
 }
 
 export interface SimulationResult {
@@ -110,6 +114,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   const onRejection = (error: unknown): void => schedule.fail(error)
   process.on('unhandledRejection', onRejection)
   const removeTraps = installTraps(createWebCrypto(random.fork('webcrypto')), (error) => schedule.fail(error))
+  const removePoints = options.points ? install(pointsOf(schedule, options.points)) : () => {}
   let ended = false
   try {
     schedule.soon(observer, () => {
@@ -121,6 +126,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   } catch (error) {
     throw new SimulationFailed(options.seed, schedule, error)
   } finally {
+    removePoints()
     removeTraps()
     process.off('unhandledRejection', onRejection)
     observer.end()

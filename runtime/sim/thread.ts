@@ -17,6 +17,8 @@ export class SimulatedThread implements Receiver {
   /** The observer has none: it is no part of the world. */
   readonly on: Machinery | undefined
   alive = true
+  /** Its end, as whoever watches it is told. */
+  crash: (reason: string) => void = () => this.end()
   readonly #onUncaught: (error: unknown) => void
   readonly #endings = new Set<() => void>()
 

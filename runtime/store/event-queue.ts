@@ -1,4 +1,5 @@
 import { WatchOverrun } from '../errors.ts'
+import { strikes } from '../fault-points.ts'
 import { Feed, PENDING, type Polled } from '../feed.ts'
 import { limits } from '../limits.ts'
 import type { Event } from './store.ts'
@@ -22,7 +23,7 @@ export class EventQueue extends Feed<Event> {
 
   push(events: readonly Event[]): void {
     if (events.length === 0 || this.#failure) return
-    if (this.#end - this.#read + events.length > this.#backlogMax) {
+    if (this.#end - this.#read + events.length > this.#backlogMax || strikes('store/overrun')) {
       this.fail(new WatchOverrun(`The reader is further behind than ${limits.watchBacklog} events`))
       return
     }

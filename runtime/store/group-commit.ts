@@ -1,4 +1,5 @@
-import { DiskFull, messageOf, Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
+import { Compacted, DiskFull, messageOf, Overloaded, Unavailable, ZonewrightError } from '../errors.ts'
+import { strikes } from '../fault-points.ts'
 import { limits } from '../limits.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { expired, planOperations, type Change } from './change.ts'
@@ -119,7 +120,9 @@ export class StateStore implements Store {
       checkPrefix(prefix)
       checkRevision(after)
       this.#assertOpen()
-      return this.#state.history.since(after)
+      const { history, revision } = this.#state
+      if (after < revision && strikes('store/compacted')) throw new Compacted(`History was given up: ${after}`)
+      return history.since(after)
     })
   }
 

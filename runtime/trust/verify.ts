@@ -1,4 +1,5 @@
 import type { Principal } from '../actor.ts'
+import { saw, type AcceptedToken } from '../fault-points.ts'
 import { limits } from '../limits.ts'
 import type { Keys, PublicJwk, VerifyKey } from '../platform/ports.ts'
 import type { Denial, DenialReason } from './denial.ts'
@@ -76,6 +77,12 @@ const SKEW_SECONDS_MAX = 60
  * What comes before the signature only ever refuses; the first rule that holds decides.
  */
 export async function verifyToken(token: string, policy: VerifierPolicy): Promise<Verdict> {
+  const verdict = await judgeOnce(token, policy)
+  if (verdict.accepted) saw(() => sightingOf(verdict, policy))
+  return verdict
+}
+
+async function judgeOnce(token: string, policy: VerifierPolicy): Promise<Verdict> {
   const opened = open(token, policy)
   if ('denial' in opened) return opened
   const { header, claims } = opened
@@ -92,8 +99,17 @@ export function verifyTokenSync(token: string, policy: SyncVerifierPolicy): Verd
   const opened = open(token, policy)
   if ('denial' in opened) return opened
   const verdict = judge(opened, policy.trustKey(opened.header.kid, { iss: opened.claims.iss }), policy)
+  if (verdict.accepted && !verdict.rule.once) saw(() => sightingOf(verdict, policy))
   if (!verdict.accepted || !verdict.rule.once) return verdict
   return refuse('token/replay-unchecked', 'no ledger of used tokens is at hand', verdict.rule.id)
+}
+
+function sightingOf({ rule, key, claims }: Acceptance, { audience, nowSeconds }: Policy): AcceptedToken {
+  const { iss, sub, aud, iat, exp, jti, appid, runtime_type: runtimeType, sid } = claims
+  return {
+    type: 'token', rule: rule.id, keyReason: key.reason, audience, nowSeconds, tokenUse: claims.token_use,
+    claims: { iss, sub, aud, iat, exp, jti, appid, runtimeType, sid },
+  }
 }
 
 interface Opened extends ParsedJws {
