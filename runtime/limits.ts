@@ -253,4 +253,6 @@ export const limits = {
   /** Events that may wait in a simulation, and frames for an end that nobody has opened; one more fails the run. */
   simulatedEvents: 1_000_000,
   simulatedBacklog: 100_000,
+  /** Lines kept of a run to compare another with; when these are the same and there are more, LimitExceeded. */
+  recordedLines: 4_000_000,
 } as const

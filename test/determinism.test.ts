@@ -4,6 +4,7 @@ import process from 'node:process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { KeyKind } from '../runtime/sim/keys.ts'
+import { describe, divergence } from '../runtime/sim/divergence.ts'
 import { simulate, type SimulationResult } from '../runtime/sim/simulate.ts'
 import { counters, wander, type Program } from './runtime/sim-programs.ts'
 
@@ -30,22 +31,17 @@ async function runAll(): Promise<Readonly<Record<string, SimulationResult>>> {
   return results
 }
 
-/** Where two runs part: line numbers from 1. */
-function divergence(left: readonly string[], right: readonly string[]): string {
-  const index = left.findIndex((line, at) => line !== right[at])
-  return index < 0 && left.length === right.length ? 'none' : `line ${index + 1}: ${left[index]} | ${right[index]}`
-}
-
 function defineTests(): void {
   for (const name of Object.keys(programs)) {
     for (const keys of keyKinds) {
       test(`a seed gives the same trace twice in one process: ${name}, ${keys} keys`, async () => {
-        const [first, second]: [string[], string[]] = [[], []]
-        const left = await run(name, keys, 7, (line) => first.push(line))
-        const right = await run(name, keys, 7, (line) => second.push(line))
-        assert.is(divergence(first, second), 'none')
+        const results: SimulationResult[] = []
+        const again = async (onLine: OnLine): Promise<void> => void results.push(await run(name, keys, 7, onLine))
+        const parted = await divergence(again, again)
+        assert.is(parted, undefined, parted && describe(parted))
+        const [left, right] = results
         assert.equal(left, right)
-        assert.ok(left.events > 100, `too few events: ${left.events}`)
+        assert.ok(left && left.events > 100, `too few events: ${left?.events}`)
       })
     }
     test(`another seed gives another trace: ${name}`, async () => {

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { simulateZone } from '../boot/sim/zone.ts'
+import { simulateZone, type ZoneSimulationResult } from '../boot/sim/zone.ts'
+import { describe, divergence } from '../runtime/sim/divergence.ts'
 
 const SEED = 7
 const NODE = process.versions['deno'] === undefined ? process.execPath : 'node'
@@ -19,11 +20,12 @@ const figures = ({ hash, events, virtualMs }: { hash: string; events: number; vi
 
 for (const keys of ['real', 'cheap'] as const) {
   test(`a seed boots the same zone twice in one process, with ${keys} keys`, async () => {
-    const [first, second]: [string[], string[]] = [[], []]
-    const left = await simulateZone({ seed: SEED, keys, onLine: (line) => void first.push(line) })
-    const right = await simulateZone({ seed: SEED, keys, onLine: (line) => void second.push(line) })
-    const parted = first.findIndex((line, at) => line !== second[at])
-    assert.is(parted, -1, `the runs part at line ${parted + 1}: ${first[parted]} | ${second[parted]}`)
+    const results: ZoneSimulationResult[] = []
+    const again = async (onLine: (line: string) => void): Promise<void> =>
+      void results.push(await simulateZone({ seed: SEED, keys, onLine }))
+    const parted = await divergence(again, again)
+    assert.is(parted, undefined, parted && describe(parted))
+    const [left, right] = results as [ZoneSimulationResult, ZoneSimulationResult]
     assert.equal(figures(left), figures(right))
     assert.ok(left.steps.length >= 25, `too few documented steps: ${left.steps.length}`)
   })

@@ -208,6 +208,9 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'a flood of calls is refused beyond the limits, every call has its answer, and then all is as before': ['mailbox'],
     'handshakes that are begun and never finished end in their time, and hold up nobody': ['handshakeMs'],
   },
+  'runtime/divergence.test.ts': {
+    'as many lines as the limit are recorded, and a run with more is the same that far or fails': ['recordedLines'],
+  },
   'runtime/http-hostile.test.ts': {
     'of 2,000 connections those over the limit are closed, and places come free': ['httpConnections'],
     'requests in a row are answered in order, and too many on one connection are refused': ['httpPipelined'],

@@ -84,6 +84,7 @@ export const adapters: readonly Adapter[] = [
     may: [nodeModules, 'timers'],
     reason: 'drains microtasks by a macrotask, and hashes the trace',
   },
+  { files: /^runtime\/sim\/divergence\.ts$/, may: [nodeModules], reason: 'compresses a trace, synchronously' },
   { files: /^runtime\/sim\/simulate\.ts$/, may: [nodeModules, 'process'], reason: 'notices unhandled rejections' },
   {
     files: /^runtime\/sim\/traps\.ts$/,

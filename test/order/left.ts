@@ -1,0 +1,4 @@
+import { Left } from './protocol.ts'
+import { speaker } from './speak.ts'
+
+export default speaker(Left)
