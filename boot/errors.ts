@@ -68,6 +68,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   Overloaded: 24,
   Restarted: 24,
   Cancelled: 24,
+  HandshakeFailed: 24,
   NotAZone: 24,
   InvalidArgument: 25,
   InvalidKey: 25,

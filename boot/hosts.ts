@@ -180,6 +180,10 @@ export class Hosts implements Cluster {
     return life
   }
 
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
   all(): readonly HostLife[] {
     return [...this.#lives.values()]
   }

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import process from 'node:process'
 import { AlreadyExists, InvalidArgument, NotWritable } from '../errors.ts'
 import { takeLock } from './lock.ts'
-import { codeOf, diskFull, isDiskFull } from './disk-full.ts'
+import { codeOf, diskFull, isDiskFull, writeFailure } from './disk-full.ts'
 import type { Files } from './ports.ts'
 
 /** Makes the folder (0700) where it is missing. @throws NotWritable, DiskFull */
@@ -50,15 +50,15 @@ function filesIn(root: string): Files {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return otherwise
     throw error
   }
-  const full = (path: string) => (error: unknown): never => {
-    throw isDiskFull(error) ? diskFull(path, error) : error
+  const failed = (path: string) => (error: unknown): never => {
+    throw writeFailure(path, error)
   }
   return {
     path: at,
     read: (name) => readFile(at(name)).catch(absent(undefined)),
-    write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename).catch(full(at(name))),
-    create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink).catch(full(at(name))),
-    append: (name, contents, { mode }) => append(at(name), contents, mode).catch(full(at(name))),
+    write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename).catch(failed(at(name))),
+    create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink).catch(failed(at(name))),
+    append: (name, contents, { mode }) => append(at(name), contents, mode).catch(failed(at(name))),
     rename: (name, to) => rename(at(name), at(to)),
     remove: (name) => rm(at(name), { recursive: true, force: true }),
     async list(name) {
@@ -67,12 +67,12 @@ function filesIn(root: string): Files {
       return found.sort((a, b) => (a.name < b.name ? -1 : 1))
     },
     async makeFolder(name, { mode }) {
-      await makeFolders(at(name), mode).catch(full(at(name)))
+      await makeFolders(at(name), mode).catch(failed(at(name)))
       await chmod(at(name), mode)
     },
     mode: (name) => stat(at(name)).then((info) => info.mode & 0o777, absent(undefined)),
     async lock(name) {
-      const release = await takeLock(at(name)).catch(full(at(name)))
+      const release = await takeLock(at(name)).catch(failed(at(name)))
       await removeTemporaries(root)
       return release
     },

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../errors.ts'
+import { writeFailure } from '../platform/disk-full.ts'
 import type { FileInfo, Files } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
@@ -131,7 +132,7 @@ export class Disk {
     if ((folder.mode & 0o200) === 0) throw failure('EACCES', path)
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
     const fault = diskFault(this.#faults, path)
-    if (fault) throw fault
+    if (fault) throw writeFailure(path, fault)
     this.#onFile(path, contents, mode)
     this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
   }

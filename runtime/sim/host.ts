@@ -100,6 +100,11 @@ export class SimulatedProcess {
     return this.#thread.alive
   }
 
+  /** Runs when it has ended, however that came; at once when it has. */
+  onEnd(listener: () => void): void {
+    this.#thread.onEnd(listener)
+  }
+
   /** As `kill -9`: no more of it happens, its workers end with it, its files stay as they are. */
   kill(): void {
     this.#thread.end()

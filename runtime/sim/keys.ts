@@ -7,7 +7,8 @@ import { Nondeterminism } from './nondeterminism.ts'
 /** `real`: the signatures, agreements and ciphers of production. `cheap`: for volume. */
 export type KeyKind = 'real' | 'cheap'
 
-export async function createKeys(kind: KeyKind): Promise<Keys> {
+/** `onExport` is told of each private key that leaves its object. */
+export async function createKeys(kind: KeyKind, onExport: (pem: string) => void = () => {}): Promise<Keys> {
   const real = await createCrypto()
   const keys = kind === 'cheap' ? createCheapKeys(real) : {
     ...real,
@@ -17,17 +18,19 @@ export async function createKeys(kind: KeyKind): Promise<Keys> {
   }
   return {
     ...keys,
-    generate: (random) => inClear(keys.generate(random)),
-    importPem: (pem, passphrase) => inClear(keys.importPem(pem, passphrase)),
+    generate: (random) => inClear(keys.generate(random), onExport),
+    importPem: (pem, passphrase) => inClear(keys.importPem(pem, passphrase), onExport),
   }
 }
 
-function inClear(key: SigningKey): SigningKey {
+function inClear(key: SigningKey, onExport: (pem: string) => void): SigningKey {
   return {
     ...key,
     exportPem(passphrase) {
       if (passphrase !== undefined) throw new Nondeterminism('An encrypted private key has a random salt')
-      return key.exportPem()
+      const pem = key.exportPem()
+      onExport(pem)
+      return pem
     },
   }
 }

@@ -36,6 +36,8 @@ export interface SimulateOptions {
     readonly commit?: OnCommit
     readonly file?: OnFile
     readonly frame?: (from: string, to: string, frame: Frame) => void
+    /** A private key was exported, as PEM. */
+    readonly pem?: (pem: string) => void
   }
   /** Decides at the fault points of production code. Without it none of them does anything. */
   readonly points?: Points
@@ -95,14 +97,14 @@ export async function simulate(options: SimulateOptions, program: Program): Prom
 }
 
 async function simulateAlone(options: SimulateOptions, program: Program): Promise<SimulationResult> {
-  const keys = await createKeys(options.keys)
+  const { commit = () => {}, file = () => {}, frame, pem } = options.watch ?? {}
+  const keys = await createKeys(options.keys, pem)
   const schedule = new Schedule({
     eventsMax: options.maxEvents, virtualMsMax: options.maxVirtualMs,
     ...(options.onLine ? { onLine: options.onLine } : {}),
   })
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
-  const { commit = () => {}, file = () => {}, frame } = options.watch ?? {}
   const shared: Shared = {
     schedule, random, keys, next: () => ++numbers, modules: options.modules, onCommit: commit, onFile: file,
     medium: {

@@ -37,6 +37,8 @@ export interface World {
   /** Every host reaches every other again. */
   healWires(): void
   readonly wireCounts: Readonly<WireCounts>
+  /** Settles when a message from one host has come to another; never, where it is lost. */
+  cross(from: string, to: string): Promise<void>
   /** Names of the worker threads that live on a host. */
   workers(host: string): readonly string[]
   /** Ends one at once. False when there is none. */
@@ -103,6 +105,9 @@ export function createWorld(observer: SimulatedThread, shared: Shared): World {
       medium.wires.heal()
     },
     wireCounts: medium.wires.counts,
+    cross: (from, to) => new Promise((resolve) => medium.wires.carry(from, to, (delayUs) => schedule.inOrder({
+      to: observer, lane: observer.lane, delayUs, kind: 'cross', from, payload: to, task: resolve,
+    }))),
     workers: (name) => [...host(name).workers.keys()].sort(),
     killWorker(name, worker, reason = 'killed') {
       const found = host(name).workers.get(worker)

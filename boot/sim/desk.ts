@@ -1,0 +1,108 @@
+import { looseObject, safeParse, string } from 'valibot'
+import { messageOf, Unavailable, ZonewrightError } from '../../runtime/errors.ts'
+import type { Platform, Random } from '../../runtime/platform/ports.ts'
+import { pause, within } from '../../runtime/within.ts'
+import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
+import { APPID, AUDIENCES } from '../client/session.ts'
+import { DESK, OOD, type SimulatedCluster } from './cluster.ts'
+
+const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
+const CALL_MS = 10_000
+const RETRY_MS = 250
+
+/** One login of the owner. */
+export interface Login {
+  readonly sid: string
+  token: string
+  refresh: string
+}
+
+/** A person's machine: it speaks kRPC over HTTP to the zone's gateway, and nothing else. */
+export class Desk {
+  readonly platform: Platform
+  readonly random: Random
+  readonly #cluster: SimulatedCluster
+  readonly #port: KrpcPort
+  /** Told of each password and token that it holds. */
+  readonly #onSecret: (secret: string) => void
+  #password: string | undefined
+
+  constructor(cluster: SimulatedCluster, onSecret: (secret: string) => void) {
+    this.#cluster = cluster
+    this.#onSecret = onSecret
+    this.platform = cluster.world.startProcess(DESK).platform
+    this.random = cluster.world.random.fork('desk')
+    const { transport, clock } = this.platform
+    this.#port = { transport, clock, hostname: OOD, port: cluster.port }
+  }
+
+  call(service: KrpcService, method: string, params: object, token?: string): Promise<unknown> {
+    return krpcCall(this.#port, { service, method, params, withinMs: CALL_MS, ...(token === undefined ? {} : { token }) })
+  }
+
+  stream(method: string, params: object, token: string, signal: AbortSignal): AsyncIterable<unknown> {
+    return krpcStream(this.#port, { service: 'system_config', method, params, token, signal })
+  }
+
+  /** By the password that `up` says until it is used; later by the one that was. */
+  async login(): Promise<Login> {
+    const given = await this.#firstPassword()
+    if (given) {
+      this.#password = given.password
+      this.#onSecret(given.password)
+    }
+    const params = {
+      type: 'password', username: 'owner', password: this.#password ?? '', appid: APPID, audiences: AUDIENCES,
+    }
+    return this.#loginOf(await this.call('verify-hub', 'login_by_password', params))
+  }
+
+  /** Of a process that ends meanwhile nobody hears any more. */
+  async #firstPassword(): Promise<{ password: string } | undefined> {
+    const asked = this.#cluster.zone?.firstPassword() ?? Promise.resolve(undefined)
+    return within(this.platform.clock, CALL_MS, asked, () => new Unavailable('up does not say it')).catch(() => undefined)
+  }
+
+  async refresh(login: Login): Promise<void> {
+    const next = this.#loginOf(await this.call('verify-hub', 'refresh_token', { refresh_token: login.refresh }))
+    Object.assign(login, { token: next.token, refresh: next.refresh })
+  }
+
+  /** Tries until it succeeds, or it is refused for good, or the desk is cleared. */
+  async until<T>(over: () => boolean, act: () => Promise<T>): Promise<T | undefined> {
+    while (!over()) {
+      try {
+        return await act()
+      } catch (error) {
+        if (!(error instanceof ZonewrightError)) throw error
+      }
+      await pause(this.platform.clock, RETRY_MS)
+    }
+    return undefined
+  }
+
+  #loginOf(answer: unknown): Login {
+    const parsed = safeParse(Pair, answer)
+    if (!parsed.success) throw new Error(`The answer to a login has no tokens: ${JSON.stringify(answer)}`)
+    const { session_token: token, refresh_token: refresh, sid } = parsed.output
+    this.#onSecret(token)
+    this.#onSecret(refresh)
+    return { sid, token, refresh }
+  }
+}
+
+/** What became of a call, where an answer that never came may mean either. */
+export type Outcome<T> =
+  | { readonly type: 'done'; readonly value: T }
+  | { readonly type: 'refused'; readonly reason: string; readonly message: string }
+  | { readonly type: 'unknown'; readonly message: string }
+
+export async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { type: 'done', value: await work }
+  } catch (error) {
+    if (!(error instanceof ZonewrightError)) throw error
+    if (error.code !== 'Denied') return { type: 'unknown', message: `${error.code}: ${error.message}` }
+    return { type: 'refused', reason: String(error.details['reason'] ?? ''), message: messageOf(error) }
+  }
+}

@@ -1,0 +1,135 @@
+import type { AcceptedToken } from '../../runtime/fault-points.ts'
+import type { ActorDefinition } from '../../runtime/actor.ts'
+import type { Frame } from '../../runtime/platform/ports.ts'
+import type { World } from '../../runtime/sim/simulate.ts'
+import type { Change } from '../../runtime/store/change.ts'
+import type { ActorEvent, HostEvent, StepEvent } from '../../runtime/trace.ts'
+import type { Boot, SimulatedCluster } from './cluster.ts'
+import { everyBootEnds, restartLimitAtOnce } from './invariants/ends.ts'
+import { needsFirst, oneIncarnation, stepsInOrder } from './invariants/order.ts'
+import { noSecretInClear } from './invariants/secrets.ts'
+import { bootConfigOnce, revisionsGrow, transactionWhole } from './invariants/stores.ts'
+import { onlyTheMatrix, revokedStaysOut } from './invariants/tokens.ts'
+
+/** What an invariant may look at while the zone runs. It never acts. */
+export interface Scene {
+  readonly world: World
+  readonly cluster: SimulatedCluster
+  /** By name; those of a node begin with `node:`. */
+  readonly definitions: ReadonlyMap<string, ActorDefinition>
+  /** What must not be seen: private keys that were exported, unseal keys, shares, passwords, tokens of the desk. */
+  readonly secrets: ReadonlySet<string>
+  /** Session ids of acknowledged logouts, with the true milliseconds of each. */
+  readonly revoked: ReadonlyMap<string, number>
+  readonly broken: (detail: string) => void
+}
+
+/** What an invariant hears. */
+export interface Checks {
+  actor?(event: ActorEvent): void
+  host?(event: HostEvent): void
+  step?(event: StepEvent): void
+  token?(token: AcceptedToken, at: string): void
+  commit?(path: string, changes: readonly Change[]): void
+  file?(path: string, contents: Uint8Array, mode: number): void
+  frame?(from: string, to: string, frame: Frame): void
+  boot?(boot: Boot): void
+  /** After every delivery would be too often: once a second of virtual time. */
+  second?(): void
+}
+
+export interface Invariant {
+  readonly name: string
+  /** Where it is promised. */
+  readonly source: string
+  readonly what: string
+  readonly watch: (scene: Scene) => Checks
+}
+
+/** All that must hold at every step of every run. Those of the desk are checked where its calls are answered. */
+export const invariants: readonly Invariant[] = [
+  {
+    name: 'needs-first', source: 'design §6, boot order', watch: needsFirst,
+    what: 'nobody serves before all that it needs on its host serves',
+  },
+  {
+    name: 'one-incarnation', source: 'design §5, identity', watch: oneIncarnation,
+    what: 'of an actor of a host at most one incarnation serves, and numbers only grow',
+  },
+  {
+    name: 'steps-in-order', source: 'buckyos-logins, BOOT', watch: stepsInOrder,
+    what: 'no documented step of a boot is marked before those that it follows from',
+  },
+  {
+    name: 'matrix', source: 'design §7, trust matrix', watch: onlyTheMatrix,
+    what: 'no token is accepted that the matrix does not name, outside its times, or in boot phase after the boot',
+  },
+  {
+    name: 'revoked-session', source: 'design §7, revocation', watch: revokedStaysOut,
+    what: 'a revoked session is refused by verify-hub at once, and by others once its tokens are over',
+  },
+  {
+    name: 'boot-config', source: 'design §7, boot/config', watch: bootConfigOnce,
+    what: 'boot/config is created once, by one transaction into an empty store, and changed by root only',
+  },
+  {
+    name: 'transaction-whole', source: 'design §8, transactions', watch: transactionWhole,
+    what: 'of a transaction all is durable, or nothing',
+  },
+  {
+    name: 'revisions-grow', source: 'design §8, revisions', watch: revisionsGrow,
+    what: 'revisions of a store grow one by one, through every restart',
+  },
+  {
+    name: 'no-secret-in-clear', source: 'house rules, secrets', watch: noSecretInClear,
+    what: 'no secret is in a store, in a frame that leaves its host, in a log, or in a file that others may read',
+  },
+  {
+    name: 'boot-ends', source: 'design §6, boot', watch: everyBootEnds,
+    what: 'every boot ends: the zone serves, or an error says why by its code',
+  },
+  {
+    name: 'restart-limit', source: 'runtime limits, restarts', watch: restartLimitAtOnce,
+    what: 'an actor that died too often is failed at the very time of its last death, and not before',
+  },
+]
+
+/** Checked by whoever sits at the desk. */
+export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  {
+    name: 'acknowledged-write', source: 'design §8, durable',
+    what: 'a write that was acknowledged is there, at every later read and in the end',
+  },
+  {
+    name: 'watch-order', source: 'RUNTIME.md, streams', what: 'the events of a watch come in order, without going back',
+  },
+  { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
+]
+
+export class InvariantBroken extends Error {
+  readonly invariant: string
+  readonly detail: string
+
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`)
+    this.name = 'InvariantBroken'
+    this.invariant = invariant
+    this.detail = detail
+  }
+}
+
+/** Starts every check. Each hears everything that it asked for, in the order of the table. */
+export function watchAll(scene: Omit<Scene, 'broken'>): Required<Omit<Checks, 'second'>> & { second(): void } {
+  const all = invariants.map(({ name, watch }) =>
+    watch({ ...scene, broken: (detail) => scene.world.fail(new InvariantBroken(name, detail)) }))
+  const tell = <K extends keyof Checks>(kind: K) => {
+    const interested = all.filter((checks) => checks[kind] !== undefined)
+    return (...args: Parameters<NonNullable<Checks[K]>>): void => {
+      for (const checks of interested) (checks[kind] as (...given: typeof args) => void)(...args)
+    }
+  }
+  return {
+    actor: tell('actor'), host: tell('host'), step: tell('step'), token: tell('token'), commit: tell('commit'),
+    file: tell('file'), frame: tell('frame'), boot: tell('boot'), second: tell('second'),
+  }
+}

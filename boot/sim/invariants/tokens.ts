@@ -1,0 +1,105 @@
+import { EPOCH_MS } from '../../../runtime/sim/host-clock.ts'
+import type { AcceptedToken } from '../../../runtime/fault-points.ts'
+import { OOD } from '../cluster.ts'
+import type { Checks, Scene } from '../invariants.ts'
+
+const MINUTE = 60
+/** Seconds that a clock may be behind the one that signed. */
+const SKEW = 60
+
+interface Row {
+  readonly by: RegExp
+  readonly sub: (token: AcceptedToken['claims']) => boolean
+  readonly seconds: number
+  readonly alone?: true
+}
+
+/** Names that no login has: `su_*` lives in the policy, kernel actors log in for their device. */
+const RESERVED = /^(root|su_.*|kernel|system-config|boot-scheduler|scheduler|verify-hub|vault)$/
+
+const session: Row = {
+  by: /^boot-config\.verify-hub$/, seconds: 15 * MINUTE,
+  sub: ({ sub, sid }) => sub === 'verify-hub' || (!RESERVED.test(sub) && sid !== undefined),
+}
+const device: Row = {
+  by: /^env$/, seconds: 15 * MINUTE, sub: ({ sub, iss, runtimeType }) => sub === iss && runtimeType === 'ood',
+}
+const root: Row = { by: /^boot-config\.root$/, seconds: 5 * MINUTE, alone: true, sub: ({ sub }) => sub === 'root' }
+
+/**
+ * The trust matrix again, written from the design and not from the code: verifier and phase, then use. What production
+ * accepts has to be here as well.
+ */
+const allowed: Readonly<Record<string, Readonly<Record<string, readonly Row[]>>>> = {
+  'system-config/boot': {
+    boot: [{ by: /^env$/, seconds: 15 * MINUTE, alone: true, sub: ({ sub }) => sub === 'scheduler' }],
+    session: [device],
+  },
+  'system-config/normal': { session: [device, session], root: [root] },
+  'verify-hub/normal': {
+    login: [{
+      by: /^devices\/[^/]+\/doc$/, seconds: 20 * MINUTE, alone: true,
+      sub: ({ sub, iss }) => !RESERVED.test(sub) && !RESERVED.test(iss),
+    }],
+    refresh: [{
+      by: /^boot-config\.verify-hub$/, seconds: 7 * 24 * 60 * MINUTE, alone: true,
+      sub: ({ sub, sid }) => !RESERVED.test(sub) && sid !== undefined,
+    }],
+    session: [session],
+  },
+  'kernel-service/normal': { session: [session], root: [root] },
+  'service/normal': { session: [session], root: [root] },
+  'node/normal': { session: [session], root: [root] },
+  'gateway/normal': { session: [session] },
+}
+
+const hostOf = (at: string): string => at.split('/')[0] ?? ''
+
+export function onlyTheMatrix({ world, broken }: Scene): Checks {
+  let booted = false
+  const once = new Set<string>()
+  return {
+    commit(path, changes) {
+      if (path.startsWith(`${OOD}:`) && path.endsWith('/system-config')) {
+        booted ||= changes.some(({ writes }) => writes.some(({ key }) => key === 'kv/boot/config'))
+      }
+    },
+    token(token, at) {
+      const { rule, claims, audience, nowSeconds, tokenUse } = token
+      const no = (why: string): void => broken(`${at} accepted a ${tokenUse} token of ${claims.sub} by ${rule}: ${why}`)
+      const verifier = rule.split('/').slice(0, 2).join('/')
+      const rows = allowed[verifier]?.[tokenUse] ?? []
+      const row = rows.find(({ by, sub }) => by.test(token.keyReason) && sub(claims))
+      if (!row) return no(`key of ${token.keyReason}, iss ${claims.iss}`)
+      if (claims.exp - claims.iat > row.seconds) no(`it lives ${claims.exp - claims.iat} s`)
+      if (!claims.aud.includes(audience) || (row.alone && claims.aud.length !== 1)) no(`aud ${claims.aud.join(' ')}`)
+      const hostSeconds = Math.floor((EPOCH_MS + world.nowUs / 1_000 + world.aheadMs(hostOf(at))) / 1_000)
+      if (Math.abs(nowSeconds - hostSeconds) > 1) no(`it was judged by another time than its host's: ${nowSeconds}`)
+      if (claims.exp <= nowSeconds) no(`it had expired ${nowSeconds - claims.exp} s ago`)
+      if (claims.iat - nowSeconds > SKEW) no(`it is from ${claims.iat - nowSeconds} s ahead`)
+      if (verifier.endsWith('/boot') && booted) no('boot/config exists already')
+      if (tokenUse !== 'root' && tokenUse !== 'sudo') return
+      const use = `${verifier} ${claims.jti}`
+      if (once.has(use)) no('it was used before')
+      once.add(use)
+    },
+  }
+}
+
+/** How long others than verify-hub may go by what they saw: the life of a session token. */
+const SESSION_MS = 15 * MINUTE * 1_000
+
+export function revokedStaysOut({ world, revoked, broken }: Scene): Checks {
+  return {
+    token({ rule, claims }, at) {
+      const since = claims.sid === undefined ? undefined : revoked.get(claims.sid)
+      if (since === undefined) return
+      const agoMs = world.nowUs / 1_000 - since
+      const hub = rule.startsWith('verify-hub/')
+      // verify-hub reads the session behind a refresh token after it has looked at the token
+      if (hub && claims.sid !== undefined) return
+      const behindMs = Math.max(0, -world.aheadMs(hostOf(at)))
+      if (agoMs > SESSION_MS + behindMs + 1_000) broken(`${at} accepts session ${claims.sid}, ${agoMs} ms after its end`)
+    },
+  }
+}
