@@ -50,7 +50,7 @@ export class Stage {
 
   readonly points: Points = {
     strikes: (point) => this.played.strikes(point),
-    crashes: (point) => this.played.crashes(point),
+    crashes: (point, at) => this.played.crashes(point, at),
     saw: (sighting, at) => this.#checks?.token(sighting, at),
   }
 

@@ -107,8 +107,11 @@ export class PlayedPoints implements Pick<Points, 'strikes' | 'crashes'> {
     return this.#strike(point, pointPpm[point])
   }
 
-  crashes(point: CrashPoint): boolean {
-    return this.#strike(point, CRASH_PPM)
+  /** Where the code of one thread was called from another, nobody ends: it would be the wrong one. */
+  crashes(point: CrashPoint, at: string): boolean {
+    const [actor = ''] = point.split('/')
+    const own = actor === 'boot' ? /^ood1\/\d+$/.test(at) : at.endsWith(`/${actor}`)
+    return own && this.#strike(point, CRASH_PPM)
   }
 
   end(): void {
