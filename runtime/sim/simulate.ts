@@ -4,6 +4,7 @@ import { StartFailed } from '../errors.ts'
 import type { Clock, Files, HttpRequest, HttpResponse, Random } from '../platform/ports.ts'
 import { SimulatedHost, type Shared, type SimulatedProcess } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
+import type { Programs } from './programs.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
 import type { DiskState } from './stores.ts'
@@ -20,6 +21,8 @@ export interface SimulateOptions {
   readonly keys: KeyKind
   /** Default exports of the actors' modules by URL: to import one during the run would take a thread pool. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
+  /** What hosts can run beside them. Default: nothing. */
+  readonly programs?: Programs
   readonly maxEvents: number
   readonly maxVirtualMs: number
   /** Each line of the trace, as it is hashed. */
@@ -106,7 +109,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
   const shared: Shared = {
-    schedule, random, keys, next: () => ++numbers, modules: options.modules,
+    schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs,
   }
   const observer = new SimulatedThread('observer', random.fork('observer'), (error) => schedule.fail(error))
   const onRejection = (error: unknown): void => schedule.fail(error)
