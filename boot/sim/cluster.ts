@@ -25,7 +25,7 @@ const START_AGAIN_MS = 1_000
 /** One process of the zone, from its start to its end. */
 export interface Boot {
   readonly number: number
-  readonly process: SimulatedProcess
+  readonly main: SimulatedProcess
   readonly hosts: Hosts
   readonly began: number
   /** Documented steps of the first host in this process, as they were marked. */
@@ -112,7 +112,7 @@ export class SimulatedCluster {
   powerOff(): void {
     const boot = this.#current
     if (boot && (boot.state === 'boots' || boot.state === 'serves')) boot.state = 'killed'
-    for (const process of this.#processes.values()) process.kill()
+    for (const each of this.#processes.values()) each.kill()
   }
 
   /** A machine loses its power and comes back; the others go on. False when it does not run. */
@@ -134,7 +134,7 @@ export class SimulatedCluster {
     const late = (): Error => new Unavailable('The zone did not stop')
     await within(this.world.clock, 2 * limits.startMs, boot.zone.stop(), late).catch((error: unknown) => {
       // Whoever waits for it too long ends it
-      if (boot.process.alive && !(error instanceof ZonewrightError)) throw error
+      if (boot.main.alive && !(error instanceof ZonewrightError)) throw error
     })
     this.powerOff()
   }
@@ -151,22 +151,22 @@ export class SimulatedCluster {
   async #runOnce(): Promise<void> {
     const { world } = this
     const over = this.#over = deferred<void>()
-    const process = world.startProcess(OOD)
+    const main = world.startProcess(OOD)
     const hosts = new Hosts()
     const boot: Boot = {
-      number: this.boots.length + 1, process, hosts, began: world.nowUs / 1_000, steps: new Set(), step: 0,
+      number: this.boots.length + 1, main, hosts, began: world.nowUs / 1_000, steps: new Set(), step: 0,
       state: 'boots', zone: undefined, error: undefined,
     }
-    process.onEnd(() => {
+    main.onEnd(() => {
       if (boot.state === 'boots' || boot.state === 'serves') boot.state = 'killed'
       over.resolve()
     })
-    this.#processes.set(OOD, process)
+    this.#processes.set(OOD, main)
     this.boots.push(boot)
     this.#current = boot
     for (const listener of this.onBoot) listener(boot)
     this.#reached(boot, 0)
-    if (process.alive) void this.#bootIn(boot, over)
+    if (main.alive) void this.#bootIn(boot, over)
     await over.promise
     this.powerOff()
   }
@@ -174,7 +174,7 @@ export class SimulatedCluster {
   async #bootIn(boot: Boot, over: Deferred<void>): Promise<void> {
     try {
       boot.zone = await up({
-        platform: boot.process.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
+        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
         nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
         between: (host, actor) => this.#across(host, actor),
@@ -201,9 +201,9 @@ export class SimulatedCluster {
   /** Each start of a host is a process of its own on its own machine. */
   #startHost(host: string): Platform {
     this.#processes.get(host)?.kill()
-    const process = this.world.startProcess(host)
-    this.#processes.set(host, process)
-    return process.platform
+    const main = this.world.startProcess(host)
+    this.#processes.set(host, main)
+    return main.platform
   }
 
   /** What a host learns of another one comes over the network. */

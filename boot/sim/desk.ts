@@ -37,7 +37,8 @@ export class Desk {
   }
 
   call(service: KrpcService, method: string, params: object, token?: string): Promise<unknown> {
-    return krpcCall(this.#port, { service, method, params, withinMs: CALL_MS, ...(token === undefined ? {} : { token }) })
+    const given = token === undefined ? {} : { token }
+    return krpcCall(this.#port, { service, method, params, withinMs: CALL_MS, ...given })
   }
 
   stream(method: string, params: object, token: string, signal: AbortSignal): AsyncIterable<unknown> {
@@ -60,7 +61,8 @@ export class Desk {
   /** Of a process that ends meanwhile nobody hears any more. */
   async #firstPassword(): Promise<{ password: string } | undefined> {
     const asked = this.#cluster.zone?.firstPassword() ?? Promise.resolve(undefined)
-    return within(this.platform.clock, CALL_MS, asked, () => new Unavailable('up does not say it')).catch(() => undefined)
+    const late = (): Error => new Unavailable('up does not say it')
+    return within(this.platform.clock, CALL_MS, asked, late).catch(() => undefined)
   }
 
   async refresh(login: Login): Promise<void> {

@@ -77,7 +77,9 @@ export const faultRows = {
   },
   'net-loss': { what: 'frames of a host are lost', strike: (c, f) => wires(c, f.host, { lostPpm: share(f) }) },
   'net-twice': { what: 'frames of a host arrive twice', strike: (c, f) => wires(c, f.host, { twicePpm: share(f) }) },
-  'net-late': { what: 'frames of a host arrive out of order', strike: (c, f) => wires(c, f.host, { latePpm: share(f) }) },
+  'net-late': {
+    what: 'frames of a host arrive out of order', strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
+  },
   'net-corrupt': {
     what: 'frames of a host arrive with a byte changed', strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
   },

@@ -60,5 +60,6 @@ const draw = <T>(draws: SeededRandom, from: readonly T[]): T => from[draws.withi
 /** One line for a person. */
 export function describeFault({ index, kind, when, host, lengthMs }: PlannedFault): string {
   const at = 'step' in when ? `at boot step ${when.step}` : `at ${(when.ms / 1_000).toFixed(1)} s`
-  return `${String(index).padStart(3)}  ${kind.padEnd(14)} ${host.padEnd(7)} ${at}, for ${(lengthMs / 1_000).toFixed(1)} s`
+  const lasts = (lengthMs / 1_000).toFixed(1)
+  return `${String(index).padStart(3)}  ${kind.padEnd(14)} ${host.padEnd(7)} ${at}, for ${lasts} s`
 }

@@ -47,7 +47,8 @@ export class Workload {
   start(): void {
     const work: readonly (() => Promise<void>)[] = [
       ...Array.from({ length: WRITERS }, (_, writer) => () => this.#write(writer)),
-      () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(), () => this.#operate(),
+      () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(),
+      () => this.#operate(),
     ]
     this.#working = Promise.all(work.map((each) => each()))
     this.#working.catch((error: Error) => this.#cluster.world.fail(error))

@@ -10,6 +10,7 @@ import { delays } from './delays.ts'
 import { Disk, type OnFile } from './disk.ts'
 import { HttpPorts } from './http.ts'
 import { ChannelEnd, type Medium } from './network.ts'
+import { programPorts, type Programs } from './programs.ts'
 import { Hold } from './queue.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
@@ -25,6 +26,7 @@ export interface Shared {
   readonly keys: Keys
   /** Default exports of the actors' modules by URL. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
+  readonly programs: Programs | undefined
   /** Numbers processes and channels. */
   readonly next: () => number
   readonly onCommit: OnCommit
@@ -124,13 +126,7 @@ export class SimulatedProcess {
         env: (name) => env[name],
         hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
-        spawnProcess: async ({ command }) => {
-          throw new StartFailed(`The simulator runs no processes: ${command[0]}`)
-        },
-        machine: {
-          user: undefined, program: async () => undefined, usersTaken: async () => new Set(),
-          giveFolder: async () => {}, endMarked: async () => ({ ended: 0, left: 0 }),
-        },
+        ...programPorts(this.#host, this.#shared, this.id, this.#thread, thread),
       },
       channelPair: () => ChannelEnd.pair(`#${next()}`, medium, this.#random, thread),
       openChannel: (end) => {

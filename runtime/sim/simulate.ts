@@ -6,6 +6,7 @@ import type { Frame } from '../platform/ports.ts'
 import type { OnFile } from './disk.ts'
 import type { Shared } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
+import type { Programs } from './programs.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
 import { pointsOf, type Points } from './points.ts'
@@ -26,6 +27,8 @@ export interface SimulateOptions {
   readonly keys: KeyKind
   /** Default exports of the actors' modules by URL: to import one during the run would take a thread pool. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
+  /** What hosts can run beside them. Default: nothing. */
+  readonly programs?: Programs
   readonly maxEvents: number
   readonly maxVirtualMs: number
   /** Each line of the trace, as it is hashed. */
@@ -106,7 +109,8 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
   const shared: Shared = {
-    schedule, random, keys, next: () => ++numbers, modules: options.modules, onCommit: commit, onFile: file,
+    schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs,
+    onCommit: commit, onFile: file,
     medium: {
       schedule, wires: new Wires(random.fork('wires')),
       onFrame: (from, to, what) => frame?.(from.name, to.name, what),
