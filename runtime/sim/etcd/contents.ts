@@ -67,16 +67,16 @@ export class Contents {
     return { succeeded: true, revision: this.revision }
   }
 
-  /** Changes from revision `from` on. @throws Compacted */
-  since(from: number): readonly Change[] {
-    this.assertKept(from)
-    return this.#state.history.since(from - 1)
+  /** @throws Compacted */
+  since(after: number): readonly Change[] {
+    this.assertKept(after)
+    return this.#state.history.since(after)
   }
 
   /** @throws Compacted when what was true at the revision is forgotten */
   assertKept(revision: number): void {
     if (revision >= this.#compacted) return
-    throw new Compacted(`History reaches back to revision ${this.#compacted} only: ${revision - 1}`)
+    throw new Compacted(`History reaches back to revision ${this.#compacted} only: ${revision}`)
   }
 
   compact(): void {

@@ -1,9 +1,9 @@
-import { Compacted, Overloaded } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Cancel } from '../../platform/ports.ts'
 import {
   checkKey, checkPage, checkPrefix, checkRevision, checkTransaction, checkTtl,
 } from '../../store/check-arguments.ts'
+import { listAnew } from '../../store/etcd/list-anew.ts'
 import type { EventQueue } from '../../store/event-queue.ts'
 import { randomId } from '../../store/random-id.ts'
 import { StoreWatch } from '../../store/store-watch.ts'
@@ -69,19 +69,12 @@ class ClusterStore implements Store {
     return await this.#connection.read('get', full, () => this.#handedOut(this.#contents.get(full)))
   }
 
-  /** In pages, all at the revision of the first; anew when that revision is forgotten before the last. */
+  /** In pages, all at the revision of the first. */
   async list(prefix: string, options: ListOptions = {}): Promise<Listing> {
     checkPrefix(prefix)
     checkPrefix(options.after ?? '')
     checkPage(options.limit)
-    for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
-      try {
-        return await this.#pages(prefix, options)
-      } catch (error) {
-        if (!(error instanceof Compacted)) throw error
-      }
-    }
-    throw new Overloaded(`etcd forgets more quickly than a list is read: ${prefix}`)
+    return await listAnew(() => this.#pages(prefix, options))
   }
 
   async put(key: string, value: Uint8Array, options: { lease?: string } = {}): Promise<number> {

@@ -16,8 +16,8 @@ export interface Stream {
   readonly keyspace: Keyspace
   /** Of the cluster's keys. */
   readonly prefix: string
-  /** The first revision that it wants. */
-  readonly from: number
+  /** The last revision that it has. */
+  readonly after: number
   /** False when the client has left it. */
   live: boolean
   /** Messages that have not arrived. */
@@ -50,7 +50,7 @@ export class Streams {
 
   /** @throws Compacted */
   begin(stream: Stream): Begun {
-    const past = this.#contents.since(stream.from).flatMap((change) => eventsFor(stream, change))
+    const past = this.#contents.since(stream.after).flatMap((change) => eventsFor(stream, change))
     if (stream.live && stream.thread.alive) this.#open.add(stream)
     return { revision: this.#contents.revision, past }
   }
@@ -104,6 +104,6 @@ export class Streams {
   }
 }
 
-const eventsFor = ({ from, prefix, keyspace }: Stream, { revision, writes }: Change): readonly Event[] =>
-  revision < from ? [] : writes.filter(({ key }) => key.startsWith(prefix)).map((write) =>
+const eventsFor = ({ after, prefix, keyspace }: Stream, { revision, writes }: Change): readonly Event[] =>
+  revision <= after ? [] : writes.filter(({ key }) => key.startsWith(prefix)).map((write) =>
     keyspace.event(write, revision))

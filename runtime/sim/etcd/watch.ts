@@ -22,7 +22,7 @@ export function feed({ connection, streams, keyspace, random, prefix, after, que
   queue: EventQueue
 }): Cancel {
   const { wire, clock, thread } = connection
-  let next = after + 1
+  let last = after
   /** Revision of the cluster when the watch was first created: what is not newer is a replay. */
   let begun: number | undefined
   let againMs = againMsMin
@@ -32,7 +32,7 @@ export function feed({ connection, streams, keyspace, random, prefix, after, que
     // Events may come before the news that there is a stream, when that was lost: then it is none
     let created = false
     const stream: Stream = {
-      thread, keyspace, lane: createLane(random), prefix: keyspace.key(prefix), from: next,
+      thread, keyspace, lane: createLane(random), prefix: keyspace.key(prefix), after: last,
       live: true, onWay: 0, lost: false,
       onEvents: (events) => { if (stream.live && created) take(events) },
       onEnd: (reason) => { if (stream.live) reason ? end(reason) : again() },
@@ -49,7 +49,7 @@ export function feed({ connection, streams, keyspace, random, prefix, after, que
     const cancelTimer = clock.after(limits.storeCallMs, again)
     drop = close
     wire.ask({
-      from: thread, lane: stream.lane, kind: 'watch', payload: `${stream.prefix} ${next}`, durable: false,
+      from: thread, lane: stream.lane, kind: 'watch', payload: `${stream.prefix} ${last}`, durable: false,
       act: () => streams.begin(stream),
       told: (outcome) => {
         if (!stream.live) return
@@ -65,9 +65,7 @@ export function feed({ connection, streams, keyspace, random, prefix, after, que
   }
 
   function take(events: readonly Event[]): void {
-    const last = events.at(-1)
-    if (!last) return
-    next = last.revision + 1
+    last = events.at(-1)?.revision ?? last
     const past = events.filter(({ revision }) => revision <= (begun ?? 0))
     queue.replay(past)
     queue.push(events.slice(past.length))
