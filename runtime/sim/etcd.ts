@@ -33,7 +33,14 @@ export class SimulatedEtcd {
     const wire = new Wire(schedule, server, random.fork('wire'), () => contents.revision)
     const streams = new Streams(wire, contents, random.fork('streams'))
     contents.onChange = (change) => streams.publish(change)
-    contents.onCommit = (prefix, changes) => this.onCommit(prefix, changes)
+    contents.onCommit = (prefix, changes) => {
+      try {
+        this.onCommit(prefix, changes)
+      } catch (error) {
+        // Not the fault of the call that wrote
+        schedule.fail(error)
+      }
+    }
     this.#cluster = { wire, contents, streams }
   }
 

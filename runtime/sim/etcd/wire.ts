@@ -25,7 +25,10 @@ export interface Question<T> {
   readonly durable: boolean
   /** Runs at the server, once at most. */
   readonly act: () => T
-  /** Runs in the thread that asks, once at most; not at all when the question or its answer got lost silently. */
+  /**
+   * Runs in the thread that asks. The first time counts: an answer may come after the connection broke. Not at all when
+   * the question or its answer got lost silently.
+   */
   readonly told: (outcome: Outcome<T>) => void
 }
 
@@ -115,8 +118,8 @@ export class Wire {
   /** It may be lost, be done unheard, or lie somewhere until the server is back: who asked may have given up by then. */
   #wasUnderWay<T>(question: Question<T>): void {
     const fate = this.#random.within([0, 2])
-    if (fate === 2) return this.#hold(question)
     if (fate === 1) this.#outcomeOf(question)
+    if (fate === 2) this.#hold(question)
     if (this.draw()) this.#tell(question, { type: 'cut' })
   }
 

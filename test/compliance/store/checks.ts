@@ -39,11 +39,13 @@ export async function plainErrors(body: () => Promise<void>): Promise<void> {
   }
 }
 
+/** What it rejects with, or `done`. */
+export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'done', (error: unknown) =>
+  error instanceof ZonewrightError ? error.code : `not one of ours: ${String(error)}`)
+
 /** The promise must reject with this code. */
 export async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
-  const outcome = await promise.then(() => 'no error', (error: unknown) =>
-    error instanceof ZonewrightError ? error.code : `not one of ours: ${String(error)}`)
-  assert.is(outcome, code)
+  assert.is(await codeOf(promise), code)
 }
 
 export async function take(events: AsyncIterator<Event>, count: number): Promise<Event[]> {
