@@ -12,6 +12,6 @@ export const delays = {
   etcdCommit: [500, 5_000],
   /** How long etcd has no leader when it changes. */
   etcdElection: [200_000, 3_000_000],
-  /** When a client notices that a stream is dead which nobody closed: a ping every 6 s that waits 2 s for its answer. */
+  /** When a client notices that a stream is dead which nobody closed: a ping every 6 s, and 2 s for its answer. */
   etcdSilence: [6_000_000, 8_000_000],
 } as const satisfies Record<string, Range>

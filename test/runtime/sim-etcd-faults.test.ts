@@ -55,25 +55,30 @@ test('a call that waits through a short outage is done once', async () => {
   })
 })
 
-test('a write under way when it goes away is answered or not known: done before, done after that, or never', async () => {
-  await seenOf(['done', 'Unavailable, done before', 'Unavailable, done after', 'Unavailable, never'], async (world) => {
-    const { etcd, open, wait } = world
+test('a write under way when it goes away is answered or not, and done before, meanwhile, later, never', async () => {
+  await seenOf([
+    'done before', 'done later',
+    'Unavailable before', 'Unavailable meanwhile', 'Unavailable later', 'Unavailable never',
+  ], async ({ etcd, open, wait, nowMs }) => {
     const store = await open()
-    let told = ''
+    let awayMs = Infinity
     let committed = 'never'
-    etcd.onCommit = () => { committed = told === '' ? 'done before' : 'done after' }
-    const writing = codeOf(store.put('a', bytes('1'))).then((outcome) => { told = outcome })
+    etcd.onCommit = () => {
+      committed = nowMs() < awayMs ? 'before' : nowMs() < awayMs + 2_000 ? 'meanwhile' : 'later'
+    }
+    const outcome = codeOf(store.put('a', bytes('1')))
     await wait(3)
+    awayMs = nowMs()
     etcd.outage(2_000)
-    await writing
+    await outcome
     await wait(10_000)
     assert.is((await store.get('a')) !== undefined, committed !== 'never')
-    return told === 'done' ? told : `${told}, ${committed}`
+    return `${await outcome} ${committed}`
   })
 })
 
 test('a compare-and-set through outages and leader changes is never done twice', async () => {
-  await forSeeds(SEEDS, async ({ etcd, open, wait }) => {
+  await forSeeds(SEEDS / 4, async ({ etcd, open, wait }) => {
     const store = await open()
     let acknowledged = 0
     let unknown = 0
@@ -105,7 +110,7 @@ test('a compare-and-set through outages and leader changes is never done twice',
 })
 
 test('a watch goes on without gap or double through outages and leader changes', async () => {
-  await forSeeds(SEEDS, async ({ etcd, open, wait, thread }) => {
+  await forSeeds(SEEDS / 4, async ({ etcd, open, wait, thread }) => {
     const [store, reader] = [await open(), await open('store', thread('reader'))]
     const after = await store.revision()
     const seen: Event[] = []
@@ -132,6 +137,22 @@ test('a watch goes on without gap or double through outages and leader changes',
     const missing = writer.done.filter((index) => !seen.some(({ key }) => key === `w/${index}`))
     assert.equal(missing, [])
     assert.ok(seen.length > 100)
+  })
+})
+
+test('a watch that begins as the leader changes has all that came before and after', async () => {
+  await forSeeds(SEEDS, async ({ etcd, open, wait }) => {
+    const store = await open()
+    const after = await store.put('w/a', bytes('1'))
+    await store.put('w/b', bytes('1'))
+    await watching(store, 'w/', after, async (events) => {
+      const seen = take(events, 2)
+      await wait(1)
+      etcd.changeLeader()
+      await wait(3_001)
+      await store.put('w/c', bytes('1'))
+      assert.equal(keysOf(await seen), ['w/b', 'w/c'])
+    })
   })
 })
 

@@ -4,6 +4,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Change } from '../../runtime/store/change.ts'
 import { bytes, codeOf, keysOf, plainErrors, put, rejects, take, text, watching } from '../compliance/store/checks.ts'
 import { forSeeds, runWithEtcd } from './sim-etcd-fixture.ts'
+import { thrownBy } from './sim-fixture.ts'
 
 const SEEDS = 40
 
@@ -78,6 +79,26 @@ test('a list whose revision is forgotten between two pages begins anew', async (
   })
 })
 
+test('a list that is overtaken as often as the limit allows is Overloaded, and goes on when it is quiet', async () => {
+  await runWithEtcd(1, async ({ etcd, open, thread }) => {
+    const store = await open()
+    const keys = Array.from({ length: limits.transactionOperations }, (_, index) => `k${index}`)
+    await store.transact([], keys.map((key) => put(key)))
+    etcd.onCommit = () => etcd.compact()
+    let quiet = false
+    const writers = Array.from({ length: 16 }, async (_, index) => {
+      const other = await open('other', thread(`writer${index}`))
+      while (!quiet) await other.put('a', bytes('1'))
+    })
+    const refusal = String(await thrownBy(store.list('')))
+    assert.match(refusal, /^Overloaded: /)
+    assert.match(refusal, `${limits.storeRaces} attempts`)
+    quiet = true
+    await Promise.all(writers)
+    assert.is((await store.list('')).entries.length, keys.length)
+  })
+})
+
 test('slow, it takes that much longer; slower than a call may take, a write is Unavailable and done', async () => {
   await runWithEtcd(1, async ({ etcd, open, nowMs, wait }) => {
     const store = await open()
@@ -100,13 +121,14 @@ test('slow, it takes that much longer; slower than a call may take, a write is U
   })
 })
 
-test('each change is told once, in order, by store; the end of a lease to every store that it has keys in', async () => {
+test('each change is told once, in order, by store; the end of a lease to all stores that it has keys in', async () => {
   await runWithEtcd(1, async ({ etcd, open, wait }) => {
     const told: string[] = []
     etcd.onCommit = (prefix, changes) => told.push(...changes.map((change) => describe(prefix, change)))
     const [one, two] = [await open('one'), await open('two')]
     const lease = await one.grant(2_000)
-    const first = await one.put('a', bytes('1'), { lease: lease.id })
+    const first = await one.put('z', bytes('1'), { lease: lease.id })
+    await one.put('a', bytes('1'), { lease: lease.id })
     await two.transact([], [put('b'), { type: 'put', key: 'c', value: bytes('1'), lease: lease.id }])
     await two.delete('b')
     await two.delete('absent')
@@ -114,13 +136,14 @@ test('each change is told once, in order, by store; the end of a lease to every 
     await one.grant(2_000).then((idle) => idle.revoke())
     assert.equal(told, [
       `/zones/test/one ${first - 1} granted:`,
-      `/zones/test/one ${first}: +a`,
-      `/zones/test/two ${first + 1}: +b +c`,
-      `/zones/test/two ${first + 2}: -b`,
-      `/zones/test/one ${first + 3} ended: -a`,
-      `/zones/test/two ${first + 3}: -c`,
-      `/zones/test/one ${first + 3} granted:`,
-      `/zones/test/one ${first + 3} ended:`,
+      `/zones/test/one ${first}: +z`,
+      `/zones/test/one ${first + 1}: +a`,
+      `/zones/test/two ${first + 2}: +b +c`,
+      `/zones/test/two ${first + 3}: -b`,
+      `/zones/test/one ${first + 4} ended: -a -z`,
+      `/zones/test/two ${first + 4}: -c`,
+      `/zones/test/one ${first + 4} granted:`,
+      `/zones/test/one ${first + 4} ended:`,
     ])
   })
 })
@@ -142,6 +165,21 @@ test('closed while it is away, a store ends its calls and its watches at once', 
       await store.close()
       assert.equal(await Promise.all(waiting), ['Unavailable', 'Unavailable', 'Unavailable'])
       assert.is(nowMs(), began)
+    })
+  })
+})
+
+test('a replay longer than a reader may be behind is no overrun', async () => {
+  await runWithEtcd(1, async ({ open, wait }) => {
+    const store = await open()
+    const after = await store.revision()
+    const operations = Array.from({ length: limits.transactionOperations }, (_, index) => put(`w/${index}`))
+    let written = 0
+    for (; written <= limits.watchBacklog; written += operations.length) await store.transact([], operations)
+    await watching(store, 'w/', after, async (events) => {
+      await take(events, 1)
+      await wait(1_000)
+      assert.is((await take(events, written - 1)).at(-1)!.revision, await store.revision())
     })
   })
 })

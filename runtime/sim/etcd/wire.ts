@@ -115,7 +115,7 @@ export class Wire {
     else this.#tell(question, this.#outcomeOf(question))
   }
 
-  /** It may be lost, be done unheard, or lie somewhere until the server is back: who asked may have given up by then. */
+  /** It may be lost, be done unheard, or lie somewhere until the server is back, when who asked may have given up. */
   #wasUnderWay<T>(question: Question<T>): void {
     const fate = this.#random.within([0, 2])
     if (fate === 1) this.#outcomeOf(question)
