@@ -243,6 +243,9 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'of one link are refused with Overloaded beyond the number that may be in flight': ['inFlight'],
     'larger than one message fail with LimitExceeded, there and back': ['message'],
   },
+  'runtime/sim-etcd.test.ts': {
+    'a list that is overtaken as often as the limit allows is Overloaded, and goes on when it is quiet': ['storeRaces'],
+  },
   'runtime/store-commit.test.ts': {
     'history keeps its number of revisions and no more': ['watchHistory'],
     'a full store refuses what makes it larger, and takes what makes it smaller': ['storeBytes'],
