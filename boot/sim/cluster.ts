@@ -3,6 +3,7 @@ import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import type { RemoteActor } from '../../runtime/remote.ts'
+import type { Programs } from '../../runtime/sim/programs.ts'
 import type { SimulatedProcess, World } from '../../runtime/sim/simulate.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
 import { deferred, pause, within, type Deferred } from '../../runtime/within.ts'
@@ -48,6 +49,8 @@ export class SimulatedCluster {
   readonly onStep: ((step: number) => void)[] = []
   /** Told of each process of the zone as it begins. */
   readonly onBoot: ((boot: Boot) => void)[] = []
+  /** That its hosts can run. */
+  readonly programs: Programs
   /** Of the gateway, for who sits at the desk. */
   readonly port = PORT
   readonly #nodes: number
@@ -57,8 +60,9 @@ export class SimulatedCluster {
   #running: Promise<void> = Promise.resolve()
   #over: Deferred<void> | undefined
 
-  constructor(world: World, nodes: number) {
+  constructor(world: World, nodes: number, programs: Programs) {
     this.world = world
+    this.programs = programs
     this.#nodes = nodes
     this.hostNames = [OOD, ...Array.from({ length: nodes }, (_, index) => `node${index + 1}`)]
     this.trace.on('step', ({ sequence, number, host }) => {
@@ -122,7 +126,7 @@ export class SimulatedCluster {
     if (!hosts || hosts.stopping) return false
     const state = hosts.hosts().find((each) => each.host === host)?.state
     if (state !== 'serving' && state !== 'starting') return false
-    if (host !== OOD) this.#processes.get(host)?.kill()
+    // Its threads and programs end at once; its main thread only tells that, and ends when the host starts again
     hosts.kill(host).catch(() => {})
     return true
   }

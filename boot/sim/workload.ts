@@ -2,6 +2,7 @@ import { looseObject, nullable, number, object, safeParse, string } from 'valibo
 import { pause } from '../../runtime/within.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { outcomeOf, type Desk, type Login } from './desk.ts'
+import { webSpec } from './programs.ts'
 
 const FOLDER = 'users/owner/sim'
 const WRITERS = 3
@@ -35,6 +36,7 @@ export class Workload {
   readonly revoked: Map<string, number>
   readonly #written = new Map<string, Written>()
   readonly #life = new AbortController()
+  #installed = false
   #working: Promise<unknown> = Promise.resolve()
 
   constructor(cluster: SimulatedCluster, desk: Desk, revoked: Map<string, number>, broken: Broken) {
@@ -48,7 +50,7 @@ export class Workload {
     const work: readonly (() => Promise<void>)[] = [
       ...Array.from({ length: WRITERS }, (_, writer) => () => this.#write(writer)),
       () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(),
-      () => this.#operate(),
+      () => this.#operate(), () => this.#install(),
     ]
     this.#working = Promise.all(work.map((each) => each()))
     this.#working.catch((error: Error) => this.#cluster.world.fail(error))
@@ -215,6 +217,16 @@ export class Workload {
       if (outcome.type === 'done') this.#broken('revoked-session', `${method} of ${login.sid}, which had logged out`)
       if (outcome.type === 'refused') this.counts.refused++
     }
+  }
+
+  /** A service that is a program; once it is written, it runs. */
+  async #install(): Promise<void> {
+    await this.#withLogin(READ_PAUSE_MS, async ({ token }) => {
+      if (this.#installed) return true
+      const outcome = await outcomeOf(this.#desk.call('system_config', 'sys_config_create', webSpec, token))
+      this.#installed = outcome.type === 'done' || (outcome.type === 'unknown' && outcome.message.startsWith('KeyExists'))
+      return outcome.type !== 'refused'
+    })
   }
 
   /** Commands at moments that suit nobody, and writes that nobody but root may make. */

@@ -7,7 +7,8 @@ import { Streams } from './etcd/streams.ts'
 import { Wire } from './etcd/wire.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
-import { clockOf, SimulatedThread } from './thread.ts'
+import { clockOf } from './host-clock.ts'
+import { SimulatedThread } from './thread.ts'
 
 /**
  * An etcd outside all hosts, with what its real adapter makes of it. A request and its answer are events of their own:

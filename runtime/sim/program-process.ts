@@ -167,7 +167,7 @@ export class ProgramRun {
   }
 
   #clock(): Clock {
-    const clock = clockOf(this.#options.schedule, this.thread, this.#options.on.clock)
+    const clock = clockOf(this.#options.schedule, this.thread)
     return {
       ...clock,
       after: (delayMs, task) => {

@@ -74,7 +74,10 @@ export function installTraps(crypto: object, onTrap: (error: Error) => void): ()
 /** The nearest stack frame outside `above`: function, file and line. */
 function callerOf(above: Callable): string {
   const at: { stack?: string } = {}
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 10
   Error.captureStackTrace(at, above)
+  Error.stackTraceLimit = stackTraceLimit
   return /^\s+at (.+)$/m.exec(at.stack ?? '')?.[1] ?? 'unknown'
 }
 

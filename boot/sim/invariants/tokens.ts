@@ -60,7 +60,7 @@ export function onlyTheMatrix({ world, broken }: Scene): Checks {
   const once = new Set<string>()
   return {
     commit(path, changes) {
-      if (path.startsWith(`${OOD}:`) && path.endsWith('/system-config')) {
+      if (path.includes(`${OOD}:`) && path.endsWith('/system-config')) {
         booted ||= changes.some(({ writes }) => writes.some(({ key }) => key === 'kv/boot/config'))
       }
     },

@@ -3,7 +3,8 @@ import { limits } from '../../limits.ts'
 import type { Cancel, Clock } from '../../platform/ports.ts'
 import type { SeededRandom } from '../random.ts'
 import { createLane } from '../schedule.ts'
-import { clockOf, type SimulatedThread } from '../thread.ts'
+import { clockOf } from '../host-clock.ts'
+import { type SimulatedThread } from '../thread.ts'
 import type { Outcome, Question, Wire } from './wire.ts'
 
 type Asked<T> = Pick<Question<T>, 'kind' | 'payload' | 'act'>
