@@ -30,6 +30,9 @@ const Failure = looseObject({
   error: string(), code: optional(string()), details: optional(record(string(), unknown())),
 })
 
+/** A reason of our own: without one each call would make an error, with its stack. */
+const OVER = 'over'
+
 let sequence = 0
 
 function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: AbortSignal | undefined) {
@@ -45,7 +48,7 @@ function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: Abor
 export async function krpcCall(port: KrpcPort, request: KrpcRequest): Promise<unknown> {
   const { signal, withinMs = limits.clientCallMs } = request
   const life = new AbortController()
-  const end = (): void => life.abort()
+  const end = (): void => life.abort(OVER)
   if (signal?.aborted) end()
   signal?.addEventListener('abort', end)
   const where = `${port.hostname}:${port.port}`
@@ -70,7 +73,7 @@ async function answerOf(port: KrpcPort, request: KrpcRequest, signal: AbortSigna
 /** One connection: whoever wants it to outlive one follows (`follow.ts`). @throws also when it was cut */
 export async function* krpcStream(port: KrpcPort, request: KrpcRequest): AsyncIterable<unknown> {
   const life = new AbortController()
-  const end = (): void => life.abort()
+  const end = (): void => life.abort(OVER)
   if (request.signal?.aborted) return
   request.signal?.addEventListener('abort', end)
   const where = `${port.hostname}:${port.port}`

@@ -224,7 +224,8 @@ export class Workload {
     await this.#withLogin(READ_PAUSE_MS, async ({ token }) => {
       if (this.#installed) return true
       const outcome = await outcomeOf(this.#desk.call('system_config', 'sys_config_create', webSpec, token))
-      this.#installed = outcome.type === 'done' || (outcome.type === 'unknown' && outcome.message.startsWith('KeyExists'))
+      const already = outcome.type === 'unknown' && outcome.message.startsWith('KeyExists')
+      this.#installed = outcome.type === 'done' || already
       return outcome.type !== 'refused'
     })
   }
