@@ -33,14 +33,21 @@ const Failure = looseObject({
 /** A reason of our own: without one each call would make an error, with its stack. */
 const OVER = 'over'
 
-let sequence = 0
+/** Numbers of requests, by what carries them: two runs of one simulation count alike. */
+const sequences = new WeakMap<KrpcPort['transport'], number>()
+
+function nextSequence({ transport }: KrpcPort): number {
+  const next = (sequences.get(transport) ?? 0) + 1
+  sequences.set(transport, next)
+  return next
+}
 
 function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: AbortSignal | undefined) {
   const { service, method, params, token = null, withinMs = limits.clientCallMs } = request
   return port.transport.request({
     hostname: port.hostname, port: port.port, method: 'POST', path: `/kapi/${service}${suffix}`, withinMs,
     headers: { 'content-type': 'application/json', accept: 'application/json, application/x-ndjson' },
-    body: JSON.stringify({ method, params, sys: [++sequence, token] }), ...(signal ? { signal } : {}),
+    body: JSON.stringify({ method, params, sys: [nextSequence(port), token] }), ...(signal ? { signal } : {}),
   })
 }
 
