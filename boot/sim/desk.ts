@@ -23,13 +23,13 @@ export class Desk {
   readonly random: Random
   readonly #cluster: SimulatedCluster
   readonly #port: KrpcPort
-  /** Told of each password and token that it holds. */
-  readonly #onSecret: (secret: string) => void
+  /** Told of each password that it is given. */
+  readonly #onPassword: (password: string) => void
   #password: string | undefined
 
-  constructor(cluster: SimulatedCluster, onSecret: (secret: string) => void) {
+  constructor(cluster: SimulatedCluster, onPassword: (password: string) => void) {
     this.#cluster = cluster
-    this.#onSecret = onSecret
+    this.#onPassword = onPassword
     this.platform = cluster.world.startProcess(DESK).platform
     this.random = cluster.world.random.fork('desk')
     const { transport, clock } = this.platform
@@ -50,7 +50,7 @@ export class Desk {
     const given = await this.#firstPassword()
     if (given) {
       this.#password = given.password
-      this.#onSecret(given.password)
+      this.#onPassword(given.password)
     }
     const params = {
       type: 'password', username: 'owner', password: this.#password ?? '', appid: APPID, audiences: AUDIENCES,
@@ -87,8 +87,6 @@ export class Desk {
     const parsed = safeParse(Pair, answer)
     if (!parsed.success) throw new Error(`The answer to a login has no tokens: ${JSON.stringify(answer)}`)
     const { session_token: token, refresh_token: refresh, sid } = parsed.output
-    this.#onSecret(token)
-    this.#onSecret(refresh)
     return { sid, token, refresh }
   }
 }

@@ -72,7 +72,7 @@ export class Stage {
   async run(world: World): Promise<void> {
     const cluster = this.#cluster = new SimulatedCluster(world, this.#options.nodes, this.programs)
     this.#listen(cluster)
-    const desk = new Desk(cluster, (secret) => void this.#secrets.add(secret))
+    const desk = new Desk(cluster, (password) => void this.#secrets.add(password))
     const workload = this.workload = new Workload(cluster, desk, this.#revoked, (invariant, detail) =>
       world.fail(new InvariantBroken(invariant, detail)))
     const strikes = this.strikes = new Strikes(cluster, this.#plan)
