@@ -110,6 +110,7 @@ export class Schedule {
   }
 
   note(line: string): void {
+    if (!this.#inside) this.#outside()
     if (this.#lines.length >= LINES_PER_HASH) this.#flush()
     this.#lines.push(line)
     this.#onLine?.(line)
