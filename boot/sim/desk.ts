@@ -1,10 +1,13 @@
 import { looseObject, safeParse, string } from 'valibot'
 import { messageOf, Unavailable, ZonewrightError } from '../../runtime/errors.ts'
 import type { Platform, Random } from '../../runtime/platform/ports.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { signToken, tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { pause, within } from '../../runtime/within.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
 import { APPID, AUDIENCES } from '../client/session.ts'
-import { DESK, OOD, type SimulatedCluster } from './cluster.ts'
+import { file } from '../init.ts'
+import { DESK, FOLDER, OOD, type SimulatedCluster } from './cluster.ts'
 
 const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
 const CALL_MS = 10_000
@@ -63,6 +66,19 @@ export class Desk {
     const asked = this.#cluster.zone?.firstPassword() ?? Promise.resolve(undefined)
     const late = (): Error => new Unavailable('up does not say it')
     return within(this.platform.clock, CALL_MS, asked, late).catch(() => undefined)
+  }
+
+  /** What the owner signs at the desk, from the key that step 0 left on the first host; undefined before that. */
+  async rootToken(): Promise<string | undefined> {
+    const files = await this.#cluster.world.openFolder(OOD, FOLDER)
+    const pem = await files.read(file.ownerKey)
+    if (!pem) return undefined
+    const key = this.platform.keys.importPem(new TextDecoder().decode(pem))
+    const iat = Math.floor(this.platform.clock.now() / 1_000)
+    return signToken(key, {
+      iss: 'root', sub: 'root', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.root,
+      jti: toBase64url(this.random.bytes(16)), token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
+    })
   }
 
   async refresh(login: Login): Promise<void> {
