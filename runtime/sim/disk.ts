@@ -58,17 +58,15 @@ export class Disk {
         if (node?.type === 'folder') throw failure('EISDIR', path)
         return node?.contents.slice()
       }),
-      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, contents, mode)),
+      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, new Uint8Array(contents), mode)),
       create: (name, contents, { mode }) => act(name, (path) => {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
-        this.#put(path, contents, mode)
+        this.#put(path, new Uint8Array(contents), mode)
       }),
       append: (name, contents, { mode }) => act(name, (path) => {
         const node = this.#nodes.get(path)
         const old = node?.type === 'file' ? node : { contents: new Uint8Array(), mode }
-        const grown = new Uint8Array(old.contents.length + contents.length)
-        grown.set(old.contents)
-        grown.set(contents, old.contents.length)
+        const grown = appended(old.contents, contents)
         this.#put(path, grown, old.mode)
         return grown.length
       }),
@@ -125,7 +123,7 @@ export class Disk {
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
     const fault = diskFault(this.#faults, path)
     if (fault) throw fault
-    this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
+    this.#nodes.set(path, { type: 'file', contents, mode })
   }
 
   #list(path: string): readonly FileInfo[] {
@@ -151,6 +149,16 @@ export class Disk {
       this.#nodes.delete(path)
     })
   }
+}
+
+/** With room behind the end, which nobody sees: else each line of a long log would copy all before it. */
+function appended(old: Uint8Array, more: Uint8Array): Uint8Array {
+  const length = old.length + more.length
+  const hasRoom = old.byteOffset === 0 && old.buffer.byteLength >= length
+  const grown = new Uint8Array(hasRoom ? old.buffer : new ArrayBuffer(2 * length), 0, length)
+  if (!hasRoom) grown.set(old)
+  grown.set(more, old.length)
+  return grown
 }
 
 /** As `node:fs` throws it: with a code, and no class of ours. */
