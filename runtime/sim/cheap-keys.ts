@@ -96,14 +96,19 @@ function mac(key: Uint32Array): Mac {
 function aead(key: Uint32Array): Aead {
   const cover = (nonce: Uint8Array, bytes: Uint8Array): Uint8Array => {
     const state = new Digest(key).part(nonce).words()
+    // One word covers four bytes; a view has the same order of bytes on every machine
+    const view = new DataView(new ArrayBuffer(Math.ceil(bytes.length / 4) * 4))
+    const covered = new Uint8Array(view.buffer, 0, bytes.length)
+    covered.set(bytes)
     let word = (state[0] as number) | 1
-    return bytes.map((byte) => {
+    for (let index = 0; index < view.byteLength; index += 4) {
       // xorshift32 (Marsaglia 2003)
       word ^= word << 13
       word ^= word >>> 17
       word ^= word << 5
-      return byte ^ (word >>> 8)
-    })
+      view.setInt32(index, view.getInt32(index) ^ word)
+    }
+    return covered
   }
   const tag = (nonce: Uint8Array, covered: Uint8Array, additional: Uint8Array): Uint8Array =>
     bytesOf(new Digest(key).part(nonce).part(additional).part(covered).words())
@@ -119,7 +124,7 @@ function aead(key: Uint32Array): Aead {
       if (ciphertext.length < TAG_BYTES) return undefined
       const covered = ciphertext.subarray(0, ciphertext.length - TAG_BYTES)
       if (!equal(tag(nonce, covered, additional), ciphertext.subarray(covered.length))) return undefined
-      return cover(nonce, new Uint8Array(covered))
+      return cover(nonce, covered)
     },
   }
 }
