@@ -114,6 +114,8 @@ export const limits = {
   storeRaces: 16,
   /** Device documents whose signature was checked and is remembered; the oldest is forgotten. */
   deviceDocuments: 1_024,
+  /** Lists of devices that a process remembers by the digest of their documents; the oldest is sent again in full. */
+  deviceLists: 8,
   /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */
   recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */

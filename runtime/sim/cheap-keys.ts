@@ -133,7 +133,7 @@ function aead(key: Uint32Array): Aead {
       if (ciphertext.length < TAG_BYTES) return undefined
       const covered = ciphertext.subarray(0, ciphertext.length - TAG_BYTES)
       if (!equal(tag(nonce, covered, additional), ciphertext.subarray(covered.length))) return undefined
-      return cover(nonce, new Uint8Array(covered))
+      return cover(nonce, covered)
     },
   }
 }

@@ -65,10 +65,10 @@ export class Disk {
         if (node?.type === 'folder') throw failure('EISDIR', path)
         return node?.contents.slice()
       }),
-      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, contents, mode)),
+      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, new Uint8Array(contents), mode)),
       create: (name, contents, { mode }) => act(name, (path) => {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
-        this.#put(path, contents, mode)
+        this.#put(path, new Uint8Array(contents), mode)
       }),
       append: (name, contents, { mode }) => act(name, (path) => {
         const node = this.#nodes.get(path)
@@ -133,7 +133,7 @@ export class Disk {
     const fault = diskFault(this.#faults, path)
     if (fault) throw writeFailure(path, fault)
     this.#onFile(path, written ?? contents, mode)
-    this.#nodes.set(path, { type: 'file', contents: written ? contents : contents.slice(), mode })
+    this.#nodes.set(path, { type: 'file', contents: written ? contents : new Uint8Array(contents), mode })
   }
 
   #list(path: string): readonly FileInfo[] {

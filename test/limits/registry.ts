@@ -79,6 +79,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'as many device documents as the limit are checked once, one more makes the oldest be checked again': [
       'deviceDocuments',
     ],
+    'as many lists of devices as the limit are remembered, one more makes the oldest be forgotten': ['deviceLists'],
     'as many records as the limit are remembered parsed, one more makes the oldest be parsed again': [
       'recordsRemembered',
     ],
