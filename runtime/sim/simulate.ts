@@ -4,7 +4,7 @@ import { StartFailed } from '../errors.ts'
 import { install } from '../fault-points.ts'
 import type { Frame } from '../platform/ports.ts'
 import type { OnFile } from './disk.ts'
-import type { Shared } from './host.ts'
+import type { ControlDelay, Shared } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
@@ -18,7 +18,7 @@ import { createWorld, type World } from './world.ts'
 
 export { SimulationLimit, SimulationStalled } from './schedule.ts'
 export { Nondeterminism } from './nondeterminism.ts'
-export type { SimulatedProcess } from './host.ts'
+export type { ControlDelay, ControlMessage, SimulatedProcess } from './host.ts'
 export type { World } from './world.ts'
 
 export interface SimulateOptions {
@@ -41,6 +41,8 @@ export interface SimulateOptions {
   }
   /** Decides at the fault points of production code. Without it none of them does anything. */
   readonly points?: Points
+  /** Sets how long messages between supervisors and workers take: to force an order, or a moment. */
+  readonly controlDelayUs?: ControlDelay
 }
 
 export interface SimulationResult {
@@ -107,6 +109,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   let numbers = 0
   const shared: Shared = {
     schedule, random, keys, next: () => ++numbers, modules: options.modules, onCommit: commit, onFile: file,
+    controlDelayUs: options.controlDelayUs ?? (() => undefined),
     medium: {
       schedule, wires: new Wires(random.fork('wires')),
       onFrame: (from, to, what) => frame?.(from.name, to.name, what),
