@@ -72,7 +72,7 @@ export interface StartCase {
   readonly pace: 'apart' | 'together'
 }
 
-/** Steps that only a zone's first boot has. */
+/** The product: boots, moments, crashes, orders. `firstBootOnly`: steps that a second boot does not have. */
 export function startCases(needs: NeedsGraph, firstBootOnly: ReadonlySet<number>): readonly StartCase[] {
   const cases: StartCase[] = []
   const crashes: readonly Crash[] = ['power-off', 'host', ...oodThreads.map((worker) => ({ worker }))]

@@ -9,7 +9,8 @@ import { OOD, type Boot } from './cluster.ts'
 import { InvariantBroken } from './invariants.ts'
 import type { RunOptions } from './options.ts'
 import {
-  describeCase, needsOf, ONCE, oodThreads, startCases, threadOf, type StartCase, type StartOrder,
+  bootGraph, describeCase, linearExtensions, needsOf, ONCE, oodThreads, startCases, threadOf, type StartCase,
+  type StartOrder,
 } from './orders.ts'
 import { loadActors, type RunHooks, type RunReport } from './run.ts'
 
@@ -26,9 +27,11 @@ const KEY = 'users/owner/order'
 
 const firstBootOnly = new Set(bootSequence.steps.filter((step) => step.firstBootOnly).map(({ number }) => number))
 
-/** All that there are. */
-export async function allStartCases(): Promise<readonly StartCase[]> {
-  return startCases(needsOf((await loadActors(undefined)).definitions), firstBootOnly)
+/** All that there are, and how many orders are left open. */
+export async function allStartCases() {
+  const needs = needsOf((await loadActors(undefined)).definitions)
+  const byBoot = linearExtensions(bootGraph(needs))
+  return { cases: startCases(needs, firstBootOnly), byNeeds: linearExtensions(needs), byBoot }
 }
 
 export interface StartOrderReport extends RunReport {
@@ -43,7 +46,7 @@ export interface StartOrderReport extends RunReport {
 export async function runStartOrder(
   { seed, keys }: Pick<RunOptions, 'seed' | 'keys'>, hooks: RunHooks = {},
 ): Promise<StartOrderReport> {
-  const cases = await allStartCases()
+  const { cases } = await allStartCases()
   const one = cases[seed % cases.length]!
   const played = new Played(one)
   const report = await runChecked({
@@ -114,7 +117,8 @@ class Played {
       await cluster.restart()
     }
     if (moment === 0) {
-      await this.#until(() => cluster.boots.length === target && cluster.world.workers(OOD).length === oodThreads.length, 1)
+      const spawned = (): boolean => cluster.world.workers(OOD).length === oodThreads.length
+      await this.#until(() => cluster.boots.length === target && spawned(), 1)
       this.#strike()
     } else if (moment === 'serves') {
       await this.#serves(target)
@@ -149,13 +153,15 @@ class Played {
   }
 
   async #until(reached: () => boolean, lookMs: number): Promise<void> {
-    const { world, boot } = this.#scene.cluster
+    const { cluster: { world }, cluster } = this.#scene
     const untilUs = world.nowUs + BACK_MS * 1_000
     while (!reached()) {
       if (world.nowUs > untilUs) {
-        const states = this.#scene.cluster.boot?.hosts.hosts().flatMap(({ state, reason, actors }) =>
+        const { boot } = cluster
+        const states = boot?.hosts.hosts().flatMap(({ state, reason, actors }) =>
           [`host ${state} ${reason}`, ...actors.map((actor) => `${actor.name} ${actor.state} ${actor.reason}`)])
-        throw new InvariantBroken('liveness', `not within ${BACK_MS} ms, in boot ${boot?.number}: ${states?.join('; ')}`)
+        const detail = `not within ${BACK_MS} ms, in boot ${boot?.number}: ${states?.join('; ')}`
+        throw new InvariantBroken('liveness', detail)
       }
       await pause(world.clock, lookMs)
     }
@@ -172,7 +178,8 @@ class Played {
   async #holds(value: string, token?: string): Promise<void> {
     const { desk } = this.#scene
     const used = token ?? (await desk.login()).token
-    const found = safeParse(looseObject({ value: string() }), await desk.call('system_config', 'sys_config_get', { key: KEY }, used))
+    const answer = await desk.call('system_config', 'sys_config_get', { key: KEY }, used)
+    const found = safeParse(looseObject({ value: string() }), answer)
     if (!found.success || found.output.value !== value) {
       throw new InvariantBroken('acknowledged-write', `${KEY} does not hold what was acknowledged: ${value}`)
     }
