@@ -26,8 +26,8 @@ async function failuresOf(chosen: readonly RestartCase[]): Promise<readonly stri
 
 test('the model, in figures: 25 to 50 ms, doubled each time, and the sixth death in a minute is the last', () => {
   const model = new RestartModel(undefined)
-  const bounds = [[25, 50], [50, 100], [100, 200], [200, 400], [400, 800]].map(([least = 0, most = 0]) => [least, most])
-  for (const [index, [least = 0, most = 0]] of bounds.entries()) {
+  const bounds = [[25, 50], [50, 100], [100, 200], [200, 400], [400, 800]] as const
+  for (const [index, [least, most]] of bounds.entries()) {
     const atUs = 1_000_000 * (1 + index)
     assert.equal(model.death(atUs), {
       type: 'starts', leastUs: atUs + least * 1_000, mostUs: atUs + most * 1_000, exactUs: undefined,
@@ -37,7 +37,8 @@ test('the model, in figures: 25 to 50 ms, doubled each time, and the sixth death
   assert.is(model.death(61_000_000).type, 'starts')
 })
 
-const what = new Set(restartCases.map(({ host, actor }) => (actor === undefined ? host : `${actor} on ${host}`)))
+const named = ({ host, actor }: RestartCase): string => (actor === undefined ? host : `${actor} on ${host}`)
+const what = new Set(restartCases.map(named))
 
 test('every actor of the first host is among them, the daemon of a node, and both hosts', () => {
   assert.equal([...what].sort(), [
@@ -49,8 +50,7 @@ test('every actor of the first host is among them, the daemon of a node, and bot
 
 for (const name of what) {
   test(`${name} dies too often, once less, at both sides of the window, and as it starts`, async () => {
-    const chosen = restartCases.filter(({ host, actor }) => (actor === undefined ? host : `${actor} on ${host}`) === name)
-    assert.equal(await failuresOf(chosen), [])
+    assert.equal(await failuresOf(restartCases.filter((one) => named(one) === name)), [])
   })
 }
 
