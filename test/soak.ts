@@ -16,7 +16,9 @@ const fail = (message: string): never => {
 }
 
 function readArguments(argv: readonly string[]) {
-  const options = { first: 1, last: 200, keys: 'cheap' as 'real' | 'cheap', minutes: 10, nodes: 3, seed: 1, cases: [0, Infinity] }
+  const options = {
+    first: 1, last: 200, keys: 'cheap' as 'real' | 'cheap', minutes: 10, nodes: 3, seed: 1, cases: [0, Infinity],
+  }
   const rest = [...argv]
   const number = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : fail(`Not a number: ${text}`))
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {

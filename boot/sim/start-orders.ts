@@ -62,7 +62,8 @@ export async function runStartOrder(
 
 /** One start of an actor, as its worker was told. */
 interface Run {
-  readonly process: string
+  /** The process of the host. */
+  readonly by: string
   readonly thread: string
   /** The crash had struck. */
   readonly after: boolean
@@ -94,15 +95,13 @@ class Played {
   }
 
   read(line: string): void {
-    const [, process, thread] = RUN.exec(line) ?? []
-    if (process !== undefined && thread !== undefined) {
-      this.#runs.push({ process, thread, after: this.#struck !== undefined })
-    }
+    const [, by, thread] = RUN.exec(line) ?? []
+    if (by !== undefined && thread !== undefined) this.#runs.push({ by, thread, after: this.#struck !== undefined })
   }
 
   async play(scene: CheckedScene): Promise<void> {
     this.#scene = scene
-    const { cluster, desk } = scene
+    const { cluster } = scene
     const { boot, moment } = this.#case
     const target = boot === 'first' ? 1 : 2
     const ready = (): boolean => !this.#struck && cluster.boots.length === target
@@ -131,7 +130,6 @@ class Played {
     this.#checkOrder()
     if (boot === 'second') await this.#holds('first')
     await this.#use('second')
-    await desk.login()
   }
 
   #strike(): void {
@@ -195,8 +193,9 @@ class Played {
       if ([order, later].some((each) => isBegun(threads, threadsOf(each), whole))) return
       throw new InvariantBroken('forced-order', `${what}: ${threads.join(' ')}, and was to be ${order.join(' ')}`)
     }
-    for (const { number, process } of boots) {
-      const runs = this.#runs.filter((run) => run.process === `${OOD}/${process.id}`)
+    for (const each of boots) {
+      const { number } = each
+      const runs = this.#runs.filter((run) => run.by === `${OOD}/${each.process.id}`)
       const last = number === boot?.number
       if (number !== this.#struck?.number) check(`boot ${number}`, runs, last || number < this.#struck!.number)
       else {
