@@ -14,7 +14,7 @@ const { cases, byNeeds, byBoot } = await allStartCases()
 const needs = needsOf((await loadActors(undefined)).definitions)
 const isPowerOff = ({ crash, boot }: StartCase): boolean => crash === 'power-off' && boot === 'first'
 /** Of the cases that are not run every time, each commit runs one of so many shares. */
-const SHARES = 32
+const SHARES = 64
 
 /** @returns what failed, a line a case */
 async function failuresOf(chosen: readonly StartCase[], check?: (report: StartOrderReport) => string | undefined) {
