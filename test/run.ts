@@ -22,6 +22,9 @@ interface Suite {
 const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
+  // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
+  { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },

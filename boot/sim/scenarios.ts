@@ -1,6 +1,8 @@
 import { Usage } from '../errors.ts'
 import type { RunOptions } from './options.ts'
+import { runRestartIntensity } from './restart-intensity.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
+import { runStartOrder } from './start-orders.ts'
 
 /** Something to simulate, by name. */
 export interface Scenario {
@@ -11,6 +13,14 @@ export interface Scenario {
 
 export const scenarios: readonly Scenario[] = [
   { name: 'zone', what: 'a zone boots, is used, and meets the faults that the seed plans', run: runOnce },
+  {
+    name: 'start-orders', run: runStartOrder,
+    what: 'one crash at one step of the boot, in one order of starts: the case that the seed counts up to',
+  },
+  {
+    name: 'restart-intensity', run: runRestartIntensity,
+    what: 'an actor or a host dies again and again, at exact times: the case that the seed counts up to',
+  },
 ]
 
 /** @throws Usage */
