@@ -1,12 +1,14 @@
 /** Longer than a test may take. `npm run soak -- kills --minutes 10` */
 import process from 'node:process'
 import { killsHelp, soakKills } from './soak/kills.ts'
+import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
 
 const help = `npm run soak -- [what] [options]
   ${seedsHelp}
   ${killsHelp}
-Without a word, both with their defaults. The last line is "N passed, N failed".`
+  ${mutationsHelp}
+Without a word, all with their defaults. The last line is "N passed, N failed".`
 
 const fail = (message: string): never => {
   console.error(message)
@@ -39,10 +41,11 @@ if (argv.includes('--help')) {
 }
 const [what] = argv
 const named = what !== undefined && !what.startsWith('-')
-if (named && what !== 'seeds' && what !== 'kills') fail(`There is no such soak: ${what}\n${help}`)
+const soaks = [['seeds', soakSeeds], ['kills', soakKills], ['mutations', soakMutations]] as const
+if (named && !soaks.some(([name]) => name === what)) fail(`There is no such soak: ${what}\n${help}`)
 const options = readArguments(named ? argv.slice(1) : argv)
 const total = { passed: 0, failed: 0 }
-for (const [name, soak] of [['seeds', soakSeeds], ['kills', soakKills]] as const) {
+for (const [name, soak] of soaks) {
   if (named && what !== name) continue
   const { passed, failed } = await soak(options)
   total.passed += passed

@@ -1,0 +1,196 @@
+/** Boot phase, sessions, permissions, transactions and keys. */
+import { guardsOf, type Guard } from '../guard.ts'
+
+export const systemConfig: readonly Guard[] = [
+  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-access.test.ts',
+    [
+      'a subject needs a line', "if (!speaker.sudo) return denied('rbac', 'rbac/no-rule', `subject ${sub}: ${where}`)",
+      "if (!speaker.sudo) return allowed('-')",
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+  ),
+  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'an app needs a line', "if (!app) return denied('rbac', 'rbac/no-rule', `app ${appid}: ${where}`)",
+      "if (!app) return allowed('-')", 'each documented step is told once, by the call that it is about',
+    ],
+  ),
+  ...guardsOf('actors/system-config/environment.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'the zone document verifies', 'if (!zone.accepted) throw wrong', 'if (zone.accepted === undefined) throw wrong',
+      'without ENV documents that fit each other, the zone and the host it does not start',
+    ],
+    [
+      'the device document is of this host', 'if (device.zone !== self.zone || device.name !== self.host) {',
+      'if (false) {', 'without ENV documents that fit each other, the zone and the host it does not start',
+    ],
+    [
+      'system-config runs on an OOD', "if (device.role !== 'ood')", 'if (false)',
+      'without ENV documents that fit each other, the zone and the host it does not start',
+    ],
+    [
+      'the device key is not the owner key', 'if (thumbprint(keys, device.key) === thumbprint(keys, root)) {',
+      'if (false) {', 'without ENV documents that fit each other, the zone and the host it does not start',
+    ],
+  ),
+  ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-access.test.ts',
+    [
+      'a write is permitted', "    demand(session, 'write', key)\n    if (needsSignature(key)) throw",
+      '    if (needsSignature(key)) throw',
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+    [
+      'a main key is read by who may', "if (mainKey && !actions.has(mainKey.key)) demand(session, 'read', mainKey.key)",
+      '',
+    ],
+    [
+      'a scope is read as far as it may', 'const tree = mayRead(session, scope.below)', 'const tree = true',
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+    [
+      'a key of a scope is read by who may', 'const self = scope.self && mayRead(session, scope.path)',
+      'const self = scope.self',
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+  ),
+  ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'in boot phase nobody writes a key',
+      "if (trust.phase === 'boot') throw refuse(session, 'rbac/boot-phase', `write ${key}`)", '',
+      'in boot phase nothing but the boot transaction is written',
+    ],
+    [
+      'a read is permitted', "if (trust.phase !== 'boot') demand(session, 'read', path)", '',
+      'each documented step is told once, by the call that it is about',
+    ],
+    [
+      'the boot transaction has a boot token', "if (session.use !== 'boot') throw", 'if (false) throw',
+      'in boot phase nothing but the boot transaction is written',
+    ],
+    [
+      'the boot transaction is guarded by boot/config',
+      "if (mainKey?.key !== kv.bootConfig || mainKey.revision !== 0 || config?.action !== 'create' || !creates) {",
+      "if (config?.action !== 'create' || !creates) {", 'in boot phase nothing but the boot transaction is written',
+    ],
+    [
+      'the boot transaction creates boot/config',
+      "if (mainKey?.key !== kv.bootConfig || mainKey.revision !== 0 || config?.action !== 'create' || !creates) {",
+      'if (config && (mainKey?.key !== kv.bootConfig || mainKey.revision !== 0)) {',
+      'in boot phase nothing but the boot transaction is written',
+    ],
+    [
+      'a zone boots with one key of verify-hub', 'if (verifyHub.length !== 1) throw', 'if (false) throw',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'a zone boots with the owner key of its ENV',
+      'if (thumbprint(start.keys, root) !== thumbprint(start.keys, environment.root)) {', 'if (false) {',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'the values of the boot transaction can stand',
+      'for (const [key, action] of actions) checkValue(key, action, trust)', '',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'a policy is one before it is written', 'if (key === POLICY_KEY) checkPolicy(action.value)', '',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'boot/config is whole before it is written',
+      'return key === kv.bootConfig ? trust.check(action.value) : undefined',
+      "return key === kv.bootConfig ? JSON.parse(action.value) as ReturnType<Trust['check']> : undefined",
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+  ),
+  ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-trust.test.ts',
+    [
+      'a signed key is written by a transaction',
+      "if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)", '',
+      'boot/config is changed by root alone, with itself as the main key, and trust follows at once',
+    ],
+    [
+      'each write of a transaction is permitted',
+      "      demand(session, 'write', key)\n      if (!needsSignature(key)) continue",
+      '      if (!needsSignature(key)) continue',
+      'boot/config is changed by root alone, with itself as the main key, and trust follows at once',
+    ],
+    [
+      'the epoch never goes back', 'if (config && config.epoch < trust.epoch) {', 'if (false) {',
+      'the zone epoch never goes back, since tokens from before a restore would be good again',
+    ],
+    [
+      'boot/config is compared when it is changed',
+      "if (key === kv.bootConfig && (mainKey?.key !== key || mainKey.revision === 0 || action.action !== 'update')) {",
+      'if (false) {', 'boot/config is changed by root alone, with itself as the main key, and trust follows at once',
+    ],
+    [
+      'a signed key is written as a whole', "if (action.action !== 'create' && action.action !== 'update') {",
+      'if (false) {',
+    ],
+  ),
+  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a host that has booted finds its zone', 'if (booted) throw new ZoneStoreMismatch(',
+      'if (false) throw new ZoneStoreMismatch(',
+      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
+    ],
+    [
+      'boot phase begins in an empty store', 'if (entry) throw new ZoneStoreMismatch(',
+      'if (false && entry) throw new ZoneStoreMismatch(',
+      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
+    ],
+    [
+      'the store is of this zone', 'if (zone !== self.zone) throw new ZoneStoreMismatch(',
+      'if (false) throw new ZoneStoreMismatch(',
+    ],
+    [
+      'the store is under this owner key', 'if (thumbprint(keys, root) !== thumbprint(keys, environment.root)) {',
+      'if (false) {',
+      'the store of a zone of the same name and another owner is refused, and its root is never trusted',
+    ],
+    [
+      'boot/config is of this zone', 'if (config.zone !== self.zone) throw', 'if (false) throw',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'one key has one purpose', 'if (new Set(kids).size !== kids.length) throw', 'if (false) throw',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'a change of trust is told', "    phase = 'normal'\n    generation++", "    phase = 'normal'",
+      'after the boot transaction a boot token is good for nothing, even on the link that booted',
+    ],
+  ),
+  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-trust.test.ts',
+    [
+      'the boot phase never comes back', 'if (!record) {', "if (!record) {\n        phase = 'boot'",
+      'when boot/config vanishes from a running zone, boot phase does not come back',
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a session ends with the trust it was made by',
+      'session.generation === trust.generation && session.expSeconds > nowSeconds()',
+      'session.expSeconds > nowSeconds()',
+      'after the boot transaction a boot token is good for nothing, even on the link that booted',
+    ],
+  ),
+  ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-trust.test.ts',
+    [
+      'boot/config that another wrote is followed', 'if (!booting()) await reloadTrust()', '',
+      'when boot/config vanishes from a running zone, boot phase does not come back',
+    ],
+  ),
+  ...guardsOf('actors/system-config/transaction.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a transaction is compared with its main key',
+      'if (actual !== mainKey.revision) throw revisionMismatch(mainKey, actual)', '',
+      'of many boot transactions at once one wins, and nothing of the others is written',
+    ],
+    [
+      'a main key is compared when it is committed', '    guards.push(mainKey)\n', '',
+      'of many boot transactions at once one wins, and nothing of the others is written',
+    ],
+  ),
+]
