@@ -5,7 +5,9 @@
 import type { Guard } from './guard.ts'
 import { trust } from './guards/trust.ts'
 import { link } from './guards/link.ts'
+import { link2 } from './guards/link-2.ts'
 import { systemConfig } from './guards/system-config.ts'
+import { systemConfig2 } from './guards/system-config-2.ts'
 import { verifyHub } from './guards/verify-hub.ts'
 import { store } from './guards/store.ts'
 
@@ -14,7 +16,9 @@ export { secondLines } from './guards/second-lines.ts'
 export const guards: readonly Guard[] = [
   ...trust,
   ...link,
+  ...link2,
   ...systemConfig,
+  ...systemConfig2,
   ...verifyHub,
   ...store,
 ]

@@ -20,6 +20,14 @@ export const link: readonly Guard[] = [
       'if (false) {', 'an actor that does not admit the caller closes the link, and says so',
     ],
   ),
+  ...guardsOf('runtime/known-devices.ts', 'test/runtime/link-guards.test.ts',
+    [
+      'kernel names are from an OOD',
+      "role === 'ood' || !(kernelActors.includes(actor) || kernelRuntimeTypes.includes(runtimeType))",
+      "true || (kernelActors.includes(actor) && kernelRuntimeTypes.includes(runtimeType) && role === 'ood')",
+      'a node may not certify a kernel actor, nor a kernel runtime type; an OOD may',
+    ],
+  ),
   ...guardsOf('runtime/known-devices.ts', 'test/runtime/supervisor-remote.test.ts',
     [
       'a host with another key is another host', 'if (now?.role === role && now.jwk.x === jwk.x) continue',
@@ -29,6 +37,14 @@ export const link: readonly Guard[] = [
     [
       'a host with another role is another host', 'if (now?.role === role && now.jwk.x === jwk.x) continue',
       'if (now?.jwk.x === jwk.x) continue', 'a host whose key or role has changed is another host: its links close',
+    ],
+  ),
+  ...guardsOf('runtime/link/caller.ts', 'test/runtime/link-guards.test.ts',
+    [
+      'a caller sends nothing below the suite',
+      '    if (!satisfies(link.base, plan.signed, plan.least)) {\n      return this.#fail',
+      '    if (false) {\n      return this.#fail',
+      'a call that asks for a stronger suite than the link has is not even sent',
     ],
   ),
   ...guardsOf('runtime/link/caller.ts', 'test/runtime/rpc-hostile.test.ts',
@@ -95,6 +111,28 @@ export const link: readonly Guard[] = [
       'a message that is too long or not JSON is refused at once and leaves the link open',
     ],
   ),
+  ...guardsOf('runtime/link/handshake.ts', 'test/runtime/link-guards.test.ts',
+    [
+      'a peer is of this zone', 'if (peer.zone !== self.zone)', 'if (false)',
+      'a peer of another zone is refused, whatever was said of its certificate',
+    ],
+    [
+      'a peer has another key than ours', 'if (peer.kid === self.key.public.kid)', 'if (false)',
+      'a peer that comes with our own key is refused',
+    ],
+    [
+      'a signature of one side is none of the other',
+      "utf8(JSON.stringify(['zonewright link handshake', VERSION, role, toBase64url(transcript)]))",
+      "utf8(JSON.stringify(['zonewright link handshake', VERSION, toBase64url(transcript)]))",
+      'what one side signs is no signature of the other',
+    ],
+    [
+      'a handshake has a time limit',
+      "options.clock.after(limits.handshakeMs, () => inbox.fail(failure('no answer in time')))",
+      'options.clock.after(limits.handshakeMs, () => {})',
+      'nobody waits longer for a peer that says nothing than a handshake may take',
+    ],
+  ),
   ...guardsOf('runtime/link/handshake.ts', 'test/runtime/link-handshake.test.ts',
     [
       'a handshake is meant for this actor', 'if (first.to.host !== self.host || first.to.actor !== self.actor)',
@@ -134,6 +172,12 @@ export const link: readonly Guard[] = [
     [
       'a handshake message has its shape', "if (!shape.success) throw failure('malformed')",
       'if (!shape.success) return value as Infer<S>', 'reads nothing of a field that it does not know, in any message',
+    ],
+  ),
+  ...guardsOf('runtime/link/inbox.ts', 'test/runtime/link-guards.test.ts',
+    [
+      'frames before the end of a handshake are few', 'if (frames.length > limits.unreadFrames)', 'if (false)',
+      'frames that come before a handshake reads them are few',
     ],
   ),
   ...guardsOf('runtime/link/inbox.ts', 'test/runtime/link-handshake.test.ts',
@@ -204,72 +248,18 @@ export const link: readonly Guard[] = [
       'mac over memory: a frame too large, of the wrong kind or that is no list of messages is refused',
     ],
   ),
-  ...guardsOf('runtime/link/serve.ts', 'test/runtime/rpc-hostile.test.ts',
+  ...guardsOf('runtime/link/serve.ts', 'test/runtime/link-guards.test.ts',
     [
-      'a call comes after the greeting', 'if (kind !== HELLO) throw malformed()', '',
-      'a call before the greeting closes the link',
+      'both ends have the same methods', 'if (protocol !== plan.protocol || methodsHash !== plan.methodsHash) {',
+      'if (false) {', 'an actor closes the link of a caller with other methods',
     ],
     [
-      'an id comes once', 'if (!isCount(id) || id <= this.#lastId) throw malformed()', '',
-      'an id that is no number closes the link as malformed, and other links go on',
+      'calls of one link in flight are few', 'return open ? new Overloaded(', 'return !open && open ? new Overloaded(',
+      'a caller that floods is held to the calls of one link, however much the actor could queue',
     ],
     [
-      'a method is called as what it is',
-      'if (!method || method.plan.entry.kind !== entryKind[kind as number]) throw malformed()',
-      'if (!method) throw malformed()', 'a method of another kind closes the link as malformed, and other links go on',
-    ],
-    [
-      'a token is bound to a number that there is',
-      'if (!isCount(slot) || slot === 0 || slot > limits.boundTokens) throw malformed()', '',
-      'a token bound to no number closes the link as malformed, and other links go on',
-    ],
-    [
-      'a bound token is not too long',
-      "if (typeof token !== 'string' || token.length > limits.token) throw malformed()", '',
-      'a token that is no text closes the link as malformed, and other links go on',
-    ],
-  ),
-  ...guardsOf('runtime/link/serve.ts', 'test/runtime/rpc-tokens.test.ts',
-    [
-      'a number without a token is nobody', "if (token === undefined) throw new Denied('No token is bound",
-      "if (token === undefined) return this.#self\n    if (false) throw new Denied('No token is bound",
-      'that were never bound are denied, though their number is small',
-    ],
-    [
-      'an actor without a verifier takes no tokens',
-      "if (!authenticate) throw new Denied('This actor takes no tokens', { reason: 'link/takes-no-tokens' })",
-      'if (!authenticate) return this.#self', 'are denied by an actor that takes none, and when they are too long',
-    ],
-    [
-      'a verdict ends with its token', 'if (known && known.expires! > now) return known', 'if (known) return known',
-      'are asked about for every call unless the verdict says how long it holds',
-    ],
-    [
-      'a verdict that does not say when it ends is not kept',
-      'if (principal.expires !== undefined) token.verdicts[index] = principal',
-      'token.verdicts[index] = { expires: Infinity, ...principal }',
-      'are asked about for every call unless the verdict says how long it holds',
-    ],
-    [
-      'verdicts are taken back', 'if (principal && matches(principal)) bound.verdicts[index] = undefined',
-      'void matches', 'that are revoked are unbound: the next call is denied',
-    ],
-    [
-      'a verdict is for one method', 'const { index, name } = served.method.plan\n',
-      'const { name } = served.method.plan\n    const index = 0\n',
-      'are asked about for every call unless the verdict says how long it holds',
-    ],
-  ),
-  ...guardsOf('runtime/link/serve.ts', 'test/runtime/rpc.test.ts',
-    [
-      'a method asks for its suite', 'if (!satisfies(this.link.base, served.signed, plan.least)) {', 'if (false) {',
-      'a method of suite sealed is refused on a mac link, by caller and by callee',
-    ],
-  ),
-  ...guardsOf('runtime/link/served.ts', 'test/runtime/rpc.test.ts',
-    [
-      'arguments have their shape', 'if (!args.success) {', 'if (!args.success && args.success !== false) {',
-      'with arguments of the wrong shape never reach the handler',
+      'a clock that is set back keeps no verdict', 'if (now < token.askedMs) token.verdicts.fill(undefined)', '',
+      'a clock that was set back makes no verdict hold longer',
     ],
   ),
 ]

@@ -8,6 +8,35 @@ export const store: readonly Guard[] = [
       'a full store refuses what makes it larger, and takes what makes it smaller',
     ],
   ),
+  ...guardsOf('runtime/store/change.ts', 'test/runtime/store-guards.test.ts',
+    [
+      'a put is of a lease that lives',
+      'if (put.lease !== undefined && !view.hasLease(put.lease)) throw expired(put.lease)', '',
+      'a lease lives by its time: one that is over takes no key and no renewal, one that was renewed does',
+    ],
+    [
+      'a value is the store’s own', 'value: new Uint8Array(put.value),', 'value: put.value,',
+      'what a caller does to a value stays with the caller',
+    ],
+  ),
+  ...guardsOf('runtime/store/check-arguments.ts', 'test/runtime/store-guards.test.ts',
+    [
+      'a value is not too long', 'if (value.length <= limits.valueBytes) return\n', 'return\n',
+      'keys and values are no longer than they may be, are Unicode, and a transaction writes a key once',
+    ],
+    [
+      'a key is not too long', 'if (bytes > limits.keyBytes) throw', 'if (false) throw',
+      'keys and values are no longer than they may be, are Unicode, and a transaction writes a key once',
+    ],
+    [
+      'a transaction writes a key once', 'if (written.has(operation.key)) throw', 'if (false) throw',
+      'keys and values are no longer than they may be, are Unicode, and a transaction writes a key once',
+    ],
+    [
+      'a key is Unicode', 'if (!prefix.isWellFormed()) throw', 'if (false) throw',
+      'keys and values are no longer than they may be, are Unicode, and a transaction writes a key once',
+    ],
+  ),
   ...guardsOf('runtime/store/group-commit.ts', 'test/runtime/store-commit.test.ts',
     [
       'a comparison that failed is told when it is durable',
@@ -31,6 +60,39 @@ export const store: readonly Guard[] = [
     [
       'leases are few', 'if (staged.leaseCount >= limits.leases) throw', 'if (false) throw',
       'leases are bounded: one more is Overloaded, and ending one makes room',
+    ],
+  ),
+  ...guardsOf('runtime/store/group-commit.ts', 'test/runtime/store-embedded.test.ts',
+    [
+      'a write is answered when it is durable',
+      'if (current.changes.length > 0) await this.#options.persist(current.changes)',
+      'if (current.changes.length > 0) void this.#options.persist(current.changes).catch(() => {})',
+      'a holder that was fenced acknowledges nothing more, and what it writes then is not there',
+    ],
+    [
+      'a store that failed is stopped', 'this.#stop(failure(error), current)\n        break',
+      'this.#giveUp(failure(error), current)\n        continue',
+      'a holder that was fenced acknowledges nothing more, and what it writes then is not there',
+    ],
+  ),
+  ...guardsOf('runtime/store/group-commit.ts', 'test/runtime/store-guards.test.ts',
+    [
+      'a transaction is compared',
+      'if (!compare.every(({ key, modRevision }) => (staged.entry(key)?.modRevision ?? 0) === modRevision)) {',
+      'if (false) {', 'a transaction whose comparison fails writes nothing',
+    ],
+    [
+      'a transaction is compared with what is on its way', '(staged.entry(key)?.modRevision ?? 0) === modRevision',
+      '(this.#state.entry(key)?.modRevision ?? 0) === modRevision',
+      'of two transactions in one turn that compare the same, one succeeds',
+    ],
+    [
+      'writes that wait are few', 'if (length >= limits.storePending) throw', 'if (false) throw',
+      'writes that wait are few',
+    ],
+    [
+      'a value that is handed out is a copy', 'const copy = new Uint8Array(value)', 'const copy = value',
+      'what a caller does to a value stays with the caller',
     ],
   ),
   ...guardsOf('runtime/store/history.ts', 'test/runtime/store-commit.test.ts',

@@ -2,6 +2,16 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const trust: readonly Guard[] = [
+  ...guardsOf('runtime/platform/crypto.ts', 'test/runtime/keys.test.ts',
+    [
+      'a key is Ed25519', "if (key.asymmetricKeyType !== 'ed25519') {", 'if (false) {',
+      'a private key of another kind is refused',
+    ],
+    [
+      'a public key has one spelling', "|| raw.toString('base64url') !== jwk.x", '',
+      'a public key that is spelled in another way is refused: it would have another thumbprint',
+    ],
+  ),
   ...guardsOf('runtime/platform/crypto.ts', 'test/runtime/link-handshake.test.ts',
     [
       'an agreement of zero is refused', 'if (secret.every((byte) => byte === 0)) throw', 'if (false) throw',
@@ -179,6 +189,11 @@ export const trust: readonly Guard[] = [
     [
       'a token lives no longer than its use allows', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'exp > iat',
       'each condition of a rule refuses alone',
+    ],
+    [
+      'refused issuers are refused',
+      'holds: ({ issuersRefused }, { iss }) => !issuersRefused?.some((name) => nameMatches(name, iss))',
+      'holds: () => true', 'each condition of a rule refuses alone',
     ],
     [
       'refused subjects are refused', 'if (rule.subjectsRefused?.some((name) => nameMatches(name, sub))) return false',

@@ -2,6 +2,12 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const verifyHub: readonly Guard[] = [
+  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-start.test.ts',
+    [
+      'who links to verify-hub is in the matrix', 'return verdict.allowed', 'return true',
+      'a peer of another zone or an unknown host is not admitted',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/check.ts', 'test/actors/verify-hub.test.ts',
     [
       'a session token is verified', 'if (!verdict.accepted) throw hub.deny(verdict.denial)',
@@ -42,6 +48,33 @@ export const verifyHub: readonly Guard[] = [
       'system-config is an audience only of those that ask for it and whose spec allows it',
     ],
   ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/krpc-verify-hub.test.ts',
+    [
+      'only a program comes by the gateway', 'return spec.run !== undefined && !spec.kernel', 'return true',
+      'the login token of a worker, of a kernel service or of another host gets nobody in by HTTP',
+    ],
+    [
+      'a password is checked', 'await hub.passwords.check(caller.vault, username, args.password)', '',
+      'a flood of password logins is bounded, and keeps nobody from refreshing',
+    ],
+    [
+      'who shows no key holds none', 'keyless ? null : peer.kid', 'peer.kid',
+      'a session of a link is refused by HTTP, and its refresh token there ends it',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/node-login.test.ts',
+    [
+      'a node speaks for itself',
+      "if (sub !== host) return refuse('login/subject', `sub ${sub}, of ${NODE_DAEMON} on ${host}`)", '',
+      'an OOD, another subject, another link and a host without a document are refused',
+    ],
+    [
+      'an OOD does not log in as a node',
+      '  const wrong = notByJwt(device.document.role)\n'
+        + "  if (wrong !== undefined) return refuse('login/role', wrong)\n",
+      '', 'an OOD, another subject, another link and a host without a document are refused',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/verify-hub.test.ts',
     [
       'a role logs in by its own way',
@@ -77,6 +110,33 @@ export const verifyHub: readonly Guard[] = [
       'if (false) return refuse(', 'an app service speaks for its owner, as long as the owner is active',
     ],
   ),
+  ...guardsOf('actors/verify-hub/refresh.ts', 'test/krpc-verify-hub.test.ts',
+    [
+      'a refresh is of a session that lives',
+      "if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${sid}`)",
+      "if (!found) throw refuse(hub, verdict, 'token/revoked', `session ${sid}`)",
+      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
+    ],
+    [
+      'a refresh is by its holder', "if (session.holder !== null && session.holder !== holder) return 'holder'", '',
+      'a session of a link is refused by HTTP, and its refresh token there ends it',
+    ],
+    [
+      'a used refresh token is a copy', "if (jti !== before?.refreshJti) return 'reused'",
+      "if (jti !== before?.refreshJti) return 'repeat'", 'the window closes when the successor is first used',
+    ],
+    [
+      'without a key a repeat comes soon',
+      "return nowMs - before.atMs <= limits.keylessRefreshMs && nowMs >= before.atMs ? 'repeat' : 'reused'",
+      "return 'repeat'",
+      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
+    ],
+    [
+      'a copy ends the session',
+      "await hub.sessions.end(sid, use === 'holder' ? 'refreshed by another holder' : 'refresh token used again')", '',
+      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/sessions.ts', 'test/actors/verify-hub.test.ts',
     [
       'a login token is burned with its session',
@@ -86,6 +146,22 @@ export const verifyHub: readonly Guard[] = [
     [
       'what was swept is forgotten', "return expires <= sweptSeconds(swept) ? 'forgotten' : undefined",
       'return undefined', 'a login token that was swept away stays refused when the clock is set back',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/zone.ts', 'test/actors/verify-hub-start.test.ts',
+    [
+      'verify-hub has the key that boot/config names',
+      'if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {', 'if (false) {',
+      'verify-hub refuses to start with a key that boot/config does not name, or without one',
+    ],
+    [
+      'boot/config is there', 'if (!item) throw new VerifyHubKeyMismatch(',
+      'if (!item) return\n    if (!item) throw new VerifyHubKeyMismatch(',
+      'verify-hub refuses to start with a key that boot/config does not name, or without one',
+    ],
+    [
+      'an answer that was overtaken changes nothing', 'if (item.revision < revision) return', '',
+      'an answer about boot/config that was overtaken by a newer one changes nothing',
     ],
   ),
   ...guardsOf('actors/verify-hub/zone.ts', 'test/actors/verify-hub.test.ts',
