@@ -52,7 +52,8 @@ const chunkKeepMs = 3_600_000
 const distMark = '__zonewright_dist__/'
 const moduleUrl = '__moduleUrl'
 /** `new URL('./x.ts', <base>)` */
-export const sibling = base => new RegExp(`new URL\\(\\s*(['"\`])(\\.{1,2}/[^'"\`\\n]+?)\\.ts\\1,\\s*${base}\\s*\\)`, 'g')
+export const sibling = base =>
+  new RegExp(`new URL\\(\\s*(['"\`])(\\.{1,2}/[^'"\`\\n]+?)\\.ts\\1,\\s*${base}\\s*\\)`, 'g')
 
 export const fromRoot = file => resolve(file).slice(root.length).replaceAll('\\', '/')
 

@@ -7,7 +7,9 @@ import { EpochMismatch } from '../../actors/system-config/protocol.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { InvalidArgument, StartFailed } from '../../runtime/errors.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
-import { denied, failure, peer, rooted, settle, supervisor, take, testZone, type TestZone } from './system-config-zone.ts'
+import {
+  denied, failure, peer, rooted, settle, supervisor, take, testZone, type TestZone,
+} from './system-config-zone.ts'
 
 const zoneDocument = ({ owner }: TestZone, change: object): Record<string, string> => ({
   BUCKYOS_ZONE_DOC: signDocument(owner, zoneDocumentType, {

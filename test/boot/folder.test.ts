@@ -129,7 +129,8 @@ test('the folder of a node holds documents of this zone, of this node, and of it
     [/not that of this zone/, (made) =>
       ({ zoneDocument: zoneDocument(made, { root: stranger.public.jwk }, stranger) })],
     [/not that of this zone/, (made) => ({ zoneDocument: zoneDocument(made, { zone: 'other' }) })],
-    [/does not verify/, (made) => ({ deviceDocument: deviceDocument(made, { name: 'node1', role: 'node' }, stranger) })],
+    [/does not verify/, (made) =>
+      ({ deviceDocument: deviceDocument(made, { name: 'node1', role: 'node' }, stranger) })],
     [/its document is of/, (made) => ({ deviceDocument: deviceDocument(made, { name: 'node2', role: 'node' }) })],
     [/its document is of/, (made) => ({ deviceDocument: deviceDocument(made, { name: 'node1' }) })],
     [/names another OOD/, (made) => ({ oodDocument: deviceDocument(made, { key: stranger.public.jwk }) })],

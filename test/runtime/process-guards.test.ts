@@ -63,8 +63,9 @@ test('before each start both are looked at', async () => {
 
 test('a service is named like a folder, and a host that stops starts nothing', async () => {
   const processes = createProcesses(options('processes'))
-  const start = (name: string) => processes.start(name, { command: [program], health: null, stopMs: 1 }, async () => ({}))
-  assert.instance(await failureOf(start('../photos')), InvalidArgument)
+  const tool = { command: [program], health: null, stopMs: 1 }
+  const start = (name: string) => processes.start(name, tool, async () => ({}))
+  assert.instance(await failureOf(start('Photos')), InvalidArgument)
   await processes.close()
   assert.match((await failureOf(start('photos'))).message, /The host stops/)
 })

@@ -13,7 +13,7 @@ import { pause, simulateWith } from './sim-fixture.ts'
 const Clerk = protocol('clerk', { who: call(object({}), string()) })
 const clerk = actor(Clerk, {}, () => ({ who: () => 'clerk' })) as unknown as ActorDefinition
 
-test('the links of a caller that has died close, and those of others, also of its next incarnation, do not', async () => {
+test('the links of a caller that has died close; those of others, and of its next incarnation, do not', async () => {
   await simulateWith(async (world) => {
     const { platform } = world.startProcess('machine')
     const { clock, keys, random } = platform

@@ -2,6 +2,20 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const link2: readonly Guard[] = [
+  ...guardsOf('runtime/link/serve.ts', 'test/runtime/link-guards.test.ts',
+    [
+      'both ends have the same methods', 'if (protocol !== plan.protocol || methodsHash !== plan.methodsHash) {',
+      'if (false) {', 'an actor closes the link of a caller with other methods',
+    ],
+    [
+      'calls of one link in flight are few', 'return open ? new Overloaded(', 'return !open && open ? new Overloaded(',
+      'a caller that floods is held to the calls of one link, however much the actor could queue',
+    ],
+    [
+      'a clock that is set back keeps no verdict', 'if (now < token.askedMs) token.verdicts.fill(undefined)', '',
+      'a clock that was set back makes no verdict hold longer',
+    ],
+  ),
   ...guardsOf('runtime/link/serve.ts', 'test/runtime/rpc-hostile.test.ts',
     [
       'a call comes after the greeting', 'if (kind !== HELLO) throw malformed()', '',

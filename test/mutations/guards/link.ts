@@ -2,6 +2,18 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const link: readonly Guard[] = [
+  ...guardsOf('runtime/actor-host.ts', 'test/runtime/release.test.ts',
+    [
+      'links of a caller that has died are closed',
+      'if (from !== caller.host || name !== caller.actor || number !== caller.incarnation) continue', 'continue',
+      'the links of a caller that has died close, and those of others, also of its next incarnation, do not',
+    ],
+    [
+      'only links of that caller are closed',
+      'if (from !== caller.host || name !== caller.actor || number !== caller.incarnation) continue', '',
+      'the links of a caller that has died close, and those of others, also of its next incarnation, do not',
+    ],
+  ),
   ...guardsOf('runtime/actor-host.ts', 'test/runtime/supervisor-remote.test.ts',
     [
       'links to a host that is gone are closed', 'if (gone.has(link.peer.host)) link.close(notRegistered(link.peer))',
@@ -246,20 +258,6 @@ export const link: readonly Guard[] = [
         + "  if (frame.length > limits.frame) return reject('oversize')",
       "  if (typeof frame === 'string') return reject('malformed')",
       'mac over memory: a frame too large, of the wrong kind or that is no list of messages is refused',
-    ],
-  ),
-  ...guardsOf('runtime/link/serve.ts', 'test/runtime/link-guards.test.ts',
-    [
-      'both ends have the same methods', 'if (protocol !== plan.protocol || methodsHash !== plan.methodsHash) {',
-      'if (false) {', 'an actor closes the link of a caller with other methods',
-    ],
-    [
-      'calls of one link in flight are few', 'return open ? new Overloaded(', 'return !open && open ? new Overloaded(',
-      'a caller that floods is held to the calls of one link, however much the actor could queue',
-    ],
-    [
-      'a clock that is set back keeps no verdict', 'if (now < token.askedMs) token.verdicts.fill(undefined)', '',
-      'a clock that was set back makes no verdict hold longer',
     ],
   ),
 ]

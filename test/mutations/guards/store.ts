@@ -2,6 +2,12 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const store: readonly Guard[] = [
+  ...guardsOf('runtime/platform/files.ts', 'test/runtime/platform.test.ts',
+    [
+      'a file name stays in its folder', "if (isAbsolute(name) || name.split(/[\\\\/]/).includes('..')) {",
+      'if (false) {', 'a name stays in its folder',
+    ],
+  ),
   ...guardsOf('runtime/store/change.ts', 'test/runtime/store-commit.test.ts',
     [
       'a store is not too large', 'if (bytes > limits.storeBytes && bytes > view.bytes) {', 'if (false) {',
@@ -35,6 +41,59 @@ export const store: readonly Guard[] = [
     [
       'a key is Unicode', 'if (!prefix.isWellFormed()) throw', 'if (false) throw',
       'keys and values are no longer than they may be, are Unicode, and a transaction writes a key once',
+    ],
+  ),
+  ...guardsOf('runtime/store/embedded/folder-hold.ts', 'test/runtime/store-embedded.test.ts',
+    [
+      'a folder has one holder of a process', 'if (heldHere.has(folder)) throw inUse(folder, process.pid)', '',
+      'the same thread cannot open a folder twice, by whatever path',
+    ],
+    [
+      'a folder has one holder of a machine',
+      'if (holder && holder.pid !== process.pid && lives(holder)) throw inUse(folder, holder.pid)', '',
+      'a second process gets FolderInUse and the process id of the first, until that dies',
+    ],
+    [
+      'a holder looks whether it was fenced',
+      'if (!existsSync(holdPath(folder, generation + 1)) && fstatSync(file).nlink > 0) return', 'return',
+      'a holder that was fenced acknowledges nothing more, and what it writes then is not there',
+    ],
+  ),
+  ...guardsOf('runtime/store/embedded/log-contents.ts', 'test/runtime/store-embedded.test.ts',
+    [
+      'changes of a log come one after the other',
+      'if (!begun || change.revision !== state.revision + (change.writes.length > 0 ? 1 : 0)) return false',
+      'if (!begun) return false', 'an empty log, or one with records out of place, is StoreDamaged',
+    ],
+    [
+      'a log has its beginning', 'return this.#begun ? this.#state : undefined', 'return this.#state',
+      'a log that is cut opens with the whole changes; cut in its beginning, it is damaged',
+    ],
+  ),
+  ...guardsOf('runtime/store/embedded/log-file.ts', 'test/robustness-disk.test.ts',
+    ['what a full disk refused is taken back', '      await this.#takeBack()\n', ''],
+  ),
+  ...guardsOf('runtime/store/embedded/log-file.ts', 'test/runtime/store-embedded.test.ts',
+    [
+      'a log that is damaged is not opened', "if (!('damagedAt' in state)) return state\n",
+      "if ('damagedAt' in state) return undefined\n  if (!('damagedAt' in state)) return state\n",
+      'a changed byte anywhere is StoreDamaged, with folder, place and what to do',
+    ],
+    [
+      'a holder that was fenced acknowledges nothing',
+      '    this.#appended += bytes.length\n    this.#hold.assertHeld()', '    this.#appended += bytes.length',
+      'a holder that was fenced acknowledges nothing more, and what it writes then is not there',
+    ],
+  ),
+  ...guardsOf('runtime/store/embedded/log-record.ts', 'test/runtime/store-embedded.test.ts',
+    [
+      'a record of a log has its check sum',
+      "if (length < 4 || view.getUint32(4) !== crc32(bytes, start, end)) return 'damaged'",
+      "if (length < 4) return 'damaged'", 'a changed byte anywhere is StoreDamaged, with folder, place and what to do',
+    ],
+    [
+      'the head of a record has its check sum', 'if (view.getUint32(8) !== crc32(bytes, offset, offset + 8)) {',
+      'if (false) {', 'a changed byte anywhere is StoreDamaged, with folder, place and what to do',
     ],
   ),
   ...guardsOf('runtime/store/group-commit.ts', 'test/runtime/store-commit.test.ts',

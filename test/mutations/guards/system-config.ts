@@ -23,6 +23,14 @@ export const systemConfig: readonly Guard[] = [
       "if (!app) return allowed('-')", 'each documented step is told once, by the call that it is about',
     ],
   ),
+  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'built-in roles are part of built-in ones only',
+      'const above = givenRoles.has(role) || isFixed(role) ? [] : added.groups.get(role) ?? []',
+      'const above = added.groups.get(role) ?? []',
+      'a role that the policy gives is not made part of another by a line of it',
+    ],
+  ),
   ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-policy.test.ts',
     [
       'only root reads and writes what is root’s',
@@ -100,6 +108,53 @@ export const systemConfig: readonly Guard[] = [
       'if (false) {', 'without ENV documents that fit each other, the zone and the host it does not start',
     ],
   ),
+  ...guardsOf('actors/system-config/environment.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'the zone document is of this zone', 'if (zone.payload.zone !== self.zone)', 'if (false)',
+      'a zone document of another zone is refused, though the device document is of this one',
+    ],
+  ),
+  ...guardsOf('actors/system-config/json-path.ts', 'test/actors/system-config.test.ts',
+    [
+      'a JSON path has no reserved segment', 'if (REFUSED.has(segment)) throw', 'if (false) throw',
+      'a JSON path makes the objects on its way, walks nothing but objects, and never reaches a prototype',
+    ],
+    [
+      'a JSON path has so many segments', 'if (segments.length > limits.jsonPathSegments) {', 'if (false) {',
+      'a JSON path makes the objects on its way, walks nothing but objects, and never reaches a prototype',
+    ],
+  ),
+  ...guardsOf('actors/system-config/key-path.ts', 'test/actors/system-config.test.ts',
+    [
+      'a key has no reserved segment', 'if (KEY.test(path)) return', 'if (PATH.test(path)) return',
+      'a transaction writes all its keys at one revision, or nothing when one action cannot be',
+    ],
+    [
+      'a key is not too long', 'if (path.length + STORE_PREFIX.length > limits.keyBytes) {', 'if (false) {',
+      'kv:// and the bare path are one key, and no other spelling gets anywhere',
+    ],
+    [
+      'a value is Unicode', 'if (/\\p{Surrogate}/u.test(text)) throw', 'if (false) throw',
+      'a value is any text up to the limit, and comes back as it was',
+    ],
+  ),
+  ...guardsOf('actors/system-config/krpc.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'what reads does nothing else', '.filter(([name]) => krpcReads.has(name))', '',
+      'by the methods that read nothing is written',
+    ],
+  ),
+  ...guardsOf('actors/system-config/krpc.ts', 'test/krpc.test.ts',
+    [
+      'a transaction by kRPC has a real main key', "if (typeof mainKey === 'string') {",
+      "if (typeof mainKey === 'string') mainKey = undefined\n  if (typeof mainKey === 'string') {",
+      'a key has one spelling: what escapes or could be read in two ways is refused, never tidied',
+    ],
+    [
+      'a transaction by kRPC names a key once', 'if (names.has(name)) throw', 'if (false) throw',
+      'a key has one spelling: what escapes or could be read in two ways is refused, never tidied',
+    ],
+  ),
   ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-access.test.ts',
     [
       'a write is permitted', "    demand(session, 'write', key)\n    if (needsSignature(key)) throw",
@@ -170,6 +225,12 @@ export const systemConfig: readonly Guard[] = [
       'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
     ],
   ),
+  ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'who may read nothing of a scope is told', "if (!self && !tree) demand(session, 'read', scope.below)", '',
+      'who may read nothing of a prefix is denied, not shown nothing',
+    ],
+  ),
   ...guardsOf('actors/system-config/permission.ts', 'test/actors/system-config-trust.test.ts',
     [
       'a signed key is written by a transaction',
@@ -202,63 +263,6 @@ export const systemConfig: readonly Guard[] = [
       'if (this.#generation !== this.#permission.generation || this.#clock.now() >= this.#expiresMs) {',
       'if (this.#generation === -1) {',
       'a policy that the scheduler changes holds for the next call, and for streams that are open',
-    ],
-  ),
-  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-boot.test.ts',
-    [
-      'a host that has booted finds its zone', 'if (booted) throw new ZoneStoreMismatch(',
-      'if (false) throw new ZoneStoreMismatch(',
-      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
-    ],
-    [
-      'boot phase begins in an empty store', 'if (entry) throw new ZoneStoreMismatch(',
-      'if (false && entry) throw new ZoneStoreMismatch(',
-      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
-    ],
-    [
-      'the store is of this zone', 'if (zone !== self.zone) throw new ZoneStoreMismatch(',
-      'if (false) throw new ZoneStoreMismatch(',
-    ],
-    [
-      'the store is under this owner key', 'if (thumbprint(keys, root) !== thumbprint(keys, environment.root)) {',
-      'if (false) {',
-      'the store of a zone of the same name and another owner is refused, and its root is never trusted',
-    ],
-    [
-      'boot/config is of this zone', 'if (config.zone !== self.zone) throw', 'if (false) throw',
-      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
-    ],
-    [
-      'one key has one purpose', 'if (new Set(kids).size !== kids.length) throw', 'if (false) throw',
-      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
-    ],
-    [
-      'a change of trust is told', "    phase = 'normal'\n    generation++", "    phase = 'normal'",
-      'after the boot transaction a boot token is good for nothing, even on the link that booted',
-    ],
-  ),
-  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-trust.test.ts',
-    [
-      'the boot phase never comes back', 'if (!record) {', "if (!record) {\n        phase = 'boot'",
-      'when boot/config vanishes from a running zone, boot phase does not come back',
-    ],
-  ),
-  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-access.test.ts',
-    ['a pattern is as long as its path', 'return path.length === pattern.length', 'return true'],
-    [
-      'a name in braces is the caller’s', "segment !== (want.startsWith('{') ? caller : want)",
-      "!want.startsWith('{') && segment !== want",
-      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
-    ],
-  ),
-  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-policy.test.ts',
-    [
-      'a policy is not too long', 'if (lines.length > limits.policyLines) {', 'if (false) {',
-      'a line that is no policy line refuses the policy whole, and names the line',
-    ],
-    [
-      'a star in the middle is one segment that is there', "if (segment === '') return false", '',
-      'a pattern matches whole segments: a star one of them, the last star all that follow, braces the caller',
     ],
   ),
 ]

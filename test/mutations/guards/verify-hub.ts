@@ -2,6 +2,26 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const verifyHub: readonly Guard[] = [
+  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-guards.test.ts',
+    [
+      'verifySession tells of sessions of this epoch',
+      'expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch', 'expires > nowSeconds(clock)',
+      'a session of another epoch is not active',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-password.test.ts',
+    [
+      'a first password is issued to the supervisor of this host',
+      "if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {", 'if (false) {',
+      'only the supervisor of this host gets a first password',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-refresh.test.ts',
+    [
+      'verifySession tells of ended sessions', "active: state === 'live' && current", 'active: current',
+      'a refresh token in the hands of another key ends the session, used or not',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-start.test.ts',
     [
       'who links to verify-hub is in the matrix', 'return verdict.allowed', 'return true',
@@ -14,6 +34,59 @@ export const verifyHub: readonly Guard[] = [
       "if (!verdict.accepted && verdict.denial.reason !== 'token/audience') throw hub.deny(verdict.denial)\n"
         + "  if (!verdict.accepted) throw new Error('unreachable')",
       'a session token is good at its own audience only',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/check.ts', 'test/krpc-verify-hub.test.ts',
+    [
+      'a session that has ended is refused', "if (found?.session.state !== 'live') {", 'if (!found) {',
+      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
+    ],
+    [
+      'without a key nobody asks for a holder’s token', 'if (caller.keyless && session.holder !== null) {',
+      'if (false) {', 'a session of a link is refused by HTTP, and its refresh token there ends it',
+    ],
+    [
+      'the first use of a successor ends repeats',
+      'if (session.holder === null && session.before && jti === session.issue.sessionJti) {', 'if (false) {',
+      'the window closes when the successor is first used',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/krpc.ts', 'test/krpc-verify-hub.test.ts',
+    [
+      'kRPC comes by a gateway', "if (peer.runtimeType === 'gateway') return {", 'if (peer) return {',
+      'who has a link of its own is not served as if it had none',
+    ],
+    [
+      'by kRPC the caller has no key', 'return { peer, systemConfig, vault, keyless: true }',
+      'return { peer, systemConfig, vault }',
+      'a session of a link is refused by HTTP, and its refresh token there ends it',
+    ],
+    [
+      'by kRPC a hashed password is refused', 'if (nonce !== undefined) {', 'if (false) {',
+      "the hashed form of a password, other types and other apps' instances are refused clearly",
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-guards.test.ts',
+    [
+      'a repeated login is admitted again',
+      '  if (!admission.admitted) throw hub.deny(admission.denial)\n  const found = await', '  const found = await',
+      'a login that is repeated is admitted again: its service may have been placed elsewhere',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-password.test.ts',
+    [
+      'a password session behind a gateway has no holder',
+      "const holder = caller.peer.runtimeType === 'gateway' ? null : holderOf(caller)",
+      'const holder = holderOf(caller)',
+      'a cookie names no holder; the password session of any other peer is held by its key',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-refresh.test.ts',
+    [
+      'a login is repeated while its session lives',
+      "if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${used.sid}`)",
+      "if (!found) throw refuse(hub, verdict, 'token/revoked', `session ${used.sid}`)",
+      'after a logout the login token that began the session does not give it back',
     ],
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub.test.ts',
@@ -62,6 +135,32 @@ export const verifyHub: readonly Guard[] = [
       'a session of a link is refused by HTTP, and its refresh token there ends it',
     ],
   ),
+  ...guardsOf('actors/verify-hub/password.ts', 'test/actors/verify-hub-guards.test.ts',
+    [
+      'a password that was replaced meanwhile is wrong', 'if (now?.verifier.hash !== stored.verifier.hash) throw',
+      'if (false) throw', 'a first password that is issued anew while it is used is wrong from then on',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/password.ts', 'test/actors/verify-hub-password.test.ts',
+    [
+      'a wrong password is refused', 'if (!matches || !stored) throw', 'if (!stored) throw',
+      'the first password is made again until it was used once',
+    ],
+    [
+      'a first password that was used is not issued again', 'if (stored && !stored.verifier.first) return undefined',
+      '', 'the first password is made again until it was used once',
+    ],
+    [
+      'a first password is marked as used', 'if (stored.verifier.first) await markUsed(vault, username, stored)', '',
+      'the first password is made again until it was used once',
+    ],
+    [
+      'who does not exist costs a hash', 'const { salt, hash } = stored?.verifier ?? nobody',
+      "if (!stored) throw new InvalidPassword('The user name or the password is wrong')\n"
+        + '      const { salt, hash } = stored.verifier',
+      'each attempt costs one slow hash, whoever it is for, and all failures look the same',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/node-login.test.ts',
     [
       'a node speaks for itself',
@@ -73,6 +172,34 @@ export const verifyHub: readonly Guard[] = [
       '  const wrong = notByJwt(device.document.role)\n'
         + "  if (wrong !== undefined) return refuse('login/role', wrong)\n",
       '', 'an OOD, another subject, another link and a host without a document are refused',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/verify-hub-guards.test.ts',
+    [
+      'names are one segment', 'if (![host, appid, sub].every(isName)) return refuse(', 'if (false) return refuse(',
+      'a name that is more than one segment of a key is nobody',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/verify-hub-password.test.ts',
+    [
+      'no user has a reserved name', 'if (isReserved(username)) return refuse(', 'if (false) return refuse(',
+      'no password logs anybody in as root, or under a name of the sudo rule',
+    ],
+    [
+      'a user who logs in is active',
+      "if (!isActive(zone, username, userText)) return refuse('login/user', `user ${username}`)", '',
+      'each attempt costs one slow hash, whoever it is for, and all failures look the same',
+    ],
+    [
+      'a user logs in to an app that is there', "if (spec.kernel && spec.runtimeType !== 'gateway') return refuse(",
+      'if (false) return refuse(', 'only active users log in or refresh, and no user logs in to a kernel service',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/verify-hub-refresh.test.ts',
+    [
+      'a service logs in from a registered host',
+      "  if (!device) return refuse('token/unknown-key', `device ${host} is not registered`)\n  if (specText",
+      '  if (specText', 'a refresh asks again who the principal is, and a refusal ends the session',
     ],
   ),
   ...guardsOf('actors/verify-hub/principals.ts', 'test/actors/verify-hub.test.ts',
@@ -110,75 +237,29 @@ export const verifyHub: readonly Guard[] = [
       'if (false) return refuse(', 'an app service speaks for its owner, as long as the owner is active',
     ],
   ),
-  ...guardsOf('actors/verify-hub/refresh.ts', 'test/krpc-verify-hub.test.ts',
+  ...guardsOf('actors/verify-hub/refresh.ts', 'test/actors/verify-hub-guards.test.ts',
     [
-      'a refresh is of a session that lives',
-      "if (found?.session.state !== 'live') throw refuse(hub, verdict, 'token/revoked', `session ${sid}`)",
-      "if (!found) throw refuse(hub, verdict, 'token/revoked', `session ${sid}`)",
-      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
-    ],
-    [
-      'a refresh is by its holder', "if (session.holder !== null && session.holder !== holder) return 'holder'", '',
-      'a session of a link is refused by HTTP, and its refresh token there ends it',
-    ],
-    [
-      'a used refresh token is a copy', "if (jti !== before?.refreshJti) return 'reused'",
-      "if (jti !== before?.refreshJti) return 'repeat'", 'the window closes when the successor is first used',
-    ],
-    [
-      'without a key a repeat comes soon',
-      "return nowMs - before.atMs <= limits.keylessRefreshMs && nowMs >= before.atMs ? 'repeat' : 'reused'",
-      "return 'repeat'",
-      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
-    ],
-    [
-      'a copy ends the session',
-      "await hub.sessions.end(sid, use === 'holder' ? 'refreshed by another holder' : 'refresh token used again')", '',
-      'a repeat of a refresh gets the same successor within the window, and ends the session after it',
+      'a clock that was set back makes no repeat',
+      'nowMs - before.atMs <= limits.keylessRefreshMs && nowMs >= before.atMs ?',
+      'nowMs - before.atMs <= limits.keylessRefreshMs ?',
+      'without a key a used refresh token may be repeated soon after, and not before it was used',
     ],
   ),
-  ...guardsOf('actors/verify-hub/sessions.ts', 'test/actors/verify-hub.test.ts',
+  ...guardsOf('actors/verify-hub/refresh.ts', 'test/actors/verify-hub-refresh.test.ts',
     [
-      'a login token is burned with its session',
-      'compare.push({ key: loginKey(login.id, login.expires), modRevision: 0 }, unchanged(SWEPT, swept))', '',
-      'one login token used many times at once by one key makes one session',
+      'a refresh is admitted again', 'if (!admission.admitted) {',
+      "if (!admission.admitted && admission.denial.reason === 'login/app') {",
+      'a refresh asks again who the principal is, and a refusal ends the session',
     ],
     [
-      'what was swept is forgotten', "return expires <= sweptSeconds(swept) ? 'forgotten' : undefined",
-      'return undefined', 'a login token that was swept away stays refused when the clock is set back',
-    ],
-  ),
-  ...guardsOf('actors/verify-hub/zone.ts', 'test/actors/verify-hub-start.test.ts',
-    [
-      'verify-hub has the key that boot/config names',
-      'if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {', 'if (false) {',
-      'verify-hub refuses to start with a key that boot/config does not name, or without one',
+      'who is admitted no more has no session',
+      'await hub.sessions.end(sid, `no longer admitted: ${admission.denial.reason}`)', '',
+      'a refresh asks again who the principal is, and a refusal ends the session',
     ],
     [
-      'boot/config is there', 'if (!item) throw new VerifyHubKeyMismatch(',
-      'if (!item) return\n    if (!item) throw new VerifyHubKeyMismatch(',
-      'verify-hub refuses to start with a key that boot/config does not name, or without one',
-    ],
-    [
-      'an answer that was overtaken changes nothing', 'if (item.revision < revision) return', '',
-      'an answer about boot/config that was overtaken by a newer one changes nothing',
-    ],
-  ),
-  ...guardsOf('actors/verify-hub/zone.ts', 'test/actors/verify-hub.test.ts',
-    [
-      'a device document is of its host', 'return device?.document.name === host ? device : undefined', 'return device',
-      'a device is registered only by a document that the owner key signed, for this zone and this name',
-    ],
-    [
-      'no device signs for a reserved name', 'if (document === undefined || RESERVED.has(host)) return undefined',
-      'if (document === undefined) return undefined',
-      'no device signs under the name of root or verify-hub, even with a document that the owner signed',
-    ],
-    [
-      'a device document is of this zone',
-      'if (!verdict.accepted || verdict.payload.zone !== boot.zone) return undefined',
-      'if (!verdict.accepted) return undefined',
-      'a device is registered only by a document that the owner key signed, for this zone and this name',
+      'a refresh keeps the audiences that it may have',
+      'session.issue.aud.filter((name) => name === session.appid || admission.audiences.includes(name))',
+      '[...session.issue.aud]', 'an audience that the spec no longer allows is gone with the next refresh',
     ],
   ),
 ]

@@ -1,0 +1,113 @@
+/** The node daemon, the supervisor, the scheduler, and programs. */
+import { guardsOf, type Guard } from '../guard.ts'
+
+export const host: readonly Guard[] = [
+  ...guardsOf('actors/node-daemon/converge.ts', 'test/actors/node-daemon.test.ts',
+    [
+      'nothing of the control plane is converged', 'found.get(name)?.managed !== false && !wanted.unreadable.has(name)',
+      '!wanted.unreadable.has(name)',
+    ],
+    [
+      'a service whose spec cannot be read stays', 'found.get(name)?.managed !== false && !wanted.unreadable.has(name)',
+      'found.get(name)?.managed !== false', 'one whose spec nobody can read stays as it is',
+    ],
+  ),
+  ...guardsOf('actors/node-daemon/device-tokens.ts', 'test/actors/device-tokens.test.ts',
+    [
+      'a session of an OOD is bound to its link', 'cnf: { jkt: linkKid }, ', '',
+      'the session that a device issues itself is good on the link of its node daemon alone',
+    ],
+    [
+      'a session is renewed after a clock was set back', 'iat >= current.iat && current.exp - iat > RENEW_SECONDS',
+      'current.exp - iat > RENEW_SECONDS', 'it is renewed before it ends, and when the clock was set back',
+    ],
+  ),
+  ...guardsOf('actors/node-daemon/operate.ts', 'test/actors/operate.test.ts',
+    [
+      'an operator has a token', 'if (cx.token === undefined) {',
+      'if (cx.token === undefined) return\n    if (cx.token === undefined) {',
+      'an admin sees what runs, kills it, reads the log, and has refusals explained',
+    ],
+    [
+      'an operator may by the policy', 'for (const key of keys) await cx.systemConfig.check({ key, act })', '',
+      'every method asks for a session that is for this verifier, and for a right that has its own key',
+    ],
+    [
+      'who kills may', "await demand(cx, 'write', kv.control(host))", '',
+      'every method asks for a session that is for this verifier, and for a right that has its own key',
+    ],
+    [
+      'who goes on reading logs still may', 'if (life.signal.aborted) return\n        await allowed()',
+      'if (life.signal.aborted) return', 'lines of log stop when the right, or the token, ends',
+    ],
+  ),
+  ...guardsOf('actors/scheduler/actor.ts', 'test/actors/scheduler.test.ts',
+    [
+      'a write of the scheduler is guarded', 'execTx({ actions, mainKey }, { token: session.token() })',
+      'execTx({ actions }, { token: session.token() })',
+      'loses no line of the policy that was written while it made its own',
+    ],
+  ),
+  ...guardsOf('actors/scheduler/boot-actor.ts', 'test/actors/scheduler.test.ts',
+    ['the boot transaction is guarded', 'execTx({ actions, mainKey }, { token })', 'execTx({ actions }, { token })'],
+  ),
+  ...guardsOf('boot/known-hosts.ts', 'test/boot/nodes.test.ts',
+    [
+      'a known host is one that the owner signed for this zone',
+      'verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)',
+      'verdict.accepted && !isReserved(verdict.payload.name)',
+      'only what the owner of this zone signed is a host, and a reserved name never',
+    ],
+  ),
+  ...guardsOf('runtime/process/allowed.ts', 'test/runtime/process-guards.test.ts',
+    [
+      'a program is named by processes.allow', 'if (!allow.some((entry) => covers(entry, path))) throw',
+      'if (false) throw', 'a program runs when this host names it, by its plain path, which is no link',
+    ],
+    [
+      'a command is a plain path', 'if (!isPlain(path)) {', 'if (false) {',
+      'a program runs when this host names it, by its plain path, which is no link',
+    ],
+    [
+      'a command is no link', 'if (program.path !== path) {', 'if (false) {',
+      'a program runs when this host names it, by its plain path, which is no link',
+    ],
+    [
+      'a folder that is allowed ends with a slash', 'path.startsWith(entry.slice(0, -1))',
+      'path.startsWith(entry.slice(0, -2))',
+      'a program runs when this host names it, by its plain path, which is no link',
+    ],
+    [
+      'an environment loads no code', 'if (found === undefined) return\n  const text', 'return\n  const text',
+      'an environment that puts code into programs is refused',
+    ],
+  ),
+  ...guardsOf('runtime/process/ledger.ts', 'test/runtime/process-guards.test.ts',
+    [
+      'a user is nobody else’s', 'if (taken.has(given)) throw', 'if (false) throw',
+      'the user of a service is its own for good, and nobody is given one that another has',
+    ],
+    [
+      'a list of processes that is damaged is not made anew',
+      '    if (parsed.success) return parsed.output\n  } catch {',
+      '    return parsed.success ? parsed.output : undefined\n  } catch {',
+      'a list of users that is damaged is not made anew: folders belong to whom it says',
+    ],
+  ),
+  ...guardsOf('runtime/process/premises.ts', 'test/runtime/process-guards.test.ts',
+    [
+      'a program is checked before it starts', 'await assertAllowed(machine, allow, name, command, own)', '',
+      'before each start both are looked at',
+    ],
+    [
+      'an environment is checked before a start', 'assertNoLoader(name, given)', '',
+      'before each start both are looked at',
+    ],
+  ),
+  ...guardsOf('runtime/process/processes.ts', 'test/runtime/process-guards.test.ts',
+    [
+      'a host that stops starts nothing', 'if (closed) throw', 'if (false) throw',
+      'a service is named like a folder, and a host that stops starts nothing',
+    ],
+  ),
+]
