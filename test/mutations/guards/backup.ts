@@ -2,6 +2,25 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const backup: readonly Guard[] = [
+  ...guardsOf('boot/backup/age.ts', 'test/backup-damage.test.ts',
+    [
+      'a passphrase is asked for', 'if (passphrase === undefined) {',
+      'if (passphrase === undefined) return { encrypted: true, pieces: all }\n  if (passphrase === undefined) {',
+      'what is given wrongly beside it is refused, and no folder is made',
+    ],
+  ),
+  ...guardsOf('boot/backup/contents.ts', 'test/backup-damage.test.ts',
+    [
+      'keys are in encrypted backups only', 'isPath(path) && (keys || !isKey(path))', 'isPath(path)',
+      'what is given wrongly beside it is refused, and no folder is made',
+    ],
+  ),
+  ...guardsOf('boot/backup/create.ts', 'test/backup-damage.test.ts',
+    [
+      'a backup is not put into the zone', 'if (within(folder, path)) {', 'if (false) {',
+      'a backup is refused where it would be lost or take the place of another file',
+    ],
+  ),
   ...guardsOf('boot/backup/manifest.ts', 'test/backup-damage.test.ts',
     [
       'a path of a backup stays in its folder',
@@ -94,6 +113,12 @@ export const backup: readonly Guard[] = [
     [
       'padding of a tar is empty', 'if (!isZero(await bytes.exactly(paddingOf(size)))) throw',
       'if (!await bytes.exactly(paddingOf(size))) throw', 'with one bit changed anywhere it is refused',
+    ],
+  ),
+  ...guardsOf('boot/backup/zone.ts', 'test/backup-damage.test.ts',
+    [
+      'a backup is of the store that was booted', 'assertSameStore(found, store, configStore)', 'void assertSameStore',
+      'stores and documents of another zone do not pass, whoever signed the manifest',
     ],
   ),
 ]

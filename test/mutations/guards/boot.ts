@@ -100,4 +100,20 @@ export const boot: readonly Guard[] = [
       'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
   ),
+  ...guardsOf('runtime/redact.ts', 'test/observe-redact.test.ts',
+    [
+      'what must not leave a worker does not', 'if (known) result = result.replace(known, REDACTED)', '',
+      'a value that was told goes in every spelling, also what is left of it when it was cut',
+    ],
+    [
+      'what looks like a secret does not leave',
+      'for (const [pattern, by] of patterns) result = result.replace(pattern, by)', '',
+      'tokens and private keys go by their form, whole or cut',
+    ],
+    [
+      'what is named a secret does not leave', 'return sensitive ? REDACTED : data(value, depth)',
+      'return data(value, depth)',
+      'a value that was told goes in every spelling, also what is left of it when it was cut',
+    ],
+  ),
 ]

@@ -40,6 +40,12 @@ export const gateway: readonly Guard[] = [
       'streams are counted: one more than may be is refused for now, and one that is left makes place',
     ],
   ),
+  ...guardsOf('actors/gateway/krpc.ts', 'test/krpc-verify-hub.test.ts',
+    [
+      'a first use is told', 'if (settings.token !== undefined) accepted(settings.token)', '',
+      'by HTTP, the first use of a session anywhere closes the window of its refresh',
+    ],
+  ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/krpc.test.ts',
     [
       'a token by HTTP is not too long', 'if (token.length > limits.token) throw', 'if (false) throw',
@@ -67,6 +73,17 @@ export const gateway: readonly Guard[] = [
     [
       'parameters of kRPC have their shape', 'if (!parsed.success) {', 'if (!parsed.success && false) {',
       'refusals have the display text of the originals, our code, and the id that explain takes',
+    ],
+  ),
+  ...guardsOf('runtime/platform/http-exchange.ts', 'test/runtime/http.test.ts',
+    [
+      'a body is not too long', 'if (this.#bodyBytes > bodyBytesMax) return faults.large', '',
+      'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',
+    ],
+    [
+      'a body that says it is too long is not read',
+      "if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return faults.large", '',
+      'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',
     ],
   ),
 ]
