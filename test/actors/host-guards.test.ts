@@ -17,7 +17,7 @@ import { systemRandom as random } from '../../runtime/platform/random.ts'
 
 const photos: ServiceSpec = {
   name: 'photos', appid: 'photos', owner: null, runtimeType: 'service', kernel: false, audiences: [],
-  run: { command: ['/bin/photos'], env: { COLOUR: 'red', ZONEWRIGHT_HOST: 'other', BUCKYOS_APP_ID: 'other' } },
+  run: { command: ['/bin/photos'], env: { COLOUR: 'red', ZONEWRIGHT_HOST: 'other', BUCKYOS_LATER: 'x' } },
 }
 const device = crypto.generate(random)
 const self = { zone: 'z1', host: 'ood1', actor: 'node-daemon', runtimeType: 'ood', incarnation: 1, linkKid: 'own' }
@@ -67,7 +67,7 @@ test('a spec sets no name that the zone documents', async () => {
   const env = await environmentOf(photos, {
     zone: 'z1', host: 'ood1', device: undefined, read: async () => null, login: () => 'token',
   })
-  assert.equal([env['COLOUR'], env['ZONEWRIGHT_HOST'], env['BUCKYOS_APP_ID']], ['red', 'ood1', 'photos'])
+  assert.equal([env['COLOUR'], env['ZONEWRIGHT_HOST'], env['BUCKYOS_LATER']], ['red', 'ood1', undefined])
 })
 
 const zone = testZone()

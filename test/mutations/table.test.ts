@@ -34,7 +34,8 @@ test('only production code has guards, and each judge is a test', () => {
 test('the shares are the whole, and none is empty', () => {
   for (const of of [1, 2, 3, 7]) {
     const shares = Array.from({ length: of }, (_, number) => shareOf(guards, of, number))
-    assert.equal(shares.flat(), guards)
+    assert.is(shares.flat().length, guards.length)
+    assert.is(new Set(shares.flat()).size, guards.length)
     assert.ok(shares.every(share => share.length > 0))
   }
 })

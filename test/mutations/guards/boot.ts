@@ -100,6 +100,28 @@ export const boot: readonly Guard[] = [
       'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
   ),
+  ...guardsOf('boot/ood.ts', 'test/simulation.test.ts',
+    [
+      'a start after a boot says so', "(marker ? { ZONEWRIGHT_BOOTED: '1' } : {})", '(marker ? {} : {})',
+      'the command line gives the same hash in another process: Node, bundled',
+    ],
+    [
+      'the marker is written',
+      'if (!marker) await writeBootedMarker(files, { zone: config.zone, store: store.id, revision })', '',
+      'the command line gives the same hash in another process: Node, bundled',
+    ],
+  ),
+  ...guardsOf('runtime/actor-host.ts', 'test/runtime/redacted-events.test.ts',
+    [
+      'secrets that were given are concealed',
+      'for (const secret of Object.values(given.secrets)) redactor.conceal(secret)', '',
+      'a secret that was given is not in a log, whatever it looks like',
+    ],
+    [
+      'events are redacted', 'options.emit(redactEvent(event, redactor))', 'options.emit(event)',
+      'a secret that was given is not in a log, whatever it looks like',
+    ],
+  ),
   ...guardsOf('runtime/redact.ts', 'test/observe-redact.test.ts',
     [
       'what must not leave a worker does not', 'if (known) result = result.replace(known, REDACTED)', '',

@@ -2,6 +2,30 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const host: readonly Guard[] = [
+  ...guardsOf('actors/node-daemon/actor.ts', 'test/actors/host-guards.test.ts',
+    [
+      'a login token is for a service of this host', 'if (peer.host !== self.host || !item) {', 'if (!item) {',
+      'a login token is for a service of this host that there is',
+    ],
+    [
+      'a login token is for a service that there is', 'if (peer.host !== self.host || !item) {',
+      'if (peer.host !== self.host) {', 'a login token is for a service of this host that there is',
+    ],
+    [
+      'an environment is for the supervisor', "if (peer.host !== self.host || peer.actor !== 'supervisor') {",
+      'if (peer.host !== self.host) {', 'an environment, with its tokens, is for the supervisor of this host',
+    ],
+    [
+      'a node daemon is linked on its host', 'admit: (peer) => peer.host === self.host },', 'admit: () => true },',
+      'the daemon is linked to actors of its own host',
+    ],
+    [
+      'a daemon has a device key', 'if (pem === undefined) throw',
+      'if (pem === undefined) return { key: keys.generate(random), host: self.host, epoch: 0, clock, random }\n'
+        + '  if (false) throw',
+      'a daemon without the device key does not start',
+    ],
+  ),
   ...guardsOf('actors/node-daemon/converge.ts', 'test/actors/node-daemon.test.ts',
     [
       'nothing of the control plane is converged', 'found.get(name)?.managed !== false && !wanted.unreadable.has(name)',
@@ -20,6 +44,12 @@ export const host: readonly Guard[] = [
     [
       'a session is renewed after a clock was set back', 'iat >= current.iat && current.exp - iat > RENEW_SECONDS',
       'current.exp - iat > RENEW_SECONDS', 'it is renewed before it ends, and when the clock was set back',
+    ],
+  ),
+  ...guardsOf('actors/node-daemon/environment.ts', 'test/actors/host-guards.test.ts',
+    [
+      'a spec sets no documented name', '.filter(([name]) => !DOCUMENTED.test(name))', '',
+      'a spec sets no name that the zone documents',
     ],
   ),
   ...guardsOf('actors/node-daemon/operate.ts', 'test/actors/operate.test.ts',
@@ -46,6 +76,21 @@ export const host: readonly Guard[] = [
       'a write of the scheduler is guarded', 'execTx({ actions, mainKey }, { token: session.token() })',
       'execTx({ actions }, { token: session.token() })',
       'loses no line of the policy that was written while it made its own',
+    ],
+  ),
+  ...guardsOf('actors/scheduler/boot-actor.ts', 'test/actors/host-guards.test.ts',
+    [
+      'the boot scheduler’s zone document verifies', 'if (!verdict.accepted) {',
+      'if (!verdict.accepted && verdict.accepted !== false) {',
+      'the boot scheduler starts with a zone document of this zone that the owner key signed',
+    ],
+    [
+      'the boot scheduler is of this zone', 'if (zone.zone !== self.zone) throw', 'if (false) throw',
+      'the boot scheduler starts with a zone document of this zone that the owner key signed',
+    ],
+    [
+      'who links to the boot scheduler is the supervisor', "peer.actor === 'supervisor' && peer.host === self.host",
+      'peer.host === self.host', 'the boot scheduler is linked to the supervisor of this host',
     ],
   ),
   ...guardsOf('actors/scheduler/boot-actor.ts', 'test/actors/scheduler.test.ts',
@@ -113,6 +158,33 @@ export const host: readonly Guard[] = [
       'if (device) hosts.set', 'only what the owner of this zone signed is a host, and a reserved name never',
     ],
   ),
+  ...guardsOf('boot/supervision.ts', 'test/boot/supervision.test.ts',
+    [
+      'only the daemon starts and stops', "if (name !== 'node-daemon')", 'if (false)',
+      'only the node daemon starts, stops, kills, reads logs and denials, and says which hosts there are',
+    ],
+    [
+      'only what is managed', 'if (!managed(name))', 'if (false)',
+      'also the daemon starts and stops nothing of the control plane',
+    ],
+    [
+      'what starts is managed', 'for (const { name } of actors) onlyManaged(name)', '',
+      'also the daemon starts and stops nothing of the control plane',
+    ],
+    [
+      'a process takes no name of an actor', 'if (taken) throw', 'if (false && taken) throw',
+      'a program does not take the name of an actor that ships with Zonewright',
+    ],
+    [
+      'who supervises is of this host', "peer.host === host && ['node-daemon', 'gateway'].includes(peer.actor)",
+      "['node-daemon', 'gateway'].includes(peer.actor)",
+      'it is linked to the daemon and the gateway of its own host, and to nobody else',
+    ],
+    [
+      'who reads the supervisor is known', "peer.host === host && ['node-daemon', 'gateway'].includes(peer.actor)",
+      'peer.host === host', 'it is linked to the daemon and the gateway of its own host, and to nobody else',
+    ],
+  ),
   ...guardsOf('runtime/process/allowed.ts', 'test/runtime/process-guards.test.ts',
     [
       'a program is named by processes.allow', 'if (!allow.some((entry) => covers(entry, path))) throw',
@@ -159,6 +231,10 @@ export const host: readonly Guard[] = [
     ],
   ),
   ...guardsOf('runtime/process/processes.ts', 'test/runtime/process-guards.test.ts',
+    [
+      'a name is one of a folder', 'if (!NAME.test(name)) throw', 'if (false) throw',
+      'a service is named like a folder, and a host that stops starts nothing',
+    ],
     [
       'a host that stops starts nothing', 'if (closed) throw', 'if (false) throw',
       'a service is named like a folder, and a host that stops starts nothing',
