@@ -6,12 +6,12 @@ export const link: readonly Guard[] = [
     [
       'links of a caller that has died are closed',
       'if (from !== caller.host || name !== caller.actor || number !== caller.incarnation) continue', 'continue',
-      'the links of a caller that has died close, and those of others, also of its next incarnation, do not',
+      'the links of a caller that has died close; those of others, and of its next incarnation, do not',
     ],
     [
       'only links of that caller are closed',
       'if (from !== caller.host || name !== caller.actor || number !== caller.incarnation) continue', '',
-      'the links of a caller that has died close, and those of others, also of its next incarnation, do not',
+      'the links of a caller that has died close; those of others, and of its next incarnation, do not',
     ],
   ),
   ...guardsOf('runtime/actor-host.ts', 'test/runtime/supervisor-remote.test.ts',
