@@ -15,6 +15,12 @@ export const backup: readonly Guard[] = [
       'what is given wrongly beside it is refused, and no folder is made',
     ],
   ),
+  ...guardsOf('boot/backup/contents.ts', 'test/boot/backup-guards.test.ts',
+    [
+      'a zone that has not booted is no backup', 'if (!names.has(file.identity) || !names.has(file.booted)) {',
+      'if (!names.has(file.identity)) {', 'a folder whose zone has not booted is not backed up',
+    ],
+  ),
   ...guardsOf('boot/backup/create.ts', 'test/backup-damage.test.ts',
     [
       'a backup is not put into the zone', 'if (within(folder, path)) {', 'if (false) {',
@@ -39,6 +45,12 @@ export const backup: readonly Guard[] = [
     [
       'a newer format is refused', "if (typeof value.version === 'number' && value.version > formatVersion) {",
       'if (false) {', 'declared sizes and versions are judged before anything is read',
+    ],
+  ),
+  ...guardsOf('boot/backup/manifest.ts', 'test/boot/backup-guards.test.ts',
+    [
+      'a store has one log', 'if (new Set(logs.map(storeOf)).size < logs.length) throw', 'if (false) throw',
+      'a manifest has one log of each store',
     ],
   ),
   ...guardsOf('boot/backup/manifest.ts', 'test/limits/backup.test.ts',
@@ -119,6 +131,24 @@ export const backup: readonly Guard[] = [
     [
       'a backup is of the store that was booted', 'assertSameStore(found, store, configStore)', 'void assertSameStore',
       'stores and documents of another zone do not pass, whoever signed the manifest',
+    ],
+  ),
+  ...guardsOf('boot/backup/zone.ts', 'test/boot/backup-guards.test.ts',
+    [
+      'a backup is of one zone', 'if (config.zone !== zone.zone) throw', 'if (false) throw',
+      'all of a backup is of one zone, of one owner key, of one host and of the store that was booted',
+    ],
+    [
+      'a backup is under one owner key', 'if (thumbprint(keys, config.root) !== thumbprint(keys, zone.root)) {',
+      'if (false) {', 'all of a backup is of one zone, of one owner key, of one host and of the store that was booted',
+    ],
+    [
+      'the device key of a backup is that of its document', 'if (key.public.jwk.x === device.key.x) return key',
+      'return key', 'the device key is the one that the device document names',
+    ],
+    [
+      'the documents of a backup are of one host', 'if (device.name !== zone.host) throw', 'if (false) throw',
+      'all of a backup is of one zone, of one owner key, of one host and of the store that was booted',
     ],
   ),
 ]

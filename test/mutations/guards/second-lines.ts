@@ -69,4 +69,14 @@ export const secondLines: readonly SecondLine[] = [
     guard: 'if (shares.some((share) => share.length !== length)) throw',
     second: 'What they give is not the root key, whose id is compared',
   },
+  {
+    name: 'a file of a backup has its length', file: 'boot/backup/read.ts',
+    guard: 'if (entry.bytes !== bytes) throw',
+    second: 'The digest of what was read is compared with the one of the manifest',
+  },
+  {
+    name: 'a tar header has its sum', file: 'boot/backup/tar.ts',
+    guard: "if (Number.parseInt(text('sum'), 8) !== sumOf(block)) throw",
+    second: 'The whole header is compared with the one that would have been written',
+  },
 ]
