@@ -71,6 +71,21 @@ export const host: readonly Guard[] = [
       'if (life.signal.aborted) return', 'lines of log stop when the right, or the token, ends',
     ],
   ),
+  ...guardsOf('actors/node-daemon/operate.ts', 'test/actors/operator-guards.test.ts',
+    [
+      'who asks for a host may', "if (host !== undefined) await demand(cx, 'read', kv.state(host))", '',
+      'who may nothing is told nothing, and does nothing',
+    ],
+    [
+      'who asks for a denial of another host may',
+      "if (found.host !== self.host) await demand(cx, 'read', kv.logs(found.host))", '',
+      'who may read the logs of this host is told no denial of another',
+    ],
+    [
+      'who reads logs may', '    await allowed()\n    const life', '    const life',
+      'who may nothing is told nothing, and does nothing',
+    ],
+  ),
   ...guardsOf('actors/scheduler/actor.ts', 'test/actors/scheduler.test.ts',
     [
       'a write of the scheduler is guarded', 'execTx({ actions, mainKey }, { token: session.token() })',
