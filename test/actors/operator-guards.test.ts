@@ -16,7 +16,8 @@ const supervision = {
   async *logs() { yield line },
 }
 const { krpc, krpcStream } = createOperator({
-  needs: { supervision }, clock, random, denials: createDenialLog({ clock, random }), self: { host: 'ood1', zone: 'z1' },
+  needs: { supervision }, clock, random, denials: createDenialLog({ clock, random }),
+  self: { host: 'ood1', zone: 'z1' },
 } as never, () => 'session')
 
 /** Of somebody who may do what `may` says, by key. */
@@ -28,7 +29,8 @@ function caller(may: (key: string) => boolean) {
     throw new Denied('no', { reason: 'rbac/no-rule' })
   }
   const cx = {
-    token: 'token', principal: { sub: 'alice', appid: 'console', runtimeType: 'user', sudo: false }, peer: peer('gateway'),
+    token: 'token', peer: peer('gateway'),
+    principal: { sub: 'alice', appid: 'console', runtimeType: 'user', sudo: false },
     signal: new AbortController().signal, deadline: Infinity, systemConfig: { check },
   } as never
   const call = async (method: string, params: object) => krpc({ method, params }, cx)
