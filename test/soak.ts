@@ -1,6 +1,7 @@
 /** Longer than a test may take. `npm run soak -- kills --minutes 10` */
 import process from 'node:process'
 import { killsHelp, soakKills } from './soak/kills.ts'
+import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
 import { soakStartOrders, startOrdersHelp } from './soak/start-orders.ts'
 
@@ -8,6 +9,7 @@ const help = `npm run soak -- [what] [options]
   ${seedsHelp}
   ${killsHelp}
   ${startOrdersHelp}
+  ${mutationsHelp}
 Without a word, all with their defaults. The last line is "N passed, N failed".`
 
 const fail = (message: string): never => {
@@ -46,7 +48,9 @@ if (argv.includes('--help')) {
 }
 const [what] = argv
 const named = what !== undefined && !what.startsWith('-')
-const soaks = [['seeds', soakSeeds], ['kills', soakKills], ['start-orders', soakStartOrders]] as const
+const soaks = [
+  ['seeds', soakSeeds], ['kills', soakKills], ['start-orders', soakStartOrders], ['mutations', soakMutations],
+] as const
 if (named && !soaks.some(([name]) => name === what)) fail(`There is no such soak: ${what}\n${help}`)
 const options = readArguments(named ? argv.slice(1) : argv)
 const total = { passed: 0, failed: 0 }
