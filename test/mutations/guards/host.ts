@@ -169,8 +169,8 @@ export const host: readonly Guard[] = [
       'only what the owner of this zone signed is a host, and a reserved name never',
     ],
     [
-      'of two documents for one host the first counts', 'if (device && !hosts.has(device.host)) hosts.set',
-      'if (device) hosts.set', 'only what the owner of this zone signed is a host, and a reserved name never',
+      'a document under the name of another host registers nobody', 'device && kv.device(device.host) === key ?',
+      'device ?', 'only what the owner of this zone signed is a host, and a reserved name never',
     ],
   ),
   ...guardsOf('boot/supervision.ts', 'test/boot/supervision.test.ts',
