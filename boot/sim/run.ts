@@ -2,6 +2,7 @@ import type { ActorDefinition } from '../../runtime/actor.ts'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { SimulationFailed, SimulationLimit, simulate } from '../../runtime/sim/simulate.ts'
 import type { WireCounts } from '../../runtime/sim/wires.ts'
+import type { StepEvent } from '../../runtime/trace.ts'
 import { catalogue, nodeCatalogue } from '../catalogue.ts'
 import { defaultConfig } from '../config.ts'
 import { FOLDER } from './cluster.ts'
@@ -39,6 +40,8 @@ export interface RunReport {
   readonly wires: Readonly<WireCounts>
   readonly work: Workload['counts'] | undefined
   readonly boots: number
+  /** Of the first boot. */
+  readonly steps: readonly StepEvent[]
   /** Empty where the run failed. */
   readonly hash: string
   readonly events: number
@@ -61,6 +64,7 @@ export async function runOnce(options: RunOptions, hooks: RunHooks = {}): Promis
   const told = () => ({
     options, plan, struck: stage.strikes?.struck ?? [], coverage: stage.strikes?.coverage ?? emptyCoverage(),
     points: stage.played.hits, wires: stage.wires, work: stage.workload?.counts, boots: stage.boots,
+    steps: stage.steps,
   })
   try {
     const { hash, events, virtualMs } = await simulate({

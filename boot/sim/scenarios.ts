@@ -1,5 +1,6 @@
 import { Usage } from '../errors.ts'
 import type { RunOptions } from './options.ts'
+import { canary } from './canary.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
 
 /** Something to simulate, by name. */
@@ -11,6 +12,14 @@ export interface Scenario {
 
 export const scenarios: readonly Scenario[] = [
   { name: 'zone', what: 'a zone boots, is used, and meets the faults that the seed plans', run: runOnce },
+  {
+    name: 'canary', what: 'the same, but writes are lost that were acknowledged: the run must fail',
+    run: (options, hooks) => runOnce(options, canary(hooks)),
+  },
+  {
+    name: 'canary-clock', what: 'the same, but they are lost only once a wall clock has jumped forward',
+    run: (options, hooks) => runOnce(options, canary(hooks, 'clock-forward')),
+  },
 ]
 
 /** @throws Usage */

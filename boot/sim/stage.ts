@@ -2,6 +2,7 @@ import type { ActorDefinition } from '../../runtime/actor.ts'
 import type { Points } from '../../runtime/sim/points.ts'
 import type { SimulateOptions, World } from '../../runtime/sim/simulate.ts'
 import type { WireCounts } from '../../runtime/sim/wires.ts'
+import type { StepEvent } from '../../runtime/trace.ts'
 import { pause } from '../../runtime/within.ts'
 import { file } from '../init.ts'
 import { SimulatedCluster } from './cluster.ts'
@@ -23,6 +24,8 @@ export class Stage {
   readonly played: PlayedPoints
   strikes: Strikes | undefined
   workload: Workload | undefined
+  /** Documented steps of the first boot, until it serves or ends. */
+  readonly steps: StepEvent[] = []
   readonly #options: RunOptions
   readonly #plan: readonly PlannedFault[]
   readonly #definitions: ReadonlyMap<string, ActorDefinition>
@@ -90,7 +93,10 @@ export class Stage {
     })
     trace.on('actor', (event) => checks.actor(event))
     trace.on('host', (event) => checks.host(event))
-    trace.on('step', (event) => checks.step(event))
+    trace.on('step', (event) => {
+      if (cluster.boots.length === 1 && cluster.boot?.state === 'boots') this.steps.push(event)
+      checks.step(event)
+    })
     cluster.onBoot.push((boot) => checks.boot(boot))
     const eachSecond = (): void => {
       checks.second()

@@ -1,0 +1,33 @@
+import { AlreadyExists, DiskFull, NotWritable } from '../../runtime/errors.ts'
+import type { NewFile, Terminal } from '../terminal.ts'
+
+/** The lines of a run in a file, which is not there before. @throws AlreadyExists, NotWritable */
+export function openTrace(terminal: Terminal, given: string): { write(line: string): void; close(): void } {
+  const path = terminal.absolute(given)
+  let file: NewFile
+  try {
+    file = terminal.newFile(path)
+  } catch (error) {
+    throw refusal(error, path)
+  }
+  return {
+    write: (line) => file.write(`${line}\n`),
+    close() {
+      try {
+        file.close()
+      } catch (error) {
+        throw refusal(error, path)
+      }
+    },
+  }
+}
+
+function refusal(error: unknown, path: string): unknown {
+  const { code } = error as { code?: string }
+  if (code === 'EEXIST') {
+    return new AlreadyExists(`The file is there already: ${path}`, { path, next: 'Give --trace another path, or remove it' })
+  }
+  const message = `The trace cannot be written: ${path} (${code})`
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new DiskFull(message, { path, next: 'Make room, or say fewer --hours' })
+  return code === undefined ? error : new NotWritable(message, { path, next: 'Give --trace a path that can be written' })
+}
