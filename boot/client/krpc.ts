@@ -30,14 +30,21 @@ const Failure = looseObject({
   error: string(), code: optional(string()), details: optional(record(string(), unknown())),
 })
 
-let sequence = 0
+/** Of requests, one by one, for each transport: one for all would go on from one simulation to the next. */
+const sequences = new WeakMap<object, number>()
+
+function nextSequence({ transport }: KrpcPort): number {
+  const next = (sequences.get(transport) ?? 0) + 1
+  sequences.set(transport, next)
+  return next
+}
 
 function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: AbortSignal | undefined) {
   const { service, method, params, token = null, withinMs = limits.clientCallMs } = request
   return port.transport.request({
     hostname: port.hostname, port: port.port, method: 'POST', path: `/kapi/${service}${suffix}`, withinMs,
     headers: { 'content-type': 'application/json', accept: 'application/json, application/x-ndjson' },
-    body: JSON.stringify({ method, params, sys: [++sequence, token] }), ...(signal ? { signal } : {}),
+    body: JSON.stringify({ method, params, sys: [nextSequence(port), token] }), ...(signal ? { signal } : {}),
   })
 }
 
