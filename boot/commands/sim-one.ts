@@ -14,7 +14,7 @@ import type { Terminal } from '../terminal.ts'
 import { givenOf, optionsOf, type SimOptions } from './sim.ts'
 import { explainFailure, type ExplainedFailure } from './sim-failure.ts'
 import { orInterrupted, perSecond, progress } from './sim-progress.ts'
-import { openTrace } from './sim-trace.ts'
+import { openTrace, type TraceFile } from './sim-trace.ts'
 
 /** One run, as it was asked for. */
 export interface Setting {
@@ -36,9 +36,10 @@ interface Made {
 /** @throws Usage, SimulationBroken, Interrupted; AlreadyExists, NotWritable and DiskFull of the trace */
 export async function runOne(terminal: Terminal, options: SimOptions): Promise<void> {
   const setting = settingOf(options)
+  const trace = options.trace === undefined ? undefined : openTrace(terminal, options.trace)
   const say = options.json ? () => {} : (line: string) => terminal.out(line)
   for (const line of headLines(options, setting)) say(line)
-  const made = await make(terminal, options, setting)
+  const made = await make(terminal, options, setting, trace)
   const { report, parted } = made
   const again = commandOf(terminal.invocation, setting.run, setting.scenario.name)
   const drawing = options.diagram && diagramOf(report)
@@ -83,8 +84,9 @@ function headLines(options: SimOptions, { scenario, run, planned }: Setting): re
 }
 
 /** Runs it, once or twice; the trace is that of the first. */
-async function make(terminal: Terminal, options: SimOptions, { scenario, run }: Setting): Promise<Made> {
-  const trace = options.trace === undefined ? undefined : openTrace(terminal, options.trace)
+async function make(
+  terminal: Terminal, options: SimOptions, { scenario, run }: Setting, trace: TraceFile | undefined,
+): Promise<Made> {
   const began = terminal.elapsedMs()
   let lines = 0
   const tick = progress(terminal, options, (seconds) =>

@@ -1,8 +1,14 @@
 import { AlreadyExists, DiskFull, NotWritable } from '../../runtime/errors.ts'
 import type { NewFile, Terminal } from '../terminal.ts'
 
+export interface TraceFile {
+  write(line: string): void
+  /** @throws NotWritable, DiskFull: what became of the lines is known now */
+  close(): void
+}
+
 /** The lines of a run in a file, which is not there before. @throws AlreadyExists, NotWritable */
-export function openTrace(terminal: Terminal, given: string): { write(line: string): void; close(): void } {
+export function openTrace(terminal: Terminal, given: string): TraceFile {
   const path = terminal.absolute(given)
   let file: NewFile
   try {

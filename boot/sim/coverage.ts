@@ -58,13 +58,27 @@ export function coverageTable(cells: Coverage): readonly string[] {
     .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join(' '))
 }
 
-/** The table's zeros in words: each kind with its steps, then points; nothing where there is none. */
+/** The table's zeros in words: kinds that never struck, then each other one with its steps, then points. */
 export function gapLines({ cells, points }: Pick<Totals, 'cells' | 'points'>): readonly string[] {
-  const kinds = faultKinds.flatMap((kind) => {
-    const steps = bootSteps.filter((step) => cells[kind][step] === 0 && isPossible(kind, step))
-    const which = steps.length === bootSteps.length ? 'any step' : `step ${steps.join(', ')}`
-    return steps.length === 0 ? [] : [`never struck: ${kind} at ${which}`]
-  })
+  const never = faultKinds.filter((kind) => bootSteps.every((step) => cells[kind][step] === 0))
   const missed = pointNames.filter((name) => points[name] === 0)
-  return [...kinds, ...(missed.length === 0 ? [] : [`points never hit: ${missed.join(', ')}`])]
+  return [
+    ...(never.length === 0 ? [] : [`never struck: ${never.join(', ')}`]),
+    ...faultKinds.filter((kind) => !never.includes(kind)).flatMap((kind) => {
+      const steps = bootSteps.filter((step) => cells[kind][step] === 0 && isPossible(kind, step))
+      return steps.length === 0 ? [] : [`never struck: ${kind} at step ${rangesText(steps)}`]
+    }),
+    ...(missed.length === 0 ? [] : [`points never hit: ${missed.join(', ')}`]),
+  ]
+}
+
+/** `0, 2..5` */
+function rangesText(numbers: readonly number[]): string {
+  const ranges: [first: number, last: number][] = []
+  for (const number of numbers) {
+    const range = ranges.at(-1)
+    if (range && range[1] === number - 1) range[1] = number
+    else ranges.push([number, number])
+  }
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}..${last}`)).join(', ')
 }

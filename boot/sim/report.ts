@@ -1,7 +1,8 @@
 import { id, text } from '../diagram.ts'
 import { printable } from '../printable.ts'
 import { pairs, type Style } from '../render.ts'
-import { timeOf, type PlannedFault } from './faults.ts'
+import { OOD } from './cluster.ts'
+import { timeOf, type FaultKind, type PlannedFault } from './faults.ts'
 import { deskInvariants, invariants, runInvariants } from './invariants.ts'
 import type { RunFailure, RunReport } from './run.ts'
 
@@ -49,8 +50,10 @@ export function struckLines({ struck }: Pick<RunReport, 'struck'>): readonly str
   ]
 }
 
-/** A node's crash is about its other host. */
-export const placeOf = ({ kind, host, other }: PlannedFault): string => (kind === 'crash-node' ? other : host)
+/** Some kinds have a place of their own, whatever was drawn. */
+const places: Readonly<Partial<Record<FaultKind, string>>> = { 'crash-ood': OOD, 'power-off': 'all', restart: 'all' }
+export const placeOf = ({ kind, host, other }: PlannedFault): string =>
+  places[kind] ?? (kind === 'crash-node' ? other : host)
 
 const ARROWS_MAX = 20
 const DELIVERY = /^(\d+) (\S+) (.+) > (\S+) (\S+)$/
