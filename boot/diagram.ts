@@ -21,4 +21,5 @@ export const id = (name: string): string => `p_${name.replace(/[^A-Za-z0-9]/g, '
 
 const escapes: Readonly<Record<string, string>> = { '#': '#35;', ';': '#59;', '<': '#60;', '>': '#62;' }
 /** A semicolon ends a statement, a hash begins an escape, and the rest would be read as HTML. */
-export const text = (plain: string): string => plain.replace(/[#;<>]/g, (letter) => escapes[letter]!).replace(/\s+/g, ' ')
+export const text = (plain: string): string =>
+  plain.replace(/[#;<>]/g, (letter) => escapes[letter]!).replace(/\s+/g, ' ')

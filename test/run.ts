@@ -34,6 +34,7 @@ const suites: readonly Suite[] = [
   { name: 'HTTP and kRPC', files: /\/(krpc|http)/, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
+  { name: 'simulator', files: /^test\/sim-/, fileSeconds: 90, suiteSeconds: 120 },
   {
     name: 'supervision', files: /^test\/(runtime\/supervisor|simulation|determinism)/,
     fileSeconds: 60, suiteSeconds: 120,

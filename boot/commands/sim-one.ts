@@ -127,8 +127,10 @@ function diagramOf({ options, steps }: RunReport): string {
   return diagram(`${bootSequence.title}, seed ${options.seed}`, rows)
 }
 
-const countsText = (counts: object): string =>
-  Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
+const countsText = (counts: object): string => {
+  const happened = Object.entries(counts).filter(([, count]) => count > 0)
+  return happened.map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
+}
 
 function resultRows({ report, parted, lines, seconds }: Made, { verify }: SimOptions) {
   const { points, wires, work, boots, hash, events, virtualMs } = report

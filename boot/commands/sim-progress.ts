@@ -12,8 +12,10 @@ export function progress(
   const began = terminal.elapsedMs()
   let told = began
   let lines = 0
+  let isOver = json === true || terminal.columns === undefined
+  if (!isOver) void terminal.interrupted().then(() => (isOver = true))
   return () => {
-    if (++lines % LINES !== 0 || json || terminal.columns === undefined) return
+    if (isOver || ++lines % LINES !== 0) return
     const now = terminal.elapsedMs()
     if (now - told < limits.simulationProgressMs) return
     told = now

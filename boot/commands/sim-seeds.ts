@@ -82,8 +82,8 @@ function seedLines(report: RunReport, again: string, bad: (text: string) => stri
   const { options: { seed, nodes, hours, faults, keys }, events, virtualMs, struck, boots, hash, failure } = report
   const line = [
     `seed ${seed}`.padEnd(12), `nodes ${nodes}`.padEnd(8), `hours ${hours}`.padEnd(12), `faults ${faults}`.padEnd(12),
-    `keys ${keys}`.padEnd(10), `struck ${struck.length}`.padEnd(9), `boots ${boots}`.padEnd(8), `${events} events`.padEnd(13),
-    timeOf(virtualMs).padStart(11), failure ? '' : hash.slice(0, 16),
+    `keys ${keys}`.padEnd(10), `struck ${struck.length}`.padEnd(9), `boots ${boots}`.padEnd(8),
+    `${events} events`.padEnd(13), timeOf(virtualMs).padStart(11), failure ? '' : hash.slice(0, 16),
   ].join('  ').trimEnd()
   if (!failure) return [line]
   return [line, `  ${bad('broken')}  ${printable(`${failure.invariant}: ${failure.detail}`)}`, `  again   ${again}`]
@@ -105,8 +105,8 @@ function summaryLines(
   const texts = (counts: object): string => Object.entries(counts).map(([name, of]) => `${name} ${of}`).join(', ')
   const hit = Object.entries(points).filter(([, times]) => times > 0)
   return [
-    '', 'How often each fault struck, by the step at which the boot stood (0: before the first)', ...coverageTable(cells),
-    ...gapLines(totals), '',
+    '', 'How often each fault struck, by the step at which the boot stood (0: before the first)',
+    ...coverageTable(cells), ...gapLines(totals), '',
     ...pairs([
       ['points hit', texts(Object.fromEntries(hit)) || 'none'], ['frames', texts(wires)], ['boots', String(boots)],
       ['events', `${events}, ${perSecond(lines, seconds)}`], ['time', `${seconds.toFixed(1)} s`],

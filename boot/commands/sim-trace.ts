@@ -31,9 +31,13 @@ export function openTrace(terminal: Terminal, given: string): TraceFile {
 function refusal(error: unknown, path: string): unknown {
   const { code } = error as { code?: string }
   if (code === 'EEXIST') {
-    return new AlreadyExists(`The file is there already: ${path}`, { path, next: 'Give --trace another path, or remove it' })
+    const next = 'Give --trace another path, or remove it'
+    return new AlreadyExists(`The file is there already: ${path}`, { path, next })
   }
   const message = `The trace cannot be written: ${path} (${code})`
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new DiskFull(message, { path, next: 'Make room, or say fewer --hours' })
-  return code === undefined ? error : new NotWritable(message, { path, next: 'Give --trace a path that can be written' })
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new DiskFull(message, { path, next: 'Make room, or say fewer --hours' })
+  }
+  if (code === undefined) return error
+  return new NotWritable(message, { path, next: 'Give --trace a path that can be written' })
 }

@@ -64,7 +64,9 @@ function seedRange(text: string): SeedRange {
   if (first === undefined || range.last > SEED_MAX) {
     throw new InvalidArgumentError(`It is a range of seeds from 0 to ${SEED_MAX}, such as 1..200.`)
   }
-  if (range.first > range.last) throw new InvalidArgumentError(`It ends before it begins: ${range.last}..${range.first}?`)
+  if (range.first > range.last) {
+    throw new InvalidArgumentError(`It ends before it begins: ${range.last}..${range.first}?`)
+  }
   return range
 }
 

@@ -59,7 +59,7 @@ const ARROWS_MAX = 20
 const DELIVERY = /^(\d+) (\S+) (.+) > (\S+) (\S+)$/
 const NOTE = /^(\d+) (.+)$/
 
-/** The last lines of a trace as a mermaid sequenceDiagram: deliveries are arrows, faults and what they did are notes. */
+/** The last lines of a trace as a mermaid sequenceDiagram: deliveries are arrows, faults and their deeds notes. */
 export function traceDiagram(title: string, lines: readonly string[]): string {
   const names = new Set<string>()
   const shown = lines.slice(-ARROWS_MAX).map((line) => statement(line, names))

@@ -30,10 +30,15 @@ export async function shrink(
   let found: Pick<Shrunk, 'only' | 'report'> = { only: failed.plan.map(({ index }) => index), report: failed }
   let runs = 0
   let isCut = false
+  const tried = new Set<string>()
   const breaks = async (only: readonly number[]): Promise<boolean> => {
+    const key = only.join()
+    if (tried.has(key)) return false
     isCut ||= runs >= limits.shrinkRuns || isOver?.() === true
     if (isCut) return false
-    onTry?.({ run: ++runs, left: found.only.length, tried: only.length })
+    tried.add(key)
+    runs++
+    onTry?.({ run: runs, left: found.only.length, tried: only.length })
     const report = await run(only)
     if (report.failure?.invariant !== invariant) return false
     found = { only, report }
