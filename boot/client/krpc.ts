@@ -30,8 +30,11 @@ const Failure = looseObject({
   error: string(), code: optional(string()), details: optional(record(string(), unknown())),
 })
 
-/** Of requests, one by one, for each transport: one for all would go on from one simulation to the next. */
-const sequences = new WeakMap<object, number>()
+/** A reason of our own: without one each call would make an error, with its stack. */
+const OVER = 'over'
+
+/** Numbers of requests, by what carries them: two runs of one simulation count alike. */
+const sequences = new WeakMap<KrpcPort['transport'], number>()
 
 function nextSequence({ transport }: KrpcPort): number {
   const next = (sequences.get(transport) ?? 0) + 1
@@ -52,7 +55,7 @@ function send(port: KrpcPort, request: KrpcRequest, suffix: string, signal: Abor
 export async function krpcCall(port: KrpcPort, request: KrpcRequest): Promise<unknown> {
   const { signal, withinMs = limits.clientCallMs } = request
   const life = new AbortController()
-  const end = (): void => life.abort()
+  const end = (): void => life.abort(OVER)
   if (signal?.aborted) end()
   signal?.addEventListener('abort', end)
   const where = `${port.hostname}:${port.port}`
@@ -77,7 +80,7 @@ async function answerOf(port: KrpcPort, request: KrpcRequest, signal: AbortSigna
 /** One connection: whoever wants it to outlive one follows (`follow.ts`). @throws also when it was cut */
 export async function* krpcStream(port: KrpcPort, request: KrpcRequest): AsyncIterable<unknown> {
   const life = new AbortController()
-  const end = (): void => life.abort()
+  const end = (): void => life.abort(OVER)
   if (request.signal?.aborted) return
   request.signal?.addEventListener('abort', end)
   const where = `${port.hostname}:${port.port}`
