@@ -17,8 +17,9 @@ function message({ number, from, to, what, evidence }: StepRow): string {
 }
 
 /** `end` alone is a keyword of mermaid, and a hyphen may begin an arrow. */
-const id = (name: string): string => `p_${name.replace(/[^A-Za-z0-9]/g, '_')}`
+export const id = (name: string): string => `p_${name.replace(/[^A-Za-z0-9]/g, '_')}`
 
 const escapes: Readonly<Record<string, string>> = { '#': '#35;', ';': '#59;', '<': '#60;', '>': '#62;' }
 /** A semicolon ends a statement, a hash begins an escape, and the rest would be read as HTML. */
-const text = (plain: string): string => plain.replace(/[#;<>]/g, (letter) => escapes[letter]!).replace(/\s+/g, ' ')
+export const text = (plain: string): string =>
+  plain.replace(/[#;<>]/g, (letter) => escapes[letter]!).replace(/\s+/g, ' ')

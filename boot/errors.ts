@@ -27,6 +27,9 @@ export const FolderNotEmpty = defineError('FolderNotEmpty')
 /** What lies in the folder is no zone yet. */
 export const RestoreUnfinished = defineError('RestoreUnfinished')
 
+/** A simulated run broke an invariant, or was not the same twice. */
+export const SimulationBroken = defineError('SimulationBroken')
+
 /** Exit codes, documented in the README. An error that is not here exits with 1. */
 export const exitCodes: Readonly<Record<string, number>> = {
   Usage: 2,
@@ -80,5 +83,6 @@ export const exitCodes: Readonly<Record<string, number>> = {
   FolderNotEmpty: 29,
   RestoreUnfinished: 30,
   EpochMismatch: 31,
+  SimulationBroken: 32,
   Interrupted: 130,
 }

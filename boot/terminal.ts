@@ -1,7 +1,10 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import process from 'node:process'
+// Bound when this module loads: a simulation has traps in their place
+import { setTimeout } from 'node:timers'
 import { workersUnrestricted } from '../runtime/platform/worker-deno.ts'
 import { exitCodes } from './errors.ts'
 import { askPerson, isRunning, localTime, readInput } from './person.ts'
@@ -37,7 +40,11 @@ export interface Terminal {
   localTime(atMs: number): string
   /** Whether a process of this number runs here. */
   isRunning(processId: number): boolean
+  /** Milliseconds since an arbitrary start, during a simulation as well. */
+  elapsedMs(): number
   absolute(path: string): string
+  /** A file that is not there yet, for this user alone. @throws what the system says */
+  newFile(path: string): NewFile
   temporaryFolder(): Promise<string>
   removeFolder(path: string): Promise<void>
   /** On Deno: workers cannot be restricted, and why. Known once a worker was started. */
@@ -48,6 +55,14 @@ export interface Terminal {
   close(exitCode: number): void
 }
 
+/** Takes text as it comes, without waiting, so that nothing of it gathers in memory. */
+export interface NewFile {
+  /** Never throws: whoever tells of a simulation has nobody who would catch it. */
+  write(text: string): void
+  /** @throws what the system said to the first write that it refused */
+  close(): void
+}
+
 const NAMES = ['zonewright', 'rks', 'rkl']
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** Under npm one Ctrl-C arrives twice: from the terminal and, passed on, from npm (run-script, signal-manager). */
@@ -56,6 +71,9 @@ const SAME_PRESS_MS = 500
 const LONGEST_MS = 2_147_483_647
 /** After its close the process ends by itself at once, unless something holds it. */
 const LINGER_MS = 2_000
+/** Characters that are written at once. */
+const BLOCK = 65_536
+const nowMs = performance.now.bind(performance)
 const onDeno = process.versions['deno'] !== undefined
 
 export function openTerminal(): Terminal {
@@ -89,7 +107,9 @@ export function openTerminal(): Terminal {
     }),
     localTime,
     isRunning,
+    elapsedMs: nowMs,
     absolute: (path) => resolve(path),
+    newFile,
     temporaryFolder: () => mkdtemp(join(tmpdir(), 'zonewright-')),
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
     workersUnrestricted: () => (onDeno ? workersUnrestricted() : undefined),
@@ -105,6 +125,32 @@ export function openTerminal(): Terminal {
       // Deno cannot end a worker in an endless loop (denoland/deno#35657), and would wait for it for ever. What was
       // written is read first, however slowly
       stdout.write('', () => setTimeout(() => process.exit(exitCode), LINGER_MS).unref())
+    },
+  }
+}
+
+function newFile(path: string): NewFile {
+  const file = openSync(path, 'wx', 0o600)
+  let block = ''
+  let refused: unknown
+  const flush = (): void => {
+    try {
+      if (refused === undefined) writeFileSync(file, block)
+    } catch (error) {
+      refused = error
+    }
+    block = ''
+  }
+  return {
+    write(text) {
+      block += text
+      if (block.length >= BLOCK) flush()
+    },
+    close() {
+      flush()
+      closeSync(file)
+      if (refused !== undefined) throw refused
+      refused = new Error('The file is closed')
     },
   }
 }
@@ -128,9 +174,9 @@ function listenForSignals() {
       listening ??= new Promise((settle) => {
         let firstMs: number | undefined
         const listener = (signal: string): void => {
-          const nowMs = performance.now()
-          if (firstMs !== undefined && nowMs - firstMs >= SAME_PRESS_MS) process.exit(exitCodes['Interrupted'])
-          firstMs ??= nowMs
+          const atMs = nowMs()
+          if (firstMs !== undefined && atMs - firstMs >= SAME_PRESS_MS) process.exit(exitCodes['Interrupted'])
+          firstMs ??= atMs
           settle(signal)
         }
         for (const signal of SIGNALS) process.on(signal, listener)

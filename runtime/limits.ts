@@ -257,4 +257,10 @@ export const limits = {
   simulatedBacklog: 100_000,
   /** Lines kept of a run to compare another with; when these are the same and there are more, LimitExceeded. */
   recordedLines: 4_000_000,
+  /** Runs in which a schedule of faults is made shorter; then the shortest that was found is told. */
+  shrinkRuns: 60,
+  /** Seeds that one command simulates; a longer range is refused. */
+  simulatedSeeds: 100_000,
+  /** Milliseconds between two lines that tell how far a long simulation is. */
+  simulationProgressMs: 2_000,
 } as const

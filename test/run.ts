@@ -40,8 +40,9 @@ const suites: readonly Suite[] = [
   { name: 'HTTP and kRPC', files: /\/(krpc|http)/, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
+  { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },
   {
-    name: 'supervision', files: /^test\/(runtime\/supervisor|simulation|determinism)/,
+    name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/,
     fileSeconds: 60, suiteSeconds: 120,
   },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },

@@ -37,6 +37,7 @@ const meanings: Readonly<Record<number, string>> = {
   29: 'A restore needs an empty or a missing folder',
   30: 'A restore into this folder was not finished',
   31: 'boot/config and the zone document are of different epochs',
+  32: 'A simulated run broke an invariant, or two runs of one seed differ',
   130: 'Interrupted before it was done',
 }
 

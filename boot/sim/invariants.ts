@@ -106,6 +106,15 @@ export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
   { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
 ]
 
+/** Of every run, whatever is simulated. */
+export const runInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  { name: 'ends', source: 'boot/sim/run.ts', what: 'a run ends within the events and the time that it may have' },
+  {
+    name: 'error', source: 'RUNTIME.md, errors',
+    what: 'nothing fails but by an error that somebody expects: no exception is left over',
+  },
+]
+
 export class InvariantBroken extends Error {
   readonly invariant: string
   readonly detail: string

@@ -38,6 +38,8 @@ export interface RunOptions {
 export const limitsOfRun = { nodes: 1_000, hours: 168 } as const
 const NODES_DRAWN_MAX = 6
 const MINUTES_DRAWN = [1, 6] as const
+/** Digits of drawn hours after the point: a command that says them gives the same run. */
+const HOURS_DIGITS = 4
 
 /** @throws Usage for what contradicts itself or cannot be */
 export function drawOptions(given: GivenOptions): RunOptions {
@@ -48,37 +50,54 @@ export function drawOptions(given: GivenOptions): RunOptions {
   const keys = random.fork('keys').within([0, 19]) === 0 ? 'real' : 'cheap'
   const fourth = random.fork('store').within([0, 3]) === 0
   const store = fourth || faultRow(focusOf(given.seed).kind).etcd ? 'etcd' : 'embedded'
+  const hours = Number((minutes / 60).toFixed(HOURS_DIGITS))
   const options: RunOptions = {
-    seed: given.seed, oods: given.oods ?? 1, nodes: given.nodes ?? nodes, hours: given.hours ?? minutes / 60,
+    seed: given.seed, oods: given.oods ?? 1, nodes: given.nodes ?? nodes, hours: given.hours ?? hours,
     faults: given.faults ?? faults, keys: given.keys ?? keys, store: given.store ?? store, only: given.only,
   }
-  if (options.oods !== 1) {
-    throw new Usage(`A zone has one OOD in this version: ${options.oods} cannot be simulated`, {
-      next: 'Leave --oods out, or say --oods 1',
-    })
-  }
-  if (options.only && options.faults === 'none') {
-    throw new Usage('--only chooses among the planned faults, but --faults none plans none', {
-      next: 'Leave one of them out',
-    })
-  }
+  for (const [isWrong, message, next] of faultsOf(options)) if (isWrong) throw new Usage(message, { next })
   return options
 }
 
-/** The names of what was drawn, with what was drawn, as the run prints them first. */
+type Check = readonly [isWrong: boolean, message: string, next: string]
+
+const faultsOf = ({ oods, nodes, hours, faults, only }: RunOptions): readonly Check[] => [
+  [oods !== 1, `A zone has one OOD in this version: ${oods} cannot be simulated`, 'Leave --oods out, or say --oods 1'],
+  [
+    !Number.isInteger(nodes) || nodes < 0 || nodes > limitsOfRun.nodes,
+    `A simulated zone has at most ${limitsOfRun.nodes} nodes: ${nodes}`, `Say --nodes 0 to ${limitsOfRun.nodes}`,
+  ],
+  [
+    !(hours > 0 && hours <= limitsOfRun.hours),
+    `A run has more than no hours, and at most ${limitsOfRun.hours}: ${hours}`, 'Say --hours 0.05 for three minutes',
+  ],
+  [
+    only !== undefined && faults === 'none', '--only chooses among the planned faults, but --faults none plans none',
+    'Leave one of them out, or say --faults some or --faults storm: --only belongs to a plan',
+  ],
+]
+
+/** The names of what decides a run, each with its value, and whether it was drawn, as the run prints them first. */
 export function drawn(given: GivenOptions, options: RunOptions): readonly (readonly [string, string])[] {
-  const shown = { oods: '', nodes: '', hours: '', faults: '', keys: '', store: '' }
-  return (Object.keys(shown) as (keyof typeof shown)[]).map((name) => {
-    const value = name === 'hours' ? Number(options.hours.toFixed(4)) : options[name]
-    return [name, `${value}${given[name] === undefined ? ' (drawn)' : ''}`]
-  })
+  return decided.map((name) => [name, `${options[name]}${given[name] === undefined ? ' (drawn)' : ''}`])
 }
+
+const decided = ['oods', 'nodes', 'hours', 'faults', 'keys', 'store'] as const
+
+/** Those that the seed decides. */
+export const drawnNames = (given: GivenOptions): readonly string[] =>
+  decided.filter((name) => given[name] === undefined)
+
+export const DEFAULT_SCENARIO = 'zone'
+/** What a person says for no fault at all, where the fault points still strike. */
+export const NONE = 'none'
 
 /** The one command that gives this run again. */
 export function commandOf(
-  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions,
+  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions, scenario = DEFAULT_SCENARIO,
 ): string {
-  const list = only ? ` --only ${only.join(',')}` : ''
-  return `${invocation} sim --seed ${seed} --nodes ${nodes} --hours ${Number(hours.toFixed(4))} --faults ${faults}`
-    + ` --keys ${keys} --store ${store}${list}`
+  const what = scenario === DEFAULT_SCENARIO ? '' : ` --scenario ${scenario}`
+  const list = only ? ` --only ${only.length === 0 ? NONE : only.join(',')}` : ''
+  return `${invocation} sim --seed ${seed} --nodes ${nodes} --hours ${hours} --faults ${faults} --keys ${keys}`
+    + ` --store ${store}${what}${list}`
 }

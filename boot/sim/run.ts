@@ -2,6 +2,7 @@ import type { ActorDefinition } from '../../runtime/actor.ts'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { SimulationFailed, SimulationLimit, simulate } from '../../runtime/sim/simulate.ts'
 import type { WireCounts } from '../../runtime/sim/wires.ts'
+import type { StepEvent } from '../../runtime/trace.ts'
 import { catalogue, nodeCatalogue } from '../catalogue.ts'
 import { defaultConfig } from '../config.ts'
 import { FOLDER } from './cluster.ts'
@@ -41,6 +42,8 @@ export interface RunReport {
   readonly wires: Readonly<WireCounts>
   readonly work: Workload['counts'] | undefined
   readonly boots: number
+  /** Of the first boot. */
+  readonly steps: readonly StepEvent[]
   /** Empty where the run failed. */
   readonly hash: string
   readonly events: number
@@ -62,13 +65,14 @@ export async function runOnce(options: RunOptions, hooks: RunHooks = {}): Promis
   const budgetMs = options.hours * HOUR + 2 * HOUR
   const told = () => ({
     options, plan, struck: stage.strikes?.struck ?? [], coverage: stage.strikes?.coverage ?? emptyCoverage(),
-    points: stage.played.hits, wires: stage.wires, work: stage.workload?.counts, boots: stage.boots,
+    points: stage.played.hits, wires: stage.lookout.wires, work: stage.workload?.counts, boots: stage.lookout.boots,
+    steps: stage.lookout.steps,
   })
   try {
     const { hash, events, virtualMs } = await simulate({
       seed: options.seed, keys: options.keys, modules, maxVirtualMs: budgetMs,
       maxEvents: EVENTS_LEAST + Math.ceil((options.nodes + 1) * (budgetMs / HOUR) * EVENTS_PER_HOST_HOUR),
-      ...(hooks.onLine ? { onLine: hooks.onLine } : {}), watch: stage.watch, points: stage.points,
+      ...(hooks.onLine ? { onLine: hooks.onLine } : {}), watch: stage.lookout.watch, points: stage.points,
       programs: stage.programs, etcd: options.store === 'etcd', stackFrames: hooks.stackFrames ?? 0,
     }, (world) => stage.run(world))
     return { ...told(), hash, events, virtualMs, failure: undefined }

@@ -1,5 +1,6 @@
 import { Usage } from '../errors.ts'
 import type { RunOptions } from './options.ts'
+import { canary } from './canary.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
 import { runStartOrder } from './start-orders.ts'
@@ -20,6 +21,14 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'restart-intensity', run: runRestartIntensity,
     what: 'an actor or a host dies again and again, at exact times: the case that the seed counts up to',
+  },
+  {
+    name: 'canary', what: 'the same, but writes are lost that were acknowledged: the run must fail',
+    run: (options, hooks) => runOnce(options, canary(hooks)),
+  },
+  {
+    name: 'canary-clock', what: 'the same, but they are lost only once a wall clock has jumped forward',
+    run: (options, hooks) => runOnce(options, canary(hooks, 'clock-forward')),
   },
 ]
 

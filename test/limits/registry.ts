@@ -253,6 +253,15 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'writes that wait for the disk are bounded: one more is Overloaded, and the others are done': ['storePending'],
     'leases are bounded: one more is Overloaded, and ending one makes room': ['leases'],
   },
+  'sim-command.test.ts': {
+    'as many seeds as the limit are begun, and Ctrl-C ends them with a summary; one more is refused': [
+      'simulatedSeeds',
+    ],
+  },
+  'sim-report.test.ts': {
+    'the search ends at its limit of runs, or when a person has had enough, with the shortest so far': ['shrinkRuns'],
+    'progress is told on a terminal as often as the limit says, and nowhere else': ['simulationProgressMs'],
+  },
   'runtime/store-embedded.test.ts': {
     'the log is written anew when it has grown, and stays within its limit': ['watchHistoryBytes', 'storeLogBytes'],
   },

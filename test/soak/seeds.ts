@@ -23,7 +23,7 @@ export async function soakSeeds({ first, last, keys }: SeedsOptions): Promise<{ 
     } catch (error) {
       failed++
       console.log(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`)
-      console.log(`  again: npx zonewright sim --seed ${seed} --keys ${keys}`)
+      console.log(`  again: npm run soak -- seeds --seeds ${seed}..${seed} --keys ${keys}`)
     }
     if (seed % 50 === 0 || seed === last) {
       const seconds = (performance.now() - began) / 1000
