@@ -1,12 +1,15 @@
 /** Longer than a test may take. `npm run soak -- kills --minutes 10` */
 import process from 'node:process'
+import { faultLevels, type FaultLevel } from '../boot/sim/options.ts'
 import { killsHelp, soakKills } from './soak/kills.ts'
 import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
+import { soakStorm, stormHelp } from './soak/storm.ts'
 import { soakStartOrders, startOrdersHelp } from './soak/start-orders.ts'
 
 const help = `npm run soak -- [what] [options]
   ${seedsHelp}
+  ${stormHelp}
   ${killsHelp}
   ${startOrdersHelp}
   ${mutationsHelp}
@@ -19,7 +22,9 @@ const fail = (message: string): never => {
 
 function readArguments(argv: readonly string[]) {
   const options = {
-    first: 1, last: 200, keys: 'cheap' as 'real' | 'cheap', minutes: 10, nodes: 3, seed: 1, cases: [0, Infinity],
+    first: 1, last: undefined as number | undefined, keys: 'cheap' as 'real' | 'cheap', minutes: 10,
+    nodes: undefined as number | undefined, seed: 1, cases: [0, Infinity], hours: 0.006, jobs: 2, part: false,
+    faults: 'storm' as FaultLevel,
   }
   const rest = [...argv]
   const number = (text: string): number => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : fail(`Not a number: ${text}`))
@@ -36,10 +41,16 @@ function readArguments(argv: readonly string[]) {
     else if (word === '--minutes') options.minutes = number(value)
     else if (word === '--nodes') options.nodes = number(value)
     else if (word === '--seed') options.seed = number(value)
+    else if (word === '--hours') options.hours = number(value)
+    else if (word === '--jobs') options.jobs = number(value)
+    else if (word === '--faults' && isLevel(value)) options.faults = value
+    else if (word === '--part') options.part = true
     else fail(`Unknown option: ${word} ${value}\n${help}`)
   }
   return options
 }
+
+const isLevel = (text: string): text is FaultLevel => (faultLevels as readonly string[]).includes(text)
 
 const argv = process.argv.slice(2)
 if (argv.includes('--help')) {
@@ -49,16 +60,22 @@ if (argv.includes('--help')) {
 const [what] = argv
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
-  ['seeds', soakSeeds], ['kills', soakKills], ['start-orders', soakStartOrders], ['mutations', soakMutations],
+  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['start-orders', soakStartOrders],
+  ['mutations', soakMutations],
 ] as const
+const SEEDS = 200
+/** The last seed where nobody says it. */
+const seedsOf: Readonly<Record<string, number>> = { storm: 10_000 }
 if (named && !soaks.some(([name]) => name === what)) fail(`There is no such soak: ${what}\n${help}`)
 const options = readArguments(named ? argv.slice(1) : argv)
 const total = { passed: 0, failed: 0 }
 for (const [name, soak] of soaks) {
   if (named && what !== name) continue
-  const { passed, failed } = await soak(options)
+  const { passed, failed } = await soak({
+    ...options, last: options.last ?? seedsOf[name] ?? SEEDS, nodes: options.nodes ?? (name === 'storm' ? 4 : 3),
+  })
   total.passed += passed
   total.failed += failed
 }
-console.log(`${total.passed} passed, ${total.failed} failed`)
+if (!options.part) console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exit(total.failed === 0 ? 0 : 1)
