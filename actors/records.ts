@@ -1,9 +1,11 @@
 import { safeParse } from 'valibot'
 import { defineError } from '../runtime/errors.ts'
+import type { Keys } from '../runtime/platform/ports.ts'
 import {
   array, boolean, integer, minValue, nullable, number, object, optional, picklist, pipe, record, regex, string,
   type Infer, type Schema,
 } from '../runtime/protocol.ts'
+import { toBase64url } from '../runtime/trust/base64url.ts'
 import { PublicKey } from './system-config/protocol.ts'
 
 /**
@@ -127,8 +129,9 @@ export function readRecord<S extends Schema>(schema: S, key: string, text: strin
   return result.output
 }
 
-/** `devices/{host}/doc` for some host. */
-export const isDeviceKey = (key: string): boolean => /^devices\/[^/]+\/doc$/.test(key)
+/** Keys with their values, in order: two of these that differ anywhere have different digests. */
+export const digestOfItems = (keys: Keys, items: readonly (readonly [key: string, value: string])[]): string =>
+  toBase64url(keys.hash(new TextEncoder().encode(JSON.stringify(items))))
 
 export const kv = {
   bootConfig: 'boot/config',

@@ -1,4 +1,4 @@
-import { DeviceDocument, deviceDocumentType } from '../actors/records.ts'
+import { DeviceDocument, deviceDocumentType, digestOfItems, kv } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import type { ZoneDocument } from '../actors/zone-document.ts'
 import { limits } from '../runtime/limits.ts'
@@ -6,25 +6,43 @@ import type { Keys } from '../runtime/platform/ports.ts'
 import { verifyDocument } from '../runtime/trust/keys.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
 
-/** Reads device documents: only what the owner key of this zone signed counts. Each is checked once in a process. */
+/** By key of `kv://`. */
+export type DeviceDocuments = Readonly<Record<string, string>>
+
+/**
+ * Reads device documents: only what the owner key of this zone signed counts, and only where it belongs. Each is
+ * checked once in a process. All hosts that are told the same share one list, which nobody can change.
+ */
 export class KnownHosts {
   readonly #keys: Keys
   readonly #zone: Pick<ZoneDocument, 'zone' | 'root'>
   readonly #checked = new Map<string, TrustedDevice | undefined>()
+  /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
+  readonly #lists = new Map<string, readonly TrustedDevice[]>()
 
   constructor(keys: Keys, zone: Pick<ZoneDocument, 'zone' | 'root'>) {
     this.#keys = keys
     this.#zone = zone
   }
 
-  /** In the order of the documents; of two for one host the first counts. */
-  read(documents: readonly string[]): readonly TrustedDevice[] {
-    const hosts = new Map<string, TrustedDevice>()
-    for (const text of documents) {
+  /** In the order of the documents; one that lies under the name of another host registers nobody. */
+  read(documents: DeviceDocuments): { readonly devices: readonly TrustedDevice[]; readonly digest: string } {
+    const items = Object.entries(documents)
+    const digest = digestOfItems(this.#keys, items)
+    const before = this.before(digest)
+    if (before) return { devices: before, digest }
+    const devices = Object.freeze(items.flatMap(([key, text]) => {
       const device = this.#device(text)
-      if (device && !hosts.has(device.host)) hosts.set(device.host, device)
-    }
-    return [...hosts.values()]
+      return device && kv.device(device.host) === key ? [device] : []
+    }))
+    if (this.#lists.size >= limits.deviceLists) this.#lists.delete(this.#lists.keys().next().value!)
+    this.#lists.set(digest, devices)
+    return { devices, digest }
+  }
+
+  /** What was read from the documents of this digest, if that is remembered. */
+  before(digest: string): readonly TrustedDevice[] | undefined {
+    return this.#lists.get(digest)
   }
 
   #device(text: string): TrustedDevice | undefined {
@@ -34,9 +52,11 @@ export class KnownHosts {
     const { root, zone } = this.#zone
     const verdict = verifyDocument(this.#keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
     const ours = verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)
-    const device = ours
-      ? { host: verdict.payload.name, role: verdict.payload.role, jwk: verdict.payload.key } : undefined
+    const device = ours ? trusted(verdict.payload) : undefined
     this.#checked.set(text, device)
     return device
   }
 }
+
+const trusted = ({ name: host, role, key }: DeviceDocument): TrustedDevice =>
+  Object.freeze({ host, role, jwk: Object.freeze({ ...key }) })

@@ -54,12 +54,8 @@ export class Node implements HostRun {
         (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
-        cluster: hosts.of(host), observer: only(host, observer),
-        devices: async (documents) => {
-          const devices = knownHosts.read(documents)
-          this.#supervisor.trust(devices)
-          return devices.map((each) => each.host)
-        },
+        cluster: hosts.of(host), observer: only(host, observer), knownHosts,
+        trust: (devices) => this.#supervisor.trust(devices),
       }),
     }, nodeCatalogue(stores))
   }

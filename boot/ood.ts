@@ -63,11 +63,10 @@ export class Ood implements HostRun {
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
-        cluster: hosts, observer,
-        devices: async (documents) => {
-          this.devices = knownHosts.read(documents)
-          this.#supervisor.trust(this.devices)
-          return this.devices.map((each) => each.host)
+        cluster: hosts, observer, knownHosts,
+        trust: (devices) => {
+          this.devices = devices
+          this.#supervisor.trust(devices)
         },
       }),
     }, actors(stores))

@@ -6,7 +6,9 @@ import type { Processes } from '../runtime/process/processes.ts'
 import { Supervision, type HostState, type ServiceStart } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import type { ActorEvent } from '../runtime/trace.ts'
+import type { TrustedDevice } from '../runtime/worker.ts'
 import type { Cluster } from './cluster.ts'
+import type { KnownHosts } from './known-hosts.ts'
 import type { Observer } from './observe/observer.ts'
 
 /** What a host runs. */
@@ -24,13 +26,14 @@ export interface HostParts extends Managed {
   readonly host: string
   readonly cluster: Cluster
   readonly observer: Observer
-  /** Takes over which hosts may link; answers with their names. */
-  readonly devices: (documents: readonly string[]) => Promise<readonly string[]>
+  readonly knownHosts: KnownHosts
+  /** From now on these hosts may link. */
+  readonly trust: (devices: readonly TrustedDevice[]) => void
 }
 
 /** The supervisor as its host's actors see it: the daemon alone starts and stops, and nothing of the control plane. */
 export function supervisionOf(parts: HostParts): ActorDefinition {
-  const { host, processes, cluster, observer, managed, versions } = parts
+  const { host, processes, cluster, observer, managed, versions, knownHosts, trust } = parts
   const onlyDaemon = ({ actor: name }: Peer, what: string): void => {
     if (name !== 'node-daemon')
       throw new Denied(`Only the node daemon may ${what}`, { reason: 'supervision/not-node-daemon' })
@@ -65,9 +68,17 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
       list,
       steps: () => parts.supervisor().steps().map(({ sequence, number, host: at, actor: name, at: time, evidence }) =>
         ({ sequence, number, host: at, actor: name, at: time, evidence: { ...evidence } })),
-      async devices({ documents }, { peer }) {
+      devices({ documents }, { peer }) {
         onlyDaemon(peer, 'say which hosts there are')
-        return { hosts: [...(await parts.devices(documents))] }
+        const { devices, digest } = knownHosts.read(documents)
+        trust(devices)
+        return { digest }
+      },
+      devicesBefore({ digest }, { peer }) {
+        onlyDaemon(peer, 'say which hosts there are')
+        const devices = knownHosts.before(digest)
+        if (devices) trust(devices)
+        return { known: devices !== undefined }
       },
       hosts: () => [...cluster.hosts()],
       async kill({ host: which, actor: name }, { peer }) {

@@ -7,8 +7,7 @@ import { limits } from './limits.ts'
 import type { PublicJwk } from './platform/ports.ts'
 import { protocol, type Client, type Protocol } from './protocol.ts'
 import type { SupervisorOptions } from './spec.ts'
-import { tellAll } from './trace.ts'
-import type { Inspection, Introduction, TrustedDevice } from './worker.ts'
+import type { Inspection, Introduction, TrustedDevice, WorkerEvent } from './worker.ts'
 
 /** The name by which a host's supervisor speaks on links. */
 export const SUPERVISOR = 'supervisor'
@@ -55,7 +54,8 @@ export interface Introducer {
 
 const Nothing: ActorDefinition = actor(protocol(SUPERVISOR, {}), {}, () => ({}))
 
-export function createIntroducer(options: SupervisorOptions): Introducer {
+/** `emit` is told what the supervisor's own end of links tells. */
+export function createIntroducer(options: SupervisorOptions, emit: (event: WorkerEvent) => void): Introducer {
   const { platform, zone, host, device } = options
   const { clock, keys, random } = platform
   const registered = new Map<string, Registration>()
@@ -100,7 +100,7 @@ export function createIntroducer(options: SupervisorOptions): Introducer {
       kernelActors: options.kernelActors, kernelRuntimeTypes: options.kernelRuntimeTypes ?? [],
       spans: options.spans ?? false,
     },
-    emit: (event) => tellAll(options.trace, event),
+    emit,
   })
   const running = own.run({ env: {}, secrets: {} })
   running.catch(() => {})

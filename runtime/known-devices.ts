@@ -10,9 +10,9 @@ export class KnownDevices {
   readonly #start: Rules
   readonly #keys: Keys
   readonly #clock: Clock
-  #devices = new Map<string, TrustedDevice>()
-  /** Another number for each key and role that a host had. */
-  #since = new Map<string, number>()
+  #devices: ReadonlyMap<string, TrustedDevice> = new Map()
+  /** Of hosts that were asked for: another number for each key and role that one had. */
+  readonly #since = new Map<string, number>()
   #changes = 0
   /** Imported when the first certificate comes. */
   readonly #imported = new Map<string, VerifyKey>()
@@ -30,22 +30,23 @@ export class KnownDevices {
 
   /** The same for as long as the host is the same; what began on another number is not to be trusted. */
   since(host: string): number | undefined {
-    return this.#since.get(host)
+    if (!this.#devices.has(host)) return undefined
+    const since = this.#since.get(host) ?? ++this.#changes
+    this.#since.set(host, since)
+    return since
   }
 
   /** Answers with those that are gone, or no longer the same. */
   replace(devices: readonly TrustedDevice[]): ReadonlySet<string> {
-    const next = new Map(devices.map((device) => [device.host, device]))
+    const next = byHost(devices)
     const gone = new Set<string>()
     for (const [host, { role, jwk }] of this.#devices) {
       const now = next.get(host)
       if (now?.role === role && now.jwk.x === jwk.x) continue
       gone.add(host)
       this.#imported.delete(host)
+      this.#since.delete(host)
     }
-    const before = this.#since
-    this.#since = new Map([...next.keys()].map((host) =>
-      [host, gone.has(host) ? ++this.#changes : before.get(host) ?? ++this.#changes]))
     this.#devices = next
     return gone
   }
@@ -67,4 +68,13 @@ export class KnownDevices {
     this.#imported.set(host, key)
     return { role: device.role, key }
   }
+}
+
+const indexes = new WeakMap<readonly TrustedDevice[], ReadonlyMap<string, TrustedDevice>>()
+
+/** All who were told the same list share one index of it: there may be a thousand hosts in it, known to as many. */
+function byHost(devices: readonly TrustedDevice[]): ReadonlyMap<string, TrustedDevice> {
+  const index = indexes.get(devices) ?? new Map(devices.map((device) => [device.host, device]))
+  indexes.set(devices, index)
+  return index
 }

@@ -110,10 +110,12 @@ export const limits = {
   sessionSweep: 1_000,
   /** Milliseconds in which a holder without a key may repeat a refresh; it ends when the successor is first used. */
   keylessRefreshMs: 10_000,
-  /** Attempts of one transaction that others race; then Overloaded. */
+  /** Attempts of one transaction that others race, and of a list whose revision etcd forgets; then Overloaded. */
   storeRaces: 16,
   /** Device documents whose signature was checked and is remembered; the oldest is forgotten. */
   deviceDocuments: 1_024,
+  /** Lists of devices that a process remembers by the digest of their documents; the oldest is sent again in full. */
+  deviceLists: 8,
   /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */
   recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */

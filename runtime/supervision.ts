@@ -83,8 +83,13 @@ export const Supervision = protocol('supervision', {
     sequence: string(), number: count, host: string(), actor: string(), at: number(),
     evidence: record(string(), unknown()),
   })), { concurrent: 8 }),
-  /** The registered device documents, as they lie in `kv://`: from now on these hosts and no others may link. */
-  devices: call(object({ documents: array(string()) }), object({ hosts: array(string()) }), { concurrent: 8 }),
+  /**
+   * The registered device documents, by the keys under which they lie in `kv://`: from now on these hosts and no others
+   * may link. Answers with the digest of the documents.
+   */
+  devices: call(object({ documents: record(string(), string()) }), object({ digest: string() }), { concurrent: 8 }),
+  /** As `devices`, by that digest: false where this process has not had these documents, or not lately. */
+  devicesBefore: call(object({ digest: string() }), object({ known: boolean() }), { concurrent: 8 }),
   hosts: call(object({}), array(HostState), { concurrent: 8 }),
   /** Ends a host, or one actor of it, at once, as a crash would; the restart rules do the rest. */
   kill: call(object({ host: string(), actor: optional(string()) }), object({}), { concurrent: 8 }),

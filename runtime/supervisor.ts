@@ -8,8 +8,8 @@ import type { Client, Protocol } from './protocol.ts'
 import type { RemoteChannel } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
 import { Threads, type Thread } from './threads.ts'
-import type { ActorEvent, LinkEvent, StepEvent, Trace } from './trace.ts'
-import type { Given, Inspection, Introduction, TrustedDevice } from './worker.ts'
+import { tellAll, type ActorEvent, type LinkEvent, type StepEvent, type Trace } from './trace.ts'
+import type { Given, Inspection, Introduction, TrustedDevice, WorkerEvent } from './worker.ts'
 
 export interface ActorState {
   readonly name: string
@@ -37,9 +37,9 @@ export class Supervisor {
     this.#options = options
     this.trace = options.trace
     this.#devices = options.devices
-    this.#introducer = createIntroducer(options)
+    this.#introducer = createIntroducer(options, (event) => this.#tell(event))
     this.#threads = new Threads(
-      options, specs, (thread, reason) => this.#died(thread, reason), (event) => this.#onLink(event),
+      options, specs, (thread, reason) => this.#died(thread, reason), (event) => this.#tell(event),
     )
     const surroundings = {
       options, threads: this.#threads, introducer: this.#introducer,
@@ -54,8 +54,6 @@ export class Supervisor {
       if (this.#lives.has(name) || name === SUPERVISOR) throw new StartFailed(`Two actors have the same name: ${name}`)
       this.#lives.set(name, new Life(spec, surroundings))
     }
-    this.trace.on('step', this.#keepStep)
-    this.trace.on('link', this.#linkOwnAgain)
   }
 
   /** Spawns the workers and loads the modules, all at once; nothing serves yet. @throws NeedsCycle, StartFailed */
@@ -103,7 +101,7 @@ export class Supervisor {
       this.#introducer.close()
       await this.#threads.close()
     } finally {
-      this.#letGo()
+      this.#release()
     }
   }
 
@@ -115,7 +113,7 @@ export class Supervisor {
       this.#introducer.close()
       await Promise.all([ended, this.#stop(this.#all(), reason)])
     } finally {
-      this.#letGo()
+      this.#release()
     }
   }
 
@@ -152,9 +150,9 @@ export class Supervisor {
 
   /** From now on these hosts, and this one, may link; links to any other close. */
   trust(devices: readonly TrustedDevice[]): void {
-    const { host } = this.#options
-    const own = this.#devices.filter((one) => one.host === host)
-    this.#devices = [...own, ...devices.filter((one) => one.host !== host)]
+    const trusted = withOwn(this.#options, devices)
+    if (trusted === this.#devices) return
+    this.#devices = trusted
     this.#introducer.trust(this.#devices)
     for (const { worker } of this.#threads.all()) worker.control.trust(this.#devices).catch(() => {})
   }
@@ -195,30 +193,30 @@ export class Supervisor {
     return life
   }
 
-  #letGo(): void {
-    this.trace.off('step', this.#keepStep)
-    this.trace.off('link', this.#linkOwnAgain)
-    this.#release()
-  }
-
   /** What is needed here, and neither runs here nor is offered. */
   #remote(name: string): ReturnType<NonNullable<SupervisorOptions['remote']>> {
     return this.#lives.has(name) ? undefined : this.#options.remote?.(name)
   }
 
+  /**
+   * What this host tells. Other hosts of this process tell on the same trace: a supervisor that listened to it would
+   * hear all of them.
+   */
+  #tell(message: WorkerEvent): void {
+    if (message.type === 'step') this.#keep(message.event)
+    tellAll(this.trace, message)
+    if (message.type === 'link') this.#onLink(message.event)
+  }
+
+  #keep(step: StepEvent): void {
+    if (step.host === this.#options.host && this.#steps.length < limits.steps) this.#steps.push(step)
+  }
+
   #onLink(event: LinkEvent): void {
-    if (event.state === 'closed' && event.role === 'initiator') this.#lives.get(event.actor)?.linkClosed(event)
-  }
-
-  /** The supervisor's own link to an actor has closed. */
-  readonly #linkOwnAgain = (event: LinkEvent): void => {
-    if (event.actor !== SUPERVISOR || event.host !== this.#options.host || this.#stopping) return
-    if (event.state === 'closed' && event.role === 'initiator') this.#lives.get(event.protocol)?.ownLinkClosed(event)
-  }
-
-  readonly #keepStep = (event: StepEvent): void => {
-    // Other hosts of this process tell on the same trace
-    if (event.host === this.#options.host && this.#steps.length < limits.steps) this.#steps.push(event)
+    if (event.state !== 'closed' || event.role !== 'initiator') return
+    if (event.actor !== SUPERVISOR) this.#lives.get(event.actor)?.linkClosed(event)
+    // The supervisor's own link to an actor
+    else if (!this.#stopping) this.#lives.get(event.protocol)?.ownLinkClosed(event)
   }
 
   /** Without what the supervisor itself offers, which is always there, and what other hosts have. */
@@ -240,4 +238,14 @@ export class Supervisor {
     const served = [...thread.actors].filter((name) => this.#life(name).lost(thread, reason))
     for (const name of withDependents(this.#graph(), served)) this.#life(name).lostNeed()
   }
+}
+
+/** A host always trusts itself. The list is taken as it is where it says the same, since hosts may share it. */
+function withOwn(
+  { host, devices: first }: SupervisorOptions, devices: readonly TrustedDevice[],
+): readonly TrustedDevice[] {
+  const own = first.find((one) => one.host === host)
+  const listed = devices.find((one) => one.host === host)
+  if (own?.role === listed?.role && own?.jwk.x === listed?.jwk.x) return devices
+  return [...(own ? [own] : []), ...devices.filter((one) => one !== listed)]
 }

@@ -4,8 +4,8 @@ import { limits } from './limits.ts'
 import type { Clock, SpawnedWorker, WorkerPermissions } from './platform/ports.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
-import { tellAll, type LinkEvent } from './trace.ts'
 import { within } from './within.ts'
+import type { WorkerEvent } from './worker.ts'
 
 /** One worker thread and the actors in it. */
 export interface Thread {
@@ -33,19 +33,19 @@ export class Threads {
   readonly #clock: Clock
   readonly #threads = new Map<string, Thread>()
   readonly #onDeath: (thread: Thread, reason: string) => void
-  readonly #onLink: (event: LinkEvent) => void
+  readonly #onEvent: (event: WorkerEvent) => void
   #closed = false
 
-  /** `onDeath` runs once a thread, after it has ended; `onLink` for each link of an actor that opens or closes. */
+  /** `onDeath` runs once a thread, after it has ended; `onEvent` for all that its actors tell of themselves. */
   constructor(
     options: SupervisorOptions, specs: readonly ActorSpec[], onDeath: (thread: Thread, reason: string) => void,
-    onLink: (event: LinkEvent) => void,
+    onEvent: (event: WorkerEvent) => void,
   ) {
     this.#options = options
     this.#specs = specs
     this.#clock = options.platform.clock
     this.#onDeath = onDeath
-    this.#onLink = onLink
+    this.#onEvent = onEvent
   }
 
   /** The thread that this actor lives in, started where there is none. @throws StartFailed once closed */
@@ -53,7 +53,7 @@ export class Threads {
     const found = this.#threads.get(spec.thread)
     if (found) return found
     if (this.#closed) throw new StartFailed(`The supervisor has stopped: ${spec.protocol.name} cannot start`)
-    const { platform, trace } = this.#options
+    const { platform } = this.#options
     const { thread: name } = spec
     const together = this.#specs.filter(({ thread }) => thread === name)
     const worker = platform.host.spawn({
@@ -69,8 +69,7 @@ export class Threads {
     worker.onEvent((message) => {
       // The worker lives, but background work of an actor in it failed: for its callers that is the same death
       if (message.type === 'actor') return void this.end(thread, message.event.reason)
-      tellAll(trace, message)
-      if (message.type === 'link') this.#onLink(message.event)
+      this.#onEvent(message)
     })
     return thread
   }

@@ -6,7 +6,7 @@ import { simCommand, givenOf, type SimOptions } from '../boot/commands/sim.ts'
 import { progress } from '../boot/commands/sim-progress.ts'
 import { bootSteps } from '../boot/sim/cluster.ts'
 import { addRun, coverageTable, gapLines, gaps, noTotals } from '../boot/sim/coverage.ts'
-import { faultKinds, faultRows } from '../boot/sim/faults.ts'
+import { faultKinds, faultRow, faultRows } from '../boot/sim/faults.ts'
 import { commandOf, drawOptions, faultLevels } from '../boot/sim/options.ts'
 import { allInvariants, promiseOf, traceDiagram } from '../boot/sim/report.ts'
 import type { RunReport } from '../boot/sim/run.ts'
@@ -93,7 +93,8 @@ test('coverage adds up runs, and says what never happened but for what cannot', 
   assert.equal([totals.cells['net-loss'][3], totals.points['link/closes'], totals.runs, totals.events], [4, 8, 2, 2])
   const missing = gaps(totals)
   // Steps 2 to 4 belong to a first boot, and no node runs in one
-  assert.is(missing.length, faultKinds.length * bootSteps.length - 3 - 1 + pointNames.length - 1)
+  const ofNodes = faultKinds.filter((kind) => faultRow(kind).nodes).length
+  assert.is(missing.length, faultKinds.length * bootSteps.length - 3 * ofNodes - 1 + pointNames.length - 1)
   assert.not(missing.includes('net-loss at step 3'))
   assert.not(missing.includes('point link/closes'))
   assert.ok(missing.includes('net-loss at step 2') && missing.includes('point store/overrun'))

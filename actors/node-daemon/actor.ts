@@ -1,12 +1,10 @@
-import { safeParse } from 'valibot'
 import type { ActorStart, Handlers, Lifecycle } from '../../runtime/actor.ts'
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
-import { parseCompact } from '../../runtime/trust/jws.ts'
 import { pause } from '../../runtime/within.ts'
-import { DeviceDocument, isDeviceKey, kv, readRecord, ServiceSpec } from '../records.ts'
+import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import type { Read } from './converge.ts'
@@ -28,14 +26,8 @@ export interface DaemonRole {
   readonly authenticate?: Lifecycle['authenticate']
 }
 
-const DEVICES = 'devices/'
-
-/** Where a device document belongs, by what it says itself: one that lies elsewhere registers nobody. */
-function keyOfDocument(text: string): string | undefined {
-  const parsed = parseCompact(text, limits.document)
-  const document = 'jws' in parsed ? safeParse(DeviceDocument, parsed.jws.payload) : undefined
-  return document?.success ? kv.device(document.output.name) : undefined
-}
+/** The registered devices, and nothing of what a host keeps beside its document. */
+const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
 
 /** The device key and the epoch, from ENV and secrets. @throws StartFailed */
 export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorStart<Needs>): DeviceSigner {
@@ -59,16 +51,26 @@ export function createDaemon(
     warn: (message) => { if (!stopping.aborted) log.warn(message) }, wake: () => wake.abort(),
   })
   let telling: Promise<void> = Promise.resolve()
+  /** Digest of what the supervisor was told last; undefined where that is not known. */
+  let told: string | undefined
   /** The registered devices, whose documents the supervisor judges. One at a time: the last word is the newest. */
   const tellHosts = (): Promise<void> => {
     telling = telling.catch(() => {}).then(tellHostsNow)
     return telling
   }
   const tellHostsNow = async (): Promise<void> => {
-    const { items } = await needs.systemConfig.dump({ prefixes: [DEVICES] }, { token: await token() })
-    const documents = items.filter(({ key, value }) => isDeviceKey(key) && key === keyOfDocument(value))
-      .map(({ value }) => value)
-    await needs.supervision.devices({ documents })
+    const { prefix, leaves } = DEVICES
+    const { digest } = await needs.systemConfig.dumpDigest({ prefixes: [prefix], leaves }, { token: await token() })
+    if (digest === told) return
+    told = undefined
+    // A daemon of another host in this process may have told it: a thousand hosts need not send a thousand documents
+    if ((await needs.supervision.devicesBefore({ digest })).known) {
+      told = digest
+      return
+    }
+    const { items } = await needs.systemConfig.dump({ prefixes: [prefix], leaves }, { token: await token() })
+    const documents = Object.fromEntries(items.map(({ key, value }) => [key, value]))
+    told = (await needs.supervision.devices({ documents })).digest
   }
   const converge = async (): Promise<Converged> => {
     const [converged] = await Promise.all([services.converge(), tellHosts()])
@@ -98,18 +100,20 @@ export function createDaemon(
   })
 
   /** A change wakes the rounds; they decide whether anything follows from it. */
-  const follow = async (prefix: string): Promise<void> => {
+  const follow = async (scope: { readonly prefix: string; readonly leaves?: string[] }): Promise<void> => {
+    const { prefix } = scope
     // 0: what happened since is not known
     let seen = 0
     let failures = 0
     while (!stopping.aborted) {
       try {
         if (seen === 0) {
-          seen = (await needs.systemConfig.dump({ prefixes: [prefix] }, { token: await token() })).revision
+          // For the revision alone: the round reads what there is
+          seen = (await needs.systemConfig.dump({ prefixes: [kv.node(self.host)] }, { token: await token() })).revision
           wake.abort()
         }
         const settings = { token: await token(), signal: stopping }
-        for await (const event of needs.systemConfig.watch({ prefix, after: seen }, settings)) {
+        for await (const event of needs.systemConfig.watch({ ...scope, after: seen }, settings)) {
           seen = event.revision
           failures = 0
           wake.abort()
@@ -125,7 +129,7 @@ export function createDaemon(
       await pause(clock, retryMs(failures), stopping)
     }
   }
-  for (const prefix of [kv.node(self.host), DEVICES]) background(() => follow(prefix))
+  for (const scope of [{ prefix: kv.node(self.host) }, DEVICES]) background(() => follow(scope))
 
   return {
     handlers: {

@@ -46,6 +46,10 @@ export const SystemConfig = protocol('system-config', {
     object({ prefixes: array(string()), leaves, page: optional(object({ after: string() })) }),
     object({ items: array(Item), revision, more: optional(boolean()) }), { concurrent: 8 },
   ),
+  /** Of what a dump of the same would bring (`digestOfItems`): whoever has that already need not be sent it again. */
+  dumpDigest: call(
+    object({ prefixes: array(string()), leaves }), object({ digest: string(), revision }), { concurrent: 8 },
+  ),
   set: call(object({ key, value: string() }), written, { concurrent: 64 }),
   create: call(object({ key, value: string() }), written, { concurrent: 64 }),
   delete: call(object({ key }), written, { concurrent: 64 }),

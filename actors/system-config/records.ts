@@ -20,6 +20,8 @@ export interface KvRecord {
   readonly revision: number
 }
 
+export type Revised = Pick<KvRecord, 'key' | 'revision'>
+
 /** `leaves`: only keys whose last segment is one of these. */
 export type Watched = Scope & { readonly leaves?: readonly string[] | undefined }
 
@@ -53,6 +55,8 @@ export interface Records {
   peek?(key: string): KvRecord | undefined
   /** Keys of the scopes in order, all at one revision. */
   list(scopes: readonly Scope[], leaves?: readonly string[]): Promise<{ items: KvRecord[]; revision: number }>
+  /** Of the same keys, without what stands under them. */
+  revisions(scopes: readonly Scope[], leaves?: readonly string[]): Promise<{ items: Revised[]; revision: number }>
   /** Names of the direct children, in order. */
   children(scope: Scope): Promise<string[]>
   /** Whatever was there before. Returns the revision. */
@@ -63,6 +67,14 @@ export interface Records {
 }
 
 export function openRecords(store: Store): Records {
+  const entriesOf = async (scopes: readonly Scope[], leaves: readonly string[] | undefined, keysOnly: boolean) => {
+    // One listing, of more than was asked for if need be: two would be true at two revisions
+    const { entries, revision } = await store.list(storePrefix(scopes), { keysOnly })
+    return { revision, entries: entries.filter((entry) => {
+      const key = keyOf(entry)
+      return hasLeaf(leaves, key) && scopes.some((scope) => inScope(scope, key))
+    }) }
+  }
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
@@ -76,13 +88,12 @@ export function openRecords(store: Store): Records {
       },
     }),
     async list(scopes, leaves) {
-      // One listing, of more than was asked for if need be: two would be true at two revisions
-      const { entries, revision } = await store.list(storePrefix(scopes))
-      const items = entries.filter((entry) => {
-        const key = keyOf(entry)
-        return hasLeaf(leaves, key) && scopes.some((scope) => inScope(scope, key))
-      }).map(decodeEntry)
-      return { items, revision }
+      const { entries, revision } = await entriesOf(scopes, leaves, false)
+      return { items: entries.map(decodeEntry), revision }
+    },
+    async revisions(scopes, leaves) {
+      const { entries, revision } = await entriesOf(scopes, leaves, true)
+      return { items: entries.map((entry) => ({ key: keyOf(entry), revision: entry.modRevision })), revision }
     },
     async children(scope) {
       const { entries } = await store.list(STORE_PREFIX + scope.below, { keysOnly: true })

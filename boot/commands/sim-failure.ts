@@ -1,8 +1,10 @@
 import { limits } from '../../runtime/limits.ts'
+import { printable } from '../printable.ts'
 import { styleOf } from '../render.ts'
 import { commandOf } from '../sim/options.ts'
 import { failureLines, isUnexpected, promiseOf, struckLines, traceDiagram } from '../sim/report.ts'
 import type { RunReport } from '../sim/run.ts'
+import type { Scenario } from '../sim/scenarios.ts'
 import { shrink, type Shrunk } from '../sim/shrink.ts'
 import type { Terminal } from '../terminal.ts'
 import type { SimOptions } from './sim.ts'
@@ -14,7 +16,7 @@ export interface ExplainedFailure {
   readonly data: { readonly again: string } & Readonly<Record<string, unknown>>
 }
 
-const STACK_LINES = 8
+const STACK_FRAMES = 8
 
 /** What broke, and the shortest way to see it again. What is told is what that way gives. */
 export async function explainFailure(
@@ -23,27 +25,32 @@ export async function explainFailure(
   const shrunk = options.shrink && given.planned > 0 ? await shrinkOf(terminal, options, given) : undefined
   const report = shrunk?.report ?? given.report
   const failure = report.failure!
-  const { invariant, detail, virtualMs, lastLines, stack } = failure
+  const { invariant, detail, virtualMs, lastLines } = failure
   const again = commandOf(terminal.invocation, report.options, given.scenario.name)
   const title = `${invariant}, seed ${report.options.seed}`
   const drawing = traceDiagram(title, lastLines)
   const { source, what } = promiseOf(invariant)
-  const isStackShown = options.debug || isUnexpected(failure)
+  const stack = options.debug || isUnexpected(failure) ? await stackOf(given.scenario, report) : ''
   return {
     message: `The run broke ${invariant}: ${detail}`,
     lines: [
       ...failureLines(report, failure, styleOf(terminal.colours)),
-      ...(isStackShown ? stack.split('\n').slice(0, STACK_LINES) : []),
+      ...(stack === '' ? [] : stack.split('\n').map(printable)),
       '', ...(shrunk ? [shrunkLine(given.report, shrunk)] : []), ...struckLines(report),
       '', ...drawing.split('\n'),
       '', '  again', `    ${again}`,
     ],
     data: {
       again, invariant, source, what, detail, virtualMs, events: report.events, boots: report.boots,
-      struck: struckData(report.struck), lastLines, diagram: drawing, stack,
+      struck: struckData(report.struck), lastLines, diagram: drawing, ...(stack === '' ? {} : { stack }),
       ...(shrunk ? { shrunk: shrunkData(given.report, shrunk) } : {}),
     },
   }
+}
+
+/** A run is quicker without stacks, and the same with them: it is made once more. */
+async function stackOf({ run }: Scenario, { options }: RunReport): Promise<string> {
+  return (await run(options, { stackFrames: STACK_FRAMES })).failure?.stack ?? ''
 }
 
 /** Says of each try on a terminal where it stands; Ctrl-C ends the search with what it has found. */

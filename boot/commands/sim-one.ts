@@ -144,9 +144,9 @@ function resultRows({ report, parted, lines, seconds }: Made, { verify }: SimOpt
 
 function figuresOf(options: SimOptions, { scenario, run, planned }: Setting, { report, parted }: Made) {
   const { hash, events, virtualMs, boots, struck, points, wires, work } = report
-  const { seed, oods, nodes, hours, faults, keys, only } = run
+  const { seed, oods, nodes, hours, faults, keys, store, only } = run
   return {
-    seed, hash, events, virtualMs, scenario: scenario.name, options: { oods, nodes, hours, faults, keys, only },
+    seed, hash, events, virtualMs, scenario: scenario.name, options: { oods, nodes, hours, faults, keys, store, only },
     drawn: drawnNames(givenOf(options)), planned, boots, struck: struckData(struck), points, wires, work,
     ...(options.verify ? { verified: parted === undefined } : {}), ...(parted ? { parted } : {}),
   }

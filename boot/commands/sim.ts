@@ -1,7 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { KeyKind } from '../../runtime/sim/keys.ts'
 import { Usage } from '../errors.ts'
-import { DEFAULT_SCENARIO, drawOptions, faultLevels, NONE, type FaultLevel, type GivenOptions } from '../sim/options.ts'
+import {
+  DEFAULT_SCENARIO, drawOptions, faultLevels, NONE, storeKinds, type FaultLevel, type GivenOptions, type StoreKind,
+} from '../sim/options.ts'
 import type { Terminal } from '../terminal.ts'
 import { command, wholeNumber } from './command.ts'
 
@@ -13,6 +15,7 @@ export interface SimOptions {
   readonly hours?: number
   readonly faults?: FaultLevel
   readonly keys?: KeyKind
+  readonly store?: StoreKind
   readonly scenario: string
   readonly only?: readonly number[]
   readonly diagram?: true
@@ -49,6 +52,7 @@ export function simCommand(terminal: Terminal): Command {
     .option('--hours <number>', 'virtual hours under faults; what comes after is not counted', decimal)
     .addOption(new Option('--faults <level>', 'how much goes wrong').choices(faultLevels))
     .addOption(new Option('--keys <kind>', 'Ed25519, or a keyed hash in its place').choices(['real', 'cheap']))
+    .addOption(new Option('--store <kind>', 'where the zone keeps what it knows').choices(storeKinds))
     .addOption(new Option('--scenario <name>', 'what is simulated').default(DEFAULT_SCENARIO))
     .option('--only <indices>', `of the planned faults only these strike: 3,7; or ${NONE}`, indices)
     .option('--diagram', 'print the steps of the first boot as a mermaid sequence diagram')
@@ -106,9 +110,9 @@ async function runSim(terminal: Terminal, options: SimOptions): Promise<void> {
 
 /** What was given of the run with this seed. */
 export function givenOf(options: SimOptions, seed = options.seed ?? DEFAULT_SEED): GivenOptions {
-  const { oods, nodes, hours, faults, keys, only } = options
-  const given = Object.entries({ oods, nodes, hours, faults, keys, only }).filter(([, value]) => value !== undefined)
-  return { ...Object.fromEntries(given), seed }
+  const { oods, nodes, hours, faults, keys, store, only } = options
+  const said = Object.entries({ oods, nodes, hours, faults, keys, store, only })
+  return { ...Object.fromEntries(said.filter(([, value]) => value !== undefined)), seed }
 }
 
 /** @throws Usage */

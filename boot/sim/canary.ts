@@ -25,7 +25,7 @@ export function canary(hooks: RunHooks, after?: FaultKind): RunHooks {
     loses ||= struck.test(line)
     hooks.onLine?.(line)
   }
-  return { onLine, change }
+  return { ...hooks, onLine, change }
 }
 
 const losing = (definition: ActorDefinition, loses: () => boolean): ActorDefinition => ({

@@ -3,6 +3,7 @@ import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import type { RemoteActor } from '../../runtime/remote.ts'
+import type { Programs } from '../../runtime/sim/programs.ts'
 import type { SimulatedProcess, World } from '../../runtime/sim/simulate.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
 import { deferred, pause, within, type Deferred } from '../../runtime/within.ts'
@@ -25,7 +26,7 @@ const START_AGAIN_MS = 1_000
 /** One process of the zone, from its start to its end. */
 export interface Boot {
   readonly number: number
-  readonly process: SimulatedProcess
+  readonly main: SimulatedProcess
   readonly hosts: Hosts
   readonly began: number
   /** Documented steps of the first host in this process, as they were marked. */
@@ -48,6 +49,8 @@ export class SimulatedCluster {
   readonly onStep: ((step: number) => void)[] = []
   /** Told of each process of the zone as it begins. */
   readonly onBoot: ((boot: Boot) => void)[] = []
+  /** That its hosts can run. */
+  readonly programs: Programs
   /** Of the gateway, for who sits at the desk. */
   readonly port = PORT
   readonly #nodes: number
@@ -57,8 +60,9 @@ export class SimulatedCluster {
   #running: Promise<void> = Promise.resolve()
   #over: Deferred<void> | undefined
 
-  constructor(world: World, nodes: number) {
+  constructor(world: World, nodes: number, programs: Programs) {
     this.world = world
+    this.programs = programs
     this.#nodes = nodes
     this.hostNames = [OOD, ...Array.from({ length: nodes }, (_, index) => `node${index + 1}`)]
     this.trace.on('step', ({ sequence, number, host }) => {
@@ -112,7 +116,7 @@ export class SimulatedCluster {
   powerOff(): void {
     const boot = this.#current
     if (boot && (boot.state === 'boots' || boot.state === 'serves')) boot.state = 'killed'
-    for (const process of this.#processes.values()) process.kill()
+    for (const each of this.#processes.values()) each.kill()
   }
 
   /** A machine loses its power and comes back; the others go on. False when it does not run. */
@@ -122,7 +126,7 @@ export class SimulatedCluster {
     if (!hosts || hosts.stopping) return false
     const state = hosts.hosts().find((each) => each.host === host)?.state
     if (state !== 'serving' && state !== 'starting') return false
-    if (host !== OOD) this.#processes.get(host)?.kill()
+    // Its threads and programs end at once; its main thread only tells that, and ends when the host starts again
     hosts.kill(host).catch(() => {})
     return true
   }
@@ -134,7 +138,7 @@ export class SimulatedCluster {
     const late = (): Error => new Unavailable('The zone did not stop')
     await within(this.world.clock, 2 * limits.startMs, boot.zone.stop(), late).catch((error: unknown) => {
       // Whoever waits for it too long ends it
-      if (boot.process.alive && !(error instanceof ZonewrightError)) throw error
+      if (boot.main.alive && !(error instanceof ZonewrightError)) throw error
     })
     this.powerOff()
   }
@@ -151,22 +155,22 @@ export class SimulatedCluster {
   async #runOnce(): Promise<void> {
     const { world } = this
     const over = this.#over = deferred<void>()
-    const process = world.startProcess(OOD)
+    const main = world.startProcess(OOD)
     const hosts = new Hosts()
     const boot: Boot = {
-      number: this.boots.length + 1, process, hosts, began: world.nowUs / 1_000, steps: new Set(), step: 0,
+      number: this.boots.length + 1, main, hosts, began: world.nowUs / 1_000, steps: new Set(), step: 0,
       state: 'boots', zone: undefined, error: undefined,
     }
-    process.onEnd(() => {
+    main.onEnd(() => {
       if (boot.state === 'boots' || boot.state === 'serves') boot.state = 'killed'
       over.resolve()
     })
-    this.#processes.set(OOD, process)
+    this.#processes.set(OOD, main)
     this.boots.push(boot)
     this.#current = boot
     for (const listener of this.onBoot) listener(boot)
     this.#reached(boot, 0)
-    if (process.alive) void this.#bootIn(boot, over)
+    if (main.alive) void this.#bootIn(boot, over)
     await over.promise
     this.powerOff()
   }
@@ -174,7 +178,7 @@ export class SimulatedCluster {
   async #bootIn(boot: Boot, over: Deferred<void>): Promise<void> {
     try {
       boot.zone = await up({
-        platform: boot.process.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
+        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
         nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
         between: (host, actor) => this.#across(host, actor),
@@ -201,9 +205,9 @@ export class SimulatedCluster {
   /** Each start of a host is a process of its own on its own machine. */
   #startHost(host: string): Platform {
     this.#processes.get(host)?.kill()
-    const process = this.world.startProcess(host)
-    this.#processes.set(host, process)
-    return process.platform
+    const main = this.world.startProcess(host)
+    this.#processes.set(host, main)
+    return main.platform
   }
 
   /** What a host learns of another one comes over the network. */

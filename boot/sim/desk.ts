@@ -1,10 +1,13 @@
 import { looseObject, safeParse, string } from 'valibot'
 import { messageOf, Unavailable, ZonewrightError } from '../../runtime/errors.ts'
 import type { Platform, Random } from '../../runtime/platform/ports.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { signToken, tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { pause, within } from '../../runtime/within.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
 import { APPID, AUDIENCES } from '../client/session.ts'
-import { DESK, OOD, type SimulatedCluster } from './cluster.ts'
+import { file } from '../init.ts'
+import { DESK, FOLDER, OOD, type SimulatedCluster } from './cluster.ts'
 
 const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
 const CALL_MS = 10_000
@@ -23,13 +26,13 @@ export class Desk {
   readonly random: Random
   readonly #cluster: SimulatedCluster
   readonly #port: KrpcPort
-  /** Told of each password and token that it holds. */
-  readonly #onSecret: (secret: string) => void
+  /** Told of each password that it is given. */
+  readonly #onPassword: (password: string) => void
   #password: string | undefined
 
-  constructor(cluster: SimulatedCluster, onSecret: (secret: string) => void) {
+  constructor(cluster: SimulatedCluster, onPassword: (password: string) => void) {
     this.#cluster = cluster
-    this.#onSecret = onSecret
+    this.#onPassword = onPassword
     this.platform = cluster.world.startProcess(DESK).platform
     this.random = cluster.world.random.fork('desk')
     const { transport, clock } = this.platform
@@ -37,7 +40,8 @@ export class Desk {
   }
 
   call(service: KrpcService, method: string, params: object, token?: string): Promise<unknown> {
-    return krpcCall(this.#port, { service, method, params, withinMs: CALL_MS, ...(token === undefined ? {} : { token }) })
+    const given = token === undefined ? {} : { token }
+    return krpcCall(this.#port, { service, method, params, withinMs: CALL_MS, ...given })
   }
 
   stream(method: string, params: object, token: string, signal: AbortSignal): AsyncIterable<unknown> {
@@ -49,7 +53,7 @@ export class Desk {
     const given = await this.#firstPassword()
     if (given) {
       this.#password = given.password
-      this.#onSecret(given.password)
+      this.#onPassword(given.password)
     }
     const params = {
       type: 'password', username: 'owner', password: this.#password ?? '', appid: APPID, audiences: AUDIENCES,
@@ -60,7 +64,21 @@ export class Desk {
   /** Of a process that ends meanwhile nobody hears any more. */
   async #firstPassword(): Promise<{ password: string } | undefined> {
     const asked = this.#cluster.zone?.firstPassword() ?? Promise.resolve(undefined)
-    return within(this.platform.clock, CALL_MS, asked, () => new Unavailable('up does not say it')).catch(() => undefined)
+    const late = (): Error => new Unavailable('up does not say it')
+    return within(this.platform.clock, CALL_MS, asked, late).catch(() => undefined)
+  }
+
+  /** What the owner signs at the desk, from the key that step 0 left on the first host; undefined before that. */
+  async rootToken(): Promise<string | undefined> {
+    const files = await this.#cluster.world.openFolder(OOD, FOLDER)
+    const pem = await files.read(file.ownerKey)
+    if (!pem) return undefined
+    const key = this.platform.keys.importPem(new TextDecoder().decode(pem))
+    const iat = Math.floor(this.platform.clock.now() / 1_000)
+    return signToken(key, {
+      iss: 'root', sub: 'root', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.root,
+      jti: toBase64url(this.random.bytes(16)), token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
+    })
   }
 
   async refresh(login: Login): Promise<void> {
@@ -85,8 +103,6 @@ export class Desk {
     const parsed = safeParse(Pair, answer)
     if (!parsed.success) throw new Error(`The answer to a login has no tokens: ${JSON.stringify(answer)}`)
     const { session_token: token, refresh_token: refresh, sid } = parsed.output
-    this.#onSecret(token)
-    this.#onSecret(refresh)
     return { sid, token, refresh }
   }
 }

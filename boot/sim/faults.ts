@@ -20,8 +20,10 @@ export interface PlannedFault {
 
 export interface FaultRow {
   readonly what: string
-  /** Needs at least one node. */
+  /** Strikes what only a node that runs has: during a boot, only once the control plane has died alone. */
   readonly nodes?: true
+  /** Needs stores in etcd. */
+  readonly etcd?: true
   /** @returns how it is made good; nothing, where it is over at once; false, where there was nothing to strike */
   readonly strike: (cluster: SimulatedCluster, fault: PlannedFault) => (() => void) | false | void
 }
@@ -77,7 +79,9 @@ export const faultRows = {
   },
   'net-loss': { what: 'frames of a host are lost', strike: (c, f) => wires(c, f.host, { lostPpm: share(f) }) },
   'net-twice': { what: 'frames of a host arrive twice', strike: (c, f) => wires(c, f.host, { twicePpm: share(f) }) },
-  'net-late': { what: 'frames of a host arrive out of order', strike: (c, f) => wires(c, f.host, { latePpm: share(f) }) },
+  'net-late': {
+    what: 'frames of a host arrive out of order', strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
+  },
   'net-corrupt': {
     what: 'frames of a host arrive with a byte changed', strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
   },
@@ -143,6 +147,40 @@ export const faultRows = {
     strike({ world }, { host }) {
       world.pause(host)
       return () => world.resume(host)
+    },
+  },
+  'kill-program': {
+    what: 'a service that is a program is killed', nodes: true,
+    strike({ programs }, { amount }) {
+      const running = programs.running()
+      const one = running[Math.floor(amount * running.length)]
+      if (!one) return false
+      programs.kill(one.processId)
+      return undefined
+    },
+  },
+  'freeze-program': {
+    what: 'a service that is a program answers no more', nodes: true,
+    strike({ programs }, { amount }) {
+      const running = programs.running()
+      const id = running[Math.floor(amount * running.length)]?.processId
+      if (id === undefined) return false
+      programs.freeze(id)
+      // Its host may have ended it meanwhile
+      return () => { if (programs.running().some(({ processId }) => processId === id)) programs.thaw(id) }
+    },
+  },
+  'etcd-outage': {
+    what: 'etcd is away for up to ten seconds', etcd: true,
+    strike: ({ world }, { amount }) => world.etcd?.outage(Math.ceil(amount * 10_000)),
+  },
+  'etcd-leader': { what: 'etcd gets another leader', etcd: true, strike: ({ world }) => world.etcd?.changeLeader() },
+  'etcd-compaction': { what: 'etcd forgets its history', etcd: true, strike: ({ world }) => world.etcd?.compact() },
+  'etcd-slow': {
+    what: 'etcd takes up to 100 times as long', etcd: true,
+    strike({ world }, { amount }) {
+      world.etcd?.setDelayFactor(1 + Math.ceil(amount * 100))
+      return () => world.etcd?.setDelayFactor(1)
     },
   },
   restart: {

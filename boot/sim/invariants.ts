@@ -17,7 +17,7 @@ export interface Scene {
   readonly cluster: SimulatedCluster
   /** By name; those of a node begin with `node:`. */
   readonly definitions: ReadonlyMap<string, ActorDefinition>
-  /** What must not be seen: private keys that were exported, unseal keys, shares, passwords, tokens of the desk. */
+  /** What must not be seen, beside tokens: private keys that were exported, unseal keys, shares, passwords. */
   readonly secrets: ReadonlySet<string>
   /** Session ids of acknowledged logouts, with the true milliseconds of each. */
   readonly revoked: ReadonlyMap<string, number>

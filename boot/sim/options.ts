@@ -1,9 +1,14 @@
 import type { KeyKind } from '../../runtime/sim/keys.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import { Usage } from '../errors.ts'
+import { faultRow } from './faults.ts'
+import { focusOf } from './focus.ts'
 
 export const faultLevels = ['none', 'some', 'storm'] as const
 export type FaultLevel = (typeof faultLevels)[number]
+
+export const storeKinds = ['embedded', 'etcd'] as const
+export type StoreKind = (typeof storeKinds)[number]
 
 /** What a person may say of a run; what is not said is drawn from the seed. */
 export interface GivenOptions {
@@ -13,6 +18,7 @@ export interface GivenOptions {
   readonly hours?: number
   readonly faults?: FaultLevel
   readonly keys?: KeyKind
+  readonly store?: StoreKind
   /** Only these of the planned faults strike. */
   readonly only?: readonly number[]
 }
@@ -25,6 +31,7 @@ export interface RunOptions {
   readonly hours: number
   readonly faults: FaultLevel
   readonly keys: KeyKind
+  readonly store: StoreKind
   readonly only: readonly number[] | undefined
 }
 
@@ -41,10 +48,12 @@ export function drawOptions(given: GivenOptions): RunOptions {
   const minutes = random.fork('hours').within(MINUTES_DRAWN)
   const faults = faultLevels[random.fork('faults').within([0, faultLevels.length - 1])]!
   const keys = random.fork('keys').within([0, 19]) === 0 ? 'real' : 'cheap'
+  const fourth = random.fork('store').within([0, 3]) === 0
+  const store = fourth || faultRow(focusOf(given.seed).kind).etcd ? 'etcd' : 'embedded'
   const hours = Number((minutes / 60).toFixed(HOURS_DIGITS))
   const options: RunOptions = {
     seed: given.seed, oods: given.oods ?? 1, nodes: given.nodes ?? nodes, hours: given.hours ?? hours,
-    faults: given.faults ?? faults, keys: given.keys ?? keys, only: given.only,
+    faults: given.faults ?? faults, keys: given.keys ?? keys, store: given.store ?? store, only: given.only,
   }
   for (const [isWrong, message, next] of faultsOf(options)) if (isWrong) throw new Usage(message, { next })
   return options
@@ -73,7 +82,7 @@ export function drawn(given: GivenOptions, options: RunOptions): readonly (reado
   return decided.map((name) => [name, `${options[name]}${given[name] === undefined ? ' (drawn)' : ''}`])
 }
 
-const decided = ['oods', 'nodes', 'hours', 'faults', 'keys'] as const
+const decided = ['oods', 'nodes', 'hours', 'faults', 'keys', 'store'] as const
 
 /** Those that the seed decides. */
 export const drawnNames = (given: GivenOptions): readonly string[] =>
@@ -85,10 +94,10 @@ export const NONE = 'none'
 
 /** The one command that gives this run again. */
 export function commandOf(
-  invocation: string, { seed, nodes, hours, faults, keys, only }: RunOptions, scenario = DEFAULT_SCENARIO,
+  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions, scenario = DEFAULT_SCENARIO,
 ): string {
   const what = scenario === DEFAULT_SCENARIO ? '' : ` --scenario ${scenario}`
   const list = only ? ` --only ${only.length === 0 ? NONE : only.join(',')}` : ''
   return `${invocation} sim --seed ${seed} --nodes ${nodes} --hours ${hours} --faults ${faults} --keys ${keys}`
-    + `${what}${list}`
+    + ` --store ${store}${what}${list}`
 }

@@ -1,6 +1,7 @@
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import { bootSteps, OOD } from './cluster.ts'
 import { faultKinds, faultRow, type FaultKind, type PlannedFault } from './faults.ts'
+import { focusOf } from './focus.ts'
 import type { RunOptions } from './options.ts'
 
 const HOUR = 3_600_000
@@ -17,36 +18,33 @@ const MILLION = 1_000_000
  * so that so many seeds in a row as there are pairs of them miss none.
  */
 export function planFaults(options: RunOptions): readonly PlannedFault[] {
-  const { seed, nodes, hours, faults } = options
+  const { seed, nodes, hours, faults, store } = options
   if (faults === 'none') return []
   const random = new SeededRandom(`zonewright plan ${seed}`)
-  const kinds = faultKinds.filter((kind) => nodes > 0 || !faultRow(kind).nodes)
+  const can = (kind: FaultKind): boolean => {
+    const row = faultRow(kind)
+    return (nodes > 0 || !row.nodes) && (store === 'etcd' || !row.etcd)
+  }
+  const kinds = faultKinds.filter(can)
+  const focus = can(focusOf(seed).kind) ? focusOf(seed) : { kind: kinds[seed % kinds.length]!, step: 0 }
   const [least, most] = counts[faults]
   const count = random.within([least, most]) + (faults === 'storm' ? Math.floor(hours * STORM_PER_HOUR) : 0)
-  const first = kinds[seed % kinds.length]!
   return Array.from({ length: count }, (_, index) => {
     const draws = random.fork(`fault ${index}`)
+    if (index === 0) return { ...plannedFault(draws, index, focus.kind, options), when: { step: focus.step } }
     // Nodes run during a boot only after the control plane has died alone
-    const kind = index === 0 ? first : index === 1 && faultRow(first).nodes ? 'crash-ood' : draw(draws, kinds)
-    const atStep = index === 0 ? Math.floor(seed / kinds.length) % bootSteps.length : undefined
-    const planned = plannedFault(draws, { index, kind, nodes, hours, atStep })
-    return index === 1 && faultRow(first).nodes ? { ...planned, when: { ms: (hours * HOUR) / 2 } } : planned
+    const second = index === 1 && faultRow(focus.kind).nodes
+    const planned = plannedFault(draws, index, second ? 'crash-ood' : draw(draws, kinds), options)
+    return second ? { ...planned, when: { ms: (hours * HOUR) / 2 } } : planned
   })
 }
 
-interface Given {
-  readonly index: number
-  readonly kind: FaultKind
-  readonly nodes: number
-  readonly hours: number
-  readonly atStep: number | undefined
-}
-
-function plannedFault(draws: SeededRandom, { index, kind, nodes, hours, atStep }: Given): PlannedFault {
-  const drawnStep = bootSteps[draws.within([0, bootSteps.length - 1])]!
+function plannedFault(
+  draws: SeededRandom, index: number, kind: FaultKind, { nodes, hours }: RunOptions,
+): PlannedFault {
+  const step = draw(draws, bootSteps)
   const ms = Math.floor((draws.within([0, MILLION]) / MILLION) * hours * HOUR)
-  const inBoot = draws.within([1, 10]) <= AT_STEP_OF_TEN
-  const when = atStep !== undefined ? { step: bootSteps[atStep]! } : inBoot ? { step: drawnStep } : { ms }
+  const when = draws.within([1, 10]) <= AT_STEP_OF_TEN ? { step } : { ms }
   const node = (): string => (nodes === 0 ? OOD : `node${draws.within([1, nodes])}`)
   const host = draws.within([0, 1]) === 0 ? OOD : node()
   return {
@@ -60,5 +58,6 @@ const draw = <T>(draws: SeededRandom, from: readonly T[]): T => from[draws.withi
 /** One line for a person. */
 export function describeFault({ index, kind, when, host, lengthMs }: PlannedFault): string {
   const at = 'step' in when ? `at boot step ${when.step}` : `at ${(when.ms / 1_000).toFixed(1)} s`
-  return `${String(index).padStart(3)}  ${kind.padEnd(14)} ${host.padEnd(7)} ${at}, for ${(lengthMs / 1_000).toFixed(1)} s`
+  const lasts = (lengthMs / 1_000).toFixed(1)
+  return `${String(index).padStart(3)}  ${kind.padEnd(14)} ${host.padEnd(7)} ${at}, for ${lasts} s`
 }

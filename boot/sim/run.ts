@@ -17,6 +17,8 @@ import type { Workload } from './workload.ts'
 export interface RunHooks {
   /** Each line of the trace, as it is hashed. */
   readonly onLine?: (line: string) => void
+  /** Frames of the stack of a failure. Default: none, which is quicker. */
+  readonly stackFrames?: number
   /** Puts something in the place of an actor, by its name. */
   readonly change?: (name: string, definition: ActorDefinition) => ActorDefinition
 }
@@ -71,6 +73,7 @@ export async function runOnce(options: RunOptions, hooks: RunHooks = {}): Promis
       seed: options.seed, keys: options.keys, modules, maxVirtualMs: budgetMs,
       maxEvents: EVENTS_LEAST + Math.ceil((options.nodes + 1) * (budgetMs / HOUR) * EVENTS_PER_HOST_HOUR),
       ...(hooks.onLine ? { onLine: hooks.onLine } : {}), watch: stage.watch, points: stage.points,
+      programs: stage.programs, etcd: options.store === 'etcd', stackFrames: hooks.stackFrames ?? 0,
     }, (world) => stage.run(world))
     return { ...told(), hash, events, virtualMs, failure: undefined }
   } catch (error) {

@@ -11,6 +11,7 @@ import type { PlannedFault } from './faults.ts'
 import { InvariantBroken, watchAll } from './invariants.ts'
 import { settle } from './liveness.ts'
 import type { RunOptions } from './options.ts'
+import { createPrograms } from './programs.ts'
 import { PlayedPoints, Strikes } from './strikes.ts'
 import { Workload } from './workload.ts'
 
@@ -22,6 +23,7 @@ type Watch = Required<NonNullable<SimulateOptions['watch']>>
 /** One run, inside the simulated world: the zone, what strikes it, who uses it, and who looks. */
 export class Stage {
   readonly played: PlayedPoints
+  readonly programs = createPrograms()
   strikes: Strikes | undefined
   workload: Workload | undefined
   /** Documented steps of the first boot, until it serves or ends. */
@@ -53,7 +55,7 @@ export class Stage {
 
   readonly points: Points = {
     strikes: (point) => this.played.strikes(point),
-    crashes: (point) => this.played.crashes(point),
+    crashes: (point, at) => this.played.crashes(point, at),
     saw: (sighting, at) => this.#checks?.token(sighting, at),
   }
 
@@ -71,9 +73,9 @@ export class Stage {
 
   /** Two phases: faults, with every invariant checked; then all is made good, and has to come back. */
   async run(world: World): Promise<void> {
-    const cluster = this.#cluster = new SimulatedCluster(world, this.#options.nodes)
+    const cluster = this.#cluster = new SimulatedCluster(world, this.#options.nodes, this.programs)
     this.#listen(cluster)
-    const desk = new Desk(cluster, (secret) => void this.#secrets.add(secret))
+    const desk = new Desk(cluster, (password) => void this.#secrets.add(password))
     const workload = this.workload = new Workload(cluster, desk, this.#revoked, (invariant, detail) =>
       world.fail(new InvariantBroken(invariant, detail)))
     const strikes = this.strikes = new Strikes(cluster, this.#plan)

@@ -85,9 +85,10 @@ const pointPpm: Readonly<Record<FaultPoint, number>> = {
 const CRASH_PPM = 200_000
 const IN_PLAY_OF_FOUR: Readonly<Record<FaultLevel, number>> = { none: 0, some: 1, storm: 2 }
 
-export type PointHits = Record<FaultPoint | CrashPoint, number>
+export type PointHits = Record<Point, number>
 
-export const pointNames = [...Object.keys(faultPoints), ...Object.keys(crashPoints)] as readonly (FaultPoint | CrashPoint)[]
+type Point = FaultPoint | CrashPoint
+export const pointNames = [...Object.keys(faultPoints), ...Object.keys(crashPoints)] as readonly Point[]
 
 /** The fault points of production code, as one run plays them. */
 export class PlayedPoints implements Pick<Points, 'strikes' | 'crashes'> {
@@ -107,15 +108,18 @@ export class PlayedPoints implements Pick<Points, 'strikes' | 'crashes'> {
     return this.#strike(point, pointPpm[point])
   }
 
-  crashes(point: CrashPoint): boolean {
-    return this.#strike(point, CRASH_PPM)
+  /** Where the code of one thread was called from another, nobody ends: it would be the wrong one. */
+  crashes(point: CrashPoint, at: string): boolean {
+    const [actor = ''] = point.split('/')
+    const own = actor === 'boot' ? /^ood1\/\d+$/.test(at) : at.endsWith(`/${actor}`)
+    return own && this.#strike(point, CRASH_PPM)
   }
 
   end(): void {
     this.#over = true
   }
 
-  #strike(point: FaultPoint | CrashPoint, ppm: number): boolean {
+  #strike(point: Point, ppm: number): boolean {
     const draws = this.#over ? undefined : this.#draws.get(point)
     if (!draws || draws.word() % MILLION >= ppm) return false
     this.hits[point]++

@@ -2,6 +2,7 @@ import { looseObject, nullable, number, object, safeParse, string } from 'valibo
 import { pause } from '../../runtime/within.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { outcomeOf, type Desk, type Login } from './desk.ts'
+import { webSpec } from './programs.ts'
 
 const FOLDER = 'users/owner/sim'
 const WRITERS = 3
@@ -11,6 +12,7 @@ const WRITE_PAUSE_MS = 700
 const READ_PAUSE_MS = 2_500
 const SESSION_PAUSE_MS = 9_000
 const OPERATE_PAUSE_MS = 7_000
+const ROOT_PAUSE_MS = 6_000
 
 const Found = nullable(looseObject({ value: string(), version: number() }))
 const Change = looseObject({ type: string(), key: string(), value: string(), revision: number() })
@@ -35,6 +37,7 @@ export class Workload {
   readonly revoked: Map<string, number>
   readonly #written = new Map<string, Written>()
   readonly #life = new AbortController()
+  #installed = false
   #working: Promise<unknown> = Promise.resolve()
 
   constructor(cluster: SimulatedCluster, desk: Desk, revoked: Map<string, number>, broken: Broken) {
@@ -47,7 +50,8 @@ export class Workload {
   start(): void {
     const work: readonly (() => Promise<void>)[] = [
       ...Array.from({ length: WRITERS }, (_, writer) => () => this.#write(writer)),
-      () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(), () => this.#operate(),
+      () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(),
+      () => this.#operate(), () => this.#install(), () => this.#writeAsRoot(),
     ]
     this.#working = Promise.all(work.map((each) => each()))
     this.#working.catch((error: Error) => this.#cluster.world.fail(error))
@@ -214,6 +218,33 @@ export class Workload {
       if (outcome.type === 'done') this.#broken('revoked-session', `${method} of ${login.sid}, which had logged out`)
       if (outcome.type === 'refused') this.counts.refused++
     }
+  }
+
+  /** What the owner signed is good for one request. */
+  async #writeAsRoot(): Promise<void> {
+    for (let number = 1; !this.#over; number++) {
+      await this.#pause(ROOT_PAUSE_MS)
+      const token = await this.#desk.rootToken().catch(() => undefined)
+      if (this.#over || token === undefined) continue
+      const write = (key: string): Promise<unknown> =>
+        this.#desk.call('system_config', 'sys_config_set', { key: `${FOLDER}/${key}`, value: String(number) }, token)
+      const first = await outcomeOf(write(`root-${number}`))
+      const second = await outcomeOf(write(`root-again-${number}`))
+      // One that was never answered may not have come; then the other is its first use
+      if (first.type === 'done' && second.type === 'done') this.#broken('matrix', `root token ${number} was good twice`)
+      if (second.type === 'refused') this.counts.refused++
+    }
+  }
+
+  /** A service that is a program; once it is written, it runs. */
+  async #install(): Promise<void> {
+    await this.#withLogin(READ_PAUSE_MS, async ({ token }) => {
+      if (this.#installed) return true
+      const outcome = await outcomeOf(this.#desk.call('system_config', 'sys_config_create', webSpec, token))
+      const already = outcome.type === 'unknown' && outcome.message.startsWith('KeyExists')
+      this.#installed = outcome.type === 'done' || already
+      return outcome.type !== 'refused'
+    })
   }
 
   /** Commands at moments that suit nobody, and writes that nobody but root may make. */

@@ -105,7 +105,7 @@ function readLines(stream: Readable, allowance: Allowance, onLine: (line: string
 }
 
 /** Gives what is over the length of a line, and keeps the rest. No character is divided. */
-function divided(rest: Uint8Array, piece: Uint8Array, give: (line: Uint8Array) => void): Uint8Array {
+export function divided(rest: Uint8Array, piece: Uint8Array, give: (line: Uint8Array) => void): Uint8Array {
   if (rest.length + piece.length <= limits.logLine) return joined(rest, piece)
   let line = joined(rest, piece)
   while (line.length > limits.logLine) {

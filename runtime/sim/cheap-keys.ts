@@ -26,7 +26,16 @@ export function createCheapKeys(real: Keys): Keys {
     }
   }
 
+  const known = new Map<string, VerifyKey>()
   const verifyKey = (jwk: PublicJwk): VerifyKey => {
+    const found = jwk.kty === 'OKP' && jwk.crv === 'Ed25519' ? known.get(jwk.x) : undefined
+    if (found) return found
+    const made = newVerifyKey(jwk)
+    known.set(jwk.x, made)
+    return made
+  }
+
+  const newVerifyKey = (jwk: PublicJwk): VerifyKey => {
     const { x } = jwk
     const raw = Buffer.from(x, 'base64url')
     if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || raw.length !== 32 || raw.toString('base64url') !== x) {
@@ -97,13 +106,18 @@ function aead(key: Uint32Array): Aead {
   const cover = (nonce: Uint8Array, bytes: Uint8Array): Uint8Array => {
     const state = new Digest(key).part(nonce).words()
     let word = (state[0] as number) | 1
-    return bytes.map((byte) => {
+    const covered = new Uint8Array(bytes.length)
+    for (let index = 0; index < bytes.length; index += 4) {
       // xorshift32 (Marsaglia 2003)
       word ^= word << 13
       word ^= word >>> 17
       word ^= word << 5
-      return byte ^ (word >>> 8)
-    })
+      covered[index] = (bytes[index] as number) ^ word
+      if (index + 1 < bytes.length) covered[index + 1] = (bytes[index + 1] as number) ^ (word >>> 8)
+      if (index + 2 < bytes.length) covered[index + 2] = (bytes[index + 2] as number) ^ (word >>> 16)
+      if (index + 3 < bytes.length) covered[index + 3] = (bytes[index + 3] as number) ^ (word >>> 24)
+    }
+    return covered
   }
   const tag = (nonce: Uint8Array, covered: Uint8Array, additional: Uint8Array): Uint8Array =>
     bytesOf(new Digest(key).part(nonce).part(additional).part(covered).words())
@@ -119,7 +133,7 @@ function aead(key: Uint32Array): Aead {
       if (ciphertext.length < TAG_BYTES) return undefined
       const covered = ciphertext.subarray(0, ciphertext.length - TAG_BYTES)
       if (!equal(tag(nonce, covered, additional), ciphertext.subarray(covered.length))) return undefined
-      return cover(nonce, new Uint8Array(covered))
+      return cover(nonce, covered)
     },
   }
 }

@@ -2,6 +2,7 @@ import type { ActorDefinition } from '../actor.ts'
 import { fromWire, messageOf, toWire, ZonewrightError } from '../errors.ts'
 import type { WorkerControl } from '../worker.ts'
 import { delays } from './delays.ts'
+import { shortDigest } from './digest.ts'
 import { ChannelEnd } from './network.ts'
 import type { SeededRandom } from './random.ts'
 import type { Lane, Schedule } from './schedule.ts'
@@ -21,14 +22,14 @@ export interface RemoteControlOptions {
 }
 
 /**
- * Each call and each answer is an event of its own, with copies of what crosses. As on threads, a call to a worker
- * that has ended never settles.
+ * Each call and each answer is an event of its own, with copies of what crosses, if anybody could change it. As on
+ * threads, a call to a worker that has ended never settles.
  */
 export function remoteControl(options: RemoteControlOptions): WorkerControl {
   const { real, schedule, random, parent, thread, toWorker, tell, modules } = options
   // A module's URL says where this checkout lies; in the trace its protocol stands for it
   const described = (args: readonly unknown[]): string => JSON.stringify(args, (key, value: unknown) =>
-    key === 'module' ? modules.get(String(value))?.protocol.name : value)
+    key === 'module' ? modules.get(String(value))?.protocol.name : digestIfImmutable(value))
   type Method = keyof WorkerControl
   type Call<T> = (copy: readonly unknown[]) => Promise<T>
   const ask = <T>(method: Method, args: readonly unknown[], call: Call<T>): Promise<T> =>
@@ -66,13 +67,36 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
   }
 }
 
-/** A copy, but for channel ends, which move. */
+/** A copy, but for channel ends, which move, and for what nobody can change: a copy would tell nobody anything. */
 function transfer(value: unknown, to: SimulatedThread): unknown {
   if (value instanceof ChannelEnd) {
     value.moveTo(to)
     return value
   }
+  if (isImmutable(value)) return value
   return Array.isArray(value) ? value.map((each) => transfer(each, to)) : structuredClone(value)
+}
+
+/** Found to be frozen through and through. */
+const immutable = new WeakSet<object>()
+
+function isImmutable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'function' && typeof value !== 'symbol'
+  if (immutable.has(value)) return true
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
+  if (!isPlain || !Object.isFrozen(value) || !Object.values(value).every(isImmutable)) return false
+  immutable.add(value)
+  return true
+}
+
+const digests = new WeakMap<object, string>()
+
+/** In the trace a digest stands for what is immutable: all hosts may be told the same list of a thousand. */
+function digestIfImmutable(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !isImmutable(value)) return value
+  const digest = digests.get(value) ?? shortDigest(JSON.stringify(value))
+  digests.set(value, digest)
+  return digest
 }
 
 /** As the adapters' control carries them: ours as their class, others as StartFailed with their message. */

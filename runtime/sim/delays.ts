@@ -9,4 +9,11 @@ export const delays = {
   http: [100, 1_000],
   disk: [50, 500],
   workerStart: [5_000, 40_000],
+  /** One way between a thread and etcd, and what making a write durable adds. */
+  etcd: [100, 1_000],
+  etcdCommit: [500, 5_000],
+  /** How long etcd has no leader when it changes. */
+  etcdElection: [200_000, 3_000_000],
+  /** When a client notices that a stream is dead which nobody closed: a ping every 6 s, and 2 s for its answer. */
+  etcdSilence: [6_000_000, 8_000_000],
 } as const satisfies Record<string, Range>

@@ -65,18 +65,16 @@ export class Disk {
         if (node?.type === 'folder') throw failure('EISDIR', path)
         return node?.contents.slice()
       }),
-      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, contents, mode)),
+      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, new Uint8Array(contents), mode)),
       create: (name, contents, { mode }) => act(name, (path) => {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
-        this.#put(path, contents, mode)
+        this.#put(path, new Uint8Array(contents), mode)
       }),
       append: (name, contents, { mode }) => act(name, (path) => {
         const node = this.#nodes.get(path)
         const old = node?.type === 'file' ? node : { contents: new Uint8Array(), mode }
-        const grown = new Uint8Array(old.contents.length + contents.length)
-        grown.set(old.contents)
-        grown.set(contents, old.contents.length)
-        this.#put(path, grown, old.mode)
+        const grown = grownBy(old.contents, contents)
+        this.#put(path, grown, old.mode, contents)
         return grown.length
       }),
       rename: async (name, to) => {
@@ -126,15 +124,16 @@ export class Disk {
     this.#nodes.set(path, { type: 'folder', mode })
   }
 
-  #put(path: string, contents: Uint8Array, mode: number): void {
+  /** `written` is what comes to it, where that is not the whole. */
+  #put(path: string, contents: Uint8Array, mode: number, written?: Uint8Array): void {
     const folder = this.#nodes.get(posix.dirname(path))
     if (folder?.type !== 'folder') throw failure('ENOENT', path)
     if ((folder.mode & 0o200) === 0) throw failure('EACCES', path)
     if (this.#nodes.get(path)?.type === 'folder') throw failure('EISDIR', path)
     const fault = diskFault(this.#faults, path)
     if (fault) throw writeFailure(path, fault)
-    this.#onFile(path, contents, mode)
-    this.#nodes.set(path, { type: 'file', contents: contents.slice(), mode })
+    this.#onFile(path, written ?? contents, mode)
+    this.#nodes.set(path, { type: 'file', contents: written ? contents : new Uint8Array(contents), mode })
   }
 
   #list(path: string): readonly FileInfo[] {
@@ -164,3 +163,14 @@ export class Disk {
 
 /** As `node:fs` throws it: with a code, and no class of ours. */
 const failure = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code })
+
+/** With room behind it, so that a log is not copied whole for each line; nobody but the disk has the buffer. */
+function grownBy(old: Uint8Array, added: Uint8Array): Uint8Array {
+  const length = old.length + added.length
+  const room = old.buffer.byteLength - old.byteOffset
+  const grown = room >= length ? new Uint8Array(old.buffer, old.byteOffset, length)
+    : new Uint8Array(new ArrayBuffer(2 * length), 0, length)
+  if (grown.buffer !== old.buffer) grown.set(old)
+  grown.set(added, old.length)
+  return grown
+}

@@ -48,7 +48,10 @@ export class HostClock {
   }
 }
 
-export function clockOf(schedule: Schedule, thread: SimulatedThread, own: HostClock = new HostClock()): Clock {
+/** The clock of the thread's host; one that is right, for who is on none. */
+export function clockOf(
+  schedule: Schedule, thread: SimulatedThread, own: HostClock = thread.on?.clock ?? new HostClock(),
+): Clock {
   return {
     now: () => own.wallMs(schedule.nowUs),
     monotonic: () => own.ownUs(schedule.nowUs) / 1_000,

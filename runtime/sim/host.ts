@@ -8,8 +8,10 @@ import type { WorkerEvent } from '../worker.ts'
 import { remoteControl } from './control.ts'
 import { delays } from './delays.ts'
 import { Disk, type OnFile } from './disk.ts'
+import type { SimulatedEtcd } from './etcd.ts'
 import { HttpPorts } from './http.ts'
 import { ChannelEnd, type Medium } from './network.ts'
+import { programPorts, type Programs } from './programs.ts'
 import { Hold } from './queue.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
@@ -25,6 +27,9 @@ export interface Shared {
   readonly keys: Keys
   /** Default exports of the actors' modules by URL. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
+  readonly programs: Programs | undefined
+  /** Where it is there, the stores of all hosts lie in it. */
+  readonly etcd: SimulatedEtcd | undefined
   /** Numbers processes and channels. */
   readonly next: () => number
   readonly onCommit: OnCommit
@@ -37,7 +42,7 @@ export class SimulatedHost implements Machinery {
   readonly clock = new HostClock()
   readonly hold = new Hold()
   /** Set from outside; all its processes feel them. */
-  readonly faults: HostFaults = { clock: this.clock, disk: 'well', slowness: 1, torn: undefined }
+  readonly faults: HostFaults = { disk: 'well', slowness: 1, torn: undefined }
   /** Those that live, by the name of their actors' thread. */
   readonly workers = new Map<string, { kill(reason: string): void }>()
   readonly #shared: Shared
@@ -72,7 +77,9 @@ export class SimulatedHost implements Machinery {
 
   /** The ports that all threads of a host see the same way. */
   portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
-    return { transport: this.#ports.transportOf(thread), stores: (folder) => this.#stores.in(folder, thread) }
+    const { etcd } = this.#shared
+    const stores = (folder: string) => etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
+    return { transport: this.#ports.transportOf(thread), stores }
   }
 }
 
@@ -113,7 +120,7 @@ export class SimulatedProcess {
   #platformOf(thread: SimulatedThread, random: SeededRandom, env: Readonly<Record<string, string>>): Platform {
     const { schedule, medium, keys, next } = this.#shared
     return {
-      clock: clockOf(schedule, thread, this.#host.clock),
+      clock: clockOf(schedule, thread),
       random,
       keys,
       host: {
@@ -124,13 +131,7 @@ export class SimulatedProcess {
         env: (name) => env[name],
         hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
-        spawnProcess: async ({ command }) => {
-          throw new StartFailed(`The simulator runs no processes: ${command[0]}`)
-        },
-        machine: {
-          user: undefined, program: async () => undefined, usersTaken: async () => new Set(),
-          giveFolder: async () => {}, endMarked: async () => ({ ended: 0, left: 0 }),
-        },
+        ...programPorts(this.#host, this.#shared, this.id, this.#thread, thread),
       },
       channelPair: () => ChannelEnd.pair(`#${next()}`, medium, this.#random, thread),
       openChannel: (end) => {

@@ -13,7 +13,8 @@ export interface Points {
 const Crashed = defineError('Crashed')
 
 export function pointsOf(schedule: Schedule, points: Points): Simulator {
-  const at = (): string => schedule.current?.name ?? ''
+  /** An end of a channel is its thread's. */
+  const at = (): string => schedule.current?.name.split('#')[0] ?? ''
   return {
     strikes(point) {
       const where = at()
@@ -23,8 +24,8 @@ export function pointsOf(schedule: Schedule, points: Points): Simulator {
     },
     crash(point) {
       const { current } = schedule
-      if (!current?.alive || !points.crashes(point, current.name)) return
-      schedule.note(`${schedule.nowUs} crash ${point} ${current.name}`)
+      if (!current?.alive || !points.crashes(point, at())) return
+      schedule.note(`${schedule.nowUs} crash ${point} ${at()}`)
       current.crash(`ended at ${point}`)
       throw new Crashed(`The thread ended at ${point}`)
     },

@@ -110,6 +110,7 @@ export class Schedule {
   }
 
   note(line: string): void {
+    if (!this.#inside) this.#outside()
     if (this.#lines.length >= LINES_PER_HASH) this.#flush()
     this.#lines.push(line)
     this.#onLine?.(line)
@@ -168,7 +169,10 @@ export class Schedule {
   }
 
   #outside(): void {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 30
     const { stack = '' } = new Error()
+    Error.stackTraceLimit = stackTraceLimit
     const at = /^\s+at (?!.*\/sim\/(?:schedule|thread|host-clock|network|stores|disk|http|host))(.+)$/m.exec(stack)?.[1]
     this.fail(new Nondeterminism('Something settled outside virtual time, by a thread pool or a timer that is not of '
       + `a port, and went on at ${at ?? 'a place that the engine does not tell'}`))

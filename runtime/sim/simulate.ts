@@ -5,7 +5,9 @@ import { install } from '../fault-points.ts'
 import type { Frame } from '../platform/ports.ts'
 import type { OnFile } from './disk.ts'
 import type { Shared } from './host.ts'
+import { SimulatedEtcd } from './etcd.ts'
 import { createKeys, type KeyKind } from './keys.ts'
+import type { Programs } from './programs.ts'
 import { SeededRandom } from './random.ts'
 import { Schedule } from './schedule.ts'
 import { pointsOf, type Points } from './points.ts'
@@ -26,6 +28,12 @@ export interface SimulateOptions {
   readonly keys: KeyKind
   /** Default exports of the actors' modules by URL: to import one during the run would take a thread pool. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
+  /** What hosts can run beside them. Default: nothing. */
+  readonly programs?: Programs
+  /** The stores of all hosts lie in one etcd. Default: each on its host's disk. */
+  readonly etcd?: boolean
+  /** Frames of the stack that an error keeps, where a run must be quick; a failure can be run again with more. */
+  readonly stackFrames?: number
   readonly maxEvents: number
   readonly maxVirtualMs: number
   /** Each line of the trace, as it is hashed. */
@@ -105,8 +113,11 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   })
   const random = new SeededRandom(`zonewright simulation ${options.seed}`)
   let numbers = 0
+  const etcd = options.etcd ? new SimulatedEtcd(schedule, random.fork('etcd')) : undefined
+  if (etcd) etcd.onCommit = (prefix, changes) => commit(`etcd${prefix.replace(/^(\/[^/]+)/, '$1:')}`, changes)
   const shared: Shared = {
-    schedule, random, keys, next: () => ++numbers, modules: options.modules, onCommit: commit, onFile: file,
+    schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs, etcd,
+    onCommit: commit, onFile: file,
     medium: {
       schedule, wires: new Wires(random.fork('wires')),
       onFrame: (from, to, what) => frame?.(from.name, to.name, what),
@@ -117,6 +128,8 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   process.on('unhandledRejection', onRejection)
   const removeTraps = installTraps(createWebCrypto(random.fork('webcrypto')), (error) => schedule.fail(error))
   const removePoints = options.points ? install(pointsOf(schedule, options.points)) : () => {}
+  const { stackTraceLimit } = Error
+  if (options.stackFrames !== undefined) Error.stackTraceLimit = options.stackFrames
   let ended = false
   try {
     schedule.soon(observer, () => {
@@ -128,6 +141,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   } catch (error) {
     throw new SimulationFailed(options.seed, schedule, error)
   } finally {
+    Error.stackTraceLimit = stackTraceLimit
     removePoints()
     removeTraps()
     process.off('unhandledRejection', onRejection)

@@ -10,14 +10,13 @@ import { shortDigest } from './digest.ts'
 import { delays } from './delays.ts'
 import type { SeededRandom } from './random.ts'
 import type { Schedule } from './schedule.ts'
-import { clockOf, type HostClock } from './host-clock.ts'
+import { clockOf } from './host-clock.ts'
 import type { SimulatedThread } from './thread.ts'
 
 export type DiskState = 'well' | 'full' | 'broken'
 
 /** What goes wrong with a host while it runs. */
 export interface HostFaults {
-  readonly clock: HostClock
   disk: DiskState
   /** How much longer than usual a write takes. */
   slowness: number
@@ -60,7 +59,7 @@ export class DiskStores {
     kept.openedBy = thread
     let underWay: readonly Change[] = []
     const store = createMemoryStore({
-      clock: clockOf(this.#schedule, thread, this.#faults.clock), random: kept.random, state: kept.state,
+      clock: clockOf(this.#schedule, thread), random: kept.random, state: kept.state,
       persist: (changes) => new Promise<void>((resolve, reject) => {
         underWay = changes
         const delayUs = kept.random.within(delays.disk) * this.#faults.slowness

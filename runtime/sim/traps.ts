@@ -1,3 +1,7 @@
+import nodeCrypto from 'node:crypto'
+import dns from 'node:dns'
+import { syncBuiltinESMExports } from 'node:module'
+import zlib from 'node:zlib'
 import { Nondeterminism } from './nondeterminism.ts'
 
 type Callable = (...args: unknown[]) => unknown
@@ -29,6 +33,18 @@ const trapped: readonly (readonly [where: string, object: object, names: readonl
   ]],
 ]
 
+/**
+ * What completes through a thread pool, as packages import it. Where the runtime keeps the named exports of a module
+ * apart from its object (Deno), only what goes on afterwards is noticed, by the schedule.
+ */
+const pooled: readonly (readonly [where: string, module: object, names: readonly string[]])[] = [
+  ['node:crypto ', nodeCrypto, [
+    'scrypt', 'pbkdf2', 'hkdf', 'randomFill', 'generateKeyPair', 'generateKey', 'generatePrime', 'checkPrime',
+  ]],
+  ['node:dns ', dns, ['lookup', 'lookupService', 'resolve', 'resolve4', 'resolve6']],
+  ['node:zlib ', zlib, ['deflate', 'inflate', 'gzip', 'gunzip', 'brotliCompress', 'brotliDecompress', 'deflateRaw']],
+]
+
 /** Packages that make a date of now as a default and put the given one in its place; they get the epoch. */
 const overwritesItsDate = ['/@peculiar/asn1-x509/']
 
@@ -53,7 +69,9 @@ export function installTraps(crypto: object, onTrap: (error: Error) => void): ()
     throw error
   }
   const trap = (what: string): Callable => function trapped() { return spring(what, trapped) }
-  for (const [where, object, names] of trapped) {
+  // On Deno zlib cannot be changed
+  const modules = pooled.filter(([, module]) => Object.isExtensible(module))
+  for (const [where, object, names] of [...trapped, ...modules]) {
     for (const name of names) {
       if (!(name in object)) continue
       // process.hrtime has a function of its own, bigint
@@ -66,15 +84,20 @@ export function installTraps(crypto: object, onTrap: (error: Error) => void): ()
   replace(globalThis, 'Date', dateWithoutClock(spring))
   Object.defineProperty(crypto, 'randomUUID', { value: trap('crypto.randomUUID'), configurable: true })
   replace(globalThis, 'crypto', crypto)
+  syncBuiltinESMExports()
   return () => {
     for (const undo of restore.reverse()) undo()
+    syncBuiltinESMExports()
   }
 }
 
 /** The nearest stack frame outside `above`: function, file and line. */
 function callerOf(above: Callable): string {
   const at: { stack?: string } = {}
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 10
   Error.captureStackTrace(at, above)
+  Error.stackTraceLimit = stackTraceLimit
   return /^\s+at (.+)$/m.exec(at.stack ?? '')?.[1] ?? 'unknown'
 }
 

@@ -1,4 +1,5 @@
 import type { Clock, Files, HttpRequest, HttpResponse, Random } from '../platform/ports.ts'
+import type { SimulatedEtcd } from './etcd.ts'
 import { clockOf } from './host-clock.ts'
 import { SimulatedHost, type Shared, type SimulatedProcess } from './host.ts'
 import type { DiskState } from './stores.ts'
@@ -39,6 +40,8 @@ export interface World {
   readonly wireCounts: Readonly<WireCounts>
   /** Settles when a message from one host has come to another; never, where it is lost. */
   cross(from: string, to: string): Promise<void>
+  /** Where the run has one. */
+  readonly etcd: SimulatedEtcd | undefined
   /** Names of the worker threads that live on a host. */
   workers(host: string): readonly string[]
   /** Ends one at once. False when there is none. */
@@ -105,6 +108,7 @@ export function createWorld(observer: SimulatedThread, shared: Shared): World {
       medium.wires.heal()
     },
     wireCounts: medium.wires.counts,
+    etcd: shared.etcd,
     cross: (from, to) => new Promise((resolve) => medium.wires.carry(from, to, (delayUs) => schedule.inOrder({
       to: observer, lane: observer.lane, delayUs, kind: 'cross', from, payload: to, task: resolve,
     }))),

@@ -7,6 +7,7 @@ import { checkKey, checkPage, checkPrefix, checkRevision, checkTransaction, chec
 import { Connection, type EtcdCredentials } from './etcd/connection.ts'
 import { Keyspace } from './etcd/keyspace.ts'
 import { grant } from './etcd/lease.ts'
+import { listAnew } from './etcd/list-anew.ts'
 import { feed } from './etcd/watch.ts'
 import type { EventQueue } from './event-queue.ts'
 import { randomId } from './random-id.ts'
@@ -75,21 +76,11 @@ class EtcdStore implements Store {
   }
 
   /** In pages, all at the revision of the first. */
-  async list(prefix: string, { after, limit, keysOnly = false }: ListOptions = {}): Promise<Listing> {
+  async list(prefix: string, options: ListOptions = {}): Promise<Listing> {
     checkPrefix(prefix)
-    checkPrefix(after ?? '')
-    checkPage(limit)
-    const entries: Entry[] = []
-    let revision = 0
-    for (let behind = after; ;) {
-      const wanted = Math.min(limits.storePage, (limit ?? Infinity) - entries.length)
-      const range = this.#keyspace.range(prefix, behind)
-      const page = await this.#range({ ...range, limit: wanted, revision, keys_only: keysOnly })
-      revision ||= revisionOf(page)
-      entries.push(...page.kvs.map((found) => this.#keyspace.entry(found)))
-      if (!page.more || entries.length === limit) return { entries, revision, more: page.more }
-      behind = entries.at(-1)?.key
-    }
+    checkPrefix(options.after ?? '')
+    checkPage(options.limit)
+    return await listAnew(() => this.#pages(prefix, options))
   }
 
   async put(key: string, value: Uint8Array, options: { lease?: string } = {}): Promise<number> {
@@ -147,6 +138,20 @@ class EtcdStore implements Store {
     for (const [queue, cancel] of this.#watches) {
       cancel()
       queue.fail(reason)
+    }
+  }
+
+  async #pages(prefix: string, { after, limit, keysOnly = false }: ListOptions): Promise<Listing> {
+    const entries: Entry[] = []
+    let revision = 0
+    for (let behind = after; ;) {
+      const wanted = Math.min(limits.storePage, (limit ?? Infinity) - entries.length)
+      const range = this.#keyspace.range(prefix, behind)
+      const page = await this.#range({ ...range, limit: wanted, revision, keys_only: keysOnly })
+      revision ||= revisionOf(page)
+      entries.push(...page.kvs.map((found) => this.#keyspace.entry(found)))
+      if (!page.more || entries.length === limit) return { entries, revision, more: page.more }
+      behind = entries.at(-1)?.key
     }
   }
 

@@ -19,6 +19,7 @@ test('every way to read asks the policy: get, list, dump, watch, and the guard o
   assert.is((await alice.get({ key: 'users/alice/profile' }))!.value, 'a')
   assert.equal(await alice.list({ key: 'users/alice' }), ['profile'])
   assert.is((await alice.dump({ prefixes: ['users/alice'] })).items.length, 1)
+  assert.is((await alice.dumpDigest({ prefixes: ['users/alice'] })).digest.length, 43)
   const firstChange = async (prefix: string) => (await take(alice.watch({ prefix, after: 0 }), 1))[0]
   assert.is((await firstChange('users/alice'))!.value, 'a')
   const guard = { key: 'users/bob/profile', revision: 99 }
@@ -30,6 +31,8 @@ test('every way to read asks the policy: get, list, dump, watch, and the guard o
     () => alice.list({ key: 'users/alice/../bob' }).catch(() => alice.list({ key: '' })),
     () => alice.dump({ prefixes: ['users/alice', 'users/bob'] }),
     () => alice.dump({ prefixes: [''] }),
+    () => alice.dumpDigest({ prefixes: ['users/alice', 'users/bob'] }),
+    () => alice.dumpDigest({ prefixes: [''] }),
     () => firstChange('users'),
     () => firstChange('users/ali'),
     () => alice.execTx({ actions: { 'users/alice/x': { action: 'create', value: '' } }, mainKey: guard }),

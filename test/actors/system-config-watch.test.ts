@@ -1,9 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { digestOfItems } from '../../actors/records.ts'
 import { follow } from '../../actors/system-config/watch.ts'
 import { Compacted, Denied, InvalidArgument, WatchOverrun, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { createCrypto } from '../../runtime/platform/crypto.ts'
 import { failure, rooted, take, type Change } from './system-config-zone.ts'
+
+const keys = await createCrypto()
 
 test('ten thousand keys are listed, dumped and watched', async () => {
   const { kv } = await rooted()
@@ -76,6 +80,36 @@ test('who asks for last segments gets no other keys, of a dump as of a watch', a
   const seen = await take(kv.watch({ prefix: 's/', after: 0, leaves: ['spec'] }), 3)
   assert.equal(seen.map(({ key }) => key), wanted)
   assert.equal(seen.map(({ value }) => value), wanted)
+})
+
+test('the digest of a dump is that of its items, and another one after any change of them', async () => {
+  const { kv } = await rooted()
+  const asked = { prefixes: ['s/'], leaves: ['doc'] }
+  const digest = async (): Promise<string> => {
+    const { items } = await kv.dump(asked)
+    const { digest: told } = await kv.dumpDigest(asked)
+    assert.is(told, digestOfItems(keys, items.map(({ key, value }) => [key, value])))
+    return told
+  }
+  for (const key of ['s/a/doc', 's/b/doc', 's/b/info']) await kv.set({ key, value: key })
+  const first = await digest()
+  await kv.set({ key: 's/b/info', value: 'not asked for' })
+  await kv.set({ key: 't/a/doc', value: 'elsewhere' })
+  assert.is(await digest(), first)
+  const seen = new Set([first])
+  for (const change of [
+    () => kv.set({ key: 's/b/doc', value: 'other' }), () => kv.delete({ key: 's/a/doc' }),
+    () => kv.create({ key: 's/c/doc', value: 's/a/doc' }), () => kv.delete({ key: 's/b/doc' }),
+    () => kv.delete({ key: 's/c/doc' }),
+  ]) {
+    await change()
+    seen.add(await digest())
+  }
+  assert.is(seen.size, 6)
+  await kv.execTx({ actions: {
+    's/a/doc': { action: 'create', value: 's/a/doc' }, 's/b/doc': { action: 'create', value: 's/b/doc' },
+  } })
+  assert.is(await digest(), first)
 })
 
 test('a thousand watches of one folder see every write, once and in order', async () => {

@@ -1,17 +1,18 @@
 /** Documents of nodes: whose count, and what the boot transaction makes of them. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { deviceDocumentType, kv } from '../../actors/records.ts'
+import { deviceDocumentType, digestOfItems, kv } from '../../actors/records.ts'
 import { bootPlan } from '../../actors/scheduler/boot-plan.ts'
 import bootScheduler from '../../actors/scheduler/boot-actor.ts'
 import { readDeviceBy } from '../../actors/scheduler/read-device.ts'
 import { zoneDocumentType, type ZoneDocument } from '../../actors/zone-document.ts'
-import { KnownHosts } from '../../boot/known-hosts.ts'
+import { KnownHosts, type DeviceDocuments } from '../../boot/known-hosts.ts'
 import { nodeNames } from '../../boot/nodes.ts'
 import { limits } from '../../runtime/limits.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
+import type { TrustedDevice } from '../../runtime/worker.ts'
 
 const keys = await createCrypto()
 const newKey = () => keys.generate(systemRandom)
@@ -21,6 +22,8 @@ const documentOf = (name: string, changes: object = {}, by = owner): string => s
   zone: 'z1', name, role: 'node', key: device.public.jwk, owner: 'alice', iat: 1, ...changes,
 })
 const ood = documentOf('ood1', { role: 'ood' })
+const under = (documents: Readonly<Record<string, string>>): DeviceDocuments =>
+  Object.fromEntries(Object.entries(documents).map(([host, text]) => [kv.device(host), text]))
 
 const planOf = (nodes: readonly string[]): ReadonlyMap<string, string> => bootPlan({
   zone, deviceDocument: ood, nodeDocuments: new Map(nodes.map((name) => [name, documentOf(name)])),
@@ -34,11 +37,37 @@ test('nodes are numbered, and never take the name of the first host or of the ow
 
 test('only what the owner of this zone signed is a host, and a reserved name never', () => {
   const known = new KnownHosts(keys, zone)
-  const read = (...documents: string[]): string[] => known.read(documents).map(({ host, role }) => `${host} ${role}`)
-  assert.equal(read(ood, documentOf('node1')), ['ood1 ood', 'node1 node'])
-  assert.equal(read(documentOf('node1', {}, stranger), documentOf('node1', { zone: 'z2' }), 'nonsense', ''), [])
-  assert.equal(read(documentOf('verify-hub'), documentOf('root')), [])
-  assert.equal(read(documentOf('node1'), documentOf('node1', { role: 'ood' })), ['node1 node'])
+  const read = (documents: DeviceDocuments): string[] =>
+    known.read(documents).devices.map(({ host, role }) => `${host} ${role}`)
+  assert.equal(read(under({ ood1: ood, node1: documentOf('node1') })), ['ood1 ood', 'node1 node'])
+  for (const bad of [documentOf('node1', {}, stranger), documentOf('node1', { zone: 'z2' }), 'nonsense', '']) {
+    assert.equal(read(under({ ood1: ood, node1: bad })), ['ood1 ood'])
+  }
+  assert.equal(read(under({ 'verify-hub': documentOf('verify-hub'), root: documentOf('root') })), [])
+})
+
+test('a document that lies under another key than its own registers nobody', () => {
+  const known = new KnownHosts(keys, zone)
+  const hosts = (documents: DeviceDocuments): string[] => known.read(documents).devices.map(({ host }) => host)
+  assert.equal(hosts(under({ copy: documentOf('node1'), node2: documentOf('node3') })), [])
+  assert.equal(hosts({ 'devices/node1/old/doc': documentOf('node1'), 'node1': documentOf('node1') }), [])
+  assert.equal(hosts(under({ copy: documentOf('node1'), node1: documentOf('node1') })), ['node1'])
+})
+
+test('who is told the same documents is given the same list, by its digest too, and nobody can change it', () => {
+  const known = new KnownHosts(keys, zone)
+  const documents = under({ ood1: ood, node1: documentOf('node1') })
+  const { digest, devices } = known.read(documents)
+  assert.is(known.read({ ...documents }).devices, devices)
+  assert.is(known.before(digest), devices)
+  assert.is(digest, digestOfItems(keys, Object.entries(documents)))
+  assert.throws(() => (devices as TrustedDevice[]).pop(), TypeError)
+  assert.throws(() => { (devices[1] as { role: string }).role = 'ood' }, TypeError)
+  assert.throws(() => { (devices[1]!.jwk as { x: string }).x = owner.public.jwk.x }, TypeError)
+  const other = known.read(under({ ood1: ood, node1: documentOf('node1', { role: 'ood' }) }))
+  assert.is.not(other.digest, digest)
+  assert.is(other.devices[1]?.role, 'ood')
+  assert.is(known.before(''), undefined)
 })
 
 test('the boot transaction registers the nodes and leaves what ships with Zonewright on the first host', () => {

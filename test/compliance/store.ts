@@ -1,6 +1,6 @@
 import { suite, type Test } from 'uvu'
 import type { Store } from '../../runtime/store/store.ts'
-import { plainErrors, type Check } from './store/checks.ts'
+import { inRealTime, plainErrors, type Check, type Timing } from './store/checks.ts'
 import { entries, listings } from './store/entries.ts'
 import { leases, lifetimes } from './store/leases.ts'
 import { boundaries, transactions } from './store/transactions.ts'
@@ -15,21 +15,21 @@ export interface StoreUnderTest {
   end(): Promise<void>
 }
 
-/** What every Store does, whatever it is made of. `open` gives an empty one. The caller runs the suite. */
-export function storeCompliance(name: string, open: () => Promise<StoreUnderTest>): Test {
+/**
+ * What every Store does, whatever it is made of. `open` gives an empty one; `timing` is the time that it lives in. The
+ * caller runs the suite.
+ */
+export function storeCompliance(name: string, open: () => Promise<StoreUnderTest>, timing: Timing = inRealTime): Test {
   const test = suite(`store: ${name}`)
   const check: Check = (title, body) => {
-    test(title, async () => {
-      // A store's timers do not keep a process alive, so a test that waits for one must
-      const alive = setInterval(() => {}, 1_000)
+    test(title, () => plainErrors(() => timing.run(async () => {
       const under = await open()
       try {
-        await plainErrors(() => body(under.store, under))
+        await body(under.store, { ...under, wait: timing.wait })
       } finally {
-        clearInterval(alive)
         await under.end()
       }
-    })
+    })))
   }
   for (const group of [entries, listings, transactions, boundaries, watches, watchEnds, leases, lifetimes]) group(check)
   return test

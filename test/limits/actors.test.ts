@@ -113,21 +113,31 @@ function counting(): { keys: Keys; checks: () => number } {
 
 test('as many device documents as the limit are checked once, one more makes the oldest be checked again', () => {
   const owner = crypto.generate(systemRandom)
-  const documents = Array.from({ length: limits.deviceDocuments + 1 }, (_, index) =>
-    signDocument(owner, deviceDocumentType, {
+  const documents = Array.from({ length: limits.deviceDocuments + 1 }, (_, index): [string, string] =>
+    [kv.device(`node${index}`), signDocument(owner, deviceDocumentType, {
       zone: 'z1', name: `node${index}`, role: 'node', key: owner.public.jwk, owner: 'alice', iat: now,
-    }))
+    })])
   const { keys, checks } = counting()
   const known = new KnownHosts(keys, { zone: 'z1', root: owner.public.jwk })
-  const most = documents.slice(0, limits.deviceDocuments)
-  assert.is(known.read(most).length, limits.deviceDocuments)
-  known.read(most)
+  const read = (start: number, end?: number) => known.read(Object.fromEntries(documents.slice(start, end))).devices
+  assert.is(read(0, limits.deviceDocuments).length, limits.deviceDocuments)
+  read(0, limits.deviceDocuments)
   assert.is(checks(), limits.deviceDocuments)
-  known.read(documents.slice(limits.deviceDocuments))
-  known.read(documents.slice(1))
+  read(limits.deviceDocuments)
+  read(1)
   assert.is(checks(), limits.deviceDocuments + 1)
-  assert.is(known.read(documents.slice(0, 1)).length, 1)
+  assert.is(read(0, 1).length, 1)
   assert.is(checks(), limits.deviceDocuments + 2)
+})
+
+test('as many lists of devices as the limit are remembered, one more makes the oldest be forgotten', () => {
+  const known = new KnownHosts(crypto, { zone: 'z1', root: crypto.generate(systemRandom).public.jwk })
+  const digestOf = (index: number): string => known.read({ [kv.device(`node${index}`)]: '' }).digest
+  const digests = Array.from({ length: limits.deviceLists }, (_, index) => digestOf(index))
+  const remembered = (): number => digests.filter((digest) => known.before(digest)).length
+  assert.is(remembered(), limits.deviceLists)
+  digestOf(limits.deviceLists)
+  assert.equal([remembered(), known.before(digests[0]!)], [limits.deviceLists - 1, undefined])
 })
 
 test('as many records as the limit are remembered parsed, one more makes the oldest be parsed again', async () => {

@@ -134,7 +134,7 @@ test('a link certificate is good until its life is over, and not a second longer
   const introducer = createIntroducer({
     platform: { ...platform, clock }, zone: 'z1', host: 'h1', device, trace: createTrace(), kernelActors: [],
     devices: [{ host: 'h1', role: 'ood', jwk: device.public.jwk }],
-  })
+  }, () => {})
   for (const actor of ['a', 'b']) {
     introducer.register({ actor, runtimeType: 'service', incarnation: 1, key: device.public.jwk })
   }

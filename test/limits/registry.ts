@@ -79,6 +79,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'as many device documents as the limit are checked once, one more makes the oldest be checked again': [
       'deviceDocuments',
     ],
+    'as many lists of devices as the limit are remembered, one more makes the oldest be forgotten': ['deviceLists'],
     'as many records as the limit are remembered parsed, one more makes the oldest be parsed again': [
       'recordsRemembered',
     ],
@@ -242,6 +243,9 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
   'runtime/rpc.test.ts': {
     'of one link are refused with Overloaded beyond the number that may be in flight': ['inFlight'],
     'larger than one message fail with LimitExceeded, there and back': ['message'],
+  },
+  'runtime/sim-etcd.test.ts': {
+    'a list that is overtaken as often as the limit allows is Overloaded, and goes on when it is quiet': ['storeRaces'],
   },
   'runtime/store-commit.test.ts': {
     'history keeps its number of revisions and no more': ['watchHistory'],

@@ -1,4 +1,8 @@
 import 'reflect-metadata'
+import { scrypt } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import * as x509 from '@peculiar/x509'
 import { jwtVerify, SignJWT } from 'jose'
 import { test } from 'uvu'
@@ -38,6 +42,33 @@ for (const [name, violate] of Object.entries(violations)) {
     assert.instance(error, Nondeterminism)
     assert.match(error.message, name)
     assert.match(error.message, /called at .*sim-traps\.test\.[tj]s:\d+/)
+  })
+}
+
+/** What no trap on a global sees: each takes a thread pool or a timer of the runtime, and goes on by itself. */
+const fromOutside: Readonly<Record<string, (world: World) => Promise<void>>> = {
+  'a package that hashes by the thread pool': async ({ note }) => {
+    await promisify<string, string, number, Buffer>(scrypt)('password', 'salt', 32)
+    note('hashed')
+  },
+  'two reads of which the first to come decides': async ({ note }) => {
+    const read = async (path: string): Promise<string> => `${path} ${(await readFile(path)).length}`
+    note(await Promise.race([read('package.json'), read('README.md')]))
+  },
+  'a package that sleeps by a timer of its own': async ({ clock }) => {
+    await sleep(5)
+    clock.after(1, () => {})
+  },
+}
+for (const [name, violate] of Object.entries(fromOutside)) {
+  test(`${name} fails the run`, async () => {
+    const error = await failureOf(async (world) => {
+      const planted = violate(world)
+      for (let step = 0; step < 200_000; step++) await pause(world, 1)
+      await planted
+    }, { maxEvents: 1_000_000 })
+    assert.instance(error, Nondeterminism, error.message)
+    assert.match(error.message, /by a thread pool or a timer|node:crypto scrypt/)
   })
 }
 

@@ -258,4 +258,25 @@ http('a request to a process that is killed is cut', async () => {
   })
 })
 
+processes('a file that grows by lines keeps them all, and what was read of it earlier stays as it was', async () => {
+  await simulateWith(async (world) => {
+    const files = await world.openFolder('ood1', '/logs')
+    const lines = Array.from({ length: 40 }, (_, index) => `line ${index}\n`)
+    const read = async (name: string): Promise<string> => new TextDecoder().decode(await files.read(name))
+    let early: Uint8Array | undefined
+    for (const [index, line] of lines.entries()) {
+      await files.append('log', utf8(line), { mode: 0o600 })
+      if (index === 9) early = await files.read('log')
+      if (index === 19) await files.rename('log', 'log.1')
+    }
+    assert.is(new TextDecoder().decode(early), lines.slice(0, 10).join(''))
+    assert.equal([await read('log.1'), await read('log')], [lines.slice(0, 20).join(''), lines.slice(20).join('')])
+    const written = utf8('one')
+    await files.write('own', written, { mode: 0o600 })
+    written.fill(0)
+    await files.append('own', utf8(' two'), { mode: 0o600 })
+    assert.is(await read('own'), 'one two')
+  })
+})
+
 for (const each of [time, random, channels, processes, http]) each.run()

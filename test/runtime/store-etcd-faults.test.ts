@@ -2,8 +2,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Etcd3 } from 'etcd3'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
 import { systemClock as clock } from '../../runtime/platform/clock.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { openEtcdStore } from '../../runtime/store/etcd.ts'
@@ -88,6 +90,8 @@ test('endpoints that cannot be right are refused at once', async () => {
 /** Carries bytes to etcd and back, until it is told to swallow the answers and then to cut the connections. */
 async function proxyTo(port: number) {
   let swallow = false
+  let heldAfter = Infinity
+  let onHeld = (): void => {}
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1')
@@ -97,7 +101,14 @@ async function proxyTo(port: number) {
       socket.on('close', () => { client.destroy(); upstream.destroy(); sockets.delete(socket) })
     }
     client.on('data', (chunk) => upstream.write(chunk))
-    upstream.on('data', (chunk) => { if (!swallow) client.write(chunk) })
+    upstream.on('data', (chunk) => {
+      if (swallow) return
+      client.write(chunk)
+      heldAfter -= chunk.length
+      if (heldAfter > 0) return
+      upstream.pause()
+      onHeld()
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const cut = (): void => {
@@ -106,6 +117,15 @@ async function proxyTo(port: number) {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
     loseAnswers(lose: boolean) { swallow = lose },
+    /** Settles when so many bytes of answers have passed; the rest waits. */
+    hold: (afterBytes: number) => new Promise<void>((resolve) => {
+      heldAfter = afterBytes
+      onHeld = resolve
+    }),
+    letGo() {
+      heldAfter = Infinity
+      for (const socket of sockets) socket.resume()
+    },
     cut,
     end() { cut(); server.close() },
   }
@@ -145,6 +165,51 @@ test('a read and a watch outlive a connection that is cut', async () => {
   })
   await store.close()
   proxy.end()
+})
+
+/** etcd forgets what came before the present revision. */
+async function compact(store: Store): Promise<void> {
+  const client = new Etcd3({ hosts: etcd.endpoint })
+  await client.kv.compact({ revision: await store.revision(), physical: true })
+  client.close()
+}
+
+test('a list whose revision is forgotten between two pages begins anew', async () => {
+  const prefix = freshPrefix()
+  const proxy = await proxyTo(etcd.port)
+  const [direct, through] = [await open(prefix), await open(prefix, proxy.endpoint)]
+  const keys = Array.from({ length: limits.storePage * 4 }, (_, index) => `k${String(index).padStart(4, '0')}`)
+  for (let from = 0; from < keys.length; from += limits.storePage) {
+    await direct.transact([], keys.slice(from, from + limits.storePage).map((key): Operation =>
+      ({ type: 'put', key, value: new Uint8Array(1_024) })))
+  }
+  const held = proxy.hold(limits.storePage * 1_024)
+  const listing = through.list('')
+  await held
+  await direct.put('k', bytes('written meanwhile'))
+  await compact(direct)
+  const began = clock.monotonic()
+  proxy.letGo()
+  const { entries, revision } = await listing
+  assert.ok(clock.monotonic() - began < limits.storeCallMs / 2, 'it is no call without an answer')
+  assert.equal(keysOf(entries), ['k', ...keys])
+  assert.is(revision, await direct.revision())
+  await Promise.all([direct.close(), through.close()])
+  proxy.end()
+})
+
+test('a watch does not miss a delete at the very revision that etcd has compacted to', async () => {
+  const store = await open(freshPrefix())
+  const after = await store.put('a', bytes('1'))
+  await store.delete('a')
+  const deleted = await store.revision()
+  await compact(store)
+  await rejects(watching(store, '', after, async (events) => void await events.next()), 'Compacted')
+  await watching(store, '', deleted, async (events) => {
+    const next = await store.put('b', bytes('1'))
+    assert.is((await take(events, 1))[0]!.revision, next)
+  })
+  await store.close()
 })
 
 test('with certificates, by DNS name or by address and name; a stranger gets nothing', async () => {

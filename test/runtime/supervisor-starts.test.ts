@@ -1,6 +1,7 @@
 /** Starts in virtual time, and what a supervisor offers beside. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import { pause } from './sim-fixture.ts'
 import { boom, failed, withHost } from './supervisor-fixture.ts'
@@ -105,12 +106,13 @@ starts('an actor that does not admit the caller closes the link, and says so', a
 })
 
 starts('steps are kept up to a limit, and told beyond it', async () => {
-  await withHost({ x: {} }, async (host) => {
+  const start = ({ step }: ActorStart): void => {
+    for (let number = 0; number < limits.steps + 5; number++) step('test', number, {})
+  }
+  await withHost({ x: { start } }, async (host) => {
     let told = 0
     host.trace.on('step', () => void told++)
-    for (let number = 0; number < limits.steps + 5; number++) {
-      host.trace.emit('step', { host: 'ood1', actor: 'x', at: 0, sequence: 'test', number, evidence: {} })
-    }
+    await host.supervisor.startAll()
     assert.is(host.supervisor.steps().length, limits.steps)
     assert.is(told, limits.steps + 5)
   })

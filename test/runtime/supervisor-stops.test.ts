@@ -159,7 +159,7 @@ stops('a stop of everything while actors restart and start ends them all, and no
     assert.is(host.told.length, told)
     assert.is(held, 0)
     assert.equal(await host.supervisor.inspect().then((all) => all.map(({ actor }) => actor)), ['supervisor'])
-    assert.is(host.trace.all.get('step')?.length, 0)
+    assert.is(host.trace.all.get('step')?.length ?? 0, 0)
   }, { platform: (platform) => ({ ...platform, host: { ...platform.host, hold } }) })
 })
 

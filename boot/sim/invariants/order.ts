@@ -26,8 +26,10 @@ export function needsFirst({ definitions, broken }: Scene): Checks {
   const states = new States()
   const hard = new Map([...definitions].map(([name, { needs, servesWithout = [] }]) =>
     [name, Object.values(needs).map((need) => need.name).filter((need) => !servesWithout.includes(need))]))
-  const neededHere = (name: string, host: string): readonly string[] => (hard.get(host === OOD ? name : `node:${name}`) ?? []).filter((need) =>
-    need !== Supervision.name && (host === OOD || !reachableActors.includes(need)))
+  const neededHere = (name: string, host: string): readonly string[] => {
+    const needs = hard.get(host === OOD ? name : `node:${name}`) ?? []
+    return needs.filter((need) => need !== Supervision.name && (host === OOD || !reachableActors.includes(need)))
+  }
   return {
     boot: () => states.forget(),
     host({ host, state }) {
@@ -55,7 +57,8 @@ export function oneIncarnation({ broken }: Scene): Checks {
       const before = states.of(host).get(actor)
       states.of(host).set(actor, event)
       if (!before) return
-      if (incarnation < before.incarnation) broken(`${actor} on ${host} went from ${before.incarnation} to ${incarnation}`)
+      const was = before.incarnation
+      if (incarnation < was) broken(`${actor} on ${host} went from incarnation ${was} to ${incarnation}`)
       if (state === 'serving' && before.state === 'serving') broken(`two of ${actor} serve on ${host}`)
     },
   }

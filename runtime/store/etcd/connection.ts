@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { Etcd3, type IOptions } from 'etcd3'
 import {
-  Denied, InvalidArgument, LeaseExpired, LimitExceeded, messageOf, Unavailable, ZonewrightError,
+  Compacted, Denied, InvalidArgument, LeaseExpired, LimitExceeded, messageOf, Unavailable, ZonewrightError,
 } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../platform/ports.ts'
@@ -120,6 +120,7 @@ const neverSent = (error: unknown): boolean => /No connection established|Name r
 const answers: readonly (readonly [RegExp, (message: string) => Error])[] = [
   [/requested lease not found|lease .*expired|invalid lease/i, () => new LeaseExpired(
     'The lease has expired or was revoked')],
+  [/required revision has been compacted/, () => new Compacted('etcd has forgotten the revision of this read')],
   [/too many operations/, () => new InvalidArgument(
     `etcd allows fewer operations in a transaction; start it with --max-txn-ops ${limits.transactionOperations}`)],
   [/request is too large|larger than max/, () => new InvalidArgument(

@@ -3,7 +3,29 @@ import { ZonewrightError } from '../../../runtime/errors.ts'
 import type { Event, Operation, Store } from '../../../runtime/store/store.ts'
 import type { StoreUnderTest } from '../store.ts'
 
-export type Check = (title: string, body: (store: Store, under: StoreUnderTest) => Promise<void>) => void
+type Wait = (ms: number) => Promise<void>
+/** The time that a store lives in. */
+export interface Timing {
+  readonly run: (check: () => Promise<void>) => Promise<void>
+  readonly wait: Wait
+}
+type Body = (store: Store, under: StoreUnderTest & Pick<Timing, 'wait'>) => Promise<void>
+export type Check = (title: string, body: Body) => void
+
+const realWait: Wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+export const inRealTime: Timing = {
+  wait: realWait,
+  async run(check) {
+    // A store's timers do not keep a process alive, so a test that waits for one must
+    const alive = setInterval(() => {}, 1_000)
+    try {
+      await check()
+    } finally {
+      clearInterval(alive)
+    }
+  },
+}
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value)
@@ -17,11 +39,13 @@ export async function plainErrors(body: () => Promise<void>): Promise<void> {
   }
 }
 
+/** What it rejects with, or `done`. */
+export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'done', (error: unknown) =>
+  error instanceof ZonewrightError ? error.code : `not one of ours: ${String(error)}`)
+
 /** The promise must reject with this code. */
 export async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
-  const outcome = await promise.then(() => 'no error', (error: unknown) =>
-    error instanceof ZonewrightError ? error.code : `not one of ours: ${String(error)}`)
-  assert.is(outcome, code)
+  assert.is(await codeOf(promise), code)
 }
 
 export async function take(events: AsyncIterator<Event>, count: number): Promise<Event[]> {
@@ -49,10 +73,10 @@ export async function watching(
   }
 }
 
-export async function until(reached: () => Promise<boolean>, withinMs: number): Promise<void> {
+export async function until(reached: () => Promise<boolean>, withinMs: number, wait = realWait): Promise<void> {
   for (let waited = 0; waited < withinMs; waited += 25) {
     if (await reached()) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await wait(25)
   }
   assert.unreachable(`not reached within ${withinMs} ms`)
 }

@@ -19,20 +19,20 @@ export function leases(check: Check): void {
     assert.equal(keysOf((await store.list('l/')).entries), ['l/kept'])
   })
 
-  check('keepAlive holds a lease beyond its time', async (store) => {
+  check('keepAlive holds a lease beyond its time', async (store, { wait }) => {
     const lease = await store.grant(300)
     await store.put('a', bytes('1'), { lease: lease.id })
     for (let waited = 0; waited < lease.ttlMs * 1.6; waited += lease.ttlMs / 4) {
-      await new Promise((resolve) => setTimeout(resolve, lease.ttlMs / 4))
+      await wait(lease.ttlMs / 4)
       await lease.keepAlive()
     }
     assert.is(text((await store.get('a'))?.value), '1')
   })
 
-  check('after expiry a lease cannot be kept alive or used', async (store) => {
+  check('after expiry a lease cannot be kept alive or used', async (store, { wait }) => {
     const lease = await store.grant(100)
     await store.put('a', bytes('1'), { lease: lease.id })
-    await until(async () => (await store.get('a')) === undefined, 15_000)
+    await until(async () => (await store.get('a')) === undefined, 15_000, wait)
     await rejects(lease.keepAlive(), 'LeaseExpired')
     await rejects(store.put('b', bytes('1'), { lease: lease.id }), 'LeaseExpired')
     assert.is(await store.get('b'), undefined)
@@ -100,13 +100,13 @@ export function lifetimes(check: Check): void {
     assert.ok(await again.put('b', bytes('2')) > revision)
   })
 
-  check('a lease outlives a restart, and still expires', async (store, { reopen }) => {
+  check('a lease outlives a restart, and still expires', async (store, { reopen, wait }) => {
     if (!reopen) return assert.ok(store.id.length > 0)
     const lease = await store.grant(500)
     await store.put('a', bytes('1'), { lease: lease.id })
     await store.close()
     const again = await reopen()
-    await until(async () => (await again.get('a')) === undefined, 15_000)
+    await until(async () => (await again.get('a')) === undefined, 15_000, wait)
     await rejects(again.put('b', bytes('1'), { lease: lease.id }), 'LeaseExpired')
   })
 }

@@ -49,7 +49,7 @@ export function watches(check: Check): void {
     })
   })
 
-  check('a watch that begins while others write has no gap and no double', async (store) => {
+  check('a watch that begins while others write has no gap and no double', async (store, { wait }) => {
     const total = 400
     let acknowledged = 0
     const begun = await store.revision()
@@ -65,7 +65,7 @@ export function watches(check: Check): void {
       return seen
     }
     const whole = readAll(begun, total + 1)
-    await until(async () => acknowledged > total / 4, 10_000)
+    await until(async () => acknowledged > total / 4, 10_000, wait)
     const middle = await store.revision()
     const late = readAll(middle, 1)
     await writers
@@ -144,7 +144,7 @@ export function watchEnds(check: Check): void {
     })
   })
 
-  check('a reader that is too far behind gets WatchOverrun, and others go on', async (store) => {
+  check('a reader that is too far behind gets WatchOverrun, and others go on', async (store, { wait }) => {
     const after = await store.revision()
     await watching(store, 'w/', after, async (slow) => {
       await watching(store, 'last', after, async (other) => {
@@ -159,9 +159,9 @@ export function watchEnds(check: Check): void {
         assert.is((await otherNext)[0]!.revision, last)
         // Where events travel, the overrun shows when they have arrived
         await rejects((async () => {
-          await until(async () => (await store.revision()) >= last, 5_000)
+          await until(async () => (await store.revision()) >= last, 5_000, wait)
           for (let read = 0; read < 10; read++) {
-            await new Promise((resolve) => setTimeout(resolve, 300))
+            await wait(300)
             await take(slow, 1)
           }
         })(), 'WatchOverrun')

@@ -1,0 +1,25 @@
+import { kv } from '../../actors/records.ts'
+import { Programs } from '../../runtime/sim/programs.ts'
+
+const PATH = '/opt/zone/web'
+const PORT = 9_000
+export const WEB = 'web'
+
+/** What the simulated hosts can run: a web server with a health page, which takes a moment to end. */
+export const createPrograms = (): Programs => new Programs({
+  [PATH](started) {
+    started.serve(PORT, async () => ({ status: 200, headers: {}, body: 'well' })).then(
+      () => started.line('stdout', 'listening'), () => started.exit(1),
+    )
+    started.onSignal(() => void started.clock.after(5, () => started.exit(0)))
+  },
+})
+
+/** Key and text of its spec, as `services add` writes it. */
+export const webSpec = {
+  key: kv.spec(WEB),
+  value: JSON.stringify({
+    name: WEB, appid: WEB, owner: null, runtimeType: 'service', kernel: false, audiences: [], replicas: 2,
+    run: { command: [PATH], health: { http: { port: PORT, path: '/' } } },
+  }),
+} as const

@@ -1,0 +1,97 @@
+import { InvalidArgument } from '../errors.ts'
+import type { Stores } from '../platform/ports.ts'
+import type { Change } from '../store/change.ts'
+import { Contents } from './etcd/contents.ts'
+import { openStore, type Cluster } from './etcd/store.ts'
+import { Streams } from './etcd/streams.ts'
+import { Wire } from './etcd/wire.ts'
+import type { SeededRandom } from './random.ts'
+import type { Schedule } from './schedule.ts'
+import { clockOf } from './host-clock.ts'
+import { SimulatedThread } from './thread.ts'
+
+/**
+ * An etcd outside all hosts, with what its real adapter makes of it. A request and its answer are events of their own:
+ * what the server got happens, whether or not the thread that asked is there for the answer.
+ */
+export class SimulatedEtcd {
+  /**
+   * Told of each change when it is durable, with the prefix and the own keys of its store. A lease belongs to the
+   * store that it was granted to; keys of other stores that end with it are changes of those. Values are the server's:
+   * never to be changed.
+   */
+  onCommit: (prefix: string, changes: readonly Change[]) => void = () => {}
+  readonly #schedule: Schedule
+  readonly #random: SeededRandom
+  readonly #cluster: Cluster
+  #clients = 0
+
+  constructor(schedule: Schedule, random: SeededRandom) {
+    this.#schedule = schedule
+    this.#random = random
+    const server = new SimulatedThread('etcd', random.fork('server'), (error) => schedule.fail(error))
+    const contents = new Contents(clockOf(schedule, server), random.fork('contents'))
+    const wire = new Wire(schedule, server, random.fork('wire'), () => contents.revision)
+    const streams = new Streams(wire, contents, random.fork('streams'))
+    contents.onChange = (change) => streams.publish(change)
+    contents.onCommit = (prefix, changes) => {
+      try {
+        this.onCommit(prefix, changes)
+      } catch (error) {
+        // Not the fault of the call that wrote
+        schedule.fail(error)
+      }
+    }
+    this.#cluster = { wire, contents, streams }
+  }
+
+  /** Stores of one thread, under a key prefix. */
+  in(prefix: string, thread: SimulatedThread): Stores {
+    // A thread's name may come again
+    const random = this.#random.fork(`client ${++this.#clients}`)
+    return { open: (name) => openStore(this.#cluster, `${prefix}/${name}`, thread, random) }
+  }
+
+  /**
+   * Nobody reaches it for a while. What is sent meanwhile is sent again until it is back or `limits.storeCallMs` is
+   * over. What was under way may be lost, done unheard, or done when it is back, even after its call has failed with
+   * Unavailable. Inside, time goes on: leases end.
+   */
+  outage(forMs: number): void {
+    this.#note(`outage ${forMs}`)
+    this.#cluster.wire.goAway(forMs)
+    this.#cluster.streams.cut()
+  }
+
+  /**
+   * For a time from the seed it has no leader: what is sent waits, what was under way has the fates of an outage, and
+   * no lease ends. Then all leases begin anew. Watches go on.
+   */
+  changeLeader(): void {
+    this.#note('leader')
+    const { wire, contents } = this.#cluster
+    contents.holdLeases()
+    wire.elect(() => contents.restartLeases())
+  }
+
+  /**
+   * Forgets what came before the present revision. A watch from before gets Compacted, and so does one that an outage
+   * keeps from it; one with events under way may.
+   */
+  compact(): void {
+    this.#note('compact')
+    this.#cluster.contents.compact()
+    this.#cluster.streams.compacted()
+  }
+
+  /** Of every delay on the way to it and back, and of its commits; 1 is well. @throws InvalidArgument */
+  setDelayFactor(factor: number): void {
+    if (!(factor > 0 && factor < Infinity)) throw new InvalidArgument(`A factor of delays is above zero: ${factor}`)
+    this.#note(`delays ${factor}`)
+    this.#cluster.wire.factor = factor
+  }
+
+  #note(what: string): void {
+    this.#schedule.note(`${this.#schedule.nowUs} etcd ${what}`)
+  }
+}

@@ -1,0 +1,152 @@
+import { Compacted, Overloaded } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Clock } from '../../platform/ports.ts'
+import { expired, planOperations, type Change, type LeaseRecord } from '../../store/change.ts'
+import { LeaseClock } from '../../store/lease-clock.ts'
+import { emptyState } from '../../store/memory.ts'
+import { compareKeys } from '../../store/ordered-map.ts'
+import type { StoreState } from '../../store/state.ts'
+import type { Compare, Entry, Listing, Operation, TransactionResult } from '../../store/store.ts'
+import type { SeededRandom } from '../random.ts'
+import { byStore } from './keyspace.ts'
+
+/** etcd counts in whole seconds, and by its default heartbeat and election times grants two at least. */
+const LEASE_SECONDS_MIN = 2
+
+const utf8 = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** What the cluster holds: keys of all stores at one count of revisions. Each call happens at once. */
+export class Contents {
+  /** Every revision that writes, with the cluster's keys. */
+  onChange: (change: Change) => void = () => {}
+  onCommit: (prefix: string, changes: readonly Change[]) => void = () => {}
+  readonly #state: StoreState
+  readonly #clock: Clock
+  readonly #random: SeededRandom
+  #leases: LeaseClock
+  /** By lease, the prefix of the store that it was granted to. */
+  readonly #grantedIn = new Map<string, string>()
+  /** What lies before it is forgotten. */
+  #compacted = 0
+
+  constructor(clock: Clock, random: SeededRandom) {
+    this.#clock = clock
+    this.#random = random
+    this.#state = emptyState(random)
+    this.#leases = this.#newLeases()
+  }
+
+  get revision(): number {
+    return this.#state.revision
+  }
+
+  /** Of several that open a new store, all get the id of the first. */
+  openStore(idKey: string, id: string): string {
+    const found = this.#state.entry(idKey)
+    if (found) return decoder.decode(found.value)
+    this.transact([], [{ type: 'put', key: idKey, value: utf8.encode(id) }])
+    return id
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#state.entry(key)
+  }
+
+  list(prefix: string, after: string | undefined, limit: number): Listing {
+    return this.#state.list(prefix, after, limit)
+  }
+
+  /** @throws LeaseExpired, LimitExceeded */
+  transact(compare: readonly Compare[], operations: readonly Operation[]): TransactionResult {
+    if (compare.some(({ key, modRevision }) => (this.get(key)?.modRevision ?? 0) !== modRevision)) {
+      return { succeeded: false, revision: this.revision, found: compare.map(({ key }) => this.get(key)) }
+    }
+    const change = planOperations(this.#state, operations)
+    if (change) this.#apply(change)
+    return { succeeded: true, revision: this.revision }
+  }
+
+  /** @throws Compacted */
+  since(after: number): readonly Change[] {
+    this.assertKept(after)
+    return this.#state.history.since(after)
+  }
+
+  /** @throws Compacted when what was true at the revision is forgotten */
+  assertKept(revision: number): void {
+    if (revision >= this.#compacted) return
+    throw new Compacted(`History reaches back to revision ${this.#compacted} only: ${revision}`)
+  }
+
+  compact(): void {
+    this.#compacted = this.revision
+  }
+
+  /** @throws Overloaded */
+  grant(prefix: string, ttlMs: number): LeaseRecord {
+    const { size } = this.#state.leases
+    if (size >= limits.leases) throw new Overloaded(`Too many leases: ${size}`)
+    const id = String(BigInt(this.#random.word() >>> 1) << 32n | BigInt(this.#random.word()))
+    const granted = { id, ttlMs: Math.max(LEASE_SECONDS_MIN, Math.ceil(ttlMs / 1_000)) * 1_000 }
+    this.#grantedIn.set(id, prefix)
+    this.#apply({ revision: this.revision, writes: [], granted })
+    return granted
+  }
+
+  /** @throws LeaseExpired */
+  keepAlive(id: string): void {
+    if (!this.#leases.renew(id)) throw expired(id)
+  }
+
+  /** Deletes the keys attached to it; nothing when it has ended. */
+  endLease(id: string): void {
+    if (!this.#state.hasLease(id)) return
+    const keys = [...this.#state.attachedTo(id)].sort(compareKeys)
+    this.#apply({
+      revision: this.revision + (keys.length > 0 ? 1 : 0),
+      writes: keys.map((key) => ({ key, entry: undefined })),
+      ended: id,
+    })
+  }
+
+  /** Without a leader no lease ends. */
+  holdLeases(): void {
+    this.#leases.close()
+  }
+
+  /** A new leader does not know how much of their time has passed: all of them begin anew. */
+  restartLeases(): void {
+    this.#leases.close()
+    this.#leases = this.#newLeases()
+    for (const lease of this.#state.leases.values()) this.#leases.start(lease)
+  }
+
+  #newLeases(): LeaseClock {
+    return new LeaseClock(this.#clock, (id) => this.endLease(id))
+  }
+
+  #apply(change: Change): void {
+    this.#state.apply(change)
+    const { granted, ended } = change
+    if (granted) this.#leases.start(granted)
+    if (ended !== undefined) this.#leases.end(ended)
+    this.#tellStores(change)
+    if (change.writes.length > 0) this.onChange(change)
+  }
+
+  /** A lease is told of to the store that it was granted to, its keys to those that they lie in. */
+  #tellStores({ revision, writes, granted, ended }: Change): void {
+    const stores = byStore(writes)
+    const lease = granted?.id ?? ended
+    const holder = lease === undefined ? undefined : this.#grantedIn.get(lease)
+    if (ended !== undefined) this.#grantedIn.delete(ended)
+    if (holder !== undefined && !stores.has(holder)) stores.set(holder, [])
+    for (const [prefix, own] of stores) {
+      const change = { revision, writes: own }
+      this.onCommit(prefix, [prefix !== holder ? change : {
+        ...change, ...(granted && { granted }), ...(ended !== undefined && { ended }),
+      }])
+    }
+  }
+}
