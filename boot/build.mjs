@@ -18,17 +18,17 @@ import {
 import { dirname, join, posix, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const dist = join(root, 'dist')
+export const root = fileURLToPath(new URL('..', import.meta.url))
+export const dist = join(root, 'dist')
 const stamp = join(dist, 'build.json')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-const product = { folders: ['runtime', 'transport', 'actors', 'boot'], entries: [
+export const product = { folders: ['runtime', 'transport', 'actors', 'boot'], entries: [
   /^runtime\/(index|worker-entry)\.ts$/,
   /^actors\/[^/]+\/(actor|boot-actor)\.ts$/,
   /^boot\/cli\.ts$/,
 ] }
-const tests = { folders: ['test'], entries: [
+export const tests = { folders: ['test'], entries: [
   /^test\/(.*\/)?[^/]+\.test\.ts$/,
   /^test\/(run|soak)\.ts$/,
   /^test\/examples\/[^/]+\.ts$/,
@@ -52,9 +52,10 @@ const chunkKeepMs = 3_600_000
 const distMark = '__zonewright_dist__/'
 const moduleUrl = '__moduleUrl'
 /** `new URL('./x.ts', <base>)` */
-const sibling = base => new RegExp(`new URL\\(\\s*(['"\`])(\\.{1,2}/[^'"\`\\n]+?)\\.ts\\1,\\s*${base}\\s*\\)`, 'g')
+export const sibling = base =>
+  new RegExp(`new URL\\(\\s*(['"\`])(\\.{1,2}/[^'"\`\\n]+?)\\.ts\\1,\\s*${base}\\s*\\)`, 'g')
 
-const fromRoot = file => resolve(file).slice(root.length).replaceAll('\\', '/')
+export const fromRoot = file => resolve(file).slice(root.length).replaceAll('\\', '/')
 
 /** Sources below `folders`, as paths from the root with `/`. */
 const sources = folders => folders.flatMap(folder => {
@@ -72,7 +73,7 @@ const sources = folders => folders.flatMap(folder => {
 })
 
 /** Entry points, and the modules that ask for their own URL. */
-const survey = sets => {
+export const survey = sets => {
   const paths = sources(sets.flatMap(set => set.folders))
   const known = new Set(paths)
   const patterns = sets.flatMap(set => set.entries)
@@ -91,36 +92,39 @@ const survey = sets => {
 }
 
 /** Gives each module that asks for it the URL of its own file in dist/, wherever its code lands. */
-const ownUrls = (esbuild, { entries, placed }) => ({
+export const ownUrls = (esbuild, { entries, placed }) => ({
   name: 'own-urls',
   setup(build) {
-    build.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+    build.onLoad({ filter: /\.ts$/ }, ({ path: file }) => {
       const path = fromRoot(file)
-      if (!placed.has(path)) return undefined
-      // esbuild's parser, not a pattern, finds `import.meta.url`: text in strings and comments stays as it is.
-      const transformed = await esbuild.transform(readFileSync(file, 'utf8'), {
-        loader: 'ts',
-        sourcefile: file,
-        sourcemap: 'inline',
-        sourcesContent: false,
-        define: { 'import.meta.url': moduleUrl },
-        tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-        logLevel: 'silent',
-      }).catch(error => ({ errors: error.errors }))
-      if (transformed.errors) return { errors: transformed.errors }
-      const errors = []
-      const rewritten = transformed.code.replace(sibling(moduleUrl), (_, quote, relative) => {
-        const target = posix.join(posix.dirname(path), `${relative}.ts`)
-        if (!entries.includes(target)) errors.push({ text: `No such module: ${target}`, location: { file: path } })
-        return `new URL(${quote}${relative}.js${quote}, ${moduleUrl})`
-      })
-      const own = `${distMark}${path.replace(/\.ts$/, '.js')}`
-      // On the first line, so that the source map keeps its lines.
-      const contents = `const ${moduleUrl} = new URL('${own}', import.meta.url).href; ${rewritten}`
-      return { contents, loader: 'js', errors }
+      return placed.has(path) ? withOwnUrl(esbuild, entries, path, readFileSync(file, 'utf8')) : undefined
     })
   },
 })
+
+export const withOwnUrl = async (esbuild, entries, path, text) => {
+  // esbuild's parser, not a pattern, finds `import.meta.url`: text in strings and comments stays as it is.
+  const transformed = await esbuild.transform(text, {
+    loader: 'ts',
+    sourcefile: join(root, path),
+    sourcemap: 'inline',
+    sourcesContent: false,
+    define: { 'import.meta.url': moduleUrl },
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+    logLevel: 'silent',
+  }).catch(error => ({ errors: error.errors }))
+  if (transformed.errors) return { errors: transformed.errors }
+  const errors = []
+  const rewritten = transformed.code.replace(sibling(moduleUrl), (_, quote, relative) => {
+    const target = posix.join(posix.dirname(path), `${relative}.ts`)
+    if (!entries.includes(target)) errors.push({ text: `No such module: ${target}`, location: { file: path } })
+    return `new URL(${quote}${relative}.js${quote}, ${moduleUrl})`
+  })
+  const own = `${distMark}${path.replace(/\.ts$/, '.js')}`
+  // On the first line, so that the source map keeps its lines.
+  const contents = `const ${moduleUrl} = new URL('${own}', import.meta.url).href; ${rewritten}`
+  return { contents, loader: 'js', errors }
+}
 
 const replaced = modules => ({
   name: 'replaced',
@@ -133,7 +137,7 @@ const replaced = modules => ({
 })
 
 /** Renames each file into place: a process that starts meanwhile never reads half a file. Entries come last. */
-const write = (outputs, dist) => {
+export const write = (outputs, dist) => {
   const isChunk = file => file.path.startsWith(join(dist, 'chunks'))
   const temporary = join(dist, `tmp-${process.pid}`)
   mkdirSync(temporary, { recursive: true })
@@ -173,6 +177,23 @@ const unshadowNode = () => {
   }
 }
 
+const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
+
+export const common = outdir => ({
+  absWorkingDir: root,
+  outbase: root,
+  outdir,
+  bundle: true,
+  splitting: true,
+  write: false,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  chunkNames: 'chunks/[name]-[hash]',
+  alias,
+  external: packages.filter(name => !bundled.includes(name)),
+})
+
 /**
  * @param {import('./build.d.mts').BuildOptions} options
  *   `sets`: what to build beside the product; `into`: a folder of dist/ for a build of its own, in which the modules
@@ -185,26 +206,14 @@ export const build = async ({ sets = [], fresh = false, into = '', replace = {} 
   const esbuild = await import('esbuild')
   const built = [product, ...sets.map(name => ({ tests, bench })[name])]
   const surveyed = survey(built)
-  const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
   unshadowNode()
   if (fresh) rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { recursive: true })
   const { outputFiles } = await esbuild.build({
-    absWorkingDir: root,
+    ...common(target),
     entryPoints: surveyed.entries,
-    outbase: root,
-    outdir: target,
-    bundle: true,
-    splitting: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
     sourcemap: 'linked',
     sourcesContent: false,
-    chunkNames: 'chunks/[name]-[hash]',
-    alias,
-    external: packages.filter(name => !bundled.includes(name)),
     plugins: [replaced(replace), ownUrls(esbuild, surveyed)],
     logLevel: 'warning',
   })

@@ -16,12 +16,18 @@ interface Suite {
   readonly fileSeconds: number
   /** All its files on one runtime, added up; more is a failure, so that the suite stays quick. */
   readonly suiteSeconds: number
+  /** Runs on this runtime alone. */
+  readonly only?: RuntimeName
 }
 
 /** The first row that matches a file. */
 const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
+  { name: 'guards taken out', files: /^test\/mutations\.test/, fileSeconds: 240, suiteSeconds: 150, only: 'node' },
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
+  // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
+  { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },
@@ -157,6 +163,8 @@ const findRuntimes = (only: RuntimeName | undefined) => {
 
 const suiteOf = (file: string): Suite => suites.find(suite => suite.files.test(file)) ?? fail(`In no suite: ${file}`)
 
+const runsOn = ({ name }: Runtime, { only = name }: Suite): boolean => only === name
+
 const checkJobs = (only: RuntimeName | undefined): readonly Job[] => {
   const job = (file: string, runtime: string, command: readonly string[]): Job => ({
     runtime, file, suite: suiteOf(file), command, isCheck: true,
@@ -236,7 +244,7 @@ const main = async (): Promise<void> => {
   const files = testFiles(options.filter ?? '')
   const jobs = [
     ...(options.filter === undefined ? checkJobs(options.runtime) : []),
-    ...runtimes.flatMap(runtime => files.map((file): Job => ({
+    ...runtimes.flatMap(runtime => files.filter(file => runsOn(runtime, suiteOf(file))).map((file): Job => ({
       runtime: runtime.label, file, suite: suiteOf(file), command: runtime.command(file), isCheck: false,
     }))),
   ]

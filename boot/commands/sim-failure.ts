@@ -4,7 +4,6 @@ import { styleOf } from '../render.ts'
 import { commandOf } from '../sim/options.ts'
 import { failureLines, isUnexpected, promiseOf, struckLines, traceDiagram } from '../sim/report.ts'
 import type { RunReport } from '../sim/run.ts'
-import type { Scenario } from '../sim/scenarios.ts'
 import { shrink, type Shrunk } from '../sim/shrink.ts'
 import type { Terminal } from '../terminal.ts'
 import type { SimOptions } from './sim.ts'
@@ -22,15 +21,16 @@ const STACK_FRAMES = 8
 export async function explainFailure(
   terminal: Terminal, options: SimOptions, given: Setting & { readonly report: RunReport },
 ): Promise<ExplainedFailure> {
-  const shrunk = options.shrink && given.planned > 0 ? await shrinkOf(terminal, options, given) : undefined
+  const shrunk = options.shrink && given.report.plan.length > 0 ? await shrinkOf(terminal, options, given) : undefined
   const report = shrunk?.report ?? given.report
   const failure = report.failure!
   const { invariant, detail, virtualMs, lastLines } = failure
-  const again = commandOf(terminal.invocation, report.options, given.scenario.name)
+  const asked = shrunk ? { ...given.run, only: shrunk.only } : given.run
+  const again = commandOf(terminal.invocation, asked, given.scenario.name)
   const title = `${invariant}, seed ${report.options.seed}`
   const drawing = traceDiagram(title, lastLines)
   const { source, what } = promiseOf(invariant)
-  const stack = options.debug || isUnexpected(failure) ? await stackOf(given.scenario, report) : ''
+  const stack = options.debug || isUnexpected(failure) ? await stackOf(given, shrunk) : ''
   return {
     message: `The run broke ${invariant}: ${detail}`,
     lines: [
@@ -49,18 +49,19 @@ export async function explainFailure(
 }
 
 /** A run is quicker without stacks, and the same with them: it is made once more. */
-async function stackOf({ run }: Scenario, { options }: RunReport): Promise<string> {
-  return (await run(options, { stackFrames: STACK_FRAMES })).failure?.stack ?? ''
+async function stackOf({ scenario, run }: Setting, shrunk: Shrunk | undefined): Promise<string> {
+  const options = shrunk ? { ...run, only: shrunk.only } : run
+  return (await scenario.run(options, { stackFrames: STACK_FRAMES })).failure?.stack ?? ''
 }
 
 /** Says of each try on a terminal where it stands; Ctrl-C ends the search with what it has found. */
 async function shrinkOf(
-  terminal: Terminal, options: SimOptions, { scenario, report }: Setting & { readonly report: RunReport },
+  terminal: Terminal, options: SimOptions, { scenario, run: asked, report }: Setting & { readonly report: RunReport },
 ): Promise<Shrunk> {
   let isOver = false
   void terminal.interrupted().then(() => (isOver = true))
   const isTold = !options.json && terminal.columns !== undefined
-  return shrink(report, (only) => scenario.run({ ...report.options, only }, {}), {
+  return shrink(report, (only) => scenario.run({ ...asked, only }, {}), {
     isOver: () => isOver,
     onTry({ run, left, tried }) {
       if (isTold) terminal.error(`shrinking  run ${run} of ${limits.shrinkRuns} at most: ${tried} of ${left} faults`)

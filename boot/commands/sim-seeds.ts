@@ -35,9 +35,10 @@ export async function runSeeds(terminal: Terminal, options: SimOptions, { first,
   let interrupted = false
   try {
     for (let seed = first; seed <= last; seed++) {
-      const report = await orInterrupted(terminal, scenario.run(optionsOf(options, seed), { onLine }))
+      const asked = optionsOf(options, seed)
+      const report = await orInterrupted(terminal, scenario.run(asked, { onLine }))
       addRun(totals, report)
-      const again = commandOf(terminal.invocation, report.options, scenario.name)
+      const again = commandOf(terminal.invocation, asked, scenario.name)
       runs.push(runData(report, again))
       for (const line of seedLines(report, again, style.bad)) say(line)
     }

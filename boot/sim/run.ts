@@ -83,7 +83,7 @@ export async function runOnce(options: RunOptions, hooks: RunHooks = {}): Promis
   }
 }
 
-function failureOf({ cause, virtualMs, lastLines }: SimulationFailed): RunFailure {
+export function failureOf({ cause, virtualMs, lastLines }: SimulationFailed): RunFailure {
   const broken = cause instanceof InvariantBroken ? cause : undefined
   const stack = cause instanceof Error ? cause.stack ?? '' : ''
   const invariant = broken?.invariant ?? (cause instanceof SimulationLimit ? 'ends' : nameOf(cause))
@@ -94,7 +94,7 @@ const nameOf = (cause: unknown): string =>
   (cause instanceof ZonewrightError ? cause.code : cause instanceof Error ? cause.name : 'error')
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
-async function loadActors(change: RunHooks['change']) {
+export async function loadActors(change: RunHooks['change']) {
   const modules = new Map<string, ActorDefinition>()
   const definitions = new Map<string, ActorDefinition>()
   for (const [prefix, specs] of [['', catalogue(FOLDER, defaultConfig)], ['node:', nodeCatalogue(FOLDER)]] as const) {

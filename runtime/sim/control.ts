@@ -1,10 +1,8 @@
 import type { ActorDefinition } from '../actor.ts'
 import { fromWire, messageOf, toWire, ZonewrightError } from '../errors.ts'
 import type { WorkerControl } from '../worker.ts'
-import { delays } from './delays.ts'
 import { shortDigest } from './digest.ts'
 import { ChannelEnd } from './network.ts'
-import type { SeededRandom } from './random.ts'
 import type { Lane, Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
 
@@ -12,12 +10,13 @@ export interface RemoteControlOptions {
   /** What the worker answers with. */
   readonly real: WorkerControl
   readonly schedule: Schedule
-  readonly random: SeededRandom
+  /** Of a call, which may be about one actor. */
+  readonly delayUs: (kind: string, actor?: string) => number
   readonly parent: SimulatedThread
   readonly thread: SimulatedThread
   readonly toWorker: Lane
   /** Delivers something to the parent. */
-  readonly tell: (kind: string, payload: string, task: () => void) => void
+  readonly tell: (kind: string, payload: string, task: () => void, actor?: string) => void
   readonly modules: ReadonlyMap<string, ActorDefinition>
 }
 
@@ -26,7 +25,7 @@ export interface RemoteControlOptions {
  * threads, a call to a worker that has ended never settles.
  */
 export function remoteControl(options: RemoteControlOptions): WorkerControl {
-  const { real, schedule, random, parent, thread, toWorker, tell, modules } = options
+  const { real, schedule, delayUs, parent, thread, toWorker, tell, modules } = options
   // A module's URL says where this checkout lies; in the trace its protocol stands for it
   const described = (args: readonly unknown[]): string => JSON.stringify(args, (key, value: unknown) =>
     key === 'module' ? modules.get(String(value))?.protocol.name : digestIfImmutable(value))
@@ -36,12 +35,13 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
     new Promise<T>((resolve, reject) => {
       const answered = schedule.waiting(parent, `${method} of ${thread.name}`)
       if (!parent.alive || !thread.alive) return
+      const actor = actorOf(args)
       const copy = transfer(args, thread) as readonly unknown[]
       const answer = (payload: string, settle: () => void): void => {
-        if (thread.alive) tell(`${method}-answer`, payload, settle)
+        if (thread.alive) tell(`${method}-answer`, payload, settle, actor)
       }
       schedule.inOrder({
-        to: thread, lane: toWorker, delayUs: random.within(delays.control), kind: method, from: parent.name,
+        to: thread, lane: toWorker, delayUs: delayUs(method, actor), kind: method, from: parent.name,
         payload: described(args), task: () => {
           void call(copy).then((value) => answer(JSON.stringify(value) ?? '', () => {
             answered()
@@ -65,6 +65,12 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
     beat: () => ask('beat', [], () => real.beat()),
     stop: (...args) => ask('stop', args, (copy) => real.stop(...(copy as Args<'stop'>))),
   }
+}
+
+/** Named first, or in what `load` is given. */
+function actorOf([first]: readonly unknown[]): string | undefined {
+  if (typeof first === 'string') return first
+  return typeof first === 'object' && first !== null && 'actor' in first ? String(first.actor) : undefined
 }
 
 /** A copy, but for channel ends, which move, and for what nobody can change: a copy would tell nobody anything. */

@@ -65,10 +65,10 @@ export class Disk {
         if (node?.type === 'folder') throw failure('EISDIR', path)
         return node?.contents.slice()
       }),
-      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, new Uint8Array(contents), mode)),
+      write: (name, contents, { mode }) => act(name, (path) => this.#put(path, contents, mode)),
       create: (name, contents, { mode }) => act(name, (path) => {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
-        this.#put(path, new Uint8Array(contents), mode)
+        this.#put(path, contents, mode)
       }),
       append: (name, contents, { mode }) => act(name, (path) => {
         const node = this.#nodes.get(path)

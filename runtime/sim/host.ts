@@ -19,6 +19,18 @@ import { DiskStores, type HostFaults, type OnCommit } from './stores.ts'
 import { clockOf, HostClock } from './host-clock.ts'
 import { SimulatedThread, type Machinery } from './thread.ts'
 
+/** A message between a supervisor and one of its workers, on its way. */
+export interface ControlMessage {
+  /** A method of `WorkerControl`, the same with `-answer`, `event`, or `exit`. */
+  readonly kind: string
+  readonly host: string
+  readonly worker: string
+  /** Where it is about one of the actors in the worker. */
+  readonly actor: string | undefined
+}
+/** Microseconds that it takes; undefined leaves them to the seed. */
+export type ControlDelay = (message: ControlMessage) => number | undefined
+
 /** What all hosts of one run share. */
 export interface Shared {
   readonly schedule: Schedule
@@ -34,6 +46,7 @@ export interface Shared {
   readonly next: () => number
   readonly onCommit: OnCommit
   readonly onFile: OnFile
+  readonly controlDelayUs: ControlDelay
 }
 
 /** One machine: its disk and its ports outlive its processes. */
@@ -144,11 +157,16 @@ export class SimulatedProcess {
   }
 
   #spawn(parent: SimulatedThread, options: SpawnOptions): SpawnedWorker {
-    const { schedule, next, modules } = this.#shared
+    const { schedule, next, modules, controlDelayUs } = this.#shared
     const random = this.#random.fork(`worker ${options.name} ${next()}`)
     const toParent = createLane(random)
-    const tell = (kind: string, payload: string, task: () => void): void => schedule.inOrder({
-      to: parent, lane: toParent, delayUs: random.within(delays.control), kind, from: thread.name, payload, task,
+    // Drawn in any case: who sets one delay leaves all others as they were
+    const delayUs = (kind: string, actor?: string): number => {
+      const drawn = random.within(delays.control)
+      return controlDelayUs({ kind, host: this.#host.name, worker: options.name, actor }) ?? drawn
+    }
+    const tell = (kind: string, payload: string, task: () => void, actor?: string): void => schedule.inOrder({
+      to: parent, lane: toParent, delayUs: delayUs(kind, actor), kind, from: thread.name, payload, task,
     })
     const exitListeners: ((reason: string) => void)[] = []
     let exitReason: string | undefined
@@ -187,7 +205,7 @@ export class SimulatedProcess {
     const toWorker = createLane(random)
     toWorker.lastUs = schedule.nowUs + random.within(delays.workerStart)
     return {
-      control: remoteControl({ real, schedule, random, parent, thread, toWorker, tell, modules }),
+      control: remoteControl({ real, schedule, delayUs, parent, thread, toWorker, tell, modules }),
       onEvent: (listener) => void eventListeners.push(listener),
       onExit: (listener) => (exitReason === undefined ? void exitListeners.push(listener) : listener(exitReason)),
       terminate: async () => die('terminated'),

@@ -102,11 +102,23 @@ export class ChannelEnd implements Receiver {
     if (here === there || !here || !there) {
       return this.#send(kind, payload, this.#random.within(delays.channel), true)
     }
-    if (kind === 'frame') this.#medium.onFrame(this.#thread, this.#peer.#thread, payload)
+    if (kind === 'frame') {
+      this.#medium.onFrame(this.#thread, this.#peer.#thread, payload)
+      if (!this.#peer.alive) return this.#reset(here.name, there.name)
+    }
     this.#medium.wires.cross(here.name, there.name, ({ delaysUs, inOrder, changed }) => {
       const sent = changed && kind === 'frame' ? damaged(payload, this.#random) : payload
       for (const delayUs of delaysUs) this.#send(kind, sent, delayUs, inOrder)
     })
+  }
+
+  /** Nobody has the other end any more, and its close may have been lost: the machine there says so to who sends. */
+  #reset(here: string, there: string): void {
+    const { wires } = this.#medium
+    wires.carry(here, there, (toUs) => wires.carry(there, here, (backUs) => this.#schedule.inOrder({
+      to: this, lane: this.#peer.#lane, delayUs: toUs + backUs, kind: 'reset', from: there,
+      task: () => this.#finish('the peer is gone'),
+    })))
   }
 
   #send(kind: 'frame' | 'close', payload: Frame, delayUs: number, inOrder: boolean): void {

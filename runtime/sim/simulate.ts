@@ -4,8 +4,8 @@ import { StartFailed } from '../errors.ts'
 import { install } from '../fault-points.ts'
 import type { Frame } from '../platform/ports.ts'
 import type { OnFile } from './disk.ts'
-import type { Shared } from './host.ts'
 import { SimulatedEtcd } from './etcd.ts'
+import type { ControlDelay, Shared } from './host.ts'
 import { createKeys, type KeyKind } from './keys.ts'
 import type { Programs } from './programs.ts'
 import { SeededRandom } from './random.ts'
@@ -20,7 +20,7 @@ import { createWorld, type World } from './world.ts'
 
 export { SimulationLimit, SimulationStalled } from './schedule.ts'
 export { Nondeterminism } from './nondeterminism.ts'
-export type { SimulatedProcess } from './host.ts'
+export type { ControlDelay, ControlMessage, SimulatedProcess } from './host.ts'
 export type { World } from './world.ts'
 
 export interface SimulateOptions {
@@ -49,6 +49,8 @@ export interface SimulateOptions {
   }
   /** Decides at the fault points of production code. Without it none of them does anything. */
   readonly points?: Points
+  /** Sets how long messages between supervisors and workers take: to force an order, or a moment. */
+  readonly controlDelayUs?: ControlDelay
 }
 
 export interface SimulationResult {
@@ -118,6 +120,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   const shared: Shared = {
     schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs, etcd,
     onCommit: commit, onFile: file,
+    controlDelayUs: options.controlDelayUs ?? (() => undefined),
     medium: {
       schedule, wires: new Wires(random.fork('wires')),
       onFrame: (from, to, what) => frame?.(from.name, to.name, what),

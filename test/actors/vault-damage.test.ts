@@ -1,8 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { VaultDamaged } from '../../actors/vault/protocol.ts'
+import { VaultDamaged, VaultSealed } from '../../actors/vault/protocol.ts'
 import { combine } from '../../actors/vault/shamir.ts'
 import { Denied } from '../../runtime/errors.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
 import { firstRelease } from './vault-first-release.ts'
 import {
@@ -41,6 +42,13 @@ test('a record cut at any length, or longer than written, is refused as damaged'
     await store.put(path, Uint8Array.from([...intact, 0]))
     assert.is((await failure(VaultDamaged, () => use(path))).details.path, path)
     await store.put(path, intact)
+  }
+})
+
+test('no vault is made with an unseal key of another length than a key has', async () => {
+  for (const length of [16, 31, 33]) {
+    const secrets = { 'unseal-key': toBase64url(systemRandom.bytes(length)) }
+    await failure(VaultSealed, () => start(newStore(), secrets))
   }
 })
 

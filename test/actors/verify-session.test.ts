@@ -112,6 +112,14 @@ test('a token of root is good for one call of a service', async () => {
   stop()
 })
 
+test('a token that is bound to a key is good for the actor whose link certificate has that key', async () => {
+  const { zone, accept, stop } = await notes()
+  const bound = (jkt: string): string => zone.tokens.session('panel', { ...alice, cnf: { jkt } })
+  assert.is((await accept(bound(caller.kid))).sub, 'alice')
+  assert.is(await denied(() => accept(bound('another-key'))), 'token/holder')
+  stop()
+})
+
 test('a service trusts no device, not even that of its own host', async () => {
   const { zone, accept, stop } = await notes()
   assert.is(await denied(() => accept(zone.tokens.device({ aud: ['notes'] }))), 'token/unknown-key')

@@ -104,6 +104,8 @@ rules('each condition of a rule refuses alone', async () => {
     [{ subject: 'issuer' }, 'token/subject'],
     [{ subject: { is: ['bob'] } }, 'token/subject'],
     [{ subject: { is: ['bob', 'alice'] } }, 'accepted'],
+    [{ issuersRefused: ['verify-*'] }, 'token/issuer'],
+    [{ issuersRefused: ['verify', 'root'] }, 'accepted'],
     [{ subjectsRefused: ['alice'] }, 'token/subject'],
     [{ subjectsRefused: ['al*'] }, 'token/subject'],
     [{ subjectsRefused: ['alic', 'bob*'] }, 'accepted'],

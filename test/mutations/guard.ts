@@ -1,0 +1,34 @@
+/** One safety guard of the production code, and which test fails when it is taken out. */
+export interface Guard {
+  /** What holds because of it. */
+  readonly name: string
+  readonly file: string
+  /** Its text in the file, where it stands exactly once. */
+  readonly guard: string
+  /** What stands there without it. */
+  readonly without: string
+  readonly judge: Judge
+}
+
+/** A test file, and the test in it that has to fail among others; without a name, any. */
+export interface TestJudge {
+  readonly by: 'test'
+  readonly file: string
+  readonly test?: string
+}
+
+/** Told apart by `by`: other ways to judge, such as a simulation with a seed, are further members. */
+export type Judge = TestJudge
+
+/** A guard behind which another stands: without it nothing gets in, and `second` says what stops it. */
+export interface SecondLine extends Omit<Guard, 'judge' | 'without'> {
+  readonly second: string
+}
+
+export type Row = readonly [name: string, guard: string, without: string, test?: string]
+
+/** The guards of one source that one test file judges. */
+export const guardsOf = (file: string, judge: string, ...rows: readonly Row[]): readonly Guard[] =>
+  rows.map(([name, guard, without, test]) => ({
+    name, file, guard, without, judge: { by: 'test', file: judge, ...(test === undefined ? {} : { test }) },
+  }))

@@ -1,0 +1,38 @@
+/**
+ * The safety guards of the production code. A new guard gets a row here, with the test that fails without it.
+ * Which ones there are is for people to say; that each of these is noticed is what is tested.
+ */
+import type { Guard } from './guard.ts'
+import { trust } from './guards/trust.ts'
+import { link } from './guards/link.ts'
+import { link2 } from './guards/link-2.ts'
+import { trustMatrix } from './guards/trust-matrix.ts'
+import { systemConfig } from './guards/system-config.ts'
+import { systemConfig2 } from './guards/system-config-2.ts'
+import { verifyHub } from './guards/verify-hub.ts'
+import { verifyHub2 } from './guards/verify-hub-2.ts'
+import { vault } from './guards/vault.ts'
+import { host } from './guards/host.ts'
+import { gateway } from './guards/gateway.ts'
+import { boot } from './guards/boot.ts'
+import { store } from './guards/store.ts'
+import { backup } from './guards/backup.ts'
+
+export { secondLines } from './guards/second-lines.ts'
+
+export const guards: readonly Guard[] = [
+  ...trust,
+  ...link,
+  ...link2,
+  ...trustMatrix,
+  ...systemConfig,
+  ...systemConfig2,
+  ...verifyHub,
+  ...verifyHub2,
+  ...vault,
+  ...host,
+  ...gateway,
+  ...boot,
+  ...store,
+  ...backup,
+]

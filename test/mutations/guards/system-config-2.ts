@@ -1,0 +1,202 @@
+/** Boot phase, sessions, permissions, transactions and keys. */
+import { guardsOf, type Guard } from '../guard.ts'
+
+export const systemConfig2: readonly Guard[] = [
+  ...guardsOf('actors/system-config/permitted-watch.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'a watch shows what may be read',
+      'if (!this.#narrowed || change === PENDING || change === ENDED || inScope(this.#scope!, change.key)) '
+        + 'return change',
+      'return change', 'a watch shows of its scope what its reader may see',
+    ],
+    [
+      'a watch ends with its token', '      this.#expiresMs = 0\n      this.onReady()', '',
+      'a watch ends with the token that it was opened by, also when nothing happens',
+    ],
+  ),
+  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a host that has booted finds its zone', 'if (booted) throw new ZoneStoreMismatch(',
+      'if (false) throw new ZoneStoreMismatch(',
+      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
+    ],
+    [
+      'boot phase begins in an empty store', 'if (entry) throw new ZoneStoreMismatch(',
+      'if (false && entry) throw new ZoneStoreMismatch(',
+      'an emptied store behind a booted host, one without boot/config and one of another zone are refused',
+    ],
+    [
+      'the store is of this zone', 'if (zone !== self.zone) throw new ZoneStoreMismatch(',
+      'if (false) throw new ZoneStoreMismatch(',
+    ],
+    [
+      'the store is under this owner key', 'if (thumbprint(keys, root) !== thumbprint(keys, environment.root)) {',
+      'if (false) {',
+      'the store of a zone of the same name and another owner is refused, and its root is never trusted',
+    ],
+    [
+      'boot/config is of this zone', 'if (config.zone !== self.zone) throw', 'if (false) throw',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'one key has one purpose', 'if (new Set(kids).size !== kids.length) throw', 'if (false) throw',
+      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
+    ],
+    [
+      'a change of trust is told', "    phase = 'normal'\n    generation++", "    phase = 'normal'",
+      'after the boot transaction a boot token is good for nothing, even on the link that booted',
+    ],
+  ),
+  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'boot/config and the zone document are of one epoch', 'checkEpoch(epoch, environment.epoch)', '',
+      'a zone document of another epoch than boot/config is refused, whichever is ahead',
+    ],
+    [
+      'boot/config has one key of verify-hub, or two', 'if (verifyHub.length < 1 || verifyHub.length > 2) {',
+      'if (false) {', 'boot/config names one key of verify-hub, or two',
+    ],
+    [
+      'a damaged boot/config changes nothing',
+      '        if (!(error instanceof ZonewrightError)) throw error\n        const { code } = error',
+      '        throw error\n        const { code } = error as ZonewrightError',
+      'a boot/config that was damaged behind our back is told of, and what it named stays trusted',
+    ],
+  ),
+  ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-trust.test.ts',
+    [
+      'the boot phase never comes back', 'if (!record) {', "if (!record) {\n        phase = 'boot'",
+      'when boot/config vanishes from a running zone, boot phase does not come back',
+    ],
+  ),
+  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-access.test.ts',
+    ['a pattern is as long as its path', 'return path.length === pattern.length', 'return true'],
+    [
+      'a name in braces is the caller’s', "segment !== (want.startsWith('{') ? caller : want)",
+      "!want.startsWith('{') && segment !== want",
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+  ),
+  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-policy.test.ts',
+    [
+      'a policy is not too long', 'if (lines.length > limits.policyLines) {', 'if (false) {',
+      'a line that is no policy line refuses the policy whole, and names the line',
+    ],
+    [
+      'a star in the middle is one segment that is there', "if (segment === '') return false", '',
+      'a pattern matches whole segments: a star one of them, the last star all that follow, braces the caller',
+    ],
+  ),
+  ...guardsOf('actors/system-config/protocol.ts', 'test/actors/system-config.test.ts',
+    [
+      'no name that every object has',
+      "&& !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(value, name)),", ',',
+      'a transaction that names what every object has is refused whole, and not done in part',
+    ],
+  ),
+  ...guardsOf('actors/system-config/reading.ts', 'test/actors/system-config-access.test.ts',
+    [
+      'what is trusted is told to who may know', 'if (!supervisor) await permission.read(cx, kv.bootConfig)', '',
+      'without a token nothing is answered but trust, and that to the supervisor of this host only',
+    ],
+    [
+      'the supervisor that is told is of this host', "cx.peer.actor === 'supervisor' && cx.peer.host === self.host",
+      "cx.peer.actor === 'supervisor'",
+      'without a token nothing is answered but trust, and that to the supervisor of this host only',
+    ],
+    [
+      'a list is permitted', 'steps.read(await permission.read(cx, scope.below), scope.below, 0)', '',
+      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
+    ],
+  ),
+  ...guardsOf('actors/system-config/reading.ts', 'test/actors/system-config-watch.test.ts',
+    [
+      'a dump has so many prefixes', 'if (prefixes.length > limits.dumpPrefixes) {', 'if (false) {',
+      'a dump of several prefixes is true at one revision while others write',
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-access.test.ts',
+    [
+      'a token is good for its holder', 'if (claims.cnf && claims.cnf.jkt !== peer.kid) {', 'if (false) {',
+      'a token that is bound to a link key is worth nothing on another link',
+    ],
+    [
+      'root is who signed with the owner key', "root: rule.tokenUse === 'root'",
+      "root: principal.sub === 'root' || principal.runtimeType === 'user'",
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a session ends with the trust it was made by',
+      'session.generation === trust.generation && session.expSeconds > nowSeconds()',
+      'session.expSeconds > nowSeconds()',
+      'after the boot transaction a boot token is good for nothing, even on the link that booted',
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-guards.test.ts',
+    [
+      'behind a gateway a token is used once', 'if (!relayed || !session.once) remember(sessions, token, session)',
+      'remember(sessions, token, session)',
+      'a token that is good once is good for one call behind a gateway, whose link carries everybody',
+    ],
+    [
+      'behind a gateway nobody shares a verification', 'if (!relayed) remember(sessions, token, verifying)',
+      'remember(sessions, token, verifying)',
+      'a token that is good once is good for one call behind a gateway, whose link carries everybody',
+    ],
+    [
+      'behind a gateway no verdict is kept of a token used once',
+      "speaker: rule.once && peer.runtimeType === 'gateway' ? speaker : {", 'speaker: {',
+      'and the link keeps no verdict of it',
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config.test.ts',
+    [
+      'a session ends with its token', 'session.generation === trust.generation && session.expSeconds > nowSeconds()',
+      'session.generation === trust.generation',
+      'a root token is good on the one link it came by, and for the life of the token only',
+    ],
+    [
+      'a used token is burned', 'again ? Promise.resolve(true) : burn(store, id, expSeconds, nowSeconds)',
+      'Promise.resolve(true)', 'a root token is good on the one link it came by, and for the life of the token only',
+    ],
+  ),
+  ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-access.test.ts',
+    [
+      'a policy that is damaged changes nothing', 'if (record && record.revision <= revision) return\n    try {',
+      "try {\n      replace('')",
+    ],
+  ),
+  ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-trust.test.ts',
+    [
+      'boot/config that another wrote is followed', 'if (!booting()) await reloadTrust()', '',
+      'when boot/config vanishes from a running zone, boot phase does not come back',
+    ],
+  ),
+  ...guardsOf('actors/system-config/transaction.ts', 'test/actors/system-config-boot.test.ts',
+    [
+      'a transaction is compared with its main key',
+      'if (actual !== mainKey.revision) throw revisionMismatch(mainKey, actual)', '',
+      'of many boot transactions at once one wins, and nothing of the others is written',
+    ],
+    [
+      'a main key is compared when it is committed', '    guards.push(mainKey)\n', '',
+      'of many boot transactions at once one wins, and nothing of the others is written',
+    ],
+  ),
+  ...guardsOf('actors/system-config/transaction.ts', 'test/actors/system-config.test.ts',
+    [
+      'what is written is compared with what was read',
+      'if (key !== mainKey?.key) guards.push({ key, revision: current?.revision ?? 0 })', '',
+      'a key that is set, created, changed, deleted and made again never meets a revision it had before',
+    ],
+    [
+      'a key is created once', 'if (current) throw new KeyExists(', 'if (false && current) throw new KeyExists(',
+      'a key that is set, created, changed, deleted and made again never meets a revision it had before',
+    ],
+    [
+      'a transaction names a key once', 'if (actions.has(key)) throw', 'if (false) throw',
+      'a transaction writes all its keys at one revision, or nothing when one action cannot be',
+    ],
+  ),
+]

@@ -1,0 +1,122 @@
+/** Every order in which the control plane may start, with crashes at each step of the boot, in simulation. */
+import { execFileSync } from 'node:child_process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { describeCase, needsOf, type StartCase, threadOf } from '../boot/sim/orders.ts'
+import { loadActors } from '../boot/sim/run.ts'
+import { allStartCases, runStartOrder, type StartOrderReport } from '../boot/sim/start-orders.ts'
+import { simulateZone } from '../boot/sim/zone.ts'
+import type { ActorDefinition } from '../runtime/actor.ts'
+import { StartFailed } from '../runtime/errors.ts'
+import type { NeedsGraph } from '../runtime/needs.ts'
+
+const { cases, byNeeds, byBoot } = await allStartCases()
+const needs = needsOf((await loadActors(undefined)).definitions)
+const isPowerOff = ({ crash, boot }: StartCase): boolean => crash === 'power-off' && boot === 'first'
+/** Of the cases that are not run every time, each commit runs one of so many shares. */
+const SHARES = 64
+
+/** @returns what failed, a line a case */
+async function failuresOf(chosen: readonly StartCase[], check?: (report: StartOrderReport) => string | undefined) {
+  const failures: string[] = []
+  assert.ok(chosen.length > 0)
+  for (const one of chosen) {
+    const report = await runStartOrder({ seed: one.index, keys: 'cheap' })
+    const { failure } = report
+    const why = failure ? `${failure.invariant}: ${failure.detail}` : check?.(report)
+    if (why !== undefined) failures.push(`${describeCase(one)}: ${why}`)
+  }
+  return failures
+}
+
+/** Each permutation that the graph allows, found by trying them all. */
+function allowed(graph: NeedsGraph): readonly string[] {
+  const names = [...graph.keys()]
+  const found: string[] = []
+  const permute = (rest: readonly string[], order: readonly string[]): void => {
+    if (rest.length === 0) {
+      const follows = (name: string, at: number): boolean => graph.get(name)!.every((need) => order.indexOf(need) < at)
+      if (order.every(follows)) found.push(order.join(' '))
+    }
+    for (const name of rest) permute(rest.filter((other) => other !== name), [...order, name])
+  }
+  permute(names, [])
+  return found
+}
+
+test('every order that the needs allow is among those that are tried, and no other', () => {
+  assert.equal(byNeeds.map((order) => order.join(' ')).sort(), [...allowed(needs)].sort())
+  assert.ok(byNeeds.length > byBoot.length && byBoot.length > 1, `${byNeeds.length} ${byBoot.length}`)
+  const starts = new Set(cases.map(({ order }) => order.join(' ')))
+  assert.equal([...starts].sort(), byBoot.map((order) => order.join(' ')).sort())
+})
+
+test('where nothing is forced, a boot goes by one of these orders, and seeds go by different ones', async () => {
+  const possible = new Set(byBoot.flatMap((order) => [order, order.filter((name) => name !== 'boot-scheduler')])
+    .map((order) => order.map((name) => threadOf.get(name)).join(' ')))
+  const natural = new Set<string>()
+  for (let seed = 1; seed <= 12; seed++) {
+    const boots = new Map<string, string[]>()
+    await simulateZone({
+      seed, keys: 'cheap', onLine: (line) => {
+        const [, process, thread] = /^\d+ run (\S+) > \S+\/(\S+) /.exec(line) ?? []
+        if (process !== undefined && thread !== undefined) {
+          boots.set(process, [...(boots.get(process) ?? []), thread])
+        }
+      },
+    })
+    assert.is(boots.size, 2)
+    for (const order of boots.values()) natural.add(order.join(' '))
+  }
+  assert.equal([...natural].filter((order) => !possible.has(order)), [])
+  assert.ok(natural.size > 2, `too few: ${natural.size}`)
+})
+
+test('in every order, the power goes at each step of the first boot: the zone boots, and is used', async () => {
+  const chosen = cases.filter(isPowerOff)
+  assert.is(new Set(chosen.map(({ order }) => order.join(' '))).size, byBoot.length)
+  assert.is(new Set(chosen.map(({ moment }) => moment)).size, 17)
+  assert.equal(await failuresOf(chosen), [])
+})
+
+test('a worker that others need dies: they come back in every order that the needs allow', async () => {
+  const chosen = cases.filter(({ crash, moment, boot }) =>
+    boot === 'first' && moment === 'serves' && typeof crash === 'object' && crash.worker === 'system-config')
+  assert.ok(new Set(chosen.map(({ back }) => back.join(' '))).size > byBoot.length)
+  assert.equal(await failuresOf(chosen, ({ cameBack }) => (cameBack ? undefined : 'it did not come back')), [])
+})
+
+const commit = commitNow()
+test(`of all other cases, the share of commit ${commit.slice(0, 8)}`, async () => {
+  const share = Number.parseInt(commit.slice(0, 8), 16) % SHARES
+  assert.equal(await failuresOf(cases.filter((one) => !isPowerOff(one) && one.index % SHARES === share)), [])
+})
+
+test('an actor that comes to serve only if another one was started before it is found', async () => {
+  let started = false
+  const change = (name: string, definition: ActorDefinition): ActorDefinition => ({
+    ...definition,
+    async start(start) {
+      if (name === 'vault') started = false
+      if (name === 'service') started = true
+      if (name === 'gateway' && !started) throw new StartFailed('There is no service yet')
+      return definition.start(start)
+    },
+  })
+  const chosen = cases.filter((one) => isPowerOff(one) && one.moment === 5)
+  const late = chosen.find(({ order }) => order.indexOf('service') > order.indexOf('gateway'))!
+  const early = chosen.find(({ order }) => order.indexOf('service') < order.indexOf('gateway'))!
+  assert.is((await runStartOrder({ seed: late.index, keys: 'cheap' }, { change })).failure?.invariant, 'liveness')
+  assert.is((await runStartOrder({ seed: early.index, keys: 'cheap' }, { change })).failure, undefined)
+})
+
+/** Where there is no repository, as in an unpacked archive, always the same. */
+function commitNow(): string {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return '00000000'
+  }
+}
+
+test.run()
