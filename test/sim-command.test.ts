@@ -18,12 +18,12 @@ const begin = (words: readonly string[]) => start([...zonewright, 'sim', ...word
 const sim = (...words: readonly string[]): Promise<Ended> => begin(words).ended
 
 /** A minute of virtual time at most, without nodes: what the command does with it is looked at, not the zone. */
-const SHORT = ['--nodes', '0', '--hours', '0.006', '--keys', 'cheap']
+const SHORT = ['--nodes', '0', '--hours', '0.006', '--keys', 'cheap', '--store', 'embedded']
 /** A storm with one jump of a clock among its faults, which is enough for `canary-clock` to lose a write. */
 async function findStorm() {
   const canary = scenarioNamed('canary-clock')
   for (let seed = 0; seed < 1_000; seed++) {
-    const options = drawOptions({ seed, nodes: 0, hours: 0.006, keys: 'cheap', faults: 'storm' })
+    const options = drawOptions({ seed, nodes: 0, hours: 0.006, keys: 'cheap', store: 'embedded', faults: 'storm' })
     const plan = planFaults(options)
     const jumps = plan.filter(({ kind }) => kind === 'clock-forward')
     if (jumps.length !== 1 || !('ms' in jumps[0]!.when) || jumps[0]!.when.ms > 8_000) continue
@@ -70,10 +70,12 @@ test('says first what was drawn, then what happened, and the command that it pri
   const { exitCode, stdout, stderr } = await sim('--seed', '5', '--hours', '0.004')
   assert.equal([exitCode, stderr], [0, ''], stderr)
   const lines = stdout.split('\n')
-  assert.equal(lines.slice(0, 8).map((line) => line.trim().split(/ +/)[0]), [
-    'seed', 'scenario', 'oods', 'nodes', 'hours', 'faults', 'keys', 'planned',
+  assert.equal(lines.slice(0, 9).map((line) => line.trim().split(/ +/)[0]), [
+    'seed', 'scenario', 'oods', 'nodes', 'hours', 'faults', 'keys', 'store', 'planned',
   ])
-  for (const name of ['nodes', 'faults', 'keys']) assert.match(stdout, new RegExp(`^  ${name} +\\S+ \\(drawn\\)$`, 'm'))
+  for (const name of ['nodes', 'faults', 'keys', 'store']) {
+    assert.match(stdout, new RegExp(`^  ${name} +\\S+ \\(drawn\\)$`, 'm'))
+  }
   assert.match(stdout, /^ {2}hours +0\.004$/m)
   const [, hash = ''] = /^ {2}hash +([0-9a-f]{64})$/m.exec(stdout) ?? []
   const again = told(await sim(...againOf(stdout), '--json'))

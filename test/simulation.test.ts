@@ -42,7 +42,8 @@ test('another seed boots it another way', async () => {
 })
 
 /** A quarter of a minute of use, and what it takes until all is well again. */
-const underFaults = (faults: FaultLevel) => drawOptions({ seed: SEED, nodes: 1, hours: 0.004, faults, keys: 'real' })
+const underFaults = (faults: FaultLevel) =>
+  drawOptions({ seed: SEED, nodes: 1, hours: 0.004, faults, keys: 'real', store: 'embedded' })
 
 /** A run that fails tells where, or its figures would be those of another failure. */
 async function runHere(faults: FaultLevel, onLine = (_: string): void => {}): Promise<RunReport> {
@@ -77,8 +78,8 @@ const reportOf = (faults: FaultLevel): Promise<RunReport> => {
 for (const [name, program, args] of runtimes.filter(([, file]) => file === 'node' || existsSync(file))) {
   for (const faults of ['none', 'storm'] as const) {
     test(`the command line gives the same hash in another process, faults ${faults}: ${name}`, async () => {
-      const { nodes, hours, keys } = underFaults(faults)
-      const given = { seed: SEED, nodes, hours, faults, keys }
+      const { nodes, hours, keys, store } = underFaults(faults)
+      const given = { seed: SEED, nodes, hours, faults, keys, store }
       const options = Object.entries(given).flatMap(([option, value]) => [`--${option}`, String(value)])
       const output = execFileSync(program, [...args, 'sim', ...options, '--json'], {
         encoding: 'utf8',

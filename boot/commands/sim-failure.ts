@@ -1,4 +1,5 @@
 import { limits } from '../../runtime/limits.ts'
+import { printable } from '../printable.ts'
 import { styleOf } from '../render.ts'
 import { commandOf } from '../sim/options.ts'
 import { failureLines, isUnexpected, promiseOf, struckLines, traceDiagram } from '../sim/report.ts'
@@ -14,46 +15,53 @@ export interface ExplainedFailure {
   readonly data: { readonly again: string } & Readonly<Record<string, unknown>>
 }
 
-const STACK_LINES = 8
+const STACK_FRAMES = 8
 
 /** What broke, and the shortest way to see it again. What is told is what that way gives. */
 export async function explainFailure(
   terminal: Terminal, options: SimOptions, given: Setting & { readonly report: RunReport },
 ): Promise<ExplainedFailure> {
-  const shrunk = options.shrink && given.planned > 0 ? await shrinkOf(terminal, options, given) : undefined
+  const shrunk = options.shrink && given.report.plan.length > 0 ? await shrinkOf(terminal, options, given) : undefined
   const report = shrunk?.report ?? given.report
   const failure = report.failure!
-  const { invariant, detail, virtualMs, lastLines, stack } = failure
-  const again = commandOf(terminal.invocation, report.options, given.scenario.name)
+  const { invariant, detail, virtualMs, lastLines } = failure
+  const asked = shrunk ? { ...given.run, only: shrunk.only } : given.run
+  const again = commandOf(terminal.invocation, asked, given.scenario.name)
   const title = `${invariant}, seed ${report.options.seed}`
   const drawing = traceDiagram(title, lastLines)
   const { source, what } = promiseOf(invariant)
-  const isStackShown = options.debug || isUnexpected(failure)
+  const stack = options.debug || isUnexpected(failure) ? await stackOf(given, shrunk) : ''
   return {
     message: `The run broke ${invariant}: ${detail}`,
     lines: [
       ...failureLines(report, failure, styleOf(terminal.colours)),
-      ...(isStackShown ? stack.split('\n').slice(0, STACK_LINES) : []),
+      ...(stack === '' ? [] : stack.split('\n').map(printable)),
       '', ...(shrunk ? [shrunkLine(given.report, shrunk)] : []), ...struckLines(report),
       '', ...drawing.split('\n'),
       '', '  again', `    ${again}`,
     ],
     data: {
       again, invariant, source, what, detail, virtualMs, events: report.events, boots: report.boots,
-      struck: struckData(report.struck), lastLines, diagram: drawing, stack,
+      struck: struckData(report.struck), lastLines, diagram: drawing, ...(stack === '' ? {} : { stack }),
       ...(shrunk ? { shrunk: shrunkData(given.report, shrunk) } : {}),
     },
   }
 }
 
+/** A run is quicker without stacks, and the same with them: it is made once more. */
+async function stackOf({ scenario, run }: Setting, shrunk: Shrunk | undefined): Promise<string> {
+  const options = shrunk ? { ...run, only: shrunk.only } : run
+  return (await scenario.run(options, { stackFrames: STACK_FRAMES })).failure?.stack ?? ''
+}
+
 /** Says of each try on a terminal where it stands; Ctrl-C ends the search with what it has found. */
 async function shrinkOf(
-  terminal: Terminal, options: SimOptions, { scenario, report }: Setting & { readonly report: RunReport },
+  terminal: Terminal, options: SimOptions, { scenario, run: asked, report }: Setting & { readonly report: RunReport },
 ): Promise<Shrunk> {
   let isOver = false
   void terminal.interrupted().then(() => (isOver = true))
   const isTold = !options.json && terminal.columns !== undefined
-  return shrink(report, (only) => scenario.run({ ...report.options, only }, {}), {
+  return shrink(report, (only) => scenario.run({ ...asked, only }, {}), {
     isOver: () => isOver,
     onTry({ run, left, tried }) {
       if (isTold) terminal.error(`shrinking  run ${run} of ${limits.shrinkRuns} at most: ${tried} of ${left} faults`)

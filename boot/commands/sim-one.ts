@@ -66,10 +66,11 @@ export async function runOne(terminal: Terminal, options: SimOptions): Promise<v
 function settingOf(options: SimOptions): Setting {
   const scenario = scenarioNamed(options.scenario)
   const run = optionsOf(options)
-  const planned = planFaults(run).length
+  const planned = scenario.isCase ? 0 : planFaults(run).length
   const outside = run.only?.filter((index) => index >= planned) ?? []
   if (outside.length > 0) {
-    const next = `The plan of this seed and these options has the indices 0 to ${planned - 1}`
+    const next = planned === 0 ? 'This scenario has no plan: leave --only out'
+      : `The plan of this seed and these options has the indices 0 to ${planned - 1}`
     throw new Usage(`--only names faults that are not in the plan: ${outside.join(', ')}`, { next })
   }
   return { scenario, run, planned }
@@ -77,8 +78,9 @@ function settingOf(options: SimOptions): Setting {
 
 function headLines(options: SimOptions, { scenario, run, planned }: Setting): readonly string[] {
   const which = run.only === undefined ? '' : `, of which these may strike: ${run.only.join(', ') || 'none'}`
+  const decided = drawn(givenOf(options), run).filter(([name]) => !scenario.isCase || name === 'keys')
   return pairs([
-    ['seed', String(run.seed)], ['scenario', `${scenario.name}: ${scenario.what}`], ...drawn(givenOf(options), run),
+    ['seed', String(run.seed)], ['scenario', `${scenario.name}: ${scenario.what}`], ...decided,
     ['planned', `${planned} faults${which}`],
   ])
 }
@@ -144,9 +146,9 @@ function resultRows({ report, parted, lines, seconds }: Made, { verify }: SimOpt
 
 function figuresOf(options: SimOptions, { scenario, run, planned }: Setting, { report, parted }: Made) {
   const { hash, events, virtualMs, boots, struck, points, wires, work } = report
-  const { seed, oods, nodes, hours, faults, keys, only } = run
+  const { seed, oods, nodes, hours, faults, keys, store, only } = run
   return {
-    seed, hash, events, virtualMs, scenario: scenario.name, options: { oods, nodes, hours, faults, keys, only },
+    seed, hash, events, virtualMs, scenario: scenario.name, options: { oods, nodes, hours, faults, keys, store, only },
     drawn: drawnNames(givenOf(options)), planned, boots, struck: struckData(struck), points, wires, work,
     ...(options.verify ? { verified: parted === undefined } : {}), ...(parted ? { parted } : {}),
   }

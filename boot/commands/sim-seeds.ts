@@ -35,9 +35,10 @@ export async function runSeeds(terminal: Terminal, options: SimOptions, { first,
   let interrupted = false
   try {
     for (let seed = first; seed <= last; seed++) {
-      const report = await orInterrupted(terminal, scenario.run(optionsOf(options, seed), { onLine }))
+      const asked = optionsOf(options, seed)
+      const report = await orInterrupted(terminal, scenario.run(asked, { onLine }))
       addRun(totals, report)
-      const again = commandOf(terminal.invocation, report.options, scenario.name)
+      const again = commandOf(terminal.invocation, asked, scenario.name)
       runs.push(runData(report, again))
       for (const line of seedLines(report, again, style.bad)) say(line)
     }
@@ -79,10 +80,12 @@ function checkCount(count: number): void {
 }
 
 function seedLines(report: RunReport, again: string, bad: (text: string) => string): readonly string[] {
-  const { options: { seed, nodes, hours, faults, keys }, events, virtualMs, struck, boots, hash, failure } = report
+  const { options, events, virtualMs, struck, boots, hash, failure } = report
+  const { seed, nodes, hours, faults, keys, store } = options
   const line = [
-    `seed ${seed}`.padEnd(12), `nodes ${nodes}`.padEnd(8), `hours ${hours}`.padEnd(12), `faults ${faults}`.padEnd(12),
-    `keys ${keys}`.padEnd(10), `struck ${struck.length}`.padEnd(9), `boots ${boots}`.padEnd(8),
+    `seed ${seed}`.padEnd(12), `nodes ${nodes}`.padEnd(8), `hours ${hours}`.padEnd(12),
+    `faults ${faults}`.padEnd(12), `keys ${keys}`.padEnd(10), `store ${store}`.padEnd(14),
+    `struck ${struck.length}`.padEnd(9), `boots ${boots}`.padEnd(8),
     `${events} events`.padEnd(13), timeOf(virtualMs).padStart(11), failure ? '' : hash.slice(0, 16),
   ].join('  ').trimEnd()
   if (!failure) return [line]
@@ -90,11 +93,11 @@ function seedLines(report: RunReport, again: string, bad: (text: string) => stri
 }
 
 function runData({ options, events, virtualMs, struck, boots, hash, failure }: RunReport, again: string) {
-  const { seed, oods, nodes, hours, faults, keys } = options
+  const { seed, oods, nodes, hours, faults, keys, store } = options
   const broken = failure && { invariant: failure.invariant, detail: failure.detail, virtualMs: failure.virtualMs }
   return {
-    seed, hash, events, virtualMs, options: { oods, nodes, hours, faults, keys }, struck: struck.length, boots, again,
-    ...(broken ? { failure: broken } : {}),
+    seed, hash, events, virtualMs, options: { oods, nodes, hours, faults, keys, store }, struck: struck.length, boots,
+    again, ...(broken ? { failure: broken } : {}),
   }
 }
 

@@ -111,9 +111,8 @@ async function runSim(terminal: Terminal, options: SimOptions): Promise<void> {
 /** What was given of the run with this seed. */
 export function givenOf(options: SimOptions, seed = options.seed ?? DEFAULT_SEED): GivenOptions {
   const { oods, nodes, hours, faults, keys, store, only } = options
-  const given = Object.entries({ oods, nodes, hours, faults, keys, store, only })
-    .filter(([, value]) => value !== undefined)
-  return { ...Object.fromEntries(given), seed }
+  const said = Object.entries({ oods, nodes, hours, faults, keys, store, only })
+  return { ...Object.fromEntries(said.filter(([, value]) => value !== undefined)), seed }
 }
 
 /** @throws Usage */

@@ -106,6 +106,18 @@ export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
   { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
 ]
 
+/** Checked by the scenarios that have cases. */
+export const caseInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  {
+    name: 'forced-order', source: 'boot/sim/orders.ts',
+    what: 'what starts, and what comes back, does so in the order that the case forces',
+  },
+  {
+    name: 'restart-intensity', source: 'runtime limits, restarts',
+    what: 'each restart comes at the very time that the budget says, and none after one death too many',
+  },
+]
+
 /** Of every run, whatever is simulated. */
 export const runInvariants: readonly Omit<Invariant, 'watch'>[] = [
   { name: 'ends', source: 'boot/sim/run.ts', what: 'a run ends within the events and the time that it may have' },
