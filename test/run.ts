@@ -24,6 +24,7 @@ interface Suite {
 const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'guards taken out', files: /^test\/mutations\.test/, fileSeconds: 240, suiteSeconds: 150, only: 'node' },
+  { name: 'storm', files: /^test\/storm\.test/, fileSeconds: 300, suiteSeconds: 300, only: 'node' },
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
   // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },

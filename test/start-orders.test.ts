@@ -1,5 +1,4 @@
 /** Every order in which the control plane may start, with crashes at each step of the boot, in simulation. */
-import { execFileSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { describeCase, needsOf, type StartCase, threadOf } from '../boot/sim/orders.ts'
@@ -9,6 +8,7 @@ import { simulateZone } from '../boot/sim/zone.ts'
 import type { ActorDefinition } from '../runtime/actor.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import type { NeedsGraph } from '../runtime/needs.ts'
+import { commitNumber } from './commit.ts'
 
 const { cases, byNeeds, byBoot } = await allStartCases()
 const needs = needsOf((await loadActors(undefined)).definitions)
@@ -86,9 +86,8 @@ test('a worker that others need dies: they come back in every order that the nee
   assert.equal(await failuresOf(chosen, ({ cameBack }) => (cameBack ? undefined : 'it did not come back')), [])
 })
 
-const commit = commitNow()
-test(`of all other cases, the share of commit ${commit.slice(0, 8)}`, async () => {
-  const share = Number.parseInt(commit.slice(0, 8), 16) % SHARES
+const share = commitNumber() % SHARES
+test(`of all other cases, the share of this commit: ${share} of ${SHARES}`, async () => {
   assert.equal(await failuresOf(cases.filter((one) => !isPowerOff(one) && one.index % SHARES === share)), [])
 })
 
@@ -109,14 +108,5 @@ test('an actor that comes to serve only if another one was started before it is 
   assert.is((await runStartOrder({ seed: late.index, keys: 'cheap' }, { change })).failure?.invariant, 'liveness')
   assert.is((await runStartOrder({ seed: early.index, keys: 'cheap' }, { change })).failure, undefined)
 })
-
-/** Where there is no repository, as in an unpacked archive, always the same. */
-function commitNow(): string {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-  } catch {
-    return '00000000'
-  }
-}
 
 test.run()

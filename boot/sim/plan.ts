@@ -32,10 +32,11 @@ export function planFaults(options: RunOptions): readonly PlannedFault[] {
   return Array.from({ length: count }, (_, index) => {
     const draws = random.fork(`fault ${index}`)
     if (index === 0) return { ...plannedFault(draws, index, focus.kind, options), when: { step: focus.step } }
-    // Nodes run during a boot only after the control plane has died alone
-    const second = index === 1 && faultRow(focus.kind).nodes
-    const planned = plannedFault(draws, index, second ? 'crash-ood' : draw(draws, kinds), options)
-    return second ? { ...planned, when: { ms: (hours * HOUR) / 2 } } : planned
+    if (!faultRow(focus.kind).nodes) return plannedFault(draws, index, draw(draws, kinds), options)
+    // Nodes and programs run during a boot only after the control plane has died alone: until then nothing strikes
+    const planned = plannedFault(draws, index, index === 1 ? 'crash-ood' : draw(draws, kinds), options)
+    const halfMs = (hours * HOUR) / 2
+    return { ...planned, when: { ms: halfMs + (index === 1 ? 0 : Math.floor(planned.amount * halfMs)) } }
   })
 }
 

@@ -1,9 +1,10 @@
 /** Many seeds of faults in the simulator: every invariant holds, and no fault misses a step of the boot. */
 import { spawn } from 'node:child_process'
 import process from 'node:process'
-import { addRun, coverageTable, gapLines, gaps, noTotals, type Totals } from '../../boot/sim/coverage.ts'
-import { commandOf, drawOptions, type FaultLevel } from '../../boot/sim/options.ts'
-import { runOnce } from '../../boot/sim/run.ts'
+import { coverageTable, gapLines, type Totals } from '../../boot/sim/coverage.ts'
+import { faultKinds } from '../../boot/sim/faults.ts'
+import type { FaultLevel } from '../../boot/sim/options.ts'
+import { closeGaps, cpuSeconds, noReport, runSeed, type StormReport } from './storm-seeds.ts'
 
 export const stormHelp = `storm [--seeds 1..10000] [--faults storm] [--nodes 4] [--hours 0.006] [--keys cheap]
       [--jobs 2]
@@ -21,17 +22,13 @@ export interface StormOptions {
   readonly part: boolean
 }
 
-interface Part {
-  readonly totals: Totals
-  readonly failures: readonly string[]
-  readonly cpuSeconds: number
-}
+interface Part extends StormReport { readonly cpuSeconds: number }
 
 const PROGRESS_MS = 60_000
 
-/** @returns how many runs passed and failed; a cell without a hit is a failure as well */
+/** @returns how many runs passed and failed; what no run has met is a failure as well */
 export async function soakStorm(options: StormOptions): Promise<{ passed: number; failed: number }> {
-  const { first, last, jobs, part } = options
+  const { first, last, jobs, part, nodes, hours, faults, keys } = options
   if (part) {
     console.log(JSON.stringify(await runPart(options)))
     return { passed: 0, failed: 0 }
@@ -42,47 +39,47 @@ export async function soakStorm(options: StormOptions): Promise<{ passed: number
     const from = first + job * share
     return inProcess({ ...options, first: from, last: Math.min(last, from + share - 1) })
   }))
-  const totals = noTotals()
-  for (const { totals: each } of parts) {
-    addRun(totals, { ...each, coverage: each.cells } as unknown as Parameters<typeof addRun>[1])
-    totals.runs += each.runs - 1
-  }
-  const failures = parts.flatMap((each) => each.failures)
-  const cpuSeconds = parts.reduce((sum, each) => sum + each.cpuSeconds, 0)
-  for (const line of coverageTable(totals.cells)) console.log(line)
-  console.log(`points: ${Object.entries(totals.points).map(([name, hits]) => `${name} ${hits}`).join(', ')}`)
-  console.log(`frames: ${Object.entries(totals.wires).map(([name, count]) => `${count} ${name}`).join(', ')}`)
-  for (const line of gapLines(totals)) console.log(line)
-  for (const failure of failures) console.log(failure)
+  const report = noReport()
+  for (const each of parts) add(report, each)
+  const missed = faults === 'storm' ? await closeGaps(report, last, { nodes, hours, faults, keys }) : []
+  const { totals, failures } = report
+  for (const line of [...coverageTable(totals.cells), ...gapLines(totals), ...failures]) console.log(line)
+  console.log(`points: ${counted(totals.points)}`)
+  console.log(`frames: ${counted(totals.wires)}`)
   const { runs, events, boots } = totals
-  const wallSeconds = Math.round((performance.now() - began) / 1000)
-  console.log(`${runs} runs, ${boots} boots, ${events} events, ${options.keys} keys: ${wallSeconds} s, `
-    + `${Math.round(cpuSeconds)} s of a core, ${Math.round(events / cpuSeconds)} events/s`)
-  const missed = gaps(totals).length
-  return { passed: runs - failures.length, failed: failures.length + missed }
+  const seconds = parts.reduce((sum, each) => sum + each.cpuSeconds, cpuSeconds())
+  console.log(`${runs} runs, ${boots} boots, ${events} events, ${keys} keys: `
+    + `${Math.round((performance.now() - began) / 1000)} s, ${Math.round(seconds)} s of a core, `
+    + `${Math.round(events / seconds)} events/s`)
+  return { passed: runs - failures.length, failed: failures.length + missed.length }
+}
+
+const counted = (counts: object): string =>
+  Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')
+
+function add({ totals, failures }: StormReport, part: Part): void {
+  const sum = (own: Record<string, number>, theirs: Record<string, number>): void => {
+    for (const name of Object.keys(own)) own[name]! += theirs[name]!
+  }
+  for (const kind of faultKinds) sum(totals.cells[kind], part.totals.cells[kind])
+  sum(totals.points, part.totals.points)
+  sum(totals.wires as unknown as Record<string, number>, part.totals.wires as unknown as Record<string, number>)
+  for (const name of ['runs', 'events', 'boots'] as const satisfies (keyof Totals)[]) totals[name] += part.totals[name]
+  failures.push(...part.failures)
 }
 
 async function runPart({ first, last, nodes, hours, faults, keys }: StormOptions): Promise<Part> {
-  const totals = noTotals()
-  const failures: string[] = []
+  const report = noReport()
   let said = performance.now()
   for (let seed = first; seed <= last; seed++) {
-    const run = drawOptions({ seed, nodes, hours, faults, keys })
-    const report = await runOnce(run)
-    addRun(totals, report)
-    if (report.failure) {
-      const { invariant, detail, virtualMs } = report.failure
-      const again = commandOf('npx zonewright', run)
-      failures.push(`seed ${seed} at ${Math.round(virtualMs)} ms: ${invariant}: ${detail}\n  ${again}`)
-      console.error(failures.at(-1))
-    }
-    if (performance.now() - said > PROGRESS_MS) {
-      said = performance.now()
-      console.error(`seeds ${first}..${seed} of ..${last}: ${failures.length} failed`)
-    }
+    const before = report.failures.length
+    await runSeed(report, seed, { nodes, hours, faults, keys })
+    if (report.failures.length > before) console.error(report.failures.at(-1))
+    if (performance.now() - said < PROGRESS_MS) continue
+    said = performance.now()
+    console.error(`seeds ${first}..${seed} of ..${last}: ${report.failures.length} failed`)
   }
-  const { user, system } = process.cpuUsage()
-  return { totals, failures, cpuSeconds: (user + system) / 1e6 }
+  return { ...report, cpuSeconds: cpuSeconds() }
 }
 
 /** This program again, for some of the seeds. */
