@@ -1,4 +1,4 @@
-/** A few hundred seeds of faults, others with each commit: no invariant breaks, and no fault misses a step of the boot. */
+/** A few hundred seeds of faults, others with each commit: no invariant breaks, no fault misses a step of the boot. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { coverageTable } from '../boot/sim/coverage.ts'

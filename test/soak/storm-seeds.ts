@@ -13,7 +13,7 @@ export interface StormReport {
   readonly failures: string[]
 }
 
-/** How many more seeds with the fault and the step of a gap are tried: what else strikes may keep the zone from them. */
+/** How many more seeds with the fault and the step of a gap are tried: what else strikes may keep it from them. */
 const TRIES_PER_GAP = 8
 
 export const noReport = (): StormReport => ({ totals: noTotals(), failures: [] })
