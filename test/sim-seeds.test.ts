@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { drawOptions, type GivenOptions } from '../boot/sim/options.ts'
 import { runOnce } from '../boot/sim/run.ts'
+import type { ActorDefinition } from '../runtime/actor.ts'
 import { exitCodes } from '../boot/errors.ts'
 import type { ZonewrightError } from '../runtime/errors.ts'
 import { pause, simulateWith, thrownBy, utf8 } from './runtime/sim-fixture.ts'
@@ -41,6 +42,17 @@ test('a file that the disk refuses is told by an error with an exit code, and ta
   assert.is(refused?.code, 'NotWritable')
   assert.ok(exitCodes[refused?.code ?? ''])
   assert.is(refused?.details['reason'], 'EIO')
+})
+
+test('a zone that does not come back is told as a stall, with who waits for whom', async () => {
+  const never = (name: string, definition: ActorDefinition): ActorDefinition =>
+    (name === 'verify-hub' ? { ...definition, start: () => new Promise<never>(() => {}) } : definition)
+  const options = drawOptions({ seed: 1, nodes: 0, hours: 0.001, faults: 'none', keys: 'cheap' })
+  const { failure } = await runOnce(options, { change: never })
+  assert.is(failure?.invariant, 'liveness')
+  assert.match(failure?.detail ?? '', /^stalled for 30\d s: boot \d+ /)
+  assert.match(failure?.detail ?? '', /verify-hub on ood1 is starting/)
+  assert.match(failure?.detail ?? '', /gateway on ood1 is starting, waits for verify-hub/)
 })
 
 test('two runs of one seed in one process are one run, on disks and in etcd', async () => {

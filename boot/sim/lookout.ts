@@ -6,6 +6,7 @@ import type { StepEvent } from '../../runtime/trace.ts'
 import { file } from '../init.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { watchAll } from './invariants.ts'
+import { needsByHost } from './invariants/order.ts'
 
 const SECOND = 1_000
 
@@ -17,12 +18,15 @@ export class Lookout {
   readonly revoked = new Map<string, number>()
   /** Documented steps of the first boot, until it serves or ends. */
   readonly steps: StepEvent[] = []
+  /** What an actor of a host needs on its own host. */
+  readonly needs: ReturnType<typeof needsByHost>
   readonly #definitions: ReadonlyMap<string, ActorDefinition>
   #cluster: SimulatedCluster | undefined
   #checks: ReturnType<typeof watchAll> | undefined
 
   constructor(definitions: ReadonlyMap<string, ActorDefinition>) {
     this.#definitions = definitions
+    this.needs = needsByHost(definitions)
   }
 
   get boots(): number {

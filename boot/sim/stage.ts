@@ -53,7 +53,7 @@ export class Stage {
     await pause(world.clock, this.#options.hours * HOUR)
     strikes.end()
     this.played.end()
-    await settle(cluster, desk, workload)
+    await settle(cluster, desk, workload, this.lookout.needs)
     await cluster.stop()
   }
 }

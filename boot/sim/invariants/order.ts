@@ -22,14 +22,19 @@ class States {
   }
 }
 
-export function needsFirst({ definitions, broken }: Scene): Checks {
-  const states = new States()
+/** What an actor cannot serve without, of those that run on its own host. */
+export function needsByHost(definitions: Scene['definitions']): (name: string, host: string) => readonly string[] {
   const hard = new Map([...definitions].map(([name, { needs, servesWithout = [] }]) =>
     [name, Object.values(needs).map((need) => need.name).filter((need) => !servesWithout.includes(need))]))
-  const neededHere = (name: string, host: string): readonly string[] => {
+  return (name, host) => {
     const needs = hard.get(host === OOD ? name : `node:${name}`) ?? []
     return needs.filter((need) => need !== Supervision.name && (host === OOD || !reachableActors.includes(need)))
   }
+}
+
+export function needsFirst({ definitions, broken }: Scene): Checks {
+  const states = new States()
+  const neededHere = needsByHost(definitions)
   return {
     boot: () => states.forget(),
     host({ host, state }) {
