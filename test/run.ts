@@ -42,6 +42,7 @@ const suites: readonly Suite[] = [
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },
+  { name: 'kernel of the simulator', files: /^test\/runtime\/sim/, fileSeconds: 60, suiteSeconds: 120 },
   {
     name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/,
     fileSeconds: 60, suiteSeconds: 120,
