@@ -69,7 +69,7 @@ const faultsOf = ({ oods, nodes, hours, faults, only }: RunOptions): readonly Ch
   ],
   [
     !(hours > 0 && hours <= limitsOfRun.hours),
-    `A run has more than no hours, and at most ${limitsOfRun.hours}: ${hours}`, 'Say --hours 0.05 for three minutes',
+    `A run lasts more than 0 hours, and at most ${limitsOfRun.hours}: ${hours}`, 'Say --hours 0.05 for three minutes',
   ],
   [
     only !== undefined && faults === 'none', '--only chooses among the planned faults, but --faults none plans none',
