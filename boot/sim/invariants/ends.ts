@@ -3,17 +3,20 @@ import type { ActorEvent } from '../../../runtime/trace.ts'
 import { exitCodes } from '../../errors.ts'
 import type { Checks, Scene } from '../invariants.ts'
 
-/** A boot waits for its nodes, a few at a time, each for twice as long as an actor may take to start. */
-const BOOT_MS_MAX = 10 * 60_000
+/** Milliseconds for what the first host does before it turns to its nodes, with all its time limits. */
+const OOD_MS_MAX = 5 * 60_000
 
 export function everyBootEnds({ world, cluster, broken }: Scene): Checks {
   const told = new Set<number>()
+  // It waits for its nodes, a few at a time, each for twice as long as an actor may take to start
+  const rounds = Math.ceil((cluster.hostNames.length - 1) / limits.nodesAtOnce)
+  const msMax = OOD_MS_MAX + rounds * 2 * limits.startMs
   return {
     second() {
       const { boot } = cluster
       if (!boot || told.has(boot.number)) return
       const tookMs = world.nowUs / 1_000 - boot.began
-      if (boot.state === 'boots' && tookMs > BOOT_MS_MAX + limits.nodesAtOnce) {
+      if (boot.state === 'boots' && tookMs > msMax) {
         told.add(boot.number)
         broken(`boot ${boot.number} has not ended after ${Math.round(tookMs / 1_000)} s, at step ${boot.step}`)
       }
