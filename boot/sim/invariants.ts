@@ -101,7 +101,8 @@ export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
     what: 'a write that was acknowledged is there, at every later read and in the end',
   },
   {
-    name: 'watch-order', source: 'RUNTIME.md, streams', what: 'the events of a watch come in order, without going back',
+    name: 'watch-order', source: 'RUNTIME.md, streams',
+    what: 'the events of a watch come in order, without going back and without a gap',
   },
   { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
 ]
