@@ -86,16 +86,20 @@ export const faultRows = {
     what: 'frames of a host arrive twice', lasting: true, strike: (c, f) => wires(c, f.host, { twicePpm: share(f) }),
   },
   'net-late': {
-    what: 'frames of a host arrive out of order', lasting: true, strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
+    what: 'frames of a host arrive out of order', lasting: true,
+    strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
   },
   'net-corrupt': {
-    what: 'frames of a host arrive with a byte changed', lasting: true, strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
+    what: 'frames of a host arrive with a byte changed', lasting: true,
+    strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
   },
   'net-partition': {
-    what: 'a host is cut off; what was sent arrives later', lasting: true, strike: (c, f) => wires(c, f.host, { cut: 'hold' }),
+    what: 'a host is cut off; what was sent arrives later', lasting: true,
+    strike: (c, f) => wires(c, f.host, { cut: 'hold' }),
   },
   'net-drop': {
-    what: 'a host is cut off; what was sent is lost', lasting: true, strike: (c, f) => wires(c, f.host, { cut: 'drop' }),
+    what: 'a host is cut off; what was sent is lost', lasting: true,
+    strike: (c, f) => wires(c, f.host, { cut: 'drop' }),
   },
   'net-one-way': {
     what: 'a host hears the others, and they do not hear it', lasting: true,
