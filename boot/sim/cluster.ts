@@ -127,9 +127,11 @@ export class SimulatedCluster {
 
   /** A machine loses its power and comes back; the others go on. False when it does not run. */
   crash(host: string): boolean {
-    const hosts = this.#current?.hosts
+    const boot = this.#current
+    if (!boot?.main.alive) return false
+    const { hosts } = boot
     // Who stops the zone speaks to each host until it has stopped
-    if (!hosts || hosts.stopping) return false
+    if (hosts.stopping) return false
     const state = hosts.hosts().find((each) => each.host === host)?.state
     if (state !== 'serving' && state !== 'starting') return false
     // Its threads and programs end at once; its main thread only tells that, and ends when the host starts again

@@ -46,7 +46,7 @@ export const forgeries: readonly Forgery[] = [
   root('of another issuer', () => ({ iss: 'verify-hub' })),
   root('of another epoch', () => ({ epoch: 1 })),
   { what: 'a session that the owner key signed', token: ({ key, claims }) =>
-    signToken(key, { ...claims, token_use: 'session', sid: 'forged' }) },
+    signToken(key, { ...claims, sub: 'owner', token_use: 'session', sid: 'forged' }) },
   { what: 'a root token that a stranger signed', token: ({ key, stranger, claims }) =>
     signedBy(signToken(key, claims), signToken(stranger, claims)) },
   { what: 'a root token with the key of a stranger', token: ({ stranger, claims }) => signToken(stranger, claims) },
