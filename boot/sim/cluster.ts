@@ -104,26 +104,34 @@ export class SimulatedCluster {
     await this.#running
   }
 
-  /** In order, and then it is started again: an upgrade, or somebody at the wrong moment. */
-  async restart(): Promise<void> {
+  /**
+   * It is started again: an upgrade, or somebody at the wrong moment. What serves stops in order; what still boots is
+   * ended where it stands, as by Ctrl-C. Settles when it is down; undefined when there is nothing to stop.
+   */
+  restart(): Promise<void> | undefined {
     const boot = this.#current
-    if (boot?.state !== 'serves') return
-    await this.#stopNow()
-    if (this.#current === boot) this.#over?.resolve()
+    if (boot?.state !== 'serves' && boot?.state !== 'boots') return undefined
+    return this.#stopNow().then(() => {
+      if (this.#current === boot) this.#over?.resolve()
+    })
   }
 
-  /** The power goes, everywhere at once. */
-  powerOff(): void {
+  /** The power goes, everywhere at once. False when nothing was on. */
+  powerOff(): boolean {
     const boot = this.#current
     if (boot && (boot.state === 'boots' || boot.state === 'serves')) boot.state = 'killed'
-    for (const each of this.#processes.values()) each.kill()
+    const on = [...this.#processes.values()].filter(({ alive }) => alive)
+    for (const each of on) each.kill()
+    return on.length > 0
   }
 
   /** A machine loses its power and comes back; the others go on. False when it does not run. */
   crash(host: string): boolean {
-    const hosts = this.#current?.hosts
+    const boot = this.#current
+    if (!boot?.main.alive) return false
+    const { hosts } = boot
     // Who stops the zone speaks to each host until it has stopped
-    if (!hosts || hosts.stopping) return false
+    if (hosts.stopping) return false
     const state = hosts.hosts().find((each) => each.host === host)?.state
     if (state !== 'serving' && state !== 'starting') return false
     // Its threads and programs end at once; its main thread only tells that, and ends when the host starts again
@@ -133,7 +141,7 @@ export class SimulatedCluster {
 
   async #stopNow(): Promise<void> {
     const boot = this.#current
-    if (boot?.state !== 'serves' || !boot.zone) return this.powerOff()
+    if (boot?.state !== 'serves' || !boot.zone) return void this.powerOff()
     boot.state = 'stopped'
     const late = (): Error => new Unavailable('The zone did not stop')
     await within(this.world.clock, 2 * limits.startMs, boot.zone.stop(), late).catch((error: unknown) => {

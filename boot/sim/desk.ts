@@ -1,13 +1,14 @@
 import { looseObject, safeParse, string } from 'valibot'
 import { messageOf, Unavailable, ZonewrightError } from '../../runtime/errors.ts'
-import type { Platform, Random } from '../../runtime/platform/ports.ts'
+import type { Platform, Random, SigningKey } from '../../runtime/platform/ports.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
-import { signToken, tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
+import { signToken, tokenLifetimeSeconds, type TokenClaims } from '../../runtime/trust/token.ts'
 import { pause, within } from '../../runtime/within.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
 import { APPID, AUDIENCES } from '../client/session.ts'
 import { file } from '../init.ts'
 import { DESK, FOLDER, OOD, type SimulatedCluster } from './cluster.ts'
+import { forgeries, type Forged } from './forgeries.ts'
 
 const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
 const CALL_MS = 10_000
@@ -68,17 +69,44 @@ export class Desk {
     return within(this.platform.clock, CALL_MS, asked, late).catch(() => undefined)
   }
 
-  /** What the owner signs at the desk, from the key that step 0 left on the first host; undefined before that. */
+  /** What the owner signs at the desk. Undefined before step 0 has made the key. */
   async rootToken(): Promise<string | undefined> {
+    const key = await this.#ownerKey()
+    return key && signToken(key, this.#rootClaims())
+  }
+
+  /** A token that is like one that is good, and how somebody would present it. Undefined as long as there is no key. */
+  async forge(login: Login): Promise<Forged | undefined> {
+    const key = await this.#ownerKey()
+    if (!key) return undefined
+    const { length } = forgeries
+    const [draw = 0] = this.random.bytes(1)
+    const { what, token, at } = forgeries[draw % length]!
+    const claims = this.#rootClaims()
+    const stranger = this.platform.keys.generate(this.random)
+    const text = token({ key, stranger, claims, login })
+    const methods = {
+      'system-config': () => this.call(
+        'system_config', 'sys_config_set', { key: 'users/owner/sim/forged', value: '1' }, text),
+      verify: () => this.call('verify-hub', 'verify_token', { session_token: text }),
+      refresh: () => this.call('verify-hub', 'refresh_token', { refresh_token: text }),
+    }
+    return { what, present: methods[at ?? 'system-config'] }
+  }
+
+  /** That step 0 left on the first host. */
+  async #ownerKey(): Promise<SigningKey | undefined> {
     const files = await this.#cluster.world.openFolder(OOD, FOLDER)
     const pem = await files.read(file.ownerKey)
-    if (!pem) return undefined
-    const key = this.platform.keys.importPem(new TextDecoder().decode(pem))
+    return pem && this.platform.keys.importPem(new TextDecoder().decode(pem))
+  }
+
+  #rootClaims(): TokenClaims {
     const iat = Math.floor(this.platform.clock.now() / 1_000)
-    return signToken(key, {
+    return {
       iss: 'root', sub: 'root', aud: ['system-config'], iat, exp: iat + tokenLifetimeSeconds.root,
       jti: toBase64url(this.random.bytes(16)), token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
-    })
+    }
   }
 
   async refresh(login: Login): Promise<void> {

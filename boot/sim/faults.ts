@@ -24,6 +24,8 @@ export interface FaultRow {
   readonly nodes?: true
   /** Needs stores in etcd. */
   readonly etcd?: true
+  /** Striking twice is striking once: where another one of its host is made good, it strikes again. */
+  readonly lasting?: true
   /** @returns how it is made good; nothing, where it is over at once; false, where there was nothing to strike */
   readonly strike: (cluster: SimulatedCluster, fault: PlannedFault) => (() => void) | false | void
 }
@@ -74,43 +76,51 @@ export const faultRows = {
     },
   },
   'net-slow': {
-    what: 'what a host sends or gets takes up to a second longer',
+    what: 'what a host sends or gets takes up to a second longer', lasting: true,
     strike: (c, f) => wires(c, f.host, { delay: [1_000, 1_000 + Math.ceil(f.amount * 1_000_000)] }),
   },
-  'net-loss': { what: 'frames of a host are lost', strike: (c, f) => wires(c, f.host, { lostPpm: share(f) }) },
-  'net-twice': { what: 'frames of a host arrive twice', strike: (c, f) => wires(c, f.host, { twicePpm: share(f) }) },
+  'net-loss': {
+    what: 'frames of a host are lost', lasting: true, strike: (c, f) => wires(c, f.host, { lostPpm: share(f) }),
+  },
+  'net-twice': {
+    what: 'frames of a host arrive twice', lasting: true, strike: (c, f) => wires(c, f.host, { twicePpm: share(f) }),
+  },
   'net-late': {
-    what: 'frames of a host arrive out of order', strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
+    what: 'frames of a host arrive out of order', lasting: true,
+    strike: (c, f) => wires(c, f.host, { latePpm: share(f) }),
   },
   'net-corrupt': {
-    what: 'frames of a host arrive with a byte changed', strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
+    what: 'frames of a host arrive with a byte changed', lasting: true,
+    strike: (c, f) => wires(c, f.host, { changedPpm: share(f) }),
   },
   'net-partition': {
-    what: 'a host is cut off; what was sent arrives later', strike: (c, f) => wires(c, f.host, { cut: 'hold' }),
+    what: 'a host is cut off; what was sent arrives later', lasting: true,
+    strike: (c, f) => wires(c, f.host, { cut: 'hold' }),
   },
   'net-drop': {
-    what: 'a host is cut off; what was sent is lost', strike: (c, f) => wires(c, f.host, { cut: 'drop' }),
+    what: 'a host is cut off; what was sent is lost', lasting: true,
+    strike: (c, f) => wires(c, f.host, { cut: 'drop' }),
   },
   'net-one-way': {
-    what: 'a host hears the others, and they do not hear it',
+    what: 'a host hears the others, and they do not hear it', lasting: true,
     strike: (c, f) => wires(c, f.host, { cut: 'drop' }, 'out'),
   },
   'disk-full': {
-    what: 'the disk of a host takes no more',
+    what: 'the disk of a host takes no more', lasting: true,
     strike({ world }, { host }) {
       world.setDisk(host, 'full')
       return () => world.setDisk(host, 'well')
     },
   },
   'disk-broken': {
-    what: 'the disk of a host fails with EIO',
+    what: 'the disk of a host fails with EIO', lasting: true,
     strike({ world }, { host }) {
       world.setDisk(host, 'broken')
       return () => world.setDisk(host, 'well')
     },
   },
   'disk-slow': {
-    what: 'writes of a host take up to 2,000 times as long',
+    what: 'writes of a host take up to 2,000 times as long', lasting: true,
     strike({ world }, { host, amount }) {
       world.slowDisk(host, 1 + Math.ceil(amount * 2_000))
       return () => world.slowDisk(host, 1)
@@ -121,9 +131,9 @@ export const faultRows = {
     strike(cluster, { host }) {
       const { world } = cluster
       world.tearWrites(host, true)
-      if (host === OOD) cluster.powerOff()
-      else cluster.crash(host)
+      const struck = host === OOD ? cluster.powerOff() : cluster.crash(host)
       world.tearWrites(host, false)
+      return struck ? undefined : false
     },
   },
   'kill-actor': {
@@ -141,9 +151,9 @@ export const faultRows = {
   'crash-ood': {
     what: 'the control plane dies, the nodes go on', strike: (c) => (c.crash(OOD) ? undefined : false),
   },
-  'power-off': { what: 'the power goes everywhere', strike: (cluster) => cluster.powerOff() },
+  'power-off': { what: 'the power goes everywhere', strike: (cluster) => (cluster.powerOff() ? undefined : false) },
   pause: {
-    what: 'a host stands still, as a suspended machine',
+    what: 'a host stands still, as a suspended machine', lasting: true,
     strike({ world }, { host }) {
       world.pause(host)
       return () => world.resume(host)
@@ -177,16 +187,18 @@ export const faultRows = {
   'etcd-leader': { what: 'etcd gets another leader', etcd: true, strike: ({ world }) => world.etcd?.changeLeader() },
   'etcd-compaction': { what: 'etcd forgets its history', etcd: true, strike: ({ world }) => world.etcd?.compact() },
   'etcd-slow': {
-    what: 'etcd takes up to 100 times as long', etcd: true,
+    what: 'etcd takes up to 100 times as long', etcd: true, lasting: true,
     strike({ world }, { amount }) {
       world.etcd?.setDelayFactor(1 + Math.ceil(amount * 100))
       return () => world.etcd?.setDelayFactor(1)
     },
   },
   restart: {
-    what: 'an operator stops the zone in order, and it is started again',
+    what: 'an operator stops the zone, in order or as it boots, and it is started again',
     strike(cluster) {
-      cluster.restart().catch((error: Error) => cluster.world.fail(error))
+      const restarted = cluster.restart()
+      restarted?.catch((error: Error) => cluster.world.fail(error))
+      return restarted ? undefined : false
     },
   },
 } as const satisfies Readonly<Record<string, FaultRow>>

@@ -34,6 +34,8 @@ export interface Checks {
   file?(path: string, contents: Uint8Array, mode: number): void
   frame?(from: string, to: string, frame: Frame): void
   boot?(boot: Boot): void
+  /** What the zone tells whoever listens: its log, and every other event, as JSON. */
+  told?(text: string): void
   /** After every delivery would be too often: once a second of virtual time. */
   second?(): void
 }
@@ -101,7 +103,8 @@ export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
     what: 'a write that was acknowledged is there, at every later read and in the end',
   },
   {
-    name: 'watch-order', source: 'RUNTIME.md, streams', what: 'the events of a watch come in order, without going back',
+    name: 'watch-order', source: 'RUNTIME.md, streams',
+    what: 'the events of a watch come in order, without going back and without a gap',
   },
   { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
 ]
@@ -151,6 +154,6 @@ export function watchAll(scene: Omit<Scene, 'broken'>): Required<Omit<Checks, 's
   }
   return {
     actor: tell('actor'), host: tell('host'), step: tell('step'), token: tell('token'), commit: tell('commit'),
-    file: tell('file'), frame: tell('frame'), boot: tell('boot'), second: tell('second'),
+    file: tell('file'), frame: tell('frame'), boot: tell('boot'), told: tell('told'), second: tell('second'),
   }
 }

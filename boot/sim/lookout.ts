@@ -57,6 +57,7 @@ export class Lookout {
     const { world, trace } = cluster
     const { secrets, revoked } = this
     const checks = this.#checks = watchAll({ world, cluster, definitions: this.#definitions, secrets, revoked })
+    trace.on('*', (type, event) => checks.told(`${type} ${JSON.stringify(event)}`))
     trace.on('actor', (event) => checks.actor(event))
     trace.on('host', (event) => checks.host(event))
     trace.on('step', (event) => {

@@ -8,7 +8,9 @@ const HOUR = 3_600_000
 /** How many faults a run plans, by level. A storm plans more where it lasts longer. */
 const counts = { none: [0, 0], some: [1, 4], storm: [6, 14] } as const
 const STORM_PER_HOUR = 60
-const LENGTH_MS = [200, 40_000] as const
+const LENGTH_MS = { least: 200, most: 40_000 } as const
+/** No fault lasts longer than this part of the run: where all of them did, nobody would ever be served. */
+const LENGTH_PART = 8
 /** Half of all strike within a boot, where most is at stake. */
 const AT_STEP_OF_TEN = 5
 const MILLION = 1_000_000
@@ -50,9 +52,12 @@ function plannedFault(
   const host = draws.within([0, 1]) === 0 ? OOD : node()
   return {
     index, kind, when, host, other: node(), amount: draws.within([0, MILLION - 1]) / MILLION,
-    lengthMs: draws.within(LENGTH_MS),
+    lengthMs: draws.within([LENGTH_MS.least, longest(hours)]),
   }
 }
+
+const longest = (hours: number): number =>
+  Math.max(LENGTH_MS.least, Math.min(LENGTH_MS.most, Math.floor((hours * HOUR) / LENGTH_PART)))
 
 const draw = <T>(draws: SeededRandom, from: readonly T[]): T => from[draws.within([0, from.length - 1])]!
 

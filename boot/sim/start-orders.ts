@@ -137,8 +137,8 @@ class Played {
     const { cluster } = this.#scene
     this.#struck = cluster.boot
     cluster.world.note(describeCase(this.#case))
-    if (crash === 'power-off') return cluster.powerOff()
-    const struck = crash === 'host' ? cluster.crash(OOD) : cluster.world.killWorker(OOD, crash.worker)
+    const struck = crash === 'power-off' ? cluster.powerOff()
+      : crash === 'host' ? cluster.crash(OOD) : cluster.world.killWorker(OOD, crash.worker)
     if (!struck) throw new StartFailed(`There was nothing to strike: ${describeCase(this.#case)}`)
   }
 

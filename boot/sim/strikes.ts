@@ -21,7 +21,8 @@ export class Strikes {
   readonly struck: { readonly fault: PlannedFault; readonly atMs: number; readonly step: number }[] = []
   readonly #cluster: SimulatedCluster
   readonly #waiting: Set<PlannedFault>
-  readonly #heals = new Set<() => void>()
+  /** How each fault that lasts is made good. */
+  readonly #heals = new Map<PlannedFault, () => void>()
   #over = false
 
   constructor(cluster: SimulatedCluster, plan: readonly PlannedFault[]) {
@@ -50,7 +51,7 @@ export class Strikes {
   /** Nothing strikes any more, and everything is well. */
   end(): void {
     this.#over = true
-    for (const heal of [...this.#heals]) heal()
+    for (const heal of [...this.#heals.values()]) heal()
     const { world, hostNames } = this.#cluster
     world.healWires()
     for (const host of hostNames) world.stepClock(host, -world.aheadMs(host))
@@ -66,12 +67,21 @@ export class Strikes {
     this.struck.push({ fault, atMs: world.nowUs / 1_000, step })
     if (typeof heal !== 'function') return
     const once = (): void => {
-      if (!this.#heals.delete(once)) return
+      if (!this.#heals.delete(fault)) return
       world.note(`healed ${fault.index} ${fault.kind} ${fault.host}`)
       heal()
+      if (!this.#over) this.#keep()
     }
-    this.#heals.add(once)
+    this.#heals.set(fault, once)
     world.clock.after(fault.lengthMs, once)
+  }
+
+  /** What made one good may have made others good, whose time is not over: a disk, a wire or a host has one state. */
+  #keep(): void {
+    for (const fault of this.#heals.keys()) {
+      const { lasting, strike } = faultRow(fault.kind)
+      if (lasting) strike(this.#cluster, fault)
+    }
   }
 }
 

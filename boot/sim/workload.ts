@@ -13,6 +13,7 @@ const READ_PAUSE_MS = 2_500
 const SESSION_PAUSE_MS = 9_000
 const OPERATE_PAUSE_MS = 7_000
 const ROOT_PAUSE_MS = 6_000
+const FORGE_PAUSE_MS = 2_000
 
 const Found = nullable(looseObject({ value: string(), version: number() }))
 const Change = looseObject({ type: string(), key: string(), value: string(), revision: number() })
@@ -37,6 +38,8 @@ export class Workload {
   readonly revoked: Map<string, number>
   readonly #written = new Map<string, Written>()
   readonly #life = new AbortController()
+  /** Of who forges: more than ten that wait for one signal are taken for a leak. */
+  readonly #forging = new AbortController()
   #installed = false
   #working: Promise<unknown> = Promise.resolve()
 
@@ -51,7 +54,7 @@ export class Workload {
     const work: readonly (() => Promise<void>)[] = [
       ...Array.from({ length: WRITERS }, (_, writer) => () => this.#write(writer)),
       () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(),
-      () => this.#operate(), () => this.#install(), () => this.#writeAsRoot(),
+      () => this.#operate(), () => this.#install(), () => this.#writeAsRoot(), () => this.#forge(),
     ]
     this.#working = Promise.all(work.map((each) => each()))
     this.#working.catch((error: Error) => this.#cluster.world.fail(error))
@@ -60,6 +63,7 @@ export class Workload {
   /** Nobody begins anything more; settles when what was begun is over. */
   async stop(): Promise<void> {
     this.#life.abort()
+    this.#forging.abort()
     await this.#working
   }
 
@@ -78,9 +82,9 @@ export class Workload {
     return this.#life.signal.aborted
   }
 
-  #pause(ms: number): Promise<void> {
+  #pause(ms: number, { signal } = this.#life): Promise<void> {
     const [draw = 0] = this.#desk.random.bytes(1)
-    return pause(this.#desk.platform.clock, ms * (0.5 + draw / 256), this.#life.signal)
+    return pause(this.#desk.platform.clock, ms * (0.5 + draw / 256), signal)
   }
 
   #logIn(): Promise<Login | undefined> {
@@ -88,11 +92,11 @@ export class Workload {
   }
 
   /** Goes on with a login for as long as it is good, and with a new one then. */
-  async #withLogin(pauseMs: number, act: (login: Login) => Promise<boolean>): Promise<void> {
+  async #withLogin(pauseMs: number, act: (login: Login) => Promise<boolean>, life = this.#life): Promise<void> {
     let login = await this.#logIn()
     while (login && !this.#over) {
       if (!await act(login)) login = await this.#logIn()
-      await this.#pause(pauseMs)
+      await this.#pause(pauseMs, life)
     }
   }
 
@@ -176,7 +180,10 @@ export class Workload {
         }
       })())
       // What was compacted away is read anew
-      if (outcome.type === 'unknown' && outcome.message.startsWith('Compacted')) after = -1
+      if (outcome.type === 'unknown' && outcome.message.startsWith('Compacted')) {
+        after = -1
+        last.clear()
+      }
       return outcome.type !== 'refused'
     })
   }
@@ -189,21 +196,27 @@ export class Workload {
     if (revision < after) this.#broken('watch-order', `revision ${revision} of ${key} came after ${after}`)
     const before = last.get(key) ?? 0
     if (Number(value) < before) this.#broken('watch-order', `${key} went from ${before} back to ${value}`)
+    // Whoever writes one counts up
+    if (before > 0 && Number(value) > before + 1) this.#broken('watch-order', `${key} went from ${before} to ${value}`)
     last.set(key, Number(value))
     return revision
   }
 
-  /** Who has logged out is out: at verify-hub at once. */
+  /** Who has logged out is out: at verify-hub at once, and whatever happens to it then. */
   async #logInAndOut(): Promise<void> {
-    while (!this.#over) {
+    const gone: Login[] = []
+    for (let number = 0; !this.#over; number++) {
+      const before = gone[number % gone.length]
+      if (before) await this.#staysOut(before)
       const login = await this.#logIn()
       if (!login) return
       this.counts.sessions++
       await outcomeOf(this.#desk.refresh(login))
-      const gone = await outcomeOf(this.#desk.call('verify-hub', 'logout', { refresh_token: login.refresh }))
-      if (gone.type === 'done') {
+      const out = await outcomeOf(this.#desk.call('verify-hub', 'logout', { refresh_token: login.refresh }))
+      if (out.type === 'done') {
         this.revoked.set(login.sid, this.#cluster.world.nowUs / 1_000)
         await this.#staysOut(login)
+        gone.push(login)
       }
       await this.#pause(SESSION_PAUSE_MS)
     }
@@ -234,6 +247,18 @@ export class Workload {
       if (first.type === 'done' && second.type === 'done') this.#broken('matrix', `root token ${number} was good twice`)
       if (second.type === 'refused') this.counts.refused++
     }
+  }
+
+  /** Tokens that are nearly right are good nowhere. */
+  async #forge(): Promise<void> {
+    await this.#withLogin(FORGE_PAUSE_MS, async (login) => {
+      const forged = await this.#desk.forge(login).catch(() => undefined)
+      if (this.#over || forged === undefined) return true
+      const outcome = await outcomeOf(forged.present())
+      if (outcome.type === 'done') this.#broken('matrix', `${forged.what} was taken`)
+      if (outcome.type === 'refused') this.counts.refused++
+      return true
+    }, this.#forging)
   }
 
   /** A service that is a program; once it is written, it runs. */

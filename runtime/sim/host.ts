@@ -56,6 +56,8 @@ export class SimulatedHost implements Machinery {
   readonly hold = new Hold()
   /** Set from outside; all its processes feel them. */
   readonly faults: HostFaults = { disk: 'well', slowness: 1, torn: undefined }
+  /** How much of a torn write is on the disk: another share each time. */
+  readonly tears: SeededRandom
   /** Those that live, by the name of their actors' thread. */
   readonly workers = new Map<string, { kill(reason: string): void }>()
   readonly #shared: Shared
@@ -67,6 +69,7 @@ export class SimulatedHost implements Machinery {
     const { schedule, medium, random, onCommit, onFile } = shared
     this.name = name
     this.#shared = shared
+    this.tears = random.fork(`torn ${name}`)
     const own = (path: string): string => `${name}:${path}`
     this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults, (path, contents, mode) =>
       onFile(own(path), contents, mode))

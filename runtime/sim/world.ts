@@ -88,8 +88,8 @@ export function createWorld(observer: SimulatedThread, shared: Shared): World {
       host(name).faults.slowness = slowness
     },
     tearWrites(name, torn) {
-      const draws = random.fork(`torn ${name}`)
-      host(name).faults.torn = torn ? () => (draws.word() % PPM) / PPM : undefined
+      const { faults, tears } = host(name)
+      faults.torn = torn ? () => (tears.word() % PPM) / PPM : undefined
     },
     pause(name) {
       tell(`pause ${name}`)

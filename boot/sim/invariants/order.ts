@@ -52,10 +52,17 @@ export function needsFirst({ definitions, broken }: Scene): Checks {
 
 export function oneIncarnation({ broken }: Scene): Checks {
   const states = new States()
+  /** As they served last. */
+  const served = new States()
   return {
-    boot: () => states.forget(),
+    boot() {
+      states.forget()
+      served.forget()
+    },
     host({ host, state }) {
-      if (state === 'starting') states.forget(host)
+      if (state !== 'starting') return
+      states.forget(host)
+      served.forget(host)
     },
     actor(event) {
       const { host, actor, state, incarnation } = event
@@ -64,7 +71,11 @@ export function oneIncarnation({ broken }: Scene): Checks {
       if (!before) return
       const was = before.incarnation
       if (incarnation < was) broken(`${actor} on ${host} went from incarnation ${was} to ${incarnation}`)
-      if (state === 'serving' && before.state === 'serving') broken(`two of ${actor} serve on ${host}`)
+      if (state !== 'serving') return
+      if (before.state === 'serving') broken(`two of ${actor} serve on ${host}`)
+      const last = served.of(host).get(actor)
+      if (last?.incarnation === incarnation) broken(`incarnation ${incarnation} of ${actor} on ${host} serves twice`)
+      served.of(host).set(actor, event)
     },
   }
 }

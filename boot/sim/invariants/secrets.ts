@@ -31,6 +31,7 @@ export function noSecretInClear({ secrets, broken }: Scene): Checks {
         }
       }
     },
+    told: (text) => look('what is logged or told', text),
     frame: (from, to, frame) => look(`a frame from ${from} to ${to}`, frame),
     file(path, contents, mode) {
       if (!keeps.some((name) => path.includes(`/${name}`))) look(path, contents)
