@@ -27,7 +27,7 @@ for (const [what, options] of seeds) {
   })
 }
 
-test('a file that the disk refuses is told by an error with an exit code, and taken when the disk is well', async () => {
+test('what the disk refuses is told by an error with an exit code, and taken when the disk is well', async () => {
   let refused: ZonewrightError | undefined
   await simulateWith(async (world) => {
     const files = await world.openFolder('ood1', '/zone')
