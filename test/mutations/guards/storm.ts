@@ -23,6 +23,13 @@ export const storm: readonly Guard[] = [
       'void this.#options.persist(current.changes).catch(() => {})', 4, 'revisions-grow',
     ],
     [
+      'a write that found no room is not acknowledged',
+      '        if (error instanceof DiskFull) {\n          this.#giveUp(error, current)\n          continue\n        }\n'
+      + '        this.#stop(failure(error), current)\n        break\n',
+      '        if (!(error instanceof DiskFull)) {\n          this.#stop(failure(error), current)\n          break\n        }\n',
+      227, 'revisions-grow', longer,
+    ],
+    [
       'a store stops when it does not know what is on its disk',
       '        this.#stop(failure(error), current)\n        break\n', '', 201, 'revisions-grow', longer,
     ],
@@ -50,6 +57,11 @@ export const storm: readonly Guard[] = [
     [
       'the signature of a token is checked',
       'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 1, 'matrix',
+    ],
+    [
+      'a rule names the keys that may sign for it',
+      'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
+      1, 'matrix', longer,
     ],
     ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 1, 'matrix'],
     ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 1, 'matrix'],
