@@ -24,14 +24,20 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a write that found no room is not acknowledged',
-      '        if (error instanceof DiskFull) {\n          this.#giveUp(error, current)\n          continue\n        }\n'
+      '          this.#giveUp(error, current)\n          continue\n        }\n'
       + '        this.#stop(failure(error), current)\n        break\n',
-      '        if (!(error instanceof DiskFull)) {\n          this.#stop(failure(error), current)\n          break\n        }\n',
+      '        } else {\n          this.#stop(failure(error), current)\n          break\n        }\n',
       227, 'revisions-grow', longer,
     ],
     [
       'a store stops when it does not know what is on its disk',
       '        this.#stop(failure(error), current)\n        break\n', '', 201, 'revisions-grow', longer,
+    ],
+    [
+      'a transaction is answered when it is durable',
+      '    await this.#commit(change)\n    return { succeeded: true, revision }',
+      '    void this.#commit(change).catch(() => {})\n    return { succeeded: true, revision }',
+      1, 'acknowledged-write', longer,
     ],
     [
       'a transaction compares',
