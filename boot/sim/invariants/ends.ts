@@ -3,17 +3,19 @@ import type { ActorEvent } from '../../../runtime/trace.ts'
 import { exitCodes } from '../../errors.ts'
 import type { Checks, Scene } from '../invariants.ts'
 
-/** A boot waits for its nodes, a few at a time, each for twice as long as an actor may take to start. */
+/** Of the first host. Then the boot waits for its nodes, a few at a time, each for twice as long as an actor. */
 const BOOT_MS_MAX = 10 * 60_000
 
 export function everyBootEnds({ world, cluster, broken }: Scene): Checks {
   const told = new Set<number>()
+  const rounds = Math.ceil((cluster.hostNames.length - 1) / limits.nodesAtOnce)
+  const msMax = BOOT_MS_MAX + rounds * 2 * limits.startMs
   return {
     second() {
       const { boot } = cluster
       if (!boot || told.has(boot.number)) return
       const tookMs = world.nowUs / 1_000 - boot.began
-      if (boot.state === 'boots' && tookMs > BOOT_MS_MAX + limits.nodesAtOnce) {
+      if (boot.state === 'boots' && tookMs > msMax) {
         told.add(boot.number)
         broken(`boot ${boot.number} has not ended after ${Math.round(tookMs / 1_000)} s, at step ${boot.step}`)
       }
