@@ -42,6 +42,8 @@ export async function runSeeds(terminal: Terminal, options: SimOptions, { first,
       const again = commandOf(terminal.invocation, asked, scenario)
       runs.push(runData(report, again))
       for (const line of seedLines(report, again, style.bad)) say(line)
+      // Nobody would see the others, and there may be many
+      if (terminal.readerGone.aborted && seed < last) throw new Interrupted('Whoever read the output has gone')
     }
   } catch (error) {
     if (runs.length === 0 || !(error instanceof Interrupted)) throw error
