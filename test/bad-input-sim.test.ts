@@ -33,6 +33,8 @@ const simulations: readonly BadSimulation[] = [
   simulation('--seed 29 --faults storm --hours 0.006 --only 3,99', /not in the plan: 99/, /indices 0 to \d+$/),
   simulation('--only a', /It is a list of indices of the plan, such as 3,7, or none/),
   simulation('--scenario zoned', /There is no such scenario: zoned/, /Choose one of zone, /),
+  simulation('--scenario start-orders --nodes 3', /--nodes is not for start-orders/, /Leave --nodes out/),
+  simulation('--seeds 1..9 --scenario restart-intensity --faults storm', /--faults is not for/, /Leave --faults out/),
   simulation('--oods 0', /A zone has one OOD in this version: 0 /, /--oods 1/),
   simulation('--oods 2', /A zone has one OOD in this version: 2 /, /--oods 1/),
   simulation('--nodes 1001', /at most 1000 nodes: 1001/, /--nodes 0 to 1000/),

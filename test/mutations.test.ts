@@ -5,7 +5,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { guards } from './mutations/guards.ts'
-import { judgeAll, trialsOf, unnoticed } from './mutations/judging.ts'
+import { judgeAll, judgeName, trialsOf, unnoticed } from './mutations/judging.ts'
 import { shareOf } from './mutations/share.ts'
 
 if ('Deno' in globalThis) throw new Error('Guards are taken out by a build, which Deno does not run')
@@ -14,9 +14,9 @@ const trials = trialsOf(shareOf(guards))
 const verdicts = await judgeAll(trials)
 
 for (const trial of trials) {
-  const { guard, file } = trial
+  const { guard, judge } = trial
   if (!guard) {
-    test(`${file} passes with every guard`, async () => {
+    test(`${judgeName(judge)} passes with every guard`, async () => {
       assert.equal(await verdicts.get(trial), { verdict: 'passed' })
     })
     continue

@@ -205,6 +205,13 @@ test('as many seeds as the limit are begun, and Ctrl-C ends them with a summary;
   assert.match(refused.stderr, new RegExp(`at most ${most} seeds: ${most + 1}\n {2}next: `))
 })
 
+test('many seeds end when nobody reads on', async () => {
+  const words = ['sim', '--seeds', `1..${limits.simulatedSeeds}`, '--faults', 'none', ...SHORT]
+  const { stdout, stderr } = await start(['sh', '-c', '"$@" | head -1', 'sh', ...zonewright, ...words], { cwd }).ended
+  assert.is(stdout.split('\n').length, 2)
+  assert.match(stderr, /^error: Interrupted after \d+ of \d+ seeds/)
+})
+
 test('its help has examples', async () => {
   const { exitCode, stdout } = await sim('--help')
   assert.is(exitCode, 0)

@@ -113,7 +113,7 @@ test('the command that is printed says every option, and is read back as the sam
     const drawn = drawOptions({ seed })
     const only = drawn.faults === 'none' ? undefined : seed % 3 === 0 ? [] : [0, 4]
     const run = { ...drawn, only }
-    const words = commandOf('x', run, seed % 2 === 0 ? 'canary' : 'zone').split(' ').slice(2)
+    const words = commandOf('x', run, { name: seed % 2 === 0 ? 'canary' : 'zone' }).split(' ').slice(2)
     let read: SimOptions | undefined
     const command = simCommand(openNothing).action((options: SimOptions) => void (read = options))
     await command.parseAsync(words, { from: 'user' })

@@ -26,7 +26,7 @@ export async function explainFailure(
   const failure = report.failure!
   const { invariant, detail, virtualMs, lastLines } = failure
   const asked = shrunk ? { ...given.run, only: shrunk.only } : given.run
-  const again = commandOf(terminal.invocation, asked, given.scenario.name)
+  const again = commandOf(terminal.invocation, asked, given.scenario)
   const title = `${invariant}, seed ${report.options.seed}`
   const drawing = traceDiagram(title, lastLines)
   const { source, what } = promiseOf(invariant)

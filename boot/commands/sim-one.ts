@@ -9,7 +9,7 @@ import { placeOf, struckLines, timeOf } from '../sim/report.ts'
 import { commandOf, drawn, drawnNames, type RunOptions } from '../sim/options.ts'
 import { planFaults } from '../sim/plan.ts'
 import type { RunReport } from '../sim/run.ts'
-import { scenarioNamed, type Scenario } from '../sim/scenarios.ts'
+import { refuseUnused, scenarioNamed, type Scenario } from '../sim/scenarios.ts'
 import type { Terminal } from '../terminal.ts'
 import { givenOf, optionsOf, type SimOptions } from './sim.ts'
 import { explainFailure, type ExplainedFailure } from './sim-failure.ts'
@@ -41,7 +41,7 @@ export async function runOne(terminal: Terminal, options: SimOptions): Promise<v
   for (const line of headLines(options, setting)) say(line)
   const made = await make(terminal, options, setting, trace)
   const { report, parted } = made
-  const again = commandOf(terminal.invocation, setting.run, setting.scenario.name)
+  const again = commandOf(terminal.invocation, setting.run, setting.scenario)
   const drawing = options.diagram && diagramOf(report)
   for (const line of ['', ...struckLines(report), '']) say(line)
   for (const line of pairs([...resultRows(made, options), ...(report.failure ? [] : [['again', again] as const])])) {
@@ -65,6 +65,7 @@ export async function runOne(terminal: Terminal, options: SimOptions): Promise<v
 /** @throws Usage */
 function settingOf(options: SimOptions): Setting {
   const scenario = scenarioNamed(options.scenario)
+  refuseUnused(scenario, givenOf(options))
   const run = optionsOf(options)
   const planned = scenario.isCase ? 0 : planFaults(run).length
   const outside = run.only?.filter((index) => index >= planned) ?? []

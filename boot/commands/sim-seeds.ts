@@ -6,7 +6,7 @@ import { addRun, coverageTable, gapLines, gaps, noTotals, type Totals } from '..
 import { commandOf, drawnNames } from '../sim/options.ts'
 import { timeOf } from '../sim/report.ts'
 import type { RunReport } from '../sim/run.ts'
-import { scenarioNamed } from '../sim/scenarios.ts'
+import { refuseUnused, scenarioNamed } from '../sim/scenarios.ts'
 import type { Terminal } from '../terminal.ts'
 import { givenOf, optionsOf, type SeedRange, type SimOptions } from './sim.ts'
 import { orInterrupted, perSecond, progress } from './sim-progress.ts'
@@ -17,6 +17,7 @@ export async function runSeeds(terminal: Terminal, options: SimOptions, { first,
   checkCount(count)
   const scenario = scenarioNamed(options.scenario)
   // What contradicts itself is said before anything runs
+  refuseUnused(scenario, givenOf(options, first))
   optionsOf(options, first)
   const say = options.json ? () => {} : (line: string) => terminal.out(line)
   const style = styleOf(terminal.colours)
@@ -38,9 +39,11 @@ export async function runSeeds(terminal: Terminal, options: SimOptions, { first,
       const asked = optionsOf(options, seed)
       const report = await orInterrupted(terminal, scenario.run(asked, { onLine }))
       addRun(totals, report)
-      const again = commandOf(terminal.invocation, asked, scenario.name)
+      const again = commandOf(terminal.invocation, asked, scenario)
       runs.push(runData(report, again))
       for (const line of seedLines(report, again, style.bad)) say(line)
+      // Nobody would see the others, and there may be many
+      if (terminal.readerGone.aborted && seed < last) throw new Interrupted('Whoever read the output has gone')
     }
   } catch (error) {
     if (runs.length === 0 || !(error instanceof Interrupted)) throw error

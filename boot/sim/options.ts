@@ -89,14 +89,21 @@ export const drawnNames = (given: GivenOptions): readonly string[] =>
   decided.filter((name) => given[name] === undefined)
 
 export const DEFAULT_SCENARIO = 'zone'
+/** Of a scenario, what a command says. */
+interface Named {
+  readonly name: string
+  readonly isCase?: true
+}
 /** What a person says for no fault at all, where the fault points still strike. */
 export const NONE = 'none'
 
 /** The one command that gives this run again. */
 export function commandOf(
-  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions, scenario = DEFAULT_SCENARIO,
+  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions,
+  { name, isCase }: Named = { name: DEFAULT_SCENARIO },
 ): string {
-  const what = scenario === DEFAULT_SCENARIO ? '' : ` --scenario ${scenario}`
+  const what = name === DEFAULT_SCENARIO ? '' : ` --scenario ${name}`
+  if (isCase) return `${invocation} sim --seed ${seed} --keys ${keys}${what}`
   const list = only ? ` --only ${only.length === 0 ? NONE : only.join(',')}` : ''
   return `${invocation} sim --seed ${seed} --nodes ${nodes} --hours ${hours} --faults ${faults} --keys ${keys}`
     + ` --store ${store}${what}${list}`

@@ -1,5 +1,5 @@
 import { Usage } from '../errors.ts'
-import type { RunOptions } from './options.ts'
+import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
@@ -33,6 +33,18 @@ export const scenarios: readonly Scenario[] = [
     what: 'an actor or a host dies again and again, at exact times: the case that the seed counts up to',
   },
 ]
+
+/** What a case takes from nobody but its seed. */
+const ofCases = ['oods', 'nodes', 'hours', 'faults', 'store'] as const
+
+/** Nothing is left out without a word. @throws Usage */
+export function refuseUnused({ name, isCase }: Scenario, given: GivenOptions): void {
+  const unused = isCase && ofCases.find((option) => given[option] !== undefined)
+  if (!unused) return
+  throw new Usage(`--${unused} is not for ${name}: its seed counts up to a case that has its own`, {
+    next: `Leave --${unused} out`,
+  })
+}
 
 /** @throws Usage */
 export function scenarioNamed(name: string): Scenario {

@@ -1,4 +1,6 @@
-/** One safety guard of the production code, and which test fails when it is taken out. */
+import type { GivenOptions } from '../../boot/sim/options.ts'
+
+/** One safety guard of the production code, and which test or seed fails when it is taken out. */
 export interface Guard {
   /** What holds because of it. */
   readonly name: string
@@ -17,8 +19,15 @@ export interface TestJudge {
   readonly test?: string
 }
 
-/** Told apart by `by`: other ways to judge, such as a simulation with a seed, are further members. */
-export type Judge = TestJudge
+/** A simulated run, and the invariant that it breaks. */
+export interface SeedJudge {
+  readonly by: 'seed'
+  readonly seed: number
+  readonly options: Omit<GivenOptions, 'seed'>
+  readonly invariant: string
+}
+
+export type Judge = TestJudge | SeedJudge
 
 /** A guard behind which another stands: without it nothing gets in, and `second` says what stops it. */
 export interface SecondLine extends Omit<Guard, 'judge' | 'without'> {

@@ -1,5 +1,6 @@
 /**
- * The safety guards of the production code. A new guard gets a row here, with the test that fails without it.
+ * The safety guards of the production code. A new guard gets a row here, with the test, or the seed of a simulated run,
+ * that fails without it.
  * Which ones there are is for people to say; that each of these is noticed is what is tested.
  */
 import type { Guard } from './guard.ts'
@@ -17,6 +18,7 @@ import { gateway } from './guards/gateway.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
+import { storm } from './guards/storm.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -35,4 +37,5 @@ export const guards: readonly Guard[] = [
   ...boot,
   ...store,
   ...backup,
+  ...storm,
 ]

@@ -6,12 +6,12 @@ import { rmSync } from 'node:fs'
 import process from 'node:process'
 import { execute, type Ended } from '../execute.ts'
 import type { Change, EntryBuild } from './entry-build.d.mts'
-import type { Guard } from './guard.ts'
+import type { Guard, Judge } from './guard.ts'
 
 /** How a judge fared, by what it printed. A process that ended without a summary has judged nothing. */
 export type Verdict =
   | { readonly verdict: 'passed' }
-  | { readonly verdict: 'failed'; readonly tests: readonly string[] }
+  | { readonly verdict: 'failed'; readonly by: readonly string[] }
   | { readonly verdict: 'none'; readonly why: string }
 
 /** One; a judge that runs longer because of a guard that is missing has not judged. */
@@ -23,35 +23,66 @@ const lastCount = (output: string, word: string): number | undefined => {
   return found === undefined ? undefined : Number(found)
 }
 
-export function verdictOf({ late, output }: Pick<Ended, 'late' | 'output'>): Verdict {
+/** What is run to judge, and with which words. */
+const programOf = (judge: Judge): readonly [file: string, ...words: string[]] =>
+  (judge.by === 'test' ? [judge.file] : ['test/mutations/simulated.ts', JSON.stringify(ofSeed(judge))])
+
+const ofSeed = ({ seed, options }: Extract<Judge, { by: 'seed' }>) => ({ ...options, seed })
+
+/** Of whoever judges, for people. */
+export const judgeName = (judge: Judge): string =>
+  (judge.by === 'test' ? judge.file : `a run with ${JSON.stringify(ofSeed(judge))}`)
+
+/** The name of the test that fails without the guard, or of the invariant that is broken. */
+const named = (judge: Judge): string | undefined => (judge.by === 'test' ? judge.test : judge.invariant)
+
+type Printed = Pick<Ended, 'late' | 'output'>
+
+export const verdictOf = (judge: Pick<Judge, 'by'>, printed: Printed): Verdict =>
+  (judge.by === 'test' ? verdictOfTest(printed) : verdictOfSeed(printed))
+
+function verdictOfSeed({ late, output }: Printed): Verdict {
+  if (late) return { verdict: 'none', why: `it took more than ${judgeSeconds} s` }
+  const [, broken] = /^judged(?: ([\w-]+))?$/m.exec(output) ?? ['', output.trim().slice(-500)]
+  if (!/^judged/m.test(output)) return { verdict: 'none', why: `it did not run to its end: ${broken}` }
+  return broken === undefined ? { verdict: 'passed' } : { verdict: 'failed', by: [broken] }
+}
+
+function verdictOfTest({ late, output }: Printed): Verdict {
   const [total, passed] = [lastCount(output, 'Total'), lastCount(output, 'Passed')]
   if (late) return { verdict: 'none', why: `it took more than ${judgeSeconds} s` }
   if (total === undefined || total === 0 || passed === undefined) {
     return { verdict: 'none', why: `it did not run to its end: ${output.trim().slice(-500)}` }
   }
   if (passed === total) return { verdict: 'passed' }
-  return { verdict: 'failed', tests: [...output.matchAll(/^ {3}FAIL .*?"(.*)"$/gm)].map(([, name = '']) => name) }
+  return { verdict: 'failed', by: [...output.matchAll(/^ {3}FAIL .*?"(.*)"$/gm)].map(([, name = '']) => name) }
 }
 
 /** Why the guard was not noticed to be missing; undefined when it was. */
-export function unnoticed({ judge: { file, test } }: Pick<Guard, 'judge'>, verdict: Verdict): string | undefined {
-  if (verdict.verdict === 'passed') return `${file} passes without it`
-  if (verdict.verdict === 'none') return `${file} has not judged: ${verdict.why}`
-  if (test === undefined || verdict.tests.includes(test)) return undefined
-  return `${file} fails without it, but not in this test: ${test} (in: ${verdict.tests.join('; ')})`
+export function unnoticed({ judge }: Pick<Guard, 'judge'>, verdict: Verdict): string | undefined {
+  const [who, wanted] = [judgeName(judge), named(judge)]
+  if (verdict.verdict === 'passed') return `${who} passes without it`
+  if (verdict.verdict === 'none') return `${who} has not judged: ${verdict.why}`
+  if (wanted === undefined || verdict.by.includes(wanted)) return undefined
+  return `${who} fails without it, but not by this: ${wanted} (by: ${verdict.by.join('; ')})`
 }
 
 /** `undefined` for the guard: the same build with all guards, whose judge has to pass. */
 export interface Trial {
-  readonly file: string
+  readonly judge: Judge
   readonly guard: Guard | undefined
 }
 
-export const trialsOf = (guards: readonly Guard[]): readonly Trial[] =>
-  [...new Set(guards.map(({ judge }) => judge.file))].flatMap((file): readonly Trial[] => [
-    { file, guard: undefined },
-    ...guards.filter(({ judge }) => judge.file === file).map(guard => ({ file, guard })),
+export function trialsOf(guards: readonly Guard[]): readonly Trial[] {
+  const programs = new Map<string, Guard[]>()
+  for (const guard of guards) {
+    const program = programOf(guard.judge).join(' ')
+    programs.set(program, [...programs.get(program) ?? [], guard])
+  }
+  return [...programs.values()].flatMap((judged): readonly Trial[] => [
+    { judge: judged[0]!.judge, guard: undefined }, ...judged.map(guard => ({ judge: guard.judge, guard })),
   ])
+}
 
 /** Runs them, two at a time; each settles when its turn has come. */
 export async function judgeAll(trials: readonly Trial[]): Promise<ReadonlyMap<Trial, Promise<Verdict>>> {
@@ -59,15 +90,17 @@ export async function judgeAll(trials: readonly Trial[]): Promise<ReadonlyMap<Tr
   const module = new URL('test/mutations/entry-build.mjs', `file://${process.cwd()}/`).href
   const { openEntry } = await import(module) as typeof import('./entry-build.d.mts')
   const benches = new Map<string, Bench>()
-  const judge = async (trial: Trial, number: number): Promise<Verdict> => {
-    const { file, guard } = trial
-    const bench = benches.get(file) ?? new Bench(openEntry(file), trials.filter(other => other.file === file).length)
+  const judged = async (trial: Trial, number: number): Promise<Verdict> => {
+    const { judge, guard } = trial
+    const [file, ...words] = programOf(judge)
+    const ofFile = trials.filter(other => programOf(other.judge)[0] === file).length
+    const bench = benches.get(file) ?? new Bench(openEntry(file), ofFile)
     benches.set(file, bench)
     const into = `mutations/${process.pid}-${number}`
     try {
       await bench.build(into, guard && { path: guard.file, from: guard.guard, to: guard.without })
       const built = `dist/${into}/${file.replace(/\.ts$/, '.js')}`
-      return verdictOf(await execute([process.execPath, built], judgeSeconds))
+      return verdictOf(judge, await execute([process.execPath, built, ...words], judgeSeconds))
     } finally {
       await bench.done()
       rmSync(`dist/${into}`, { recursive: true, force: true })
@@ -76,7 +109,7 @@ export async function judgeAll(trials: readonly Trial[]): Promise<ReadonlyMap<Tr
   const free = Array.from({ length: inParallel }, () => Promise.resolve())
   return new Map(trials.map((trial, number) => {
     const lane = number % inParallel
-    const verdict = free[lane]!.then(() => judge(trial, number))
+    const verdict = free[lane]!.then(() => judged(trial, number))
     verdict.catch(() => {})
     free[lane] = verdict.then(() => {}, () => {})
     return [trial, verdict]

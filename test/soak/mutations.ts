@@ -1,9 +1,9 @@
 /** Takes every guard out, where a test run takes out a share of them. */
 import { guards } from '../mutations/guards.ts'
-import { judgeAll, trialsOf, unnoticed, type Trial, type Verdict } from '../mutations/judging.ts'
+import { judgeAll, judgeName, trialsOf, unnoticed, type Trial, type Verdict } from '../mutations/judging.ts'
 
 export const mutationsHelp = `mutations
-    takes out every guard of test/mutations/guards.ts, one at a time: a test has to fail`
+    takes out every guard of test/mutations/guards.ts, one at a time: a test, or a simulated run, has to fail`
 
 const faultOf = ({ guard }: Trial, verdict: Verdict): string | undefined =>
   guard ? unnoticed(guard, verdict) : verdict.verdict === 'passed' ? undefined : 'it does not pass with every guard'
@@ -17,7 +17,7 @@ export async function soakMutations(): Promise<{ passed: number; failed: number 
     if (fault === undefined) passed++
     else {
       failed++
-      console.log(`${trial.guard ? `${trial.guard.file}: ${trial.guard.name}` : trial.file}: ${fault}`)
+      console.log(`${trial.guard ? `${trial.guard.file}: ${trial.guard.name}` : judgeName(trial.judge)}: ${fault}`)
     }
   }
   const seconds = (performance.now() - began) / 1_000
