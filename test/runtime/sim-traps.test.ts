@@ -45,6 +45,8 @@ for (const [name, violate] of Object.entries(violations)) {
   })
 }
 
+const RACES = 1_000
+
 /** What no trap on a global sees: each takes a thread pool or a timer of the runtime, and goes on by itself. */
 const fromOutside: Readonly<Record<string, (world: World) => Promise<void>>> = {
   'a package that hashes by the thread pool': async ({ note }) => {
@@ -53,7 +55,8 @@ const fromOutside: Readonly<Record<string, (world: World) => Promise<void>>> = {
   },
   'two reads of which the first to come decides': async ({ note }) => {
     const read = async (path: string): Promise<string> => `${path} ${(await readFile(path)).length}`
-    note(await Promise.race([read('package.json'), read('README.md')]))
+    // A runtime may have a short file at hand at once, and then nothing has happened outside; not every time
+    for (let race = 0; race < RACES; race++) note(await Promise.race([read('package.json'), read('README.md')]))
   },
   'a package that sleeps by a timer of its own': async ({ clock }) => {
     await sleep(5)
