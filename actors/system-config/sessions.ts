@@ -5,7 +5,7 @@ import { burn } from '../../runtime/trust/replay.ts'
 import type { TokenUse } from '../../runtime/trust/token.ts'
 import { verifyToken } from '../../runtime/trust/verify.ts'
 import { rulesFor } from '../trust-matrix.ts'
-import type { Speaker } from './access.ts'
+import type { Speaker } from '../rbac/access.ts'
 import type { Trust } from './phase.ts'
 
 /** A token that was verified on one link, and when that has to be done again. */

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { UnknownMethod } from '../../actors/krpc.ts'
-import { createAccess } from '../../actors/system-config/access.ts'
+import { createAccess } from '../../actors/rbac/access.ts'
 import { EpochMismatch } from '../../actors/system-config/protocol.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { InvalidArgument, StartFailed } from '../../runtime/errors.ts'

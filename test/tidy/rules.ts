@@ -37,8 +37,14 @@ const importsOf = (source: Scanned, judge: (target: string) => string | undefine
     return fault === undefined ? [] : [`${source.path}:${line}: ${fault}: ${specifier}`]
   })
 
+/** Folders beside the actors that all of them may use. */
+const shared = ['actors/rbac']
+
 /** `actors/vault` for a file of an actor; undefined for what stands beside the actors. */
-const actorOf = (path: string): string | undefined => /^actors\/[^/]+(?=\/)/.exec(path)?.[0]
+const actorOf = (path: string): string | undefined => {
+  const folder = /^actors\/[^/]+(?=\/)/.exec(path)?.[0]
+  return folder === undefined || shared.includes(folder) ? undefined : folder
+}
 
 const mayTouch = (path: string, name: string): boolean =>
   adapters.some(({ files, may }) => files.test(path) && (may === undefined || may.includes(name)))
@@ -87,6 +93,7 @@ const importRules = (packages: readonly string[]): readonly Rule[] => [
     broken: [
       { path: 'actors/gateway/actor.ts', text: "import { open } from '../vault/barrier.ts'\n" },
       { path: 'actors/trust-matrix.ts', text: "import { open } from './vault/barrier.ts'\n" },
+      { path: 'actors/rbac/access.ts', text: "import { open } from '../vault/barrier.ts'\n" },
     ],
     right: [
       { path: 'actors/gateway/web/page.ts', text: "import { Vault } from '../../vault/protocol.ts'\n" },

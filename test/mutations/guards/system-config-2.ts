@@ -69,7 +69,7 @@ export const systemConfig2: readonly Guard[] = [
       'when boot/config vanishes from a running zone, boot phase does not come back',
     ],
   ),
-  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-access.test.ts',
+  ...guardsOf('actors/rbac/policy.ts', 'test/actors/system-config-access.test.ts',
     ['a pattern is as long as its path', 'return path.length === pattern.length', 'return true'],
     [
       'a name in braces is the caller’s', "segment !== (want.startsWith('{') ? caller : want)",
@@ -77,7 +77,7 @@ export const systemConfig2: readonly Guard[] = [
       'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
     ],
   ),
-  ...guardsOf('actors/system-config/policy.ts', 'test/actors/system-config-policy.test.ts',
+  ...guardsOf('actors/rbac/policy.ts', 'test/actors/system-config-policy.test.ts',
     [
       'a policy is not too long', 'if (lines.length > limits.policyLines) {', 'if (false) {',
       'a line that is no policy line refuses the policy whole, and names the line',

@@ -2,7 +2,7 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const systemConfig: readonly Guard[] = [
-  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-access.test.ts',
+  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-access.test.ts',
     [
       'a subject needs a line', "if (!speaker.sudo) return denied('rbac', 'rbac/no-rule', `subject ${sub}: ${where}`)",
       "if (!speaker.sudo) return allowed('-')",
@@ -17,13 +17,13 @@ export const systemConfig: readonly Guard[] = [
       'a policy that the scheduler changes holds for the next call, and for streams that are open',
     ],
   ),
-  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-boot.test.ts',
+  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-boot.test.ts',
     [
       'an app needs a line', "if (!app) return denied('rbac', 'rbac/no-rule', `app ${appid}: ${where}`)",
       "if (!app) return allowed('-')", 'each documented step is told once, by the call that it is about',
     ],
   ),
-  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-guards.test.ts',
+  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-guards.test.ts',
     [
       'built-in roles are part of built-in ones only',
       'const above = givenRoles.has(role) || isFixed(role) ? [] : added.groups.get(role) ?? []',
@@ -31,7 +31,7 @@ export const systemConfig: readonly Guard[] = [
       'a role that the policy gives is not made part of another by a line of it',
     ],
   ),
-  ...guardsOf('actors/system-config/access.ts', 'test/actors/system-config-policy.test.ts',
+  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-policy.test.ts',
     [
       'only root reads and writes what is root’s',
       "if (path === '' || anyMatches(operation === 'read' ? onlyRootReads : onlyRootWrites, segments)) {",

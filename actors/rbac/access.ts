@@ -3,7 +3,7 @@ import type { Principal } from '../../runtime/actor.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason, type Layer } from '../../runtime/trust/denial.ts'
 import {
   appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
-} from './access-base.ts'
+} from './base.ts'
 import { Decisions } from './decisions.ts'
 import { matches, parsePolicy, type Operation, type Permission, type Policy } from './policy.ts'
 
