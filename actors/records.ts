@@ -68,6 +68,12 @@ export const ServiceSpec = object({
   generation: optional(count),
   /** Without it, a worker of the catalogue. */
   run: optional(ProcessRun),
+  /** Where it answers HTTP on loopback of its host: the gateway hands on what a session for this app asks. */
+  http: optional(object({
+    port: pipe(number(), integer(), minValue(1)),
+    /** Declared when it is installed: whoever comes is let through, without a session and without a token. */
+    public: optional(boolean()),
+  })),
 })
 export type ServiceSpec = Infer<typeof ServiceSpec>
 
@@ -110,8 +116,14 @@ export const UserSettings = object({
   name: Name,
   type: picklist(['admin', 'user']),
   state: picklist(['active', 'suspended', 'pending', 'deleted']),
+  /** Lets the originals' clients log in by their hashed form of the password, whose verifier is as good as it. */
+  compat_password: optional(boolean()),
 })
 export type UserSettings = Infer<typeof UserSettings>
+
+/** `users/{name}/doc`: the key that a user signs sudo tokens with. Written by root, later by that user's own sudo. */
+export const UserDocument = object({ name: Name, key: PublicKey, iat: count })
+export type UserDocument = Infer<typeof UserDocument>
 
 /** @throws RecordInvalid */
 export function readRecord<S extends Schema>(schema: S, key: string, text: string): Infer<S> {
@@ -143,4 +155,5 @@ export const kv = {
   logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
   user: (name: string) => `users/${name}/settings`,
+  userDocument: (name: string) => `users/${name}/doc`,
 } as const

@@ -87,7 +87,8 @@ export const matrix: Readonly<Record<Verifier, Readonly<Record<Phase, readonly R
     boot: ['bootToken', 'deviceSession'],
     normal: ['deviceSession', 'session', 'verifyHubSelf', 'root', 'sudo'],
   },
-  'verify-hub': { boot: [], normal: ['login', 'refresh'] },
+  /** What a login needs, and for the methods by which people look after sessions and passwords: who asks. */
+  'verify-hub': { boot: [], normal: ['login', 'refresh', 'session', 'sudo'] },
   'kernel-service': { boot: [], normal: ['session', 'root', 'sudo'] },
   service: { boot: [], normal: ['session', 'root', 'sudo'] },
   node: { boot: [], normal: ['session', 'root'] },

@@ -59,6 +59,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   ZoneNotRunning: 17,
   NotLoggedIn: 18,
   InvalidPassword: 19,
+  LoginLocked: 33,
   NotFound: 20,
   KeyNotFound: 20,
   AlreadyExists: 21,

@@ -59,8 +59,8 @@ const accepted: readonly {
     sid: 'either',
   },
   {
-    at: ['system-config', 'kernel-service', 'service', 'node', 'gateway'], phases: ['normal'], use: 'session',
-    key: 'verify-hub', subs: anyone, types: everyType, sid: true,
+    at: ['system-config', 'verify-hub', 'kernel-service', 'service', 'node', 'gateway'], phases: ['normal'],
+    use: 'session', key: 'verify-hub', subs: anyone, types: everyType, sid: true,
   },
   {
     at: ['system-config'], phases: ['normal'], use: 'session', key: 'verify-hub', subs: ['verify-hub'],
@@ -71,8 +71,8 @@ const accepted: readonly {
     subs: ['root'], types: everyType, sid: 'either',
   },
   {
-    at: ['system-config', 'kernel-service', 'service'], phases: ['normal'], use: 'sudo', key: 'alice', subs: ['alice'],
-    types: ['user'], sid: 'either',
+    at: ['system-config', 'verify-hub', 'kernel-service', 'service'], phases: ['normal'], use: 'sudo', key: 'alice',
+    subs: ['alice'], types: ['user'], sid: 'either',
   },
   ...(['own device', 'other device'] as const).map((key) => ({
     at: ['verify-hub'] as const, phases: ['normal'] as const, use: 'login' as const, key, subs: anyone,

@@ -25,6 +25,7 @@ const rows: Readonly<Record<string, Row>> = {
   InvalidArgument: parse,
   InvalidKey: parse,
   InvalidPath: parse,
+  LoginLocked: [429, ({ message }) => message],
   InvalidPassword: [401, () => 'Invalid password'],
   KeyNotFound: [404, ({ details, message }) => `Key not exist: ${String(details['key'] ?? message)}`],
   KeyExists: failed(409),

@@ -41,4 +41,6 @@ export const VerifyHub = protocol('verify-hub', {
 })
 
 export const InvalidPassword = defineError('InvalidPassword')
+/** Too many wrong passwords; `details.retryMs` says when it may be tried again. */
+export const LoginLocked = defineError('LoginLocked')
 export const VerifyHubKeyMismatch = defineError('VerifyHubKeyMismatch')
