@@ -250,6 +250,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
         onDenial: ({ id, chain }) => emit({ type: 'denial', event: { ...origin(), id, chain } }),
       }),
       roleOf: (which) => known.role(which),
+      unbind: (matches, error) => service?.unbind(matches, error),
       count: (sample, by = 1) => {
         const counted = counters.get(sample)
         if (counted !== undefined || counters.size < limits.counters) counters.set(sample, (counted ?? 0) + by)

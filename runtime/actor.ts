@@ -2,6 +2,7 @@ import type { InferOutput } from 'valibot'
 import type { Clock, Keys, Random, Transport } from './platform/ports.ts'
 import type { CallEntry, Client, Protocol, SendEntry, StreamEntry } from './protocol.ts'
 import type { Store } from './store/store.ts'
+import type { ZonewrightError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { DenialLog } from './trust/denial.ts'
 
@@ -81,6 +82,11 @@ export interface ActorStart<N extends Needs = Needs> {
   readonly denials: DenialLog
   /** Role of a host whose device document this host has checked, as it is now. */
   readonly roleOf: (host: string) => 'ood' | 'node' | undefined
+  /**
+   * The token of these principals is worth nothing any more: what links remember of it is forgotten, and their streams
+   * end with the error. Calls under way go on.
+   */
+  unbind(matches: (principal: Principal) => boolean, error: ZonewrightError): void
   /** Adds to a counter of this incarnation: `http_requests_total{code="200"}`. Names are few; none holds a secret. */
   count(sample: string, by?: number): void
   readonly self: Self

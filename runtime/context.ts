@@ -163,16 +163,22 @@ export interface Service {
   deadLetters: number
   /** Undefined while nobody listens. */
   span(): ((event: Omit<SpanEvent, 'host' | 'actor' | 'at' | 'protocol'>) => void) | undefined
-  /** Forgets, on every link, the verdicts about tokens of these principals: their next call is authenticated anew. */
-  unbind(matches: (principal: Principal) => boolean): void
-  onUnbind(listener: (matches: (principal: Principal) => boolean) => void): () => void
+  /**
+   * Forgets, on every link, the verdicts about tokens of these principals: their next call is authenticated anew. Their
+   * streams end with the error.
+   */
+  unbind(matches: Matches, error: ZonewrightError): void
+  onUnbind(listener: (matches: Matches, error: ZonewrightError) => void): () => void
 }
+
+/** Of a principal that a token named; never an actor that speaks for itself. */
+export type Matches = (principal: Principal) => boolean
 
 export function createService(options: ServiceOptions): Service {
   const { protocol, handlers, mailbox, clock, self, trace } = options
   const plan = planOf(protocol, options.keys)
   const ActorContext = contextClass(options.callers)
-  const unbinders = new Set<(matches: (principal: Principal) => boolean) => void>()
+  const unbinders = new Set<(matches: Matches, error: ZonewrightError) => void>()
   const methods = plan.methods.map((method): ServiceMethod => {
     const handler = handlers[method.name]
     if (typeof handler !== 'function') throw new Error(`The actor has no handler for ${protocol.name}.${method.name}`)
@@ -193,8 +199,8 @@ export function createService(options: ServiceOptions): Service {
     fault: (error, method) => options.onFault?.(error, method),
     deadLetters: 0,
     span: () => (trace?.all.get('span')?.length ? emit : undefined),
-    unbind: (matches) => {
-      for (const unbinder of unbinders) unbinder(matches)
+    unbind: (matches, error) => {
+      for (const unbinder of unbinders) unbinder(matches, error)
     },
     onUnbind: (listener) => {
       unbinders.add(listener)

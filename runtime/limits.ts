@@ -101,8 +101,21 @@ export const limits = {
   /** HTTP request body, and time from a request to its answer; more is answered 413, 408 or 503, or cut. */
   httpBodyBytes: 1024 * 1024,
   httpRequestMs: 30_000,
-  /** Milliseconds for which a service keeps its verdict about a session; then it looks at the token again. */
-  sessionVerdictMs: 5_000,
+  /** Milliseconds for which an enforcer may go by the trust, policy and revocations that it has; then it denies. */
+  enforcerLeaseMs: 5_000,
+  /** Milliseconds between its renewals, and before it opens its stream again. */
+  enforcerRenewMs: 1_500,
+  /** Milliseconds that a change may be unknown to an enforcer that renews its lease; longer, and it is not renewed. */
+  enforcerLagMs: 1_000,
+  /** Leases of one system-config; one more is Overloaded. Changes that wait for one enforcer; more end its stream. */
+  enforcerLeases: 10_000,
+  enforcerBacklog: 10_000,
+  /** Revoked sessions that are remembered; one more is Overloaded. */
+  revocations: 100_000,
+  /** Seconds for which one is remembered beyond its tokens: a clock set back by less brings none to life. */
+  revokedSeconds: 3_600,
+  /** Verdicts about tokens that an enforcer keeps; the older half is checked anew. */
+  tokenVerdicts: 16_384,
   /** Live sessions of one subject in one app; one more ends the oldest. */
   sessionsPerApp: 16,
   /** Milliseconds between sweeps of what expired, and records one sweep takes; the rest waits for the next. */

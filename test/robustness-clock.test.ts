@@ -109,7 +109,7 @@ links('a verdict that was given for seconds is asked for again by a clock that w
   const time = testClock()
   const { clock, jump } = settable(time)
   const asked: string[] = []
-  const verdictMs = limits.sessionVerdictMs
+  const verdictMs = limits.enforcerLeaseMs
   const authenticate = (token: string) => {
     asked.push(token)
     return { ...alice, expires: clock.now() + verdictMs }

@@ -7,11 +7,11 @@ import {
 import type { HostState, LogLine, Supervision } from '../../runtime/supervision.ts'
 import { allowedBy, deniedBy } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
+import { openEnforcer, type Enforcer } from '../enforcement/enforcer.ts'
 import { answering, method, streaming, type KrpcTable } from '../krpc.ts'
 import { kv, Name } from '../records.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
 import { issuers } from '../trust-matrix.ts'
-import { sessionVerifier, type SessionVerifier } from '../verify-session.ts'
 import type { NodeDaemon } from './protocol.ts'
 
 type Needs = { supervision: typeof Supervision; systemConfig: typeof SystemConfig }
@@ -36,10 +36,10 @@ const LogQuery = object({
 export function createOperator(start: ActorStart<Needs>, session: () => string): Operator {
   const { needs, clock, denials, self } = start
   const startedSeconds = Math.floor(clock.now() / 1000)
-  let opening: Promise<SessionVerifier> | undefined
+  let opening: Promise<Enforcer> | undefined
   /** Opened by the first who asks: a zone that nobody operates need not follow boot/config here. */
-  const verifier = (): Promise<SessionVerifier> => {
-    opening ??= sessionVerifier({
+  const enforcer = (): Promise<Enforcer> => {
+    opening ??= openEnforcer({
       start, systemConfig: needs.systemConfig, appid: 'node-daemon', verifier: 'node',
       session: { token: session, renew: async () => {} }, onceSinceSeconds: startedSeconds,
     }).catch((error: unknown) => {
@@ -101,7 +101,7 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
     /** The token or the right may end while lines go on. */
     const ask = async (): Promise<void> => {
       for (;;) {
-        await pause(clock, limits.sessionVerdictMs, life.signal)
+        await pause(clock, limits.enforcerLeaseMs, life.signal)
         if (life.signal.aborted) return
         await allowed()
       }
@@ -130,6 +130,6 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
   return {
     krpc: answering(methods),
     krpcStream: streaming(streams),
-    authenticate: async (token, peer, use) => (await verifier()).authenticate(token, peer, use),
+    authenticate: async (token, peer, use) => (await enforcer()).authenticate(token, peer, use),
   }
 }

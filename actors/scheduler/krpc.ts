@@ -1,5 +1,6 @@
 import type { ActorStart, Authenticate, CallContext, Handlers } from '../../runtime/actor.ts'
 import { object } from '../../runtime/protocol.ts'
+import { openEnforcer, type Enforcer } from '../enforcement/enforcer.ts'
 import { answering, method, type KrpcTable } from '../krpc.ts'
 import type { NodeDaemon } from '../node-daemon/protocol.ts'
 import { kv } from '../records.ts'
@@ -7,7 +8,6 @@ import type { OwnSession } from '../session.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
 import { issuers } from '../trust-matrix.ts'
 import type { VerifyHub } from '../verify-hub/protocol.ts'
-import { sessionVerifier, type SessionVerifier } from '../verify-session.ts'
 import type { Scheduler } from './protocol.ts'
 
 type Needs = { systemConfig: typeof SystemConfig; verifyHub: typeof VerifyHub; nodeDaemon: typeof NodeDaemon }
@@ -24,10 +24,10 @@ export interface SchedulerKrpc extends Pick<Handlers<typeof Scheduler, Needs>, '
 export function createKrpc(start: ActorStart<Needs>, session: OwnSession, round: () => Promise<object>): SchedulerKrpc {
   const { needs, clock, self } = start
   const startedSeconds = Math.floor(clock.now() / 1000)
-  let opening: Promise<SessionVerifier> | undefined
+  let opening: Promise<Enforcer> | undefined
   /** Opened by the first who asks: it follows boot/config from then on. */
-  const verifier = (): Promise<SessionVerifier> => {
-    opening ??= sessionVerifier({
+  const enforcer = (): Promise<Enforcer> => {
+    opening ??= openEnforcer({
       start, systemConfig: needs.systemConfig, session, appid: 'scheduler', verifier: 'kernel-service',
       onceSinceSeconds: startedSeconds,
     }).catch((error: unknown) => {
@@ -37,7 +37,7 @@ export function createKrpc(start: ActorStart<Needs>, session: OwnSession, round:
     return opening
   }
   const roundFor = async (_: object, cx: Cx): Promise<object> => {
-    const { sub } = (await verifier()).principal(cx)
+    const { sub } = (await enforcer()).principal(cx)
     // Its one audience is this verifier, which has accepted it; nothing is above it in the policy
     if (sub !== issuers.root) await cx.systemConfig.check({ key: kv.control(self.host), act: 'write' })
     return round()
@@ -49,6 +49,6 @@ export function createKrpc(start: ActorStart<Needs>, session: OwnSession, round:
   }
   return {
     krpc: answering(table),
-    authenticate: async (token, peer, use) => (await verifier()).authenticate(token, peer, use),
+    authenticate: async (token, peer, use) => (await enforcer()).authenticate(token, peer, use),
   }
 }

@@ -1,10 +1,10 @@
 import { actor } from '../../runtime/actor.ts'
+import { openEnforcer } from '../enforcement/enforcer.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openSession } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Service } from './protocol.ts'
-import { sessionVerifier } from '../verify-session.ts'
 
 const APPID = 'service'
 
@@ -19,16 +19,14 @@ export default actor(Service, {
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
-  const sessions = await sessionVerifier({
-    start, appid: APPID, systemConfig: needs.systemConfig, session,
-  })
+  const enforcer = await openEnforcer({ start, appid: APPID, systemConfig: needs.systemConfig, session })
   return {
     handlers: {
       greet({ greeting }, cx) {
-        const { sub, appid } = sessions.principal(cx)
+        const { sub, appid } = enforcer.principal(cx)
         return { text: `${greeting}, ${sub}`, sub, appid }
       },
     },
-    lifecycle: { authenticate: sessions.authenticate },
+    lifecycle: { authenticate: enforcer.authenticate },
   }
 })

@@ -1,6 +1,7 @@
 import { actor } from '../../runtime/actor.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { linkAllowed } from '../trust-matrix.ts'
+import { enforcing } from './enforcing.ts'
 import { krpc } from './krpc.ts'
 import { SystemConfig } from './protocol.ts'
 import { reading } from './reading.ts'
@@ -12,7 +13,7 @@ export default actor(SystemConfig, {}, async (start) => {
   const state = await openState(start)
   const own = { ...reading(state, start), ...writing(state) }
   return {
-    handlers: { ...own, ...krpc(own) },
+    handlers: { ...own, ...enforcing(state, start), ...krpc(own) },
     lifecycle: {
       authenticate: state.sessions.authenticate,
       admit: (peer, base) => {

@@ -9,7 +9,8 @@ import { Action, krpcReads, own as ownMembers, type SystemConfig } from './proto
 import type { KvAction } from './transaction.ts'
 
 type Krpc = Pick<Handlers<typeof SystemConfig, {}>, 'krpc' | 'krpcRead' | 'krpcStream'>
-type Own = Omit<Handlers<typeof SystemConfig, {}>, keyof Krpc>
+type Enforcing = 'enforcement' | 'renewLease' | 'revoke'
+type Own = Omit<Handlers<typeof SystemConfig, {}>, keyof Krpc | Enforcing>
 type Cx = CallContext<{}>
 
 const revision = pipe(number(), integer(), minValue(0))

@@ -16,6 +16,8 @@ export interface Trust {
   readonly epoch: number
   /** Of `boot/config`; 0 in boot phase. */
   readonly revision: number
+  /** That `boot/config`; empty in boot phase. */
+  readonly text: string
   /** Grows with every change, so that whatever was verified before is verified again. */
   readonly generation: number
   /** Reads `boot/config` again. True when that ended boot phase. */
@@ -38,6 +40,7 @@ export async function openTrust(
   let trusted: readonly TrustKey[] = [device]
   let { epoch } = environment
   let revision = 0
+  let text = ''
   let generation = 0
 
   const check = (text: string): BootConfig => {
@@ -63,6 +66,7 @@ export async function openTrust(
     ]
     epoch = config.epoch
     revision = record.revision
+    text = record.value
     phase = 'normal'
     generation++
   }
@@ -84,6 +88,7 @@ export async function openTrust(
     get keys() { return trusted },
     get epoch() { return epoch },
     get revision() { return revision },
+    get text() { return text },
     get generation() { return generation },
     check,
     async reload() {

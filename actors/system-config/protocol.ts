@@ -34,6 +34,25 @@ const Check = call(object({ key, act: picklist(['read', 'write']) }), object({})
 
 const Item = object({ key, value: string(), revision })
 
+/** A session that has ended; at `until`, in epoch seconds, the last of its session tokens has expired. */
+export const Revoked = object({ sid: string(), until: revision })
+export type Revoked = Infer<typeof Revoked>
+
+/** What an enforcer goes by, or what of it has changed; null is as it was. */
+export const Enforcement = object({
+  lease: string(),
+  /** Of the newest change in it. */
+  sequence: revision,
+  /** All of it, in place of what was before. */
+  whole: boolean(),
+  /** Text of `boot/config`. */
+  boot: nullable(string()),
+  /** Texts of `system/rbac/model`, '' for the built-in one, and `system/rbac/policy`. */
+  rbac: nullable(object({ model: string(), policy: string() })),
+  revoked: array(Revoked),
+})
+export type Enforcement = Infer<typeof Enforcement>
+
 export const SystemConfig = protocol('system-config', {
   get: call(object({ key }), nullable(object({ value: string(), revision })), { concurrent: 64 }),
   /** Names of the direct children, sorted. */
@@ -64,6 +83,15 @@ export const SystemConfig = protocol('system-config', {
     object({ prefix: string(), after: revision, leaves }),
     object({ type: picklist(['put', 'delete']), key, value: string(), revision }),
   ),
+  /**
+   * For who enforces: the keys, policy and revocations of now, then each change. It comes with a lease of
+   * `limits.enforcerLeaseMs`, counted from when this was asked; without a renewal the stream ends with it.
+   */
+  enforcement: stream(object({}), Enforcement),
+  /** "I go by everything up to `sequence`." When granted, the lease runs anew from when this was asked. */
+  renewLease: call(object({ lease: string(), sequence: revision }), object({ granted: boolean() }), { concurrent: 256 }),
+  /** Of verify-hub alone. Answers when every enforcer goes by it, or has no lease any more. */
+  revoke: call(object({ sessions: pipe(array(Revoked), maxLength(256)) }), object({}), { concurrent: 64 }),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */
   check: Check,
   /** The originals' methods, as the gateway hands them on; who wrote what must be provable, so the frame is signed. */

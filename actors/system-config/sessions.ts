@@ -1,12 +1,17 @@
 import type { ActorStart, Authenticate, Peer, Principal } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
-import { allowedBy, deniedBy, type ChainEntry } from '../../runtime/trust/denial.ts'
+import type { Keys } from '../../runtime/platform/ports.ts'
+import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../runtime/trust/denial.ts'
 import { burn } from '../../runtime/trust/replay.ts'
-import type { TokenUse } from '../../runtime/trust/token.ts'
+import type { TokenUse, TrustKey } from '../../runtime/trust/token.ts'
+import { trustKeyOf } from '../../runtime/trust/keys.ts'
 import { verifyToken } from '../../runtime/trust/verify.ts'
-import { rulesFor } from '../trust-matrix.ts'
 import type { Speaker } from '../rbac/access.ts'
+import { isName, kv, readRecord, UserDocument, UserSettings } from '../records.ts'
+import { isReserved, rulesFor } from '../trust-matrix.ts'
 import type { Trust } from './phase.ts'
+import type { Records } from './records.ts'
+import type { Revocations } from './revocations.ts'
 
 /** A token that was verified on one link, and when that has to be done again. */
 export interface Session {
@@ -35,29 +40,35 @@ export interface Sessions {
   current(cx: Caller): Session | Promise<Session>
 }
 
-type Start = Pick<ActorStart, 'keys' | 'clock' | 'store' | 'denials'>
+export interface SessionsOptions {
+  readonly start: Pick<ActorStart, 'keys' | 'clock' | 'store' | 'denials'>
+  readonly trust: Trust
+  readonly records: Pick<Records, 'get'>
+  readonly revocations: Pick<Revocations, 'has'>
+}
 
 /** Every token comes through here, and through `verifyToken`. */
-export function createSessions(start: Start, trust: Trust): Sessions {
-  const { clock, denials } = start
+export function createSessions(options: SessionsOptions): Sessions {
+  const { start: { clock, denials }, trust, revocations } = options
   const byLink = new Map<string, Map<string, Session | Promise<Session>>>()
   const bySpeaker = new WeakMap<object, Session>()
   const nowSeconds = (): number => Math.floor(clock.now() / 1000)
-  const isCurrent = (session: Session): boolean =>
-    session.generation === trust.generation && session.expSeconds > nowSeconds()
+  const isCurrent = ({ generation, expSeconds, speaker: { sid } }: Session): boolean =>
+    generation === trust.generation && expSeconds > nowSeconds() && (sid === undefined || !revocations.has(sid))
 
   /**
    * Calls at the same time share one verification: a token that is good once would refuse the second. Not so behind a
-   * gateway, whose one link carries everybody's calls: there such a token is good for one call.
+   * gateway, whose one link carries everybody's calls, and not for sudo: there such a token is good for one call.
    */
   const sessionOf = (token: string, peer: Peer, link: string): Session | Promise<Session> => {
     const sessions = entry(byLink, link, () => new Map<string, Session | Promise<Session>>())
     const known = sessions.get(token)
     if (known && (known instanceof Promise || isCurrent(known))) return known
     const relayed = peer.runtimeType === 'gateway'
-    const verifying = verify(start, trust, token, peer, link, known !== undefined).then(
+    const verifying = verify(options, token, peer, link, known !== undefined).then(
       (session) => {
-        if (!relayed || !session.once) remember(sessions, token, session)
+        if (!isForOneCall(session, relayed)) remember(sessions, token, session)
+        else sessions.delete(token)
         bySpeaker.set(session.speaker, session)
         return session
       },
@@ -87,19 +98,24 @@ export function createSessions(start: Start, trust: Trust): Sessions {
   }
 }
 
+const isForOneCall = ({ once, use }: Pick<Session, 'once' | 'use'>, relayed: boolean): boolean =>
+  once && (relayed || use === 'sudo')
+
 const linked: ChainEntry = allowedBy('link', 'link/system-config')
 
 /** What was allowed on the way to the policy. */
 export const chainOf = (session: Session): readonly ChainEntry[] => [linked, allowedBy('token', session.rule)]
 
 async function verify(
-  { keys, clock, store, denials }: Start, trust: Trust, token: string, peer: Peer, link: string, again: boolean,
+  { start: { keys, clock, store, denials }, trust, records, revocations }: SessionsOptions,
+  token: string, peer: Peer, link: string, again: boolean,
 ): Promise<Session> {
   const { generation, phase } = trust
   const nowSeconds = Math.floor(clock.now() / 1000)
   const verdict = await verifyToken(token, {
     keys, rules: rulesFor('system-config', phase), audience: 'system-config', nowSeconds, epoch: trust.epoch,
-    trustKey: (kid) => trust.keys.find((key) => key.kid === kid),
+    trustKey: (kid, { iss }) =>
+      trust.keys.find((key) => key.kid === kid) ?? (phase === 'boot' ? undefined : userKey(keys, records, iss)),
     // A token that is good once is good for the link it came by, also when trust changed meanwhile
     burn: (id, expSeconds) => again ? Promise.resolve(true) : burn(store, id, expSeconds, nowSeconds),
   })
@@ -111,13 +127,38 @@ async function verify(
       layer: 'token', reason: 'token/holder', rule: rule.id, detail: `${peer.actor} on ${peer.host}, sub ${claims.sub}`,
     })])
   }
-  const speaker = { ...principal, root: rule.tokenUse === 'root' }
+  const refuse = (reason: DenialReason, detail: string): Error =>
+    denials.denied([linked, deniedBy({ layer: 'token', reason, rule: rule.id, detail })])
+  const { tokenUse: use, once } = rule
+  if (use === 'sudo' && !await isActive(records, claims.sub)) throw refuse('login/user', `user ${claims.sub}`)
+  if (principal.sid !== undefined && revocations.has(principal.sid)) {
+    throw refuse('token/revoked', `session ${principal.sid}`)
+  }
+  const speaker = { ...principal, root: use === 'root' }
   return {
     // The link may keep the verdict until then: `current` looks at every call whether trust is still the same
-    speaker: rule.once && peer.runtimeType === 'gateway' ? speaker : { ...speaker, expires: claims.exp * 1000 },
-    use: rule.tokenUse, once: rule.once, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp,
+    speaker: isForOneCall({ once, use }, peer.runtimeType === 'gateway') ? speaker
+      : { ...speaker, expires: claims.exp * 1000 },
+    use, once, rule: rule.id, kid: key.kid, jti: claims.jti, expSeconds: claims.exp,
     generation, link,
   }
+}
+
+/** The key of a user, for sudo. Only of one whose document is there; root or that user wrote it. */
+async function userKey(keys: Keys, records: Pick<Records, 'get'>, name: string): Promise<TrustKey | undefined> {
+  if (!isName(name) || isReserved(name)) return undefined
+  const key = kv.userDocument(name)
+  const record = await records.get(key)
+  if (!record) return undefined
+  const document = readRecord(UserDocument, key, record.value)
+  return document.name === name ? trustKeyOf(keys, document.key, key, name) : undefined
+}
+
+async function isActive(records: Pick<Records, 'get'>, name: string): Promise<boolean> {
+  const record = await records.get(kv.user(name))
+  if (!record) return false
+  const settings = readRecord(UserSettings, kv.user(name), record.value)
+  return settings.name === name && settings.state === 'active'
 }
 
 function entry<V>(map: Map<string, V>, key: string, make: () => V): V {

@@ -1,12 +1,16 @@
 import type { ActorStart } from '../../runtime/actor.ts'
-import { ZonewrightError } from '../../runtime/errors.ts'
+import { Denied, ZonewrightError } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
+import { denialReasons, type DenialReason } from '../../runtime/trust/denial.ts'
 import { kv } from '../records.ts'
 import { createAccess } from '../rbac/access.ts'
 import { readEnvironment } from './environment.ts'
+import { createEnforcers, type Enforcers } from './enforcers.ts'
 import { createPermission, POLICY_KEY, type Permission } from './permission.ts'
 import { openTrust, type Trust } from './phase.ts'
+import type { Revoked } from './protocol.ts'
 import { openRecords, type Guard, type Records } from './records.ts'
+import { openRevocations } from './revocations.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
 import { createSteps, type Steps } from './steps.ts'
 import { execute, type KvAction } from './transaction.ts'
@@ -19,24 +23,40 @@ export interface State {
   readonly sessions: Sessions
   readonly permission: Permission
   readonly steps: Steps
-  /** Runs a transaction that was permitted; what this actor reads of it is in force before the writer is answered. */
+  readonly enforcers: Enforcers
+  /**
+   * Runs a transaction that was permitted. What decides who is trusted and who may do what is in force before the writer
+   * is answered: here, and wherever it is enforced.
+   */
   transact(session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined): Promise<number>
+  /** Settles when these sessions are refused here and wherever tokens are judged. */
+  revoke(sessions: readonly Revoked[]): Promise<void>
 }
 
 /** @throws StartFailed, ZoneStoreMismatch, RecordInvalid */
 export async function openState(start: ActorStart): Promise<State> {
-  const { stopping } = start
+  const { stopping, clock, store } = start
   const environment = readEnvironment(start)
   const steps = createSteps(start)
   steps.trustKeyReceived(environment.device)
   const records = openRecords(start.store)
   const trust = await openTrust(start, records, environment)
   const access = createAccess()
-  const sessions = createSessions(start, trust)
+  const revocations = await openRevocations({ store, clock }, (sessions) => {
+    const ended = new Set(sessions.map(({ sid }) => sid))
+    start.unbind(({ sid }) => sid !== undefined && ended.has(sid), sessionEnded())
+    enforcers.publishRevoked(sessions)
+  })
+  const enforcers = createEnforcers({ clock, random: start.random.fork('enforcers'), revoked: revocations.all })
+  const sessions = createSessions({ start, trust, records, revocations })
   const permission = createPermission(start, { sessions, trust, access, environment })
-  const reloadPolicy = policyReader(start, records, (text) => access.replace(text))
-  const { reloadTrust, boot, booting } = bootPhase(records, trust, steps)
+  const reloadPolicy = policyReader(start, records, (policy) => {
+    access.replace(policy)
+    enforcers.publish({ rbac: { model: '', policy } })
+  })
+  const { reloadTrust, boot, booting } = bootPhase(records, trust, steps, (text) => enforcers.publish({ boot: text }))
 
+  enforcers.publish({ boot: trust.text })
   if (trust.phase === 'normal') steps.normalPhase(trust, false)
   await reloadPolicy()
   // Another OOD may write them as well
@@ -44,24 +64,35 @@ export async function openState(start: ActorStart): Promise<State> {
     if (!booting()) await reloadTrust()
   }))
   start.background(() => follow(records, POLICY_KEY, stopping, reloadPolicy))
+  start.background(() => revocations.follow(stopping))
 
   return {
-    records, trust, sessions, permission, steps,
+    records, trust, sessions, permission, steps, enforcers,
     async transact(session, actions, mainKey) {
       const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
       const revision = await write
       mayCrash('system-config/written')
       if (actions.has(kv.bootConfig)) await reloadTrust()
       if (actions.has(POLICY_KEY)) await reloadPolicy()
+      if (actions.has(kv.bootConfig) || actions.has(POLICY_KEY)) await enforcers.settled()
       return revision
+    },
+    async revoke(revoked) {
+      await revocations.add(revoked)
+      await enforcers.settled()
     },
   }
 }
 
-function bootPhase(records: Records, trust: Trust, steps: Steps) {
+const sessionEnded = (): ZonewrightError =>
+  new Denied(denialReasons['token/revoked'], { reason: 'token/revoked' satisfies DenialReason })
+
+function bootPhase(records: Records, trust: Trust, steps: Steps, publish: (text: string) => void) {
   let running = 0
   const reloadTrust = async (): Promise<void> => {
-    if (await trust.reload()) steps.normalPhase(trust, true)
+    const left = await trust.reload()
+    publish(trust.text)
+    if (left) steps.normalPhase(trust, true)
   }
   return {
     reloadTrust,

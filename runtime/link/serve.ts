@@ -1,5 +1,5 @@
 import type { Principal } from '../actor.ts'
-import type { Service, TraceSeed } from '../context.ts'
+import type { Matches, Service, TraceSeed } from '../context.ts'
 import { Cancelled, Denied, HandshakeFailed, Overloaded, type ZonewrightError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { fromBase64url } from '../trust/base64url.ts'
@@ -68,7 +68,7 @@ class LinkServer implements Server {
     this.seed = { hex: hexOf(link.transcript) }
     const { actor, runtimeType } = link.peer
     this.#self = Object.freeze({ sub: actor, appid: actor, runtimeType, sudo: false })
-    this.#stopUnbinding = service.onUnbind((matches) => this.#unbind(matches))
+    this.#stopUnbinding = service.onUnbind((matches, error) => this.#unbind(matches, error))
     this.#deadlines = new Deadlines(service.clock, (now) => this.#expire(now))
   }
 
@@ -184,11 +184,17 @@ class LinkServer implements Server {
     this.#tokens[slot] = { token, verdicts: [], askedMs: 0 }
   }
 
-  #unbind(matches: (principal: Principal) => boolean): void {
+  #unbind(matches: Matches, error: ZonewrightError): void {
     for (const bound of this.#tokens) {
       bound?.verdicts.forEach((principal, index) => {
         if (principal && matches(principal)) bound.verdicts[index] = undefined
       })
+    }
+    for (const served of this.active.values()) {
+      if (!(served instanceof ServedStream) || served.slot === 0 || !served.principal) continue
+      if (!matches(served.principal)) continue
+      served.drop(error)
+      served.cancel(error)
     }
   }
 

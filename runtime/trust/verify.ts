@@ -68,7 +68,7 @@ export interface Refusal {
 export type Verdict = Acceptance | Refusal
 
 /** How far a clock may run ahead of ours. `exp` has no such grace: a token that has expired has expired. */
-const SKEW_SECONDS_MAX = 60
+export const SKEW_SECONDS_MAX = 60
 
 /**
  * The one function that checks a token, in this order: form, claims and typ, some rule for this use, key, trusted for
@@ -104,7 +104,11 @@ export function verifyTokenSync(token: string, policy: SyncVerifierPolicy): Verd
   return refuse('token/replay-unchecked', 'no ledger of used tokens is at hand', verdict.rule.id)
 }
 
-function sightingOf({ rule, key, claims }: Acceptance, { audience, nowSeconds }: Policy): AcceptedToken {
+/** For who keeps a verdict: it was given again, to whoever watches what is accepted. */
+export const sawAgain = (verdict: Acceptance, policy: Pick<Policy, 'audience' | 'nowSeconds'>): void =>
+  saw(() => sightingOf(verdict, policy))
+
+function sightingOf({ rule, key, claims }: Acceptance, { audience, nowSeconds }: Pick<Policy, 'audience' | 'nowSeconds'>): AcceptedToken {
   const { iss, sub, aud, iat, exp, jti, appid, runtime_type: runtimeType, sid } = claims
   return {
     type: 'token', rule: rule.id, keyReason: key.reason, audience, nowSeconds, tokenUse: claims.token_use,

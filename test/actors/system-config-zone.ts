@@ -3,7 +3,7 @@ import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { deviceDocumentType } from '../../actors/records.ts'
 import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
-import { Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
+import { Cancelled, Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Clock, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
@@ -169,6 +169,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     count: () => {},
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
+    unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {
       zone: 'z1', host: 'ood1', actor: 'system-config', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'own',
@@ -190,6 +191,26 @@ const slowStore = (store: Store): Store => new Proxy(store, {
   },
 })
 
+interface Cancel { readonly signal?: AbortSignal }
+
+/** As the runtime: a stream that its reader cancels ends for both at once. */
+async function* cancellable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  const iterator = items[Symbol.asyncIterator]()
+  const cancelled = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Cancelled('The caller cancelled the stream')), { once: true })
+  })
+  cancelled.catch(() => {})
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), cancelled])
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    void iterator.return?.()
+  }
+}
+
 /** As runtime/link/serve.ts does it: the token is judged for each call, and the verdict is the call's principal. */
 function clientOf(
   { handlers, lifecycle }: Serving, token: string | undefined, from: Peer, link: string,
@@ -203,10 +224,13 @@ function clientOf(
   const named = handlers as unknown as Record<string, (args: never, cx: never) => unknown>
   const call = (method: string) => async (args: never) =>
     named[method]!(args, await context(method, new AbortController().signal))
-  const watch = async function* (args: never, settings?: { signal?: AbortSignal }) {
-    yield* handlers.watch(args, await context('watch', settings?.signal ?? new AbortController().signal))
+  const stream = (method: 'watch' | 'enforcement') => async function* (args: never, settings?: Cancel) {
+    const signal = settings?.signal ?? new AbortController().signal
+    const items = handlers[method](args, await context(method, signal)) as AsyncIterable<never>
+    yield* cancellable(items, signal)
   }
-  const methods = Object.keys(handlers).map((method) => [method, method === 'watch' ? watch : call(method)])
+  const methods = Object.keys(handlers).map((method) =>
+    [method, method === 'watch' || method === 'enforcement' ? stream(method) : call(method)])
   return Object.fromEntries(methods) as Client<typeof SystemConfig>
 }
 

@@ -237,6 +237,7 @@ function actorStart(actor: string, around: Around) {
     background: (task) => void task(),
     count: () => {},
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
+    unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {
       zone: 'z1', host: 'ood1', actor, runtimeType: 'kernel-service', incarnation,

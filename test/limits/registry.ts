@@ -43,10 +43,23 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
   'actors/verify-hub.test.ts': {
     'a login token that was swept away stays refused when the clock is set back': ['sessionSweepMs'],
   },
-  'actors/verify-session.test.ts': {
+  'actors/enforcer.test.ts': {
     'a service whose own session is refused trusts nobody until it has a new one, then whom it should': [
       'convergeRetryMs',
     ],
+    'an enforcer that is cut off denies before anybody is told that it does': ['enforcerLeaseMs'],
+    'an enforcer that keeps in touch never lapses, and one that does not apply a change loses its lease': [
+      'enforcerRenewMs', 'enforcerLagMs',
+    ],
+    'revoked sessions outlive a restart of system-config, and are forgotten long after their tokens': [
+      'revokedSeconds',
+    ],
+  },
+  'actors/enforcement-limits.test.ts': {
+    'one more lease than may be is refused, and one that is over makes room': ['enforcerLeases'],
+    'an enforcer that does not read what has changed is told so, and others go on': ['enforcerBacklog'],
+    'one more revoked session than is remembered is refused, and those that are over make room': ['revocations'],
+    'more tokens than are remembered are all judged alike': ['tokenVerdicts'],
   },
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
@@ -200,7 +213,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'is forgotten when it does not run and others come: a host knows so many': ['processes'],
   },
   'robustness-clock.test.ts': {
-    'a verdict that was given for seconds is asked for again by a clock that was set back': ['sessionVerdictMs'],
+    'a verdict that was given for seconds is asked for again by a clock that was set back': ['enforcerLeaseMs'],
   },
   'robustness-disk.test.ts': {
     'a lease that ends while there is no room is over, and its keys go once there is': ['leaseEndMs'],

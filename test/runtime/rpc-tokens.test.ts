@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Principal } from '../../runtime/actor.ts'
 import { Denied } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { alice, counter, gate, rawCaller, type Cx } from './counter-fixture.ts'
+import { aborted, alice, counter, gate, rawCaller, type Cx } from './counter-fixture.ts'
 import { channelEnds, failureOf, quiet, testClock } from './link-fixture.ts'
 
 const tokens = suite('tokens')
@@ -66,12 +66,40 @@ tokens('that are revoked are unbound: the next call is denied', async () => {
   const { caller, service } = await counter(handlers, { lifecycle })
   await caller.client.read({}, { token: 't' })
   valid = false
-  service.unbind((principal) => principal.sid === 'other')
+  const ended = new Denied('The session was ended')
+  service.unbind((principal) => principal.sid === 'other', ended)
   assert.is(await caller.client.read({}, { token: 't' }), 1)
-  service.unbind((principal) => principal.sid === 's1')
+  service.unbind((principal) => principal.sid === 's1', ended)
   const error = await failureOf(caller.client.read({}, { token: 't' }))
   assert.instance(error, Denied)
   assert.is(error.message, 'The session was ended')
+})
+
+tokens('that are revoked end the streams that they opened, and no others', async () => {
+  const { handlers, lifecycle } = tokenService((sid) => ({ ...alice, sid, expires: Infinity }))
+  const closed: string[] = []
+  const watch = async function* (_: unknown, { signal, principal }: Cx) {
+    yield { n: 1 }
+    await aborted(signal)
+    closed.push(principal.sid ?? 'the actor itself')
+  }
+  const { caller, service } = await counter({ ...handlers, watch }, { lifecycle })
+  const open = async (settings: { token?: string }) => {
+    const items = caller.client.watch({ from: 0, to: 1 }, settings)[Symbol.asyncIterator]()
+    await items.next()
+    return items.next()
+  }
+  const streams = [{ token: 's1' }, { token: 's2' }, {}].map(open)
+  await quiet()
+  service.unbind(({ sid }) => sid === 's1', new Denied('The session was ended'))
+  service.unbind(({ sid }) => sid === undefined, new Denied('An actor that speaks for itself has no session'))
+  const error = await failureOf(streams[0]!)
+  assert.instance(error, Denied)
+  assert.is(error.message, 'The session was ended')
+  await quiet()
+  assert.equal(closed, ['s1'])
+  caller.close(new Denied('over'))
+  await Promise.all(streams.slice(1).map((one) => failureOf(one)))
 })
 
 tokens('are denied by an actor that takes none, and when they are too long', async () => {

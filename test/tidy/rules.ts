@@ -38,7 +38,7 @@ const importsOf = (source: Scanned, judge: (target: string) => string | undefine
   })
 
 /** Folders beside the actors that all of them may use. */
-const shared = ['actors/rbac']
+const shared = ['actors/enforcement', 'actors/rbac']
 
 /** `actors/vault` for a file of an actor; undefined for what stands beside the actors. */
 const actorOf = (path: string): string | undefined => {

@@ -1,4 +1,4 @@
-/** Logins, refreshes, sessions and passwords; and how services check what it issues. */
+/** Logins, refreshes, sessions and passwords. */
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const verifyHub2: readonly Guard[] = [
@@ -106,46 +106,6 @@ export const verifyHub2: readonly Guard[] = [
       'if (!verdict.accepted || verdict.payload.zone !== boot.zone) return undefined',
       'if (!verdict.accepted) return undefined',
       'a device is registered only by a document that the owner key signed, for this zone and this name',
-    ],
-  ),
-  ...guardsOf('actors/verify-session.ts', 'test/actors/operate.test.ts',
-    [
-      'a service that forgets refuses what was before',
-      'if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {', 'if (false) {',
-      'root is above the policy here, once, and not by a token from before a restart',
-    ],
-  ),
-  ...guardsOf('actors/verify-session.ts', 'test/actors/verify-session.test.ts',
-    [
-      'a service trusts what boot/config names', 'trusted.find((key) => key.kid === kid && key.issuer === iss)',
-      'trusted.find((key) => key.issuer === iss)',
-      'a service accepts the keys that boot/config names as soon as it names them',
-    ],
-    [
-      'a service takes a token for its holder', 'if (claims.cnf && claims.cnf.jkt !== peer.kid) throw',
-      'if (false) throw', 'a token that is bound to a key is good for the actor whose link certificate has that key',
-    ],
-    [
-      'a service burns', 'burn: (id, expSeconds) => burn(store, id, expSeconds, nowSeconds),',
-      'burn: () => Promise.resolve(true),', 'a token of root is good for one call of a service',
-    ],
-    [
-      'a call of a service needs a token', 'if (presented === undefined) throw', 'if (false) throw',
-      'a call without a token speaks for nobody whom a service serves, and the denial says so',
-    ],
-    [
-      'a verdict of a service is kept for a while',
-      'expires: Math.min(claims.exp * 1000, nowMs + limits.sessionVerdictMs)', 'expires: claims.exp * 1000',
-      'a verdict about a session is kept for seconds, and never beyond the token',
-    ],
-    [
-      'a service whose session is refused trusts nobody', '    trusted = []\n    await session.renew()',
-      '    await session.renew()',
-      'a service whose own session is refused trusts nobody until it has a new one, then whom it should',
-    ],
-    [
-      'a verdict of a token used once is not kept', 'if (rule.once) return principal\n', '',
-      'a token of root is good for one call of a service',
     ],
   ),
 ]

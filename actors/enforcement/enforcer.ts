@@ -1,0 +1,169 @@
+import type { ActorStart, Authenticate, CallContext, Peer, Principal } from '../../runtime/actor.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { allowedBy, denialReasons, deniedBy, type ChainEntry, type DenialReason } from '../../runtime/trust/denial.ts'
+import { trustKeyOf } from '../../runtime/trust/keys.ts'
+import { burn } from '../../runtime/trust/replay.ts'
+import type { TrustKey } from '../../runtime/trust/token.ts'
+import { sawAgain, verifyToken, verifyTokenSync, type Acceptance } from '../../runtime/trust/verify.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import type { Speaker } from '../rbac/access.ts'
+import type { Operation } from '../rbac/policy.ts'
+import { isName, kv, readRecord, UserDocument } from '../records.ts'
+import type { OwnSession } from '../session.ts'
+import type { SystemConfig } from '../system-config/protocol.ts'
+import { isReserved, rulesFor, type Verifier } from '../trust-matrix.ts'
+import { holdLease } from './lease.ts'
+import { Verdicts } from './verdicts.ts'
+
+export interface EnforcerOptions {
+  readonly start: Pick<
+    ActorStart, 'keys' | 'clock' | 'store' | 'denials' | 'background' | 'stopping' | 'log' | 'unbind'
+  >
+  readonly systemConfig: Client<typeof SystemConfig>
+  /** The service's own. */
+  readonly session: Pick<OwnSession, 'token' | 'renew'>
+  /** Also the audience that tokens must name. */
+  readonly appid: string
+  /** Whose row of the trust matrix holds. */
+  readonly verifier?: Verifier
+  /**
+   * Uses up a token that is good once, in the whole zone. @throws Denied when it was used before
+   * Without it, this actor's own store remembers.
+   */
+  readonly burn?: (token: string) => Promise<unknown>
+  /** For an actor that forgets at a restart which tokens were used: those from before its start are refused then. */
+  readonly onceSinceSeconds?: number
+}
+
+/** A token that was accepted. */
+export type Judged = Pick<Acceptance, 'claims' | 'principal' | 'rule'>
+
+/** Judges tokens, and what their principals may do, by what the zone says now (DESIGN §7). */
+export interface Enforcer {
+  /** For the actor's lifecycle. */
+  readonly authenticate: Authenticate
+  /**
+   * Who a call speaks for, by its token. Every method of a service asks: a call without a token speaks for the actor
+   * that makes it, and is for those only who know actors by their link certificates.
+   * @throws Denied
+   */
+  principal(cx: Pick<CallContext, 'principal' | 'token' | 'peer'>): Principal
+  /** By the policy, for the app of the call and for whom it speaks. @throws Denied */
+  demand(cx: Pick<CallContext, 'principal' | 'token' | 'peer'>, operation: Operation, path: string): void
+  /** The same judgement of a token for another audience, by whoever shows it. @throws Denied */
+  judge(token: string, audience: string): Promise<Judged>
+}
+
+/**
+ * Seed: Service, review item 7. Accepts only what the two keys in `boot/config` signed, by the matrix row of a service,
+ * and sudo tokens of users; a device key is never loaded here. What it goes by is never older than
+ * `limits.enforcerLeaseMs`: who writes policy or trust, or ends a session, is answered when every enforcer goes by that.
+ */
+export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> {
+  const { start, systemConfig, session, appid, verifier = 'service', onceSinceSeconds } = options
+  const { keys, clock, store, denials } = start
+  const rules = rulesFor(verifier, 'normal')
+  const takesSudo = rules.some(({ tokenUse }) => tokenUse === 'sudo')
+  const unbind = (matches: (principal: Principal) => boolean, reason: DenialReason): void =>
+    start.unbind(matches, new Denied(denialReasons[reason], { reason }))
+  const lease = await holdLease({
+    start, systemConfig, session,
+    onRevoked: (isRevoked) => unbind(({ sid }) => sid !== undefined && isRevoked(sid), 'token/revoked'),
+    onTrust: () => unbind(() => true, 'token/unknown-key'),
+    onLapse: () => unbind(() => true, 'policy/lapsed'),
+  })
+  const verdicts = new Verdicts(lease.isRevoked)
+  /** By which rule of the matrix a principal got in, and how the policy knows it. */
+  const accepted = new WeakMap<Principal, { readonly rule: string; readonly speaker: Speaker }>()
+
+  const linked = allowedBy('link', `link/${appid}`)
+  const refuse = (reason: DenialReason, rule: string, detail: string, chain: readonly ChainEntry[] = []): Error =>
+    denials.denied([linked, ...chain, deniedBy({
+      layer: reason.startsWith('policy/') ? 'rbac' : 'token', reason, rule, detail,
+    })])
+
+  const userKey = async (name: string): Promise<TrustKey | undefined> => {
+    if (!takesSudo || !isName(name) || isReserved(name)) return undefined
+    const key = kv.userDocument(name)
+    const item = await systemConfig.get({ key }, { token: session.token() })
+    if (!item) return undefined
+    const document = readRecord(UserDocument, key, item.value)
+    return document.name === name ? trustKeyOf(keys, document.key, key, name) : undefined
+  }
+  const trustKey = (kid: string, { iss }: { readonly iss: string }): TrustKey | undefined =>
+    lease.trusted.find((key) => key.kid === kid && key.issuer === iss)
+
+  const checkSession = ({ claims: { sid }, rule }: Acceptance): void => {
+    if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id, `session ${sid}`)
+  }
+  /** A token that is good once, or by a key that is not at hand. */
+  const judgeOnce = async (token: string, audience: string, nowSeconds: number): Promise<Acceptance> => {
+    const verdict = await verifyToken(token, {
+      keys, rules, audience, nowSeconds, epoch: lease.epoch,
+      trustKey: (kid, claims) => trustKey(kid, claims) ?? userKey(claims.iss),
+      burn: async (id, expSeconds) => {
+        if (!options.burn) return burn(store, id, expSeconds, nowSeconds)
+        await options.burn(token)
+        return true
+      },
+    })
+    if (!verdict.accepted) throw denials.denied([linked, deniedBy(verdict.denial)])
+    const { claims, rule } = verdict
+    if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {
+      throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
+    }
+    checkSession(verdict)
+    return verdict
+  }
+  const judge = (token: string, audience: string): Acceptance | Promise<Acceptance> => {
+    if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', 'no lease on trust, policy and revocations')
+    const nowSeconds = Math.floor(clock.now() / 1000)
+    const kept = verdicts.get(token, lease.generation, audience, nowSeconds)
+    if (kept) {
+      sawAgain(kept, { audience, nowSeconds })
+      return kept
+    }
+    const verdict = verifyTokenSync(token, { keys, rules, audience, nowSeconds, epoch: lease.epoch, trustKey })
+    if (verdict.accepted) {
+      checkSession(verdict)
+      verdicts.keep(token, lease.generation, verdict)
+      return verdict
+    }
+    const { reason } = verdict.denial
+    const elsewhere = reason === 'token/replay-unchecked' || (reason === 'token/unknown-key' && takesSudo)
+    if (elsewhere) return judgeOnce(token, audience, nowSeconds)
+    throw denials.denied([linked, deniedBy(verdict.denial)])
+  }
+
+  const admit = ({ claims, rule, principal }: Acceptance, peer: Peer): Principal => {
+    if (claims.cnf && claims.cnf.jkt !== peer.kid) throw refuse('token/holder', rule.id, `sub ${claims.sub}`)
+    const speaker = { ...principal, root: rule.tokenUse === 'root' }
+    // A verdict that is not kept is asked for again, and then a token that is good once is good no more
+    const given = rule.once ? { ...principal }
+      : { ...principal, expires: Math.min(claims.exp * 1000, clock.now() + lease.leftMs()) }
+    accepted.set(given, { rule: rule.id, speaker })
+    return given
+  }
+  const principal: Enforcer['principal'] = ({ principal: given, token, peer }) => {
+    if (token === undefined) throw refuse('token/absent', '-', `${peer.actor} on ${peer.host}`)
+    return given
+  }
+
+  return {
+    authenticate(token, peer) {
+      const verdict = judge(token, appid)
+      return verdict instanceof Promise ? verdict.then((judged) => admit(judged, peer)) : admit(verdict, peer)
+    },
+    principal,
+    demand(cx, operation, path) {
+      const known = accepted.get(principal(cx))
+      if (!known) throw refuse('token/absent', '-', `${cx.peer.actor} on ${cx.peer.host}`)
+      const { rule, speaker } = known
+      const chain = [allowedBy('token', rule)]
+      if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `${operation} ${path}`, chain)
+      const decision = lease.access.decide(speaker, operation, path)
+      if (!decision.allowed) throw denials.denied([linked, ...chain, ...decision.chain])
+    },
+    judge: async (token, audience) => judge(token, audience),
+  }
+}

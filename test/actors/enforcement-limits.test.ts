@@ -1,0 +1,77 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Verdicts } from '../../actors/enforcement/verdicts.ts'
+import { createEnforcers } from '../../actors/system-config/enforcers.ts'
+import { openRevocations } from '../../actors/system-config/revocations.ts'
+import { Overloaded, WatchOverrun } from '../../runtime/errors.ts'
+import { PENDING } from '../../runtime/feed.ts'
+import { limits } from '../../runtime/limits.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import type { Acceptance } from '../../runtime/trust/verify.ts'
+import { failure, testZone } from './system-config-zone.ts'
+
+const enforcersOf = (zone: ReturnType<typeof testZone>) =>
+  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [] })
+
+test('one more lease than may be is refused, and one that is over makes room', async () => {
+  const zone = testZone()
+  const enforcers = enforcersOf(zone)
+  for (let count = 0; count < limits.enforcerLeases; count++) enforcers.open(`link-${count}`)
+  await failure(Overloaded, () => enforcers.open('one more'))
+  await zone.elapse(limits.enforcerLeaseMs * 1.05)
+  enforcers.open('one more')
+})
+
+test('an enforcer that does not read what has changed is told so, and others go on', async () => {
+  const enforcers = enforcersOf(testZone())
+  const [deaf, other] = [enforcers.open('deaf'), enforcers.open('other')]
+  for (let count = 0; count < limits.enforcerBacklog; count++) {
+    assert.is.not(other.poll(), PENDING)
+    enforcers.publishRevoked([{ sid: `s-${count}`, until: count }])
+  }
+  assert.is.not(other.poll(), PENDING)
+  assert.is(other.poll(), PENDING)
+  await failure(WatchOverrun, () => deaf.poll())
+})
+
+test('one more revoked session than is remembered is refused, and those that are over make room', async () => {
+  const zone = testZone()
+  const told: string[] = []
+  const { store, clock } = zone
+  const until = Math.floor(zone.now / 1000) + 900
+  const many = Array.from({ length: limits.revocations }, (_, count) => ({ sid: `s-${count}`, until }))
+  const revocations = await openRevocations({ store, clock }, (sessions) => {
+    told.push(...sessions.map(({ sid }) => sid))
+  })
+  for (let from = 0; from < many.length; from += 500) await revocations.add(many.slice(from, from + 500))
+  await failure(Overloaded, () => revocations.add([{ sid: 'one more', until }]))
+  assert.is(revocations.has('one more'), false)
+  await revocations.add(many.slice(0, 10))
+  assert.is(told.length, limits.revocations, 'each is told once')
+  zone.now += (900 + limits.revokedSeconds + 1) * 1_000
+  await revocations.add([{ sid: 'one more', until: until + 10_000 }])
+  assert.is(revocations.has('one more'), true)
+  assert.is(revocations.has('s-0'), false)
+})
+
+test('more tokens than are remembered are all judged alike', () => {
+  const ended = new Set<string>()
+  const verdicts = new Verdicts((sid) => ended.has(sid))
+  const verdict = (sid: string) => ({
+    claims: { exp: 900, iat: 0, aud: ['notes'], sid }, rule: { once: false },
+  }) as unknown as Acceptance
+  for (let count = 0; count <= limits.tokenVerdicts; count++) {
+    verdicts.keep(`token-${count}`, 1, verdict(`s-${count}`))
+    assert.ok(verdicts.get(`token-${count}`, 1, 'notes', 10))
+  }
+  assert.is(verdicts.get('token-0', 1, 'notes', 10), undefined, 'forgotten, and to be checked again')
+  const newest = `token-${limits.tokenVerdicts}`
+  const asked = (generation = 1, audience = 'notes', now = 10): boolean =>
+    verdicts.get(newest, generation, audience, now) !== undefined
+  assert.equal([asked(), asked(2), asked(1, 'other'), asked(1, 'notes', 900)], [true, false, false, false])
+  assert.is(asked(1, 'notes', -61), false, 'a clock that was set back')
+  ended.add(`s-${limits.tokenVerdicts}`)
+  assert.is(asked(), false)
+})
+
+test.run()

@@ -1,0 +1,169 @@
+/** Whoever judges tokens: the lease on what it goes by, and what system-config waits for. */
+import { guardsOf, type Guard } from '../guard.ts'
+
+const test = 'test/actors/enforcer.test.ts'
+const limitsTest = 'test/actors/enforcement-limits.test.ts'
+const once = 'a token of root is good for one call of a service'
+const lapses = 'an enforcer that is cut off denies before anybody is told that it does'
+const keepsInTouch =
+  'an enforcer that keeps in touch never lapses, and one that does not apply a change loses its lease'
+const ends = 'a session that verify-hub has ended is refused everywhere when the answer to that comes'
+const whose = 'a lease is renewed by whom it was given to, and not beyond what there is'
+const alike = 'more tokens than are remembered are all judged alike'
+const outlives = 'revoked sessions outlive a restart of system-config, and are forgotten long after their tokens'
+const sudo = 'a sudo token is good for one call, by the key of the user, who is asked for at system-config'
+const whoEnds = 'only who may read the policy is told it, and only verify-hub ends sessions'
+const lost = 'a service whose own session is refused trusts nobody until it has a new one, then whom it should'
+
+export const enforcement: readonly Guard[] = [
+  ...guardsOf('actors/enforcement/enforcer.ts', 'test/actors/operate.test.ts',
+    [
+      'a service that forgets refuses what was before',
+      'if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {', 'if (false) {',
+      'root is above the policy here, once, and not by a token from before a restart',
+    ],
+  ),
+  ...guardsOf('actors/enforcement/enforcer.ts', test,
+    [
+      'a service trusts what boot/config names',
+      'lease.trusted.find((key) => key.kid === kid && key.issuer === iss)',
+      'lease.trusted.find((key) => key.issuer === iss)',
+      'a service accepts the keys that boot/config names as soon as it names them',
+    ],
+    [
+      'a service takes a token for its holder', 'if (claims.cnf && claims.cnf.jkt !== peer.kid) throw',
+      'if (false) throw', 'a token that is bound to a key is good for the actor whose link certificate has that key',
+    ],
+    [
+      'a service burns',
+      'if (!options.burn) return burn(store, id, expSeconds, nowSeconds)',
+      'if (!options.burn) return true',
+      once,
+    ],
+    ['a service asks the zone to burn', 'await options.burn(token)\n', '\n', sudo],
+    [
+      'a call of a service needs a token', "if (token === undefined) throw refuse('token/absent', '-',",
+      "if (false) throw refuse('token/absent', '-',",
+      'a call without a token speaks for nobody whom a service serves, and the denial says so',
+    ],
+    [
+      'a verdict is kept for the lease', 'Math.min(claims.exp * 1000, clock.now() + lease.leftMs())',
+      'claims.exp * 1000', 'a verdict about a session is kept as long as the lease, and never beyond the token',
+    ],
+    [
+      'a verdict of a token used once is not kept',
+      'const given = rule.once ? { ...principal }',
+      'const given = false ? { ...principal }',
+      once,
+    ],
+    [
+      'a lapsed enforcer judges no token',
+      "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', 'no lease",
+      "if (false) throw refuse('policy/lapsed', '-', 'no lease",
+      lapses,
+    ],
+    [
+      'a lapsed enforcer decides nothing',
+      "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `${operation}",
+      "if (false) throw refuse('policy/lapsed', '-', `${operation}",
+      lapses,
+    ],
+    [
+      'a revoked session is refused when it is first seen',
+      'if (sid !== undefined && lease.isRevoked(sid)) throw',
+      'if (false) throw',
+      ends,
+    ],
+    [
+      'streams end with their session',
+      "onRevoked: (isRevoked) => unbind(({ sid }) => sid !== undefined && isRevoked(sid), 'token/revoked'),",
+      'onRevoked: () => {},',
+      ends,
+    ],
+    ['streams end with the lease', "onLapse: () => unbind(() => true, 'policy/lapsed'),", 'onLapse: () => {},', lapses],
+    [
+      'a decision is the policy\'s',
+      'if (!decision.allowed) throw',
+      'if (false) throw',
+      'a write of the policy is answered when every enforcer goes by it',
+    ],
+  ),
+  ...guardsOf('actors/enforcement/lease.ts', test,
+    ['a service whose session is refused trusts nobody', 'trust([], epoch)\n', '\n', lost],
+    [
+      'a lease counts from when it was asked for',
+      'endsMs = askedMs + limits.enforcerLeaseMs',
+      'endsMs = askedMs + 2 * limits.enforcerLeaseMs',
+      lapses,
+    ],
+    ['a lease is held when it was granted', 'if (granted) hold(renewedMs)', 'if (true) hold(renewedMs)', lapses],
+  ),
+  ...guardsOf('actors/enforcement/verdicts.ts', limitsTest,
+    [
+      'a verdict ends with the trust in its key',
+      'if (!kept || kept.generation !== generation) return undefined',
+      'if (!kept) return undefined',
+      alike,
+    ],
+    ['a verdict ends with the token', 'if (claims.exp <= nowSeconds ||', 'if (', alike],
+    ['a verdict of a clock that was set back is none', '|| claims.iat - nowSeconds > SKEW_SECONDS_MAX)', ')', alike],
+    ['a verdict is for an audience', 'if (!claims.aud.includes(audience)) return undefined\n', '\n', alike],
+    [
+      'a verdict ends with the session',
+      'return claims.sid !== undefined && this.#isRevoked(claims.sid) ? undefined : kept.verdict',
+      'return kept.verdict',
+      alike,
+    ],
+  ),
+  ...guardsOf('actors/system-config/enforcers.ts', test,
+    [
+      'who ends a session waits for all',
+      'await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))',
+      '',
+      lapses,
+    ],
+    [
+      'a lease is its enforcer\'s',
+      'if (!lease || lease.linkKid !== linkKid || known > sequence) return false',
+      'if (!lease || known > sequence) return false',
+      whose,
+    ],
+    [
+      'nobody knows what is to come',
+      '|| lease.linkKid !== linkKid || known > sequence)',
+      '|| lease.linkKid !== linkKid)',
+      whose,
+    ],
+    ['who does not follow is not renewed', 'if (known < required()) return false\n', '\n', keepsInTouch],
+    ['a lease is longer here than there', 'const CLOCK_RATE = 1.05', 'const CLOCK_RATE = 0.9', lapses],
+  ),
+  ...guardsOf('actors/system-config/enforcing.ts', test,
+    [
+      'who enforces may read the policy',
+      'new Permitted(permission.read(cx, POLICY_KEY), (session)',
+      'new Permitted(sessions.current(cx), (session)',
+      whoEnds,
+    ],
+    ['who renews may read the policy', 'await permission.read(cx, POLICY_KEY)\n', '\n', whoEnds],
+    ['verify-hub ends sessions, by its link', 'if (actor !== issuers.verifyHub || session', 'if (session', whoEnds],
+    ['verify-hub ends sessions, by its token', '|| session.speaker.sub !== issuers.verifyHub) {', ') {', whoEnds],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', test,
+    [
+      'a session that has ended is refused at system-config, on open links',
+      '&& (sid === undefined || !revocations.has(sid))',
+      '',
+      ends,
+    ],
+    [
+      'a session that has ended is refused at system-config',
+      'if (principal.sid !== undefined && revocations.has(principal.sid)) {',
+      'if (false) {',
+      outlives,
+    ],
+  ),
+  ...guardsOf('actors/system-config/revocations.ts', test,
+    ['a revoked session is durable', 'await store.transact([], [...forgotten, ...writes])', '', outlives],
+    ['a revoked session is remembered beyond its tokens', '- limits.revokedSeconds', '', outlives],
+  ),
+]
