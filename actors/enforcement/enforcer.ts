@@ -57,7 +57,7 @@ export interface Enforcer {
 /**
  * Seed: Service, review item 7. Accepts only what the two keys in `boot/config` signed, by the matrix row of a service,
  * and sudo tokens of users; a device key is never loaded here. What it goes by is never older than
- * `limits.enforcerLeaseMs`: who writes policy or trust, or ends a session, is answered when every enforcer goes by that.
+ * `limits.enforcerLeaseMs`: who writes policy or trust, or ends a session, is answered when all enforcers go by that.
  */
 export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> {
   const { start, systemConfig, session, appid, verifier = 'service', onceSinceSeconds } = options

@@ -37,8 +37,8 @@ export interface Lease {
 }
 
 /**
- * Follows system-config and renews the lease, for as long as the actor runs. The lease counts from when it was asked for:
- * system-config, which counts from when it was asked, never takes it to be over before it is.
+ * Follows system-config and renews the lease, for as long as the actor runs. The lease counts from when it was asked
+ * for: system-config, which counts from when it was asked, never takes it to be over before it is.
  * @throws what the first attempt met
  */
 export async function holdLease(options: LeaseOptions): Promise<Lease> {
@@ -103,7 +103,6 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
     let failure: unknown
     const renewing = async (): Promise<void> => {
       let told = -1
-      let refusals = 0
       while (!life.signal.aborted) {
         if (told === known!.sequence) await pause(clock, limits.enforcerRenewMs, news.signal)
         if (life.signal.aborted) return
@@ -113,10 +112,9 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
         const settings = { token: session.token(), signal: life.signal, withinMs: limits.enforcerLeaseMs }
         const { granted } = await systemConfig.renewLease(asked, settings)
         told = asked.sequence
-        refusals = granted ? 0 : refusals + 1
         if (granted) hold(renewedMs)
-        // Its lease is not known any more, or what has changed does not reach it
-        else if (refusals > 2) return
+        // The lease is not known any more, or what has changed does not reach us
+        else if (told === known!.sequence) return
       }
     }
     let renewals: Promise<void> | undefined

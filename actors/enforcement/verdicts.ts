@@ -5,7 +5,7 @@ interface Kept { readonly verdict: Acceptance; readonly generation: number }
 
 /**
  * Tokens that were accepted, by their text: the same text has the same signature. What may change meanwhile is asked
- * each time: the clock, which keys are trusted (`generation`), whom it is for, and whether the session has ended. In two
+ * each time: the clock, which keys are trusted (`generation`), whom it is for, whether the session has ended. In two
  * halves: when one is full the older is forgotten whole. Deleting one by one costs more than it saves.
  */
 export class Verdicts {

@@ -89,7 +89,9 @@ export const SystemConfig = protocol('system-config', {
    */
   enforcement: stream(object({}), Enforcement),
   /** "I go by everything up to `sequence`." When granted, the lease runs anew from when this was asked. */
-  renewLease: call(object({ lease: string(), sequence: revision }), object({ granted: boolean() }), { concurrent: 256 }),
+  renewLease: call(
+    object({ lease: string(), sequence: revision }), object({ granted: boolean() }), { concurrent: 256 },
+  ),
   /** Of verify-hub alone. Answers when every enforcer goes by it, or has no lease any more. */
   revoke: call(object({ sessions: pipe(array(Revoked), maxLength(256)) }), object({}), { concurrent: 64 }),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */

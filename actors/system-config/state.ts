@@ -25,8 +25,8 @@ export interface State {
   readonly steps: Steps
   readonly enforcers: Enforcers
   /**
-   * Runs a transaction that was permitted. What decides who is trusted and who may do what is in force before the writer
-   * is answered: here, and wherever it is enforced.
+   * Runs a transaction that was permitted. What decides who is trusted, and who may do what, is in force before
+   * the writer is answered: here, and wherever it is enforced.
    */
   transact(session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined): Promise<number>
   /** Settles when these sessions are refused here and wherever tokens are judged. */

@@ -108,7 +108,9 @@ export function verifyTokenSync(token: string, policy: SyncVerifierPolicy): Verd
 export const sawAgain = (verdict: Acceptance, policy: Pick<Policy, 'audience' | 'nowSeconds'>): void =>
   saw(() => sightingOf(verdict, policy))
 
-function sightingOf({ rule, key, claims }: Acceptance, { audience, nowSeconds }: Pick<Policy, 'audience' | 'nowSeconds'>): AcceptedToken {
+function sightingOf(
+  { rule, key, claims }: Acceptance, { audience, nowSeconds }: Pick<Policy, 'audience' | 'nowSeconds'>,
+): AcceptedToken {
   const { iss, sub, aud, iat, exp, jti, appid, runtime_type: runtimeType, sid } = claims
   return {
     type: 'token', rule: rule.id, keyReason: key.reason, audience, nowSeconds, tokenUse: claims.token_use,

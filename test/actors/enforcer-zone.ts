@@ -6,15 +6,19 @@ import type { SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import type { CallSettings, Client } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
-import { crypto, peer, policy, settle, testZone, type Running, type TestZone } from './system-config-zone.ts'
+import { crypto, peer, policy, settle, testZone, type Running } from './system-config-zone.ts'
 
 export const caller = peer('panel')
 const use = { method: 'greet', link: 'link-1' }
 export const hubPeer = peer('verify-hub', { runtimeType: 'kernel-service' })
 
-/** A wire between an enforcer and system-config that can be cut: nothing that is under way or comes later arrives. */
+/**
+ * A wire between an enforcer and system-config. Cut: nothing that is under way or comes later arrives. Deaf: only what
+ * it asks for is answered.
+ */
 function wireOf(running: () => Running, from: ReturnType<typeof peer>) {
   let cut = false
+  let deaf = false
   const alive = <T>(run: () => T): T => {
     if (cut) throw new Unavailable('The wire is cut')
     return run()
@@ -28,17 +32,16 @@ function wireOf(running: () => Running, from: ReturnType<typeof peer>) {
     },
     async *enforcement(args: {}, settings?: CallSettings) {
       for await (const item of alive(() => as(settings).enforcement(args, settings))) {
-        if (cut) await new Promise(() => {})
+        if (cut || deaf) await new Promise(() => {})
         yield item
       }
     },
   }
-  return { systemConfig: systemConfig as unknown as Client<typeof SystemConfig>, cut: () => { cut = true } }
-}
-
-export interface EnforcingZone {
-  readonly zone: TestZone
-  readonly running: Running
+  return {
+    systemConfig: systemConfig as unknown as Client<typeof SystemConfig>,
+    cut: () => { cut = true },
+    deafen: () => { deaf = true },
+  }
 }
 
 /** An enforcer of the app `notes`, on the real system-config; its session is renewed by verify-hub's key of then. */
@@ -67,7 +70,7 @@ export async function notes(options: { policy?: string; burn?: (token: string) =
   const accept = async (token: string) => enforcer.authenticate(token, caller, use)
   const root = () => running.as(zone.tokens.root())
   return {
-    zone, running, enforcer, accept, unbound, cut: wire.cut, stop: () => stopping.abort(), settle,
+    zone, running, enforcer, accept, unbound, cut: wire.cut, deafen: wire.deafen, stop: () => stopping.abort(), settle,
     /** Lets time pass in small steps, so that what renews by timers does. */
     async pass(ms: number, stepMs = 250) {
       for (let passed = 0; passed < ms; passed += stepMs) {

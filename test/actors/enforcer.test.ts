@@ -140,10 +140,28 @@ test('an enforcer that is cut off denies before anybody is told that it does', a
   stop()
 })
 
+test('an enforcer that news does not reach denies before anybody is told that it does', async () => {
+  const { zone, accept, revoke, deafen, pass, stop } = await notes()
+  const token = zone.tokens.session('panel', { ...alice, sid: 's-1' })
+  await accept(token)
+  deafen()
+  const revoking = revoke('s-1')
+  await pass(limits.enforcerLeaseMs - 250)
+  await accept(token)
+  assert.is(await isSettled(revoking), false)
+  while (!await isSettled(revoking)) await pass(250)
+  assert.is(await denied(() => accept(token)), 'policy/lapsed')
+  stop()
+})
+
 test('an enforcer that keeps in touch never lapses, and one that does not apply a change loses its lease', async () => {
   const { zone, running, accept, pass, revoke, stop } = await notes()
-  await pass(10 * limits.enforcerLeaseMs)
-  await accept(zone.tokens.session('panel', alice))
+  const token = zone.tokens.session('panel', alice)
+  for (let leases = 0; leases < 5; leases++) {
+    await pass(limits.enforcerLeaseMs)
+    const left = (await accept(token)).expires! - zone.now
+    assert.ok(left >= limits.enforcerLeaseMs - limits.enforcerRenewMs - 250, `${left} ms are left`)
+  }
   // Another, which is told of the change, and says that it knows of none
   const lazy = running.as(zone.tokens.session('notes', { runtime_type: 'service', sid: 'lazy' }))
   const items = lazy.enforcement({})[Symbol.asyncIterator]()
