@@ -5,6 +5,7 @@ import {
   appLines, deviceRuntimeTypes, fixedRoles, givenRoles, rootReads, rootWrites, signedWrites, subjectLines, TYPE,
 } from './base.ts'
 import { Decisions } from './decisions.ts'
+import { checkModel, type Rules } from './model.ts'
 import { matches, parsePolicy, type Operation, type Permission, type Policy } from './policy.ts'
 
 export interface Speaker extends Principal {
@@ -22,8 +23,11 @@ export interface Access {
   readonly generation: number
   /** `path` is a key, or a folder with its last slash, or '' for the whole: then everything in it must be allowed. */
   decide(speaker: Speaker, operation: Operation, path: string): Decision
-  /** Replaces what the policy adds to the base. @throws InvalidArgument, and the old policy stays */
-  replace(text: string): void
+  /**
+   * Replaces the model and what the policy adds to the base. At once when the model is the built-in one, else when its
+   * engine is loaded. @throws InvalidArgument, and what was in force stays
+   */
+  replace(rules: Rules): void | Promise<void>
 }
 
 const appBase = parsePolicy(appLines)
@@ -40,8 +44,14 @@ export const needsSignature = (key: string): boolean => anyMatches(onlySigned, k
 
 const isFixed = (role: string): boolean => fixedRoles.has(role) || role.startsWith(TYPE)
 
+/** @throws InvalidArgument when the model cannot decide, or the policy is none for it */
+export function checkRules({ model, policy }: Rules): void | Promise<void> {
+  checkModel(model)
+  checkPolicy(policy)
+}
+
 /** @throws InvalidArgument when the text is no policy, or gives a role that a policy cannot give */
-export function checkPolicy(text: string): Policy {
+function checkPolicy(text: string): Policy {
   const policy = parsePolicy(text)
   for (const [name, roles] of policy.groups) {
     const fixed = roles.find((role) => isFixed(role) || appBase.groups.has(role))
@@ -61,8 +71,9 @@ export function createAccess(): Access {
   let generation = 0
   return {
     get generation() { return generation },
-    replace(text) {
-      added = checkPolicy(text)
+    replace({ model, policy }) {
+      checkModel(model)
+      added = checkPolicy(policy)
       granted = new WeakMap()
       generation++
     },

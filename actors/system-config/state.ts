@@ -34,7 +34,7 @@ export async function openState(start: ActorStart): Promise<State> {
   const access = createAccess()
   const sessions = createSessions(start, trust)
   const permission = createPermission(start, { sessions, trust, access, environment })
-  const reloadPolicy = policyReader(start, records, (text) => access.replace(text))
+  const reloadPolicy = policyReader(start, records, (policy) => access.replace({ model: '', policy }))
   const { reloadTrust, boot, booting } = bootPhase(records, trust, steps)
 
   if (trust.phase === 'normal') steps.normalPhase(trust, false)
@@ -82,13 +82,13 @@ function bootPhase(records: Records, trust: Trust, steps: Steps) {
   }
 }
 
-function policyReader({ log }: ActorStart, records: Records, replace: (text: string) => void): () => Promise<void> {
+function policyReader({ log }: ActorStart, records: Records, replace: (policy: string) => void | Promise<void>): () => Promise<void> {
   let revision = 0
   return async () => {
     const record = await records.get(POLICY_KEY)
     if (record && record.revision <= revision) return
     try {
-      replace(record?.value ?? '')
+      await replace(record?.value ?? '')
       revision = record?.revision ?? 0
     } catch (error) {
       if (!(error instanceof ZonewrightError)) throw error
