@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createAccess, type Access, type Speaker } from '../../actors/rbac/access.ts'
-import { matches, parsePolicy } from '../../actors/rbac/policy.ts'
+import { matches } from '../../actors/rbac/path.ts'
+import { parsePolicy } from '../../actors/rbac/policy.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { policy } from './system-config-zone.ts'
@@ -155,8 +156,11 @@ test('a line for everything still leaves out what is of root alone, and su_ name
   for (const path of ['', 'security', 'security/', 'security/x']) {
     assert.is(wide.decide(panel('alice'), 'read', path).chain[0]!.reason, 'rbac/root-only', path)
   }
-  for (const path of ['boot/config', 'users/alice/doc', 'users/bob/settings', 'devices/ood1/doc', 'security/x']) {
+  for (const path of ['boot/config', 'devices/ood1/doc', 'security/x', '', 'devices/']) {
     assert.is(wide.decide(panel('alice'), 'write', path).chain[0]!.reason, 'rbac/root-only', path)
+  }
+  for (const path of ['users/alice/doc', 'users/bob/settings', 'users/alice/key_settings', 'users/alice/']) {
+    assert.is(wide.decide(panel('alice'), 'write', path).chain[0]!.reason, 'rbac/sudo-only', path)
   }
   assert.is(wide.decide(panel('su_bob'), 'read', 'users/bob/x').allowed, false)
 })
@@ -176,7 +180,7 @@ test('a pattern matches whole segments: a star one of them, the last star all th
 
 test('a line that is no policy line refuses the policy whole, and names the line', () => {
   const wrong = [
-    'x', 'p', 'p, a', 'p, a, b', 'p, a, b, execute', 'p, a, b, read, deny', 'p, a, b, read, allow, more',
+    'x', 'p', 'p, a', 'p, a, b', 'p, a, b, execute', 'p, a, b, read, denied', 'p, a, b, read, allow, more',
     'p, , b, read',
     'p, a, , read', 'p, a, b//c, read', 'p, a, b*, read', 'p, a, ../b, read', 'p, a, {}, read', 'p, a, {u, read',
     'p, a b, c, read',
@@ -186,7 +190,8 @@ test('a line that is no policy line refuses the policy whole, and names the line
   use(target, policy)
   const fixed = [
     'g, mallory, kernel', 'g, mallory, control-plane', 'g, mallory, scheduler', 'g, mallory, type:ood',
-    'p, kernel, security/*, read', 'p, type:service, users/*, read',
+    'p, kernel, security/*, read', 'p, type:service, users/*, read', 'g, mallory, sudo', 'g, mallory, su_admin',
+    'g, mallory, su_alice', 'p, kernel, boot/*, read, deny',
   ]
   for (const line of [...wrong, ...fixed]) {
     const error = (() => {
