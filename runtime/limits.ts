@@ -144,6 +144,12 @@ export const limits = {
   dumpPrefixes: 64,
   /** Lines of the access policy; a longer one is refused. */
   policyLines: 20_000,
+  /** The same of a policy that another model than the built-in one decides by, since casbin walks them all. */
+  modelPolicyLines: 2_000,
+  /** Characters of an access model; a longer one is refused. */
+  modelCharacters: 16_384,
+  /** Lines of the policy that an explanation names beside the one that decided; others are counted. */
+  explainedLines: 20,
   /** Paths, or folders, that one principal was allowed to read, or to write; the older half is decided anew. */
   accessDecisions: 256,
   /** Versions kept of one vault secret; a put drops the oldest. */

@@ -66,7 +66,7 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
     generation++
     options.onTrust()
   }
-  const goBy = ({ whole, boot, rbac, revoked: sessions }: Enforcement): void => {
+  const goBy = async ({ whole, boot, rbac, revoked: sessions }: Enforcement): Promise<void> => {
     if (boot !== null && boot !== '') {
       const config = readRecord(BootConfig, kv.bootConfig, boot)
       trust([
@@ -74,11 +74,12 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
         ...config.verifyHub.map((jwk) => trustKeyOf(keys, jwk, keyReason.verifyHub, issuers.verifyHub)),
       ], config.epoch)
     }
-    if (rbac) access.replace(rbac.policy)
     if (whole) revoked = new Map()
     for (const { sid, until } of sessions) revoked.set(sid, until)
     if (sessions.length > 0) options.onRevoked((sid) => revoked.has(sid))
     forgetOld()
+    // Last: the engine of a model that a zone brings may have to be loaded first
+    if (rbac) await access.replace(rbac)
   }
   /** What is long over: as system-config forgets it. */
   const forgetOld = (): void => {
@@ -120,7 +121,7 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
     let renewals: Promise<void> | undefined
     try {
       for await (const item of systemConfig.enforcement({}, { token: session.token(), signal: life.signal })) {
-        goBy(item)
+        await goBy(item)
         known = { lease: item.lease, sequence: item.sequence }
         news.abort()
         if (renewals) continue

@@ -44,6 +44,11 @@ p, console, services/*, read
 p, console, users/*, read|write
 p, console, services/*/spec, write
 p, console, services/*/settings, write
+p, console, system/rbac/*, read
+p, console, auth://sessions/*, read|write
+p, console, auth://passwords/*, write
+p, console, auth://locks/*, read|write
+p, console, auth://keys/verify-hub, write
 `
 
 /** By subject. The runtime type of its token is a role; users are given theirs by the policy. */
@@ -86,6 +91,8 @@ p, type:service, services/*/instances/*, write
 p, user, boot/config, read
 p, user, services/*/info, read
 p, user, users/{user}/*, read|write
+p, user, auth://sessions/{user}, read|write
+p, user, auth://locks/{user}, read
 g, admin, user
 p, admin, devices/*, read
 p, admin, nodes/*, read
@@ -93,6 +100,14 @@ p, admin, nodes/*/control, write
 p, admin, services/*, read
 p, admin, services/*/spec, write
 p, admin, services/*/settings, write
+p, admin, system/rbac/*, read
+p, admin, auth://sessions/*, read|write
+p, admin, auth://locks/*, read|write
+p, sudo, users/{sudo}/key_settings, read|write
+p, sudo, users/{sudo}/doc, write
+p, su_admin, users/*/settings, write
+p, su_admin, auth://passwords/*, write
+p, su_admin, auth://keys/*, write
 `
 
 /** Before a runtime type that is a role. Nobody else has such a role. */
@@ -105,16 +120,22 @@ export const deviceRuntimeTypes: ReadonlySet<string> = new Set(['ood', 'kernel-s
 export const fixedRoles: ReadonlySet<string> = new Set(['kernel', 'control-plane'])
 
 /** Roles that the policy gives. */
-export const givenRoles: ReadonlySet<string> = new Set(['app', 'console', 'user', 'admin'])
+export const givenRoles: ReadonlySet<string> = new Set(['app', 'console', 'user', 'admin', 'sudo', 'su_admin'])
+
+/** Of those, what a user has by sudo alone; a line gives them to a `su_` name. */
+export const sudoRoles: ReadonlySet<string> = new Set(['sudo', 'su_admin'])
 
 /**
  * Only root writes these, whatever a line says: each of them decides who is trusted, or as what. Nobody but root reads
  * what is in `security`.
  */
-export const rootWrites: readonly string[] = [
-  'boot/config', 'users/*/doc', 'users/*/settings', 'devices/*/doc', 'security', 'security/*',
-]
+export const rootWrites: readonly string[] = ['boot/config', 'devices/*/doc', 'security', 'security/*']
 export const rootReads: readonly string[] = ['security', 'security/*']
 
+/** Beside root, only sudo writes these: they decide who a user is. No line gives them to an ordinary session. */
+export const sudoWrites: readonly string[] = [
+  'users/*/doc', 'users/*/settings', 'users/*/key_settings', 'users/*/key_settings/*',
+]
+
 /** Written by `execTx` only, whose frames are signed: who changed these must be provable later. */
-export const signedWrites: readonly string[] = ['boot/config', 'system/rbac/*']
+export const signedWrites: readonly string[] = ['boot/config', 'system/rbac/*', 'users/*/doc']

@@ -1,30 +1,32 @@
 import { limits } from '../../runtime/limits.ts'
-import type { Decision } from './access.ts'
+import type { Decision } from './judge.ts'
+import { lengthBit } from './enforcement.ts'
 
 /**
  * What was allowed, by path; or by folder, where the last segment cannot matter. A pattern looks at the last segment of
  * a path only when it is as long as the path and does not end with `*`: a longer one never matches it, and a shorter
- * one has looked at all that it says before.
+ * one has looked at all that it says before. What holds for each path in a folder is no answer about the folder: lines
+ * that are about longer paths may deny some of it.
  */
 export class Decisions {
-  /** Lengths, in segments, of the patterns that name their last segment. */
-  readonly #named: ReadonlySet<number>
-  readonly #folders = new Remembered()
-  readonly #paths = new Remembered()
+  /** Lengths of the patterns that name their last segment, by bit; undefined: any may matter. */
+  readonly #named: number | undefined
+  #folders: Remembered | undefined
+  #paths: Remembered | undefined
 
-  constructor(patterns: Iterable<readonly string[]>) {
-    const named = new Set<number>()
-    for (const pattern of patterns) if (pattern.at(-1) !== '*') named.add(pattern.length)
+  constructor(named: number | undefined) {
     this.#named = named
   }
 
   get(path: string): Decision | undefined {
-    return this.#folders.get(folderOf(path)) ?? this.#paths.get(path)
+    if (path.endsWith('/')) return this.#paths?.get(path)
+    return this.#folders?.get(folderOf(path)) ?? this.#paths?.get(path)
   }
 
   set(path: string, segments: number, decision: Decision): void {
-    if (this.#named.has(segments)) this.#paths.set(path, decision)
-    else this.#folders.set(folderOf(path), decision)
+    const whole = this.#named === undefined || (this.#named & lengthBit(segments)) !== 0 || path.endsWith('/')
+    if (whole) (this.#paths ??= new Remembered()).set(path, decision)
+    else (this.#folders ??= new Remembered()).set(folderOf(path), decision)
   }
 }
 
@@ -33,10 +35,10 @@ const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') +
 /** In two halves: when one is full the older is forgotten whole. Deleting one by one costs more than it saves. */
 class Remembered {
   #recent = new Map<string, Decision>()
-  #older = new Map<string, Decision>()
+  #older: ReadonlyMap<string, Decision> | undefined
 
   get(key: string): Decision | undefined {
-    return this.#recent.get(key) ?? this.#older.get(key)
+    return this.#recent.get(key) ?? this.#older?.get(key)
   }
 
   set(key: string, decision: Decision): void {

@@ -1,29 +1,36 @@
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { segmentsOf } from './path.ts'
 
 /**
  * The access policy as text, one line each:
  *
- *     p, <role or name>, <path pattern>, <read | write | read|write>
+ *     p, <role or name>, <path pattern>, <read | write | read|write> [, allow | deny]
  *     g, <name or role>, <role>
  *
- * In a pattern `*` is one segment, or as the last segment everything below; `{anything}` is one segment that must be
- * the caller's own name. (casbin's keyMatch3 lets a `*` in the middle span segments; one that does not cannot
- * over-match.) There is no deny line: what no line allows is denied. A trailing `allow` is accepted, as casbin writes
- * it.
+ * What no line allows is denied, and a line that denies wins over all that allow. casbin takes the operations for a
+ * regular expression that may match anywhere: there are two operations, so three spellings say all that can be said,
+ * and none of them allows more than it shows.
  */
 export type Operation = 'read' | 'write'
+export const operations: readonly Operation[] = ['read', 'write']
 
-export interface Permission {
+export interface Line {
+  readonly role: string
+  /** As it was written. */
+  readonly object: string
+  /** `*` for every line of a model whose operations are its own affair. */
+  readonly act: string
+  readonly effect: 'allow' | 'deny'
   readonly segments: readonly string[]
-  readonly operations: ReadonlySet<Operation>
   /** The line, for the chain of a decision. */
-  readonly line: string
+  readonly text: string
+  /** From 1, in its text. */
+  readonly number: number
 }
 
 export interface Policy {
-  /** By role or name. */
-  readonly permissions: ReadonlyMap<string, readonly Permission[]>
+  readonly lines: readonly Line[]
   /** Roles given to a name or to a role. */
   readonly groups: ReadonlyMap<string, readonly string[]>
   /** All roles that are given. */
@@ -32,13 +39,20 @@ export interface Policy {
 
 const NAME = /^[A-Za-z0-9._~@:+=-]{1,128}$/
 const PATTERN_SEGMENT = /^(?!\.{1,2}$)([A-Za-z0-9._~@:+=-]+|\*|\{[A-Za-z0-9_-]+\})$/
-const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\/$/
+const operationsOf: Readonly<Record<string, readonly Operation[]>> = {
   'read': ['read'], 'write': ['write'], 'read|write': ['read', 'write'],
 }
 
-/** @throws InvalidArgument, with the number of the first line that is not a policy line */
-export function parsePolicy(text: string): Policy {
-  const permissions = new Map<string, Permission[]>()
+export const isFor = ({ act }: Line, operation: Operation): boolean => operationsOf[act]?.includes(operation) ?? false
+
+/**
+ * `free`: for a model other than the built-in one, which has its own patterns of paths and operations.
+ *
+ * @throws InvalidArgument, with the number of the first line that is not a policy line
+ */
+export function parsePolicy(text: string, free = false): Policy {
+  const found: Line[] = []
   const groups = new Map<string, string[]>()
   const lines = text.split('\n')
   if (lines.length > limits.policyLines) {
@@ -48,22 +62,28 @@ export function parsePolicy(text: string): Policy {
     const line = raw.trim()
     if (line === '' || line.startsWith('#')) return
     const fields = line.split(',').map((field) => field.trim())
-    if (fields[0] === 'p') append(permissions, ...parsePermission(fields, line, index + 1))
+    if (fields[0] === 'p') found.push(parseLine(fields, line, index + 1, free))
     else if (fields[0] === 'g') append(groups, ...parseGroup(fields, index + 1))
     else throw fault(index + 1, 'it is neither a p nor a g line')
   })
-  return { permissions, groups, roles: new Set([...groups.values()].flat()) }
+  return { lines: found, groups, roles: new Set([...groups.values()].flat()) }
 }
 
-function parsePermission(fields: readonly string[], line: string, number: number): [string, Permission] {
-  const [, role, path, operations, effect] = fields
+function parseLine(fields: readonly string[], text: string, number: number, free: boolean): Line {
+  const [, role, object, act, effect = 'allow'] = fields
   if (fields.length < 4 || fields.length > 5) throw fault(number, 'a p line has a role, a path and operations')
-  if (effect !== undefined && effect !== 'allow') throw fault(number, 'the only effect is allow')
+  if (effect !== 'allow' && effect !== 'deny') throw fault(number, 'the effect is allow or deny')
   if (!NAME.test(role!)) throw fault(number, 'the role is not a name')
-  if (!Object.hasOwn(OPERATIONS, operations!)) throw fault(number, 'the operations are read, write or read|write')
-  const segments = (path!.startsWith('kv://') ? path!.slice(5) : path!).split('/')
-  if (!segments.every((segment) => PATTERN_SEGMENT.test(segment))) throw fault(number, 'the path is not a pattern')
-  return [role!, { segments, operations: new Set(OPERATIONS[operations!]), line }]
+  const segments = segmentsOf(object!)
+  if (free) {
+    if (object === '' || act === '' || text.includes('"')) throw fault(number, 'a field is empty, or has a quote')
+  } else {
+    if (!Object.hasOwn(operationsOf, act!)) throw fault(number, 'the operations are read, write or read|write')
+    const isPattern = segments.every((segment, index) =>
+      PATTERN_SEGMENT.test(segment) || (index === 0 && segments.length > 1 && SCHEME.test(segment)))
+    if (!isPattern) throw fault(number, 'the path is not a pattern')
+  }
+  return { role: role!, object: object!, act: act!, effect, segments, text, number }
 }
 
 function parseGroup(fields: readonly string[], number: number): [string, string] {
@@ -82,23 +102,3 @@ function append<T>(map: Map<string, T[]>, key: string, value: T): void {
 
 const fault = (number: number, what: string): Error =>
   new InvalidArgument(`Line ${number} of the policy is wrong: ${what}`)
-
-/**
- * `path` is a key split at its slashes, or a folder, which ends with an empty segment and matches only what allows
- * everything below it.
- */
-export function matches(pattern: readonly string[], path: readonly string[], caller: string): boolean {
-  const last = pattern.length - 1
-  for (let index = 0; index <= last; index++) {
-    const want = pattern[index]!
-    const segment = path[index]
-    if (segment === undefined) return false
-    if (want === '*') {
-      if (index === last) return true
-      if (segment === '') return false
-    } else if (segment !== (want.startsWith('{') ? caller : want)) {
-      return false
-    }
-  }
-  return path.length === pattern.length
-}

@@ -3,7 +3,8 @@ import { InvalidArgument } from '../../runtime/errors.ts'
 import { deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { thumbprint } from '../../runtime/trust/keys.ts'
 import { kv } from '../records.ts'
-import { checkPolicy, needsSignature, type Access, type Decision } from '../rbac/access.ts'
+import { checkRules, type Access, type Decision } from '../rbac/access.ts'
+import { needsSignature } from '../rbac/guards.ts'
 import type { Environment } from './environment.ts'
 import type { Scope } from './key-path.ts'
 import type { Trust } from './phase.ts'
@@ -119,6 +120,6 @@ function checkValue(key: string, action: KvAction, trust: Trust): ReturnType<Tru
   if (action.action !== 'create' && action.action !== 'update') {
     throw new InvalidArgument(`The key is only written as a whole: ${key}`)
   }
-  if (key === POLICY_KEY) checkPolicy(action.value)
+  if (key === POLICY_KEY) void checkRules({ model: '', policy: action.value })
   return key === kv.bootConfig ? trust.check(action.value) : undefined
 }

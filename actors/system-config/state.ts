@@ -50,9 +50,10 @@ export async function openState(start: ActorStart): Promise<State> {
   const enforcers = createEnforcers({ clock, random: start.random.fork('enforcers'), revoked: revocations.all })
   const sessions = createSessions({ start, trust, records, revocations })
   const permission = createPermission(start, { sessions, trust, access, environment })
-  const reloadPolicy = policyReader(start, records, (policy) => {
-    access.replace(policy)
-    enforcers.publish({ rbac: { model: '', policy } })
+  const reloadPolicy = policyReader(start, records, async (policy) => {
+    const rbac = { model: '', policy }
+    await access.replace(rbac)
+    enforcers.publish({ rbac })
   })
   const { reloadTrust, boot, booting } = bootPhase(records, trust, steps, (text) => enforcers.publish({ boot: text }))
 
@@ -113,13 +114,15 @@ function bootPhase(records: Records, trust: Trust, steps: Steps, publish: (text:
   }
 }
 
-function policyReader({ log }: ActorStart, records: Records, replace: (text: string) => void): () => Promise<void> {
+function policyReader(
+  { log }: ActorStart, records: Records, replace: (policy: string) => Promise<void>,
+): () => Promise<void> {
   let revision = 0
   return async () => {
     const record = await records.get(POLICY_KEY)
     if (record && record.revision <= revision) return
     try {
-      replace(record?.value ?? '')
+      await replace(record?.value ?? '')
       revision = record?.revision ?? 0
     } catch (error) {
       if (!(error instanceof ZonewrightError)) throw error

@@ -63,10 +63,13 @@ export const denialReasons = {
   'document/content': 'The content of the document has the wrong shape',
   'rbac/no-rule': 'No line of the policy allows this',
   'rbac/root-only': 'Only a token that the owner key signed may do this',
+  'rbac/deny-line': 'A line of the policy denies this',
+  'rbac/sudo-only': 'Only root, or a user by sudo, may do this',
   'rbac/boot-phase': 'Before the zone has booted there is one write: the boot transaction',
   'rbac/signed-only': 'This key is written by a signed transaction only',
   'rbac/compare': 'This key is changed only by a transaction that compares its revision',
   'sudo/no-rule': 'No line of the policy allows this with sudo either',
+  'sudo/update-only': 'By sudo a user replaces the own document, and never makes or removes one',
 } as const satisfies Readonly<Record<string, string>>
 
 export type DenialReason = keyof typeof denialReasons

@@ -60,7 +60,7 @@ test('who may read nothing of a prefix is denied, not shown nothing', async () =
 
 test('a role that the policy gives is not made part of another by a line of it', () => {
   const access = createAccess()
-  access.replace('g, alice, user\ng, user, admin\ng, carol, admin\ng, panel, console')
+  void access.replace({ model: '', policy: 'g, alice, user\ng, user, admin\ng, carol, admin\ng, panel, console' })
   const reads = (sub: string): boolean => access.decide(
     { appid: 'panel', sub, runtimeType: 'user', sudo: false, root: false }, 'read', 'devices/ood1/info').allowed
   assert.equal([reads('alice'), reads('carol')], [false, true])

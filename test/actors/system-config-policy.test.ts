@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createAccess, type Speaker } from '../../actors/rbac/access.ts'
-import { matches, parsePolicy } from '../../actors/rbac/policy.ts'
+import { createAccess, type Access, type Speaker } from '../../actors/rbac/access.ts'
+import { matches } from '../../actors/rbac/path.ts'
+import { parsePolicy } from '../../actors/rbac/policy.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { policy } from './system-config-zone.ts'
@@ -9,8 +10,11 @@ import { policy } from './system-config-zone.ts'
 const speaker = (appid: string, sub: string, runtimeType: string, changes: Partial<Speaker> = {}): Speaker =>
   ({ appid, sub, runtimeType, sudo: false, root: false, ...changes })
 
+/** These lines, with the built-in model: in force at once. */
+const use = (access: Access, text: string): void => void access.replace({ model: '', policy: text })
+
 const access = createAccess()
-access.replace(policy)
+use(access, policy)
 
 const who = {
   root: speaker('cli', 'root', 'user', { root: true }),
@@ -114,7 +118,7 @@ test('a name that is also the name of a role, of a kernel app or of a host gains
     }
   }
   const alike = createAccess()
-  alike.replace('g, admin, user\ng, user, user\ng, alice, admin\ng, panel, console\ng, console, app')
+  use(alike, 'g, admin, user\ng, user, user\ng, alice, admin\ng, panel, console\ng, console, app')
   const asUser = (sub: string, path: string) => alike.decide(speaker('panel', sub, 'user'), 'read', path).allowed
   assert.is(asUser('admin', 'users/admin/profile'), true)
   assert.is(asUser('user', 'users/user/profile'), true)
@@ -123,7 +127,7 @@ test('a name that is also the name of a role, of a kernel app or of a host gains
   assert.is(alike.decide(speaker('console', 'alice', 'user'), 'read', 'nodes/ood1/config').allowed, false)
 
   const kernelUser = createAccess()
-  kernelUser.replace('g, scheduler, user\ng, panel, console')
+  use(kernelUser, 'g, scheduler, user\ng, panel, console')
   assert.is(kernelUser.decide(speaker('panel', 'scheduler', 'user'), 'read', 'nodes/ood1/config').allowed, false)
   // A node that was named after a user is not that user
   assert.is(access.decide(speaker('node-daemon', 'alice', 'node'), 'read', 'users/alice/profile').allowed, false)
@@ -134,7 +138,7 @@ test('sudo asks the ordinary lines first, and only then those of su_: the chain 
     access.decide(who.sudoAlice, 'write', path).chain.map(({ layer, verdict }) => `${layer} ${verdict}`)
   assert.equal(layers('users/alice/profile'), ['rbac allowed'])
   const added = createAccess()
-  added.replace('g, panel, console\np, su_alice, users/shared/x, write')
+  use(added, 'g, panel, console\np, su_alice, users/shared/x, write')
   const decision = added.decide(who.sudoAlice, 'write', 'users/shared/x')
   assert.equal(decision.chain.map(({ layer, rule }) => `${layer}: ${rule}`), [
     'rbac: p, console, users/*, read|write', 'sudo: p, su_alice, users/shared/x, write',
@@ -145,15 +149,18 @@ test('sudo asks the ordinary lines first, and only then those of su_: the chain 
 
 test('a line for everything still leaves out what is of root alone, and su_ names are nobody who logs in', () => {
   const wide = createAccess()
-  wide.replace('g, panel, wide\ng, alice, wide\np, wide, *, read|write\np, su_bob, users/bob/x, read')
+  use(wide, 'g, panel, wide\ng, alice, wide\np, wide, *, read|write\np, su_bob, users/bob/x, read')
   const panel = (sub: string) => speaker('panel', sub, 'user')
   assert.is(wide.decide(panel('alice'), 'read', 'system/x').allowed, true)
   assert.is(wide.decide(panel('alice'), 'read', 'users/').allowed, true)
   for (const path of ['', 'security', 'security/', 'security/x']) {
     assert.is(wide.decide(panel('alice'), 'read', path).chain[0]!.reason, 'rbac/root-only', path)
   }
-  for (const path of ['boot/config', 'users/alice/doc', 'users/bob/settings', 'devices/ood1/doc', 'security/x']) {
+  for (const path of ['boot/config', 'devices/ood1/doc', 'security/x', '', 'devices/']) {
     assert.is(wide.decide(panel('alice'), 'write', path).chain[0]!.reason, 'rbac/root-only', path)
+  }
+  for (const path of ['users/alice/doc', 'users/bob/settings', 'users/alice/key_settings', 'users/alice/']) {
+    assert.is(wide.decide(panel('alice'), 'write', path).chain[0]!.reason, 'rbac/sudo-only', path)
   }
   assert.is(wide.decide(panel('su_bob'), 'read', 'users/bob/x').allowed, false)
 })
@@ -173,22 +180,23 @@ test('a pattern matches whole segments: a star one of them, the last star all th
 
 test('a line that is no policy line refuses the policy whole, and names the line', () => {
   const wrong = [
-    'x', 'p', 'p, a', 'p, a, b', 'p, a, b, execute', 'p, a, b, read, deny', 'p, a, b, read, allow, more',
+    'x', 'p', 'p, a', 'p, a, b', 'p, a, b, execute', 'p, a, b, read, denied', 'p, a, b, read, allow, more',
     'p, , b, read',
     'p, a, , read', 'p, a, b//c, read', 'p, a, b*, read', 'p, a, ../b, read', 'p, a, {}, read', 'p, a, {u, read',
     'p, a b, c, read',
     'g', 'g, a', 'g, a, b, c', 'g, a, ', 'p,a,b,write|read', 'P, a, b, read', 'p; a; b; read', 'p, a, b, toString',
   ]
   const target = createAccess()
-  target.replace(policy)
+  use(target, policy)
   const fixed = [
     'g, mallory, kernel', 'g, mallory, control-plane', 'g, mallory, scheduler', 'g, mallory, type:ood',
-    'p, kernel, security/*, read', 'p, type:service, users/*, read',
+    'p, kernel, security/*, read', 'p, type:service, users/*, read', 'g, mallory, sudo', 'g, mallory, su_admin',
+    'g, mallory, su_alice', 'p, kernel, boot/*, read, deny',
   ]
   for (const line of [...wrong, ...fixed]) {
     const error = (() => {
       try {
-        target.replace(`g, mallory, user\n${line}`)
+        use(target, `g, mallory, user\n${line}`)
       } catch (caught) {
         return caught as Error
       }
@@ -205,26 +213,26 @@ test('a line that is no policy line refuses the policy whole, and names the line
 test('roles that contain each other end, and give what any of them gives', () => {
   const target = createAccess()
   const lines = ['g, dave, one', 'g, one, two', 'g, two, one', 'p, two, zone/x, read', 'g, panel, console']
-  target.replace([...lines, 'p, console, zone/*, read'].join('\n'))
+  use(target, [...lines, 'p, console, zone/*, read'].join('\n'))
   assert.is(target.decide(speaker('panel', 'dave', 'user'), 'read', 'zone/x').allowed, true)
   assert.is(target.decide(speaker('panel', 'dave', 'user'), 'write', 'zone/x').allowed, false)
 })
 
 test('what was allowed once is decided anew for another operation or speaker, and by the next policy', () => {
   const target = createAccess()
-  target.replace('g, panel, console\np, console, zone/*, read|write\np, alice, zone/x, read\np, dave, zone/y, read')
+  use(target, 'g, panel, console\np, console, zone/*, read|write\np, alice, zone/x, read\np, dave, zone/y, read')
   const [alice, dave] = [speaker('panel', 'alice', 'user'), speaker('panel', 'dave', 'user')]
   const reads = (): boolean => target.decide(alice, 'read', 'zone/x').allowed
   assert.equal([reads(), reads()], [true, true])
   assert.is(target.decide(alice, 'write', 'zone/x').allowed, false)
   assert.is(target.decide(dave, 'read', 'zone/x').allowed, false)
-  target.replace('g, panel, console\np, console, zone/*, read|write')
+  use(target, 'g, panel, console\np, console, zone/*, read|write')
   assert.is(reads(), false)
 })
 
 test('more paths than are remembered are all decided alike', () => {
   const target = createAccess()
-  target.replace('g, panel, console\np, console, zone/*, read\np, alice, zone/*, read')
+  use(target, 'g, panel, console\np, console, zone/*, read\np, alice, zone/*, read')
   const alice = speaker('panel', 'alice', 'user')
   const paths = Array.from({ length: limits.accessDecisions + 2 }, (_, index) => `zone/${index}`)
   for (const path of [...paths, ...paths]) assert.is(target.decide(alice, 'read', path).allowed, true, path)
@@ -233,7 +241,7 @@ test('more paths than are remembered are all decided alike', () => {
 
 test('a folder that is allowed does not open what only root writes in it, nor the whole', () => {
   const target = createAccess()
-  target.replace(['reader', 'ann'].flatMap((name) => [`p, ${name}, users/*, write`, `p, ${name}, *, write`]).join('\n'))
+  use(target, ['reader', 'ann'].flatMap((name) => [`p, ${name}, users/*, write`, `p, ${name}, *, write`]).join('\n'))
   const ann = speaker('reader', 'ann', 'user')
   const allowed = (path: string): boolean => target.decide(ann, 'write', path).allowed
   assert.equal(['users/a/spec', 'users/a/doc', 'users/a/settings', 'users/a/other'].map(allowed),
@@ -260,7 +268,7 @@ test('what was decided before never changes what is decided: one that remembers 
       `p, ${one(['app', 'user', 'notes', 'alice', 'su_alice'])}, ${pattern()}, ${one(['read', 'write', 'read|write'])}`)
       .concat('g, notes, app', 'g, alice, user').join('\n')
     const remembering = createAccess()
-    remembering.replace(text)
+    use(remembering, text)
     for (let question = 0; question < 400; question++) {
       const [asks, operation, where] = [one(Object.values(who)), one(['read', 'write'] as const), path()]
       // Nothing is remembered of a speaker that never spoke before
