@@ -57,14 +57,18 @@ export function createSessions(options: SessionsOptions): Sessions {
     generation === trust.generation && expSeconds > nowSeconds() && (sid === undefined || !revocations.has(sid))
 
   /**
-   * Calls at the same time share one verification: a token that is good once would refuse the second. Not so behind a
-   * gateway, whose one link carries everybody's calls, and not for sudo: there such a token is good for one call.
+   * Calls at the same time share one verification: a token that is good once would refuse the second. Such a token is
+   * good for one call, and shared by none, behind a gateway, whose one link carries everybody's calls, and for sudo.
    */
   const sessionOf = (token: string, peer: Peer, link: string): Session | Promise<Session> => {
     const sessions = entry(byLink, link, () => new Map<string, Session | Promise<Session>>())
     const known = sessions.get(token)
-    if (known && (known instanceof Promise || isCurrent(known))) return known
     const relayed = peer.runtimeType === 'gateway'
+    if (known instanceof Promise) {
+      return known.then((session) =>
+        isForOneCall(session, relayed) ? verify(options, token, peer, link, false) : session)
+    }
+    if (known && isCurrent(known)) return known
     const verifying = verify(options, token, peer, link, known !== undefined).then(
       (session) => {
         if (!isForOneCall(session, relayed)) remember(sessions, token, session)
@@ -77,7 +81,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         throw error
       },
     )
-    if (!relayed) remember(sessions, token, verifying)
+    remember(sessions, token, verifying)
     return verifying
   }
 

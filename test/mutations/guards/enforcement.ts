@@ -13,6 +13,7 @@ const whose = 'a lease is renewed by whom it was given to, and not beyond what t
 const alike = 'more tokens than are remembered are all judged alike'
 const outlives = 'revoked sessions outlive a restart of system-config, and are forgotten long after their tokens'
 const sudo = 'a sudo token is good for one call, by the key of the user, who is asked for at system-config'
+const whoseSudo = 'sudo is for the user whose key it is, as long as that user is active'
 const whoEnds = 'only who may read the policy is told it, and only verify-hub ends sessions'
 const lost = 'a service whose own session is refused trusts nobody until it has a new one, then whom it should'
 
@@ -161,6 +162,34 @@ export const enforcement: readonly Guard[] = [
       'if (principal.sid !== undefined && revocations.has(principal.sid)) {',
       'if (false) {',
       outlives,
+    ],
+  ),
+  ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-sudo.test.ts',
+    [
+      'a sudo token is good for one call', "once && (relayed || use === 'sudo')", 'once && relayed',
+      'what a user may not do by session, sudo allows, once',
+    ],
+    [
+      'nobody shares a sudo token',
+      'isForOneCall(session, relayed) ? verify(options, token, peer, link, false) : session', 'session', 'two calls at the same time on one link do not share a sudo token',
+    ],
+    [
+      'sudo is of who is active',
+      "if (use === 'sudo' && !await isActive(records, claims.sub)) throw",
+      'if (false) throw',
+      whoseSudo,
+    ],
+    [
+      'a user is active by name',
+      "settings.name === name && settings.state === 'active'",
+      'settings.name === name',
+      whoseSudo,
+    ],
+    [
+      'a key of a user is of that user',
+      'return document.name === name ? trustKeyOf(',
+      'return true ? trustKeyOf(',
+      whoseSudo,
     ],
   ),
   ...guardsOf('actors/system-config/revocations.ts', test,

@@ -96,7 +96,8 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a relayed root token is good for one call',
-      'if (!relayed || !session.once) remember(sessions, token, session)', 'remember(sessions, token, session)',
+      'if (!isForOneCall(session, relayed)) remember(sessions, token, session)',
+      'if (true) remember(sessions, token, session)',
       1, 'matrix',
     ],
   ),
