@@ -2,9 +2,10 @@ import type { ActorStart } from '../../runtime/actor.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import { kv } from '../records.ts'
-import { createAccess } from '../rbac/access.ts'
+import { createAccess, type Access } from '../rbac/access.ts'
+import type { Rules } from '../rbac/model.ts'
 import { readEnvironment } from './environment.ts'
-import { createPermission, POLICY_KEY, type Permission } from './permission.ts'
+import { createPermission, MODEL_KEY, POLICY_KEY, type Permission } from './permission.ts'
 import { openTrust, type Trust } from './phase.ts'
 import { openRecords, type Guard, type Records } from './records.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
@@ -18,6 +19,7 @@ export interface State {
   readonly trust: Trust
   readonly sessions: Sessions
   readonly permission: Permission
+  readonly access: Access
   readonly steps: Steps
   /** Runs a transaction that was permitted; what this actor reads of it is in force before the writer is answered. */
   transact(session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined): Promise<number>
@@ -33,8 +35,9 @@ export async function openState(start: ActorStart): Promise<State> {
   const trust = await openTrust(start, records, environment)
   const access = createAccess()
   const sessions = createSessions(start, trust)
-  const permission = createPermission(start, { sessions, trust, access, environment })
-  const reloadPolicy = policyReader(start, records, (policy) => access.replace({ model: '', policy }))
+  const storedRules = rulesIn(records)
+  const permission = createPermission(start, { sessions, trust, access, environment, storedRules })
+  const reloadPolicy = policyReader(start, storedRules, access)
   const { reloadTrust, boot, booting } = bootPhase(records, trust, steps)
 
   if (trust.phase === 'normal') steps.normalPhase(trust, false)
@@ -43,16 +46,16 @@ export async function openState(start: ActorStart): Promise<State> {
   start.background(() => follow(records, kv.bootConfig, stopping, async () => {
     if (!booting()) await reloadTrust()
   }))
-  start.background(() => follow(records, POLICY_KEY, stopping, reloadPolicy))
+  for (const key of [MODEL_KEY, POLICY_KEY]) start.background(() => follow(records, key, stopping, reloadPolicy))
 
   return {
-    records, trust, sessions, permission, steps,
+    records, trust, sessions, permission, access, steps,
     async transact(session, actions, mainKey) {
       const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
       const revision = await write
       mayCrash('system-config/written')
       if (actions.has(kv.bootConfig)) await reloadTrust()
-      if (actions.has(POLICY_KEY)) await reloadPolicy()
+      if (actions.has(POLICY_KEY) || actions.has(MODEL_KEY)) await reloadPolicy()
       return revision
     },
   }
@@ -82,17 +85,28 @@ function bootPhase(records: Records, trust: Trust, steps: Steps) {
   }
 }
 
-function policyReader({ log }: ActorStart, records: Records, replace: (policy: string) => void | Promise<void>): () => Promise<void> {
-  let revision = 0
-  return async () => {
-    const record = await records.get(POLICY_KEY)
-    if (record && record.revision <= revision) return
+const rulesIn = (records: Records) => async (): Promise<Rules> => {
+  const [model, policy] = await Promise.all([records.get(MODEL_KEY), records.get(POLICY_KEY)])
+  return { model: model?.value ?? '', policy: policy?.value ?? '' }
+}
+
+/** One reading after the other: the last one sees what was written last. */
+function policyReader({ log }: ActorStart, stored: () => Promise<Rules>, access: Access): () => Promise<void> {
+  const read = async (): Promise<void> => {
+    const rules = await stored()
+    const { model, policy } = access.rules
+    if (rules.model === model && rules.policy === policy) return
     try {
-      await replace(record?.value ?? '')
-      revision = record?.revision ?? 0
+      await access.replace(rules)
     } catch (error) {
       if (!(error instanceof ZonewrightError)) throw error
       log.error('The access policy is damaged; the one before stays', { code: error.code, reason: error.message })
     }
+  }
+  let reading: Promise<void> = Promise.resolve()
+  return () => {
+    const next = reading.then(read)
+    reading = next.catch(() => {})
+    return next
   }
 }
