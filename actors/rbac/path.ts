@@ -3,8 +3,8 @@
  * scheme is the first of them (`auth://`, `sessions`, `alice`): it ends with a slash, which no segment of a key holds.
  *
  * In a pattern `*` is one segment, or as the last segment everything below; `{anything}` is one segment that must be
- * the caller's own name. Neither stands for a scheme. A path that ends with a slash is a folder: to allow it is to allow
- * all that is in it, so a line that denies anything in it denies it.
+ * the caller's own name. Neither stands for a scheme. A path that ends with a slash is a folder: to allow it is to
+ * allow all that is in it, so a line that denies anything in it denies it.
  */
 const KV = 'kv://'
 const SLASHES = '://'

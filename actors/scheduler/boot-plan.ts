@@ -11,7 +11,8 @@ const ownSpec = (
 
 /** The command line's app: people use it, and no host runs it. */
 const consoleApp: ServiceSpec = {
-  ...ownSpec('console', 'client-device', false, ['system-config', 'node-daemon', 'scheduler']), replicas: 0,
+  ...ownSpec('console', 'client-device', false, ['system-config', 'node-daemon', 'scheduler', 'verify-hub']),
+  replicas: 0,
 }
 
 /** What every zone runs from its first boot on. */

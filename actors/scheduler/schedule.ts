@@ -3,6 +3,7 @@ import {
   type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision, UserSettings,
 } from '../records.ts'
 import type { Action } from '../system-config/protocol.ts'
+import { isReserved } from '../trust-matrix.ts'
 
 /** `kv://` as the scheduler reads it: key → text. */
 export type Config = ReadonlyMap<string, string>
@@ -164,6 +165,11 @@ function place(
 const isConsole = ({ name, appid, runtimeType, run }: ServiceSpec): boolean =>
   name === 'console' && appid === name && runtimeType === 'client-device' && run === undefined
 
+/** By sudo a user has more than its ordinary sessions, and an admin more than a user. */
+const linesOfUser = ({ name, type }: UserSettings): readonly string[] => [
+  `g, ${name}, ${type}`, `g, su_${name}, sudo`, ...(type === 'admin' ? [`g, su_${name}, su_admin`] : []),
+]
+
 function policyText(
   config: Config, specs: ReadonlyMap<string, { spec: ServiceSpec }>, onInvalid: OnInvalid,
 ): string {
@@ -175,10 +181,11 @@ function policyText(
     if (root !== 'users' || leaf !== 'settings') continue
     const user = readOr(onInvalid, UserSettings, key, config.get(key)!, (read) => read.name === name)
     // The system's services speak for their host: a user of that name is given nothing that would be theirs as well
-    if (config.has(kv.device(name))) continue
-    if (user?.state === 'active') lines.push(`g, ${user.name}, ${user.type}`)
+    if (config.has(kv.device(name)) || isReserved(name)) continue
+    if (user?.state === 'active') lines.push(...linesOfUser(user))
   }
   for (const { spec } of specs.values()) {
+    if (isReserved(spec.appid)) continue
     if (!spec.kernel) lines.push(`g, ${spec.appid}, app`)
     if (isConsole(spec)) lines.push(`g, ${spec.appid}, console`)
   }

@@ -2,6 +2,7 @@ import { actor } from '../../runtime/actor.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { linkAllowed } from '../trust-matrix.ts'
 import { enforcing } from './enforcing.ts'
+import { explaining } from './explaining.ts'
 import { krpc } from './krpc.ts'
 import { SystemConfig } from './protocol.ts'
 import { reading } from './reading.ts'
@@ -11,7 +12,7 @@ import { writing } from './writing.ts'
 export default actor(SystemConfig, {}, async (start) => {
   const { self, denials } = start
   const state = await openState(start)
-  const own = { ...reading(state, start), ...writing(state) }
+  const own = { ...reading(state, start), ...writing(state), ...explaining(state) }
   return {
     handlers: { ...own, ...enforcing(state, start), ...krpc(own) },
     lifecycle: {

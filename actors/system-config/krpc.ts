@@ -1,7 +1,7 @@
 import type { CallContext, Handlers } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import {
-  integer, minValue, nullable, number, object, optional, picklist, pipe, record, string, union, type Infer,
+  boolean, integer, minValue, nullable, number, object, optional, picklist, pipe, record, string, union, type Infer,
 } from '../../runtime/protocol.ts'
 import { answering, method, streaming, type KrpcTable } from '../krpc.ts'
 import { kv } from '../records.ts'
@@ -19,6 +19,10 @@ const Written = object({ key: string(), value: string() })
 const Appended = object({ key: string(), append_value: string() })
 const SetByPath = object({ key: string(), json_path: string(), value: string() })
 const Check = object({ key: string(), act: picklist(['read', 'write']) })
+const Explain = object({
+  key: string(), act: picklist(['read', 'write']), sub: optional(string()), appid: optional(string()),
+  runtime_type: optional(string()), sudo: optional(boolean()),
+})
 const ExecTx = object({
   actions: pipe(ownMembers, record(string(), Action)),
   main_key: optional(nullable(union([string(), object({ key: string(), revision })]))),
@@ -68,6 +72,10 @@ export function krpc(own: Own): Krpc {
       await own.check({ key: keyOf(key), act }, cx)
       return true
     }),
+    /** Ours: what each layer of the policy says of it, for the caller or for somebody else. */
+    sys_config_explain: method(Explain, async ({ runtime_type: runtimeType, key, ...rest }, cx: Cx) =>
+      (await own.explain({ ...rest, key: keyOf(key), ...(runtimeType === undefined ? {} : { runtimeType }) }, cx))
+        .explanation),
   }
   const streams: KrpcTable<Cx, AsyncIterable<unknown>> = {
     /** Ours: changes after a revision; without one, from now on. */

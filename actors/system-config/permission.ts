@@ -5,6 +5,7 @@ import { thumbprint } from '../../runtime/trust/keys.ts'
 import { kv } from '../records.ts'
 import { checkRules, type Access, type Decision } from '../rbac/access.ts'
 import { needsSignature } from '../rbac/guards.ts'
+import type { Rules } from '../rbac/model.ts'
 import type { Environment } from './environment.ts'
 import type { Scope } from './key-path.ts'
 import type { Trust } from './phase.ts'
@@ -14,6 +15,8 @@ import { chainOf, type Caller, type Session, type Sessions } from './sessions.ts
 import type { KvAction } from './transaction.ts'
 
 export const POLICY_KEY = 'system/rbac/policy'
+/** Another casbin model than the built-in one. */
+export const MODEL_KEY = 'system/rbac/model'
 
 /** What a call may do. Everything here throws Denied, with the chain kept for `explain`, or lets it pass. */
 export interface Permission {
@@ -30,9 +33,13 @@ export interface Permission {
 
 export function createPermission(
   start: Pick<ActorStart, 'keys' | 'denials'>,
-  parts: { sessions: Sessions; trust: Trust; access: Access; environment: Environment },
+  parts: {
+    sessions: Sessions; trust: Trust; access: Access; environment: Environment
+    /** What stands in the store, in force or not. */
+    storedRules: () => Promise<Rules>
+  },
 ): Permission {
-  const { sessions, trust, access, environment } = parts
+  const { sessions, trust, access, environment, storedRules } = parts
   const refuse = (session: Session, reason: DenialReason, detail: string): Error =>
     start.denials.denied([...chainOf(session), deniedBy({ layer: 'rbac', reason, rule: 'system-config', detail })])
   const decide = (session: Session, operation: Operation, path: string): Decision =>
@@ -68,13 +75,18 @@ export function createPermission(
     if (thumbprint(start.keys, root) !== thumbprint(start.keys, environment.root)) {
       throw new InvalidArgument('The root key of boot/config is not the owner key of the ENV')
     }
-    for (const [key, action] of actions) checkValue(key, action, trust)
+    for (const [key, action] of actions) if (!isUserDocument(key)) checkValue(key, action, trust)
   }
 
   const checkTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
     for (const [key, action] of actions) {
       demand(session, 'write', key)
       if (!needsSignature(key)) continue
+      if (isUserDocument(key)) {
+        // Root makes a user, and says who it is; a user that is stays that one, under a new key
+        if (session.speaker.root || action.action === 'update') continue
+        throw refuse(session, 'sudo/update-only', `${action.action} ${key}`)
+      }
       const config = checkValue(key, action, trust)
       // Lower, and the tokens from before a restore would be good again
       if (config && config.epoch < trust.epoch) {
@@ -86,6 +98,16 @@ export function createPermission(
     }
     // Its revision is told to who guessed it wrong
     if (mainKey && !actions.has(mainKey.key)) demand(session, 'read', mainKey.key)
+  }
+
+  /** Both at once, whichever of them is written: what is refused is refused whole. */
+  const checkRulesAfter = async (actions: ReadonlyMap<string, KvAction>): Promise<void> => {
+    const [model, policy] = [actions.get(MODEL_KEY), actions.get(POLICY_KEY)]
+    if (!model && !policy) return
+    const stored = await storedRules()
+    await checkRules({
+      model: model ? textOf(model) : stored.model, policy: policy ? textOf(policy) : stored.policy,
+    })
   }
 
   return {
@@ -109,17 +131,23 @@ export function createPermission(
       const session = await sessions.current(cx)
       if (trust.phase === 'boot') checkBootTransaction(session, actions, mainKey)
       else checkTransaction(session, actions, mainKey)
+      await checkRulesAfter(actions)
       return session
     },
   }
 }
 
+const isUserDocument = (key: string): boolean => key.startsWith('users/')
+
+/** Of a whole text that is put there; without one, the built-in model decides. */
+const textOf = (action: KvAction): string =>
+  (action.action === 'create' || action.action === 'update' ? action.value : '')
+
 /** Of the keys that this actor reads itself, so that nothing gets in which it would have to refuse when it reads it. */
 function checkValue(key: string, action: KvAction, trust: Trust): ReturnType<Trust['check']> | undefined {
-  if (!needsSignature(key)) return undefined
+  if (!needsSignature(key) || (key === MODEL_KEY && action.action === 'remove')) return undefined
   if (action.action !== 'create' && action.action !== 'update') {
     throw new InvalidArgument(`The key is only written as a whole: ${key}`)
   }
-  if (key === POLICY_KEY) void checkRules({ model: '', policy: action.value })
   return key === kv.bootConfig ? trust.check(action.value) : undefined
 }

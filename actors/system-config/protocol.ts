@@ -96,6 +96,17 @@ export const SystemConfig = protocol('system-config', {
   revoke: call(object({ sessions: pipe(array(Revoked), maxLength(256)) }), object({}), { concurrent: 64 }),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */
   check: Check,
+  /**
+   * Whether the policy lets somebody do this, which line says so, and why others do not. What is left out is the
+   * caller's; about others than the caller it is told to who may read the policy.
+   */
+  explain: call(
+    object({
+      key, act: picklist(['read', 'write']), sub: optional(string()), appid: optional(string()),
+      runtimeType: optional(string()), sudo: optional(boolean()),
+    }),
+    object({ explanation: unknown() }), { concurrent: 8 },
+  ),
   /** The originals' methods, as the gateway hands them on; who wrote what must be provable, so the frame is signed. */
   krpc: krpcCall({ suite: 'signature' }),
   /** Those of them that change nothing (`krpcReads`): a signature would cost more than all else. */
@@ -114,8 +125,8 @@ export const SystemConfig = protocol('system-config', {
 })
 
 export const krpcReads: ReadonlySet<string> = new Set([
-  'sys_config_get', 'sys_config_list', 'sys_config_check', 'sys_config_revision', 'dump_configs_for_scheduler',
-  'sys_refresh_trust_keys',
+  'sys_config_get', 'sys_config_list', 'sys_config_check', 'sys_config_explain', 'sys_config_revision',
+  'dump_configs_for_scheduler', 'sys_refresh_trust_keys',
 ])
 
 export const PublicKey = object({ kty: literal('OKP'), crv: literal('Ed25519'), x: string() })

@@ -3,10 +3,11 @@ import { Denied, ZonewrightError } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import { denialReasons, type DenialReason } from '../../runtime/trust/denial.ts'
 import { kv } from '../records.ts'
-import { createAccess } from '../rbac/access.ts'
+import { createAccess, type Access } from '../rbac/access.ts'
+import type { Rules } from '../rbac/model.ts'
 import { readEnvironment } from './environment.ts'
 import { createEnforcers, type Enforcers } from './enforcers.ts'
-import { createPermission, POLICY_KEY, type Permission } from './permission.ts'
+import { createPermission, MODEL_KEY, POLICY_KEY, type Permission } from './permission.ts'
 import { openTrust, type Trust } from './phase.ts'
 import type { Revoked } from './protocol.ts'
 import { openRecords, type Guard, type Records } from './records.ts'
@@ -22,6 +23,7 @@ export interface State {
   readonly trust: Trust
   readonly sessions: Sessions
   readonly permission: Permission
+  readonly access: Access
   readonly steps: Steps
   readonly enforcers: Enforcers
   /**
@@ -49,11 +51,11 @@ export async function openState(start: ActorStart): Promise<State> {
   })
   const enforcers = createEnforcers({ clock, random: start.random.fork('enforcers'), revoked: revocations.all })
   const sessions = createSessions({ start, trust, records, revocations })
-  const permission = createPermission(start, { sessions, trust, access, environment })
-  const reloadPolicy = policyReader(start, records, async (policy) => {
-    const rbac = { model: '', policy }
-    await access.replace(rbac)
-    enforcers.publish({ rbac })
+  const storedRules = rulesIn(records)
+  const permission = createPermission(start, { sessions, trust, access, environment, storedRules })
+  const reloadPolicy = policyReader(start, storedRules, async (rules) => {
+    await access.replace(rules)
+    enforcers.publish({ rbac: rules })
   })
   const { reloadTrust, boot, booting } = bootPhase(records, trust, steps, (text) => enforcers.publish({ boot: text }))
 
@@ -64,18 +66,18 @@ export async function openState(start: ActorStart): Promise<State> {
   start.background(() => follow(records, kv.bootConfig, stopping, async () => {
     if (!booting()) await reloadTrust()
   }))
-  start.background(() => follow(records, POLICY_KEY, stopping, reloadPolicy))
+  for (const key of [MODEL_KEY, POLICY_KEY]) start.background(() => follow(records, key, stopping, reloadPolicy))
   start.background(() => revocations.follow(stopping))
 
   return {
-    records, trust, sessions, permission, steps, enforcers,
+    records, trust, sessions, permission, access, steps, enforcers,
     async transact(session, actions, mainKey) {
       const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
       const revision = await write
       mayCrash('system-config/written')
       if (actions.has(kv.bootConfig)) await reloadTrust()
-      if (actions.has(POLICY_KEY)) await reloadPolicy()
-      if (actions.has(kv.bootConfig) || actions.has(POLICY_KEY)) await enforcers.settled()
+      if (actions.has(POLICY_KEY) || actions.has(MODEL_KEY)) await reloadPolicy()
+      if ([kv.bootConfig, MODEL_KEY, POLICY_KEY].some((key) => actions.has(key))) await enforcers.settled()
       return revision
     },
     async revoke(revoked) {
@@ -114,19 +116,31 @@ function bootPhase(records: Records, trust: Trust, steps: Steps, publish: (text:
   }
 }
 
+const rulesIn = (records: Records) => async (): Promise<Rules> => {
+  const [model, policy] = await Promise.all([records.get(MODEL_KEY), records.get(POLICY_KEY)])
+  return { model: model?.value ?? '', policy: policy?.value ?? '' }
+}
+
+/** One reading after the other: the last one sees what was written last. */
 function policyReader(
-  { log }: ActorStart, records: Records, replace: (policy: string) => Promise<void>,
+  { log }: ActorStart, stored: () => Promise<Rules>, use: (rules: Rules) => Promise<void>,
 ): () => Promise<void> {
-  let revision = 0
-  return async () => {
-    const record = await records.get(POLICY_KEY)
-    if (record && record.revision <= revision) return
+  let inForce: Rules = { model: '', policy: '' }
+  const read = async (): Promise<void> => {
+    const rules = await stored()
+    if (rules.model === inForce.model && rules.policy === inForce.policy) return
     try {
-      await replace(record?.value ?? '')
-      revision = record?.revision ?? 0
+      await use(rules)
+      inForce = rules
     } catch (error) {
       if (!(error instanceof ZonewrightError)) throw error
       log.error('The access policy is damaged; the one before stays', { code: error.code, reason: error.message })
     }
+  }
+  let reading: Promise<void> = Promise.resolve()
+  return () => {
+    const next = reading.then(read)
+    reading = next.catch(() => {})
+    return next
   }
 }

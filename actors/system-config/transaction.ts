@@ -5,6 +5,7 @@ import { setByPath } from './json-path.ts'
 import { parseKey } from './key-path.ts'
 import { InvalidKey, KeyExists, KeyNotFound, type Action } from './protocol.ts'
 import type { Guard, KvRecord, Records, Write } from './records.ts'
+import { checkWritten } from './written.ts'
 
 export type KvAction = Infer<typeof Action>
 
@@ -74,7 +75,9 @@ function plan(
   const writes: Write[] = []
   for (const [key, action] of actions) {
     const current = found.get(key)
-    writes.push(writeOf(key, action, current))
+    const write = writeOf(key, action, current)
+    checkWritten(write)
+    writes.push(write)
     if (key !== mainKey?.key) guards.push({ key, revision: current?.revision ?? 0 })
   }
   return { guards, writes }

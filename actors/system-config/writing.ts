@@ -4,6 +4,7 @@ import type { SystemConfig } from './protocol.ts'
 import type { Caller } from './sessions.ts'
 import type { State } from './state.ts'
 import { execute, parseActions, parseJson, type KvAction } from './transaction.ts'
+import { checkWritten } from './written.ts'
 
 type Writing = Pick<
   Handlers<typeof SystemConfig, {}>, 'set' | 'create' | 'delete' | 'append' | 'setByJsonPath' | 'execTx'
@@ -18,7 +19,10 @@ export function writing({ records, permission, transact }: State): Writing {
   return {
     set({ key: text, value }, cx) {
       const key = parseKey(text)
-      const put = (): Promise<{ revision: number }> => records.put(key, value).then((revision) => ({ revision }))
+      const put = (): Promise<{ revision: number }> => {
+        checkWritten({ type: 'put', key, value })
+        return records.put(key, value).then((revision) => ({ revision }))
+      }
       const session = permission.write(cx, key)
       return session instanceof Promise ? session.then(put) : put()
     },

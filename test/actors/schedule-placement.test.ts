@@ -141,7 +141,8 @@ pure('lines above the mark are kept as they are, those below it follow from user
     user('al', 'active', 'admin'),
     [policyKey, `${manual}\n${derivedPolicyMark}\ng, gone, admin\n`],
   )
-  const expected = `${manual}\n${derivedPolicyMark}\ng, al, admin\ng, app, app\n`
+  const derived = ['g, al, admin', 'g, su_al, sudo', 'g, su_al, su_admin', 'g, app, app']
+  const expected = `${[manual, derivedPolicyMark, ...derived].join('\n')}\n`
   assert.is(derive(from).get(policyKey), expected)
   assert.is(derive(applied(from)).get(policyKey), expected)
   assert.is(derive(config()).get(policyKey), `${derivedPolicyMark}\n`)
@@ -157,7 +158,7 @@ pure('a record that cannot be read is told, keeps what it speaks of as it was, a
   assert.ok(on(after, at).includes('a'))
   assert.is(after.get('services/a/info'), before.get('services/a/info'))
   assert.is(JSON.parse(after.get('services/c/info')!).hosts.length, 1)
-  assert.match(after.get(policyKey) ?? '', /g, al, user\ng, cy, user\n/)
+  assert.match(after.get(policyKey) ?? '', /g, al, user\ng, su_al, sudo\ng, cy, user\ng, su_cy, sudo\n/)
 })
 
 pure('a node config that cannot be read, or speaks of another host, is written anew', () => {

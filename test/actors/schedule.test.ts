@@ -19,7 +19,7 @@ test('a user whose name is that of a host is given no role: the services of the 
     [kv.device('ood1'), document('ood1')], [kv.user('ood1'), user('ood1')], [kv.user('alice'), user('alice')],
   ])
   const lines = schedule(config, readDevice).get(policyKey)!.split('\n').filter((line) => line.startsWith('g,'))
-  assert.equal(lines, ['g, alice, admin'])
+  assert.equal(lines, ['g, alice, admin', 'g, su_alice, sudo', 'g, su_alice, su_admin'])
 })
 
 test('a device document of another zone of the same owner makes no host', () => {
