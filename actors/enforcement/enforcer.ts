@@ -72,7 +72,7 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     onTrust: () => unbind(() => true, 'token/unknown-key'),
     onLapse: () => unbind(() => true, 'policy/lapsed'),
   })
-  const verdicts = new Verdicts(lease.isRevoked)
+  const verdicts = new Verdicts()
   /** By which rule of the matrix a principal got in, and how the policy knows it. */
   const accepted = new WeakMap<Principal, { readonly rule: string; readonly speaker: Speaker }>()
 
@@ -120,6 +120,7 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     const nowSeconds = Math.floor(clock.now() / 1000)
     const kept = verdicts.get(token, lease.generation, audience, nowSeconds)
     if (kept) {
+      checkSession(kept)
       sawAgain(kept, { audience, nowSeconds })
       return kept
     }

@@ -109,13 +109,7 @@ export const enforcement: readonly Guard[] = [
     ],
     ['a verdict ends with the token', 'if (claims.exp <= nowSeconds ||', 'if (', alike],
     ['a verdict of a clock that was set back is none', '|| claims.iat - nowSeconds > SKEW_SECONDS_MAX)', ')', alike],
-    ['a verdict is for an audience', 'if (!claims.aud.includes(audience)) return undefined\n', '\n', alike],
-    [
-      'a verdict ends with the session',
-      'return claims.sid !== undefined && this.#isRevoked(claims.sid) ? undefined : kept.verdict',
-      'return kept.verdict',
-      alike,
-    ],
+    ['a verdict is for an audience', 'return claims.aud.includes(audience) ? kept.verdict : undefined', 'return kept.verdict', alike],
   ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
