@@ -157,7 +157,10 @@ function forms(target: Target): readonly Row[] {
     ['RFC 4648 §5 letters that are not for URLs', `${first}.${second}.+/${third.slice(2)}`, 'token/encoding'],
     ['a letter that looks like another', `${first}.${second}.А${third.slice(1)}`, 'token/encoding'],
     ['a letter that is percent-encoded', `${first}.${second}.%41${third.slice(3)}`, 'token/encoding'],
-    ['a part of a length that nothing encodes to', `${first}A.${second}.${third}`, 'token/encoding'],
+    [
+      'a part of a length that nothing encodes to', `${first}${'A'.repeat(5 - first.length % 4)}.${second}.${third}`,
+      'token/encoding',
+    ],
     ['a changed letter of the payload', `${first}.${swapped(second)}.${third}`, 'token/signature'],
     ['a changed letter of the signature', `${first}.${second}.${flipped}${third.slice(1)}`, 'token/signature'],
   ]
