@@ -144,6 +144,34 @@ doors('who has a wrong clock is told by how much', async () => {
   assert.ok(near(behind.details['expiredAgoSeconds'], 300), JSON.stringify(behind.details))
 })
 
+doors('a policy with a mistake in it is refused whole, and the old one stays', async () => {
+  const { owner, verifyHub } = known.keys
+  const root = () => known.sign(owner, 'root', { iss: 'root', sub: 'root', aud: ['system-config'] })
+  const key = 'system/rbac/policy'
+  const read = async () =>
+    (await known.client('system_config', root()).call('sys_config_get', { key })) as { value: string; version: number }
+  const before = await read()
+  const mistakes = [
+    'p, admin', 'q, a, b, c', 'p, admin, users/*', 'p, admin, users/*, fly', 'g, alice', 'p, admin, ../boot, read',
+    'p, admin, users//x, read', 'g, su_alice', '{"p":1}', 'p,,,', 'p, admin, users/*, read, maybe',
+  ]
+  for (const mistake of mistakes) {
+    const value = `${before.value}\n${mistake}\ng, mallory, admin\n`
+    const refused = await known.refusal('system_config', 'sys_config_exec_tx', {
+      actions: { [key]: { action: 'update', value }, 'zone/attacked': { action: 'create', value: '1' } },
+    }, root())
+    assert.match(refused.code, /^(InvalidArgument|Policy\w*|Rbac\w*)$/, mistake)
+  }
+  assert.equal(await read(), before)
+  assert.is(await known.client('system_config', root()).call('sys_config_get', { key: 'zone/attacked' }), null)
+  const mallory = known.sign(verifyHub, 'session', {
+    iss: 'verify-hub', sub: 'mallory', aud: ['console', 'system-config'], sid: 'mallory',
+  })
+  assert.is((await known.refusal('system_config', 'sys_config_get', { key: 'users/mallory/x' }, mallory)).reason,
+    'rbac/no-rule')
+  assert.is((await calls[0]!.show(known.pair.session_token)).code, '', 'who could, still can')
+})
+
 doors('afterwards the session is as good as before, and nothing was written', async () => {
   assert.is((await calls[0]!.show(known.pair.session_token)).code, '')
   const config = known.client('system_config', known.pair.session_token)
