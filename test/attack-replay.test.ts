@@ -4,15 +4,11 @@ import * as assert from 'uvu/assert'
 import { kv } from '../actors/records.ts'
 import type { SigningKey } from '../runtime/platform/ports.ts'
 import { systemRandom } from '../runtime/platform/random.ts'
-import { Denied, ZonewrightError } from '../runtime/errors.ts'
+import { Denied } from '../runtime/errors.ts'
 import type { TokenClaims } from '../runtime/trust/token.ts'
 import { crypto, denied, peer, testZone, type Running, type TestZone } from './actors/system-config-zone.ts'
+import { plain } from './plain.ts'
 import { gateway, peer as caller, service, testZone as hubZone } from './actors/verify-hub-zone.ts'
-
-/** uvu takes `details` of an error for text: of one of ours it would print nothing. */
-const plain = (test: () => Promise<void>) => (): Promise<void> => test().catch((error: unknown) => {
-  throw error instanceof ZonewrightError ? new Error(`${error.code}: ${error.message}`) : error
-})
 
 const replays = suite('used once')
 
