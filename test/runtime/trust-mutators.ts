@@ -75,7 +75,11 @@ export function mutators(random: SeededRandom): readonly Mutator[] {
   const visible = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at))
   /** The same JSON for every parser, written in another way. */
   const respelled = (value: object): string => {
-    const entries = Object.entries(value).sort(() => (below(2) === 0 ? -1 : 1))
+    const entries = Object.entries(value)
+    for (let at = entries.length - 1; at > 0; at--) {
+      const other = below(at + 1)
+      ;[entries[at], entries[other]] = [entries[other]!, entries[at]!]
+    }
     const space = pick(['', ' ', '\n', '\t', '  '])
     const name = (text: string): string => (below(4) === 0
       ? `"\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}${text.slice(1)}"` : JSON.stringify(text))
