@@ -32,6 +32,8 @@ const suites: readonly Suite[] = [
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },
+  { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
+    suiteSeconds: 200 },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
   { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },

@@ -37,9 +37,20 @@ export function failureOf(error: unknown): Failure {
   const message = messageOf(error)
   if (!(error instanceof ZonewrightError)) return { code: 'Internal', message: oneLine(message) }
   const { code, details } = error
-  const { next = nextSteps[code] ?? deniedNext(details['denial']), reason, denial } = details
+  const { next = nextSteps[code] ?? clockNext(details) ?? deniedNext(details['denial']), reason, denial } = details
   const told = Object.entries({ next, reason, denial }).filter(([, value]) => typeof value === 'string')
   return { code, message: oneLine(message), ...Object.fromEntries(told) }
+}
+
+/** A wrong clock looks like a wrong token to whoever is told no more than that it was refused. */
+function clockNext({ reason, skewSeconds, issuedAgoSeconds }: Readonly<Record<string, unknown>>): string | undefined {
+  if (reason === 'token/not-yet-valid' && typeof skewSeconds === 'number') {
+    return `Set the clock of who signed it: it is ${skewSeconds} s ahead of the clock of the zone`
+  }
+  if (reason === 'token/expired' && typeof issuedAgoSeconds === 'number') {
+    return `By the clock of the zone it was signed ${issuedAgoSeconds} s ago: if that was just now, set the clock here`
+  }
+  return undefined
 }
 
 const deniedNext = (denial: unknown): string | undefined =>

@@ -105,11 +105,11 @@ const rows: readonly Row[] = [
   ['A token of algorithm none', 'system-config', (scene) => {
     const token = rewritten(scene.token('session'), 'header', { alg: 'none' })
     return `${token.slice(0, token.lastIndexOf('.'))}.`
-  }, 'token/alg'],
+  }, 'token/alg-none'],
   ['A token whose MAC is made with a public key', 'system-config',
     (scene) => rewritten(scene.token('session'), 'header', { alg: 'HS256' }), 'token/alg'],
   ['A token that brings its own key', 'system-config',
-    (scene) => rewritten(scene.token('session'), 'header', { jwk: scene.stranger.public.jwk }), 'token/header'],
+    (scene) => rewritten(scene.token('session'), 'header', { jwk: scene.stranger.public.jwk }), 'token/header-key'],
   ['A session that calls itself a refresh token', 'system-config',
     (scene) => deviceSigned(scene, tokenTypes.refresh), 'token/typ'],
   ['A claim that nobody knows', 'system-config',

@@ -64,12 +64,13 @@ function signingKey(key: KeyObject): SigningKey {
   }
 }
 
-/** @throws InvalidArgument unless `jwk` is an Ed25519 public key of exactly 32 canonical base64url bytes */
+/** @throws InvalidArgument unless `jwk` is an Ed25519 public key of exactly 32 canonical base64url bytes, not weak */
 function verifyKey(jwk: PublicJwk): VerifyKey {
   const raw = Buffer.from(jwk.x, 'base64url')
   if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || raw.length !== 32 || raw.toString('base64url') !== jwk.x) {
     throw new InvalidArgument('The public key must be an Ed25519 JWK (RFC 8037)')
   }
+  if (isWeak(raw)) throw new InvalidArgument('The public key is of small order, or not canonical (RFC 8032 §5.1.3)')
   const key = importPoint(jwk)
   return {
     // RFC 7638 §3: members in lexicographic order, no white space
@@ -77,6 +78,23 @@ function verifyKey(jwk: PublicJwk): VerifyKey {
     jwk: { kty: 'OKP', crv: 'Ed25519', x: jwk.x },
     verify: (message, signature) => signature.length === 64 && verify(null, message, key, signature),
   }
+}
+
+/** y of the points of order 1, 2, 4 and 8, in hexadecimal without the bit of x. */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  '00'.repeat(32), `01${'00'.repeat(31)}`, `ec${'ff'.repeat(30)}7f`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+])
+/** y of p and above: each is another spelling of a small number. */
+const NOT_CANONICAL = new RegExp(`^(e[def]|f.)${'ff'.repeat(30)}7f$`)
+
+/** OpenSSL takes such a key, and under it anybody makes signatures that are good. */
+function isWeak(raw: Buffer): boolean {
+  const y = Buffer.from(raw)
+  y[31]! &= 0x7f
+  const hex = y.toString('hex')
+  return SMALL_ORDER.has(hex) || NOT_CANONICAL.test(hex)
 }
 
 /** Deno checks that it is a point of the curve; Node does when it verifies. */

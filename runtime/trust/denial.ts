@@ -19,8 +19,15 @@ export const denialReasons = {
   'token/absent': 'The call needs a token',
   'token/too-long': 'The token is longer than any that a zone issues',
   'token/malformed': 'The token is not a well-formed compact JWS',
-  'token/header': 'The token header may hold alg, typ and kid only',
+  'token/encoding': 'A part of the token is not canonical base64url',
+  'token/duplicate': 'The token names a member twice, and two readers could read two tokens',
+  'token/alg-none': 'The token says that nobody signed it',
   'token/alg': 'The token is signed by an algorithm that is not accepted',
+  'token/b64': 'The token header says that the payload is not encoded',
+  'token/crit': 'The token header asks for extensions, and none is known here',
+  'token/header-key': 'The token header brings a key, or points to one',
+  'token/header': 'The token header may hold alg, typ and kid only',
+  'token/kid': 'The kid of the token is not the thumbprint of a key',
   'token/typ': 'The typ of the token does not name its use',
   'token/claims': 'A claim of the token is absent, unknown or has the wrong shape',
   'token/use': 'This verifier accepts no token of this use',
@@ -81,6 +88,19 @@ export interface Denial {
   /** The rule that came closest, or '-' where none was reached. */
   readonly rule: string
   readonly detail: string
+  readonly measured?: Measured
+}
+
+/**
+ * How two clocks differ, for the caller as well: known only of a token whose signature was good, and the sentence
+ * without it sends people to look for the wrong fault.
+ */
+export interface Measured {
+  /** `iat` less our clock: how far the clock of who signed runs ahead of ours at the least. */
+  readonly skewSeconds?: number
+  /** Of a token made just now: how far the clock of who signed is behind ours. */
+  readonly issuedAgoSeconds?: number
+  readonly expiredAgoSeconds?: number
 }
 
 /** What one layer said of one call. */
@@ -90,11 +110,12 @@ export interface ChainEntry {
   readonly rule: string
   readonly reason?: DenialReason
   readonly detail?: string
+  readonly measured?: Measured
 }
 
 export const allowedBy = (layer: Layer, rule: string): ChainEntry => ({ layer, verdict: 'allowed', rule })
-export const deniedBy = ({ layer, reason, rule, detail }: Denial): ChainEntry =>
-  ({ layer, verdict: 'denied', rule, reason, detail })
+export const deniedBy = ({ layer, reason, rule, detail, measured }: Denial): ChainEntry =>
+  ({ layer, verdict: 'denied', rule, reason, detail, ...(measured ? { measured } : {}) })
 
 export interface DenialRecord {
   readonly id: string
@@ -105,7 +126,7 @@ export interface DenialRecord {
 }
 
 export interface DenialLog {
-  /** Keeps the chain and returns the error for the caller, who learns the id and the last reason, no more. */
+  /** Keeps the chain and returns the error for the caller, who learns id, last reason and what it measured, no more. */
   denied(chain: readonly ChainEntry[]): ZonewrightError
   explain(id: string): DenialRecord | undefined
   /** All there ever were, also those forgotten since. */
@@ -134,7 +155,7 @@ export function createDenialLog(options: {
         }
       }
       options.onDenial?.(record)
-      return new Denied(denialReasons[reason], { denial: id, reason })
+      return new Denied(denialReasons[reason], { denial: id, reason, ...chain.at(-1)!.measured })
     },
     explain: (id) => records.get(id),
     get total() {

@@ -1,13 +1,19 @@
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Why a text is not read: half a sentence. `twice`: because it names a member twice. */
+export interface JsonFault {
+  readonly fault: string
+  readonly twice?: true
+}
+
 /**
- * One JSON object in strict UTF-8, or undefined. A member named twice is refused: RFC 7515 §4 and RFC 7519 §4 let a
- * parser take the last one, and two parsers that differ there read two different tokens. So is `__proto__`.
+ * One JSON object in strict UTF-8. A member named twice is refused: RFC 7515 §4 and RFC 7519 §4 let a parser take the
+ * last one, and two parsers that differ there read two different tokens. So is `__proto__`.
  */
-export function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+export function parseObject(bytes: Uint8Array): { readonly value: Readonly<Record<string, unknown>> } | JsonFault {
   const parsed = parseStrictly(bytes, { depthMax: Infinity, reserved: RESERVED })
-  if ('fault' in parsed || !isObject(parsed.value)) return undefined
-  return parsed.value
+  if ('fault' in parsed) return parsed
+  return isObject(parsed.value) ? { value: parsed.value } : { fault: 'it is not an object' }
 }
 
 const RESERVED: ReadonlySet<string> = new Set(['__proto__'])
@@ -21,10 +27,10 @@ export interface Strictness {
   readonly reserved: ReadonlySet<string>
 }
 
-/** The value of a text that has one meaning for every parser, or why it has not: half a sentence. */
+/** The value of a text that has one meaning for every parser, or why it has not. */
 export function parseStrictly(
   bytes: Uint8Array, strictness: Strictness,
-): { readonly value: unknown } | { readonly fault: string } {
+): { readonly value: unknown } | JsonFault {
   let text: string
   try {
     text = utf8.decode(bytes)
@@ -37,14 +43,13 @@ export function parseStrictly(
   } catch {
     return { fault: 'it is not JSON' }
   }
-  const fault = faultIn(text, strictness)
-  return fault === undefined ? { value } : { fault }
+  return faultIn(text, strictness) ?? { value }
 }
 
 const NAME_SHOWN = 64
 
 /** Walks a text that is known to be JSON. */
-function faultIn(text: string, { depthMax, reserved }: Strictness): string | undefined {
+function faultIn(text: string, { depthMax, reserved }: Strictness): JsonFault | undefined {
   const open: (Set<string> | undefined)[] = []
   let nameIsNext = false
   for (let index = 0; index < text.length; index++) {
@@ -52,7 +57,9 @@ function faultIn(text: string, { depthMax, reserved }: Strictness): string | und
       case OPEN_OBJECT:
       case OPEN_ARRAY:
         nameIsNext = text.charCodeAt(index) === OPEN_OBJECT
-        if (open.push(nameIsNext ? new Set() : undefined) > depthMax) return `it has more than ${depthMax} levels`
+        if (open.push(nameIsNext ? new Set() : undefined) > depthMax) {
+          return { fault: `it has more than ${depthMax} levels` }
+        }
         break
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
@@ -67,8 +74,10 @@ function faultIn(text: string, { depthMax, reserved }: Strictness): string | und
         if (nameIsNext) {
           const name = JSON.parse(text.slice(index, end + 1)) as string
           const names = open[open.length - 1]!
-          if (reserved.has(name)) return `a member has a reserved name: ${name}`
-          if (names.has(name)) return `a member is there twice: ${JSON.stringify(name.slice(0, NAME_SHOWN))}`
+          if (reserved.has(name)) return { fault: `a member has a reserved name: ${name}` }
+          if (names.has(name)) {
+            return { fault: `a member is there twice: ${JSON.stringify(name.slice(0, NAME_SHOWN))}`, twice: true }
+          }
           names.add(name)
           nameIsNext = false
         }

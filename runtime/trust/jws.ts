@@ -19,7 +19,13 @@ export interface ParsedJws {
   readonly signature: Uint8Array
 }
 
-export type JwsFault = 'too-long' | 'malformed' | 'header' | 'alg'
+/** Each is an attack, or a mistake of who signs, that a reader wants to tell from the others. */
+export type JwsFault =
+  | 'too-long' | 'malformed' | 'encoding' | 'duplicate' | 'alg-none' | 'alg' | 'b64' | 'crit' | 'header-key' | 'header'
+  | 'typ' | 'kid'
+
+/** RFC 7515 §4.1: members that bring a key, or say where one is. */
+const KEY_MEMBERS: ReadonlySet<string> = new Set(['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'])
 
 export type JwsResult =
   | { readonly jws: ParsedJws }
@@ -43,39 +49,59 @@ export function parseCompact(text: string, charactersMax: number): JwsResult {
   const parts = text.split('.', 4)
   if (parts.length !== 3) return fault('malformed', 'it does not have three parts')
   const [first, second, third] = parts as [string, string, string]
-  const header = decodeObject(first)
-  if (!header) return fault('malformed', 'the header is not strict base64url of one JSON object')
-  const problem = headerProblem(header)
+  const header = decodeObject(first, 'header')
+  if ('fault' in header) return header
+  const problem = headerProblem(header.value)
   if (problem) return problem
-  const payload = decodeObject(second)
-  if (!payload) return fault('malformed', 'the payload is not strict base64url of one JSON object')
+  const payload = decodeObject(second, 'payload')
+  if ('fault' in payload) return payload
   const signature = fromBase64url(third)
-  if (!signature || signature.length === 0) return fault('malformed', 'the signature is not strict base64url')
-  const { typ, kid } = header as unknown as TokenHeader
+  if (!signature) return fault('encoding', 'the signature is not strict base64url')
+  if (signature.length === 0) return fault('malformed', 'there is no signature')
+  const { typ, kid } = header.value as unknown as TokenHeader
   return {
     jws: {
       header: { alg: ALGORITHM, typ, kid },
-      payload,
+      payload: payload.value,
       signingInput: encoder.encode(`${first}.${second}`),
       signature,
     },
   }
 }
 
-function headerProblem(header: Readonly<Record<string, unknown>>): { fault: JwsFault; detail: string } | undefined {
-  if (header['alg'] !== ALGORITHM) return fault('alg', `only ${ALGORITHM} is accepted`)
-  if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) {
-    return fault('header', 'the header has a member besides alg, typ and kid')
+type Members = Readonly<Record<string, unknown>>
+interface Fault { readonly fault: JwsFault; readonly detail: string }
+
+function headerProblem(header: Members): Fault | undefined {
+  const { alg, typ, kid } = header
+  if (alg !== ALGORITHM) {
+    const unsigned = typeof alg === 'string' && alg.toLowerCase() === 'none'
+    return fault(unsigned ? 'alg-none' : 'alg', `only ${ALGORITHM} is accepted`)
   }
-  const { typ, kid } = header
-  if (typeof typ !== 'string' || !TYP.test(typ)) return fault('header', 'typ is absent or not a media type')
-  if (typeof kid !== 'string' || !KID.test(kid)) return fault('header', 'kid is absent or not a thumbprint')
+  if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) return otherMember(header)
+  if (typeof typ !== 'string' || !TYP.test(typ)) return fault('typ', 'typ is absent or not a media type')
+  if (typeof kid !== 'string' || !KID.test(kid)) return fault('kid', 'kid is absent or not a thumbprint')
   return undefined
 }
 
-function decodeObject(part: string): Readonly<Record<string, unknown>> | undefined {
-  const bytes = fromBase64url(part)
-  return bytes && parseObject(bytes)
+/** What the first of them would do that we could be made to do. */
+function otherMember(header: Members): Fault {
+  const names = Object.keys(header)
+  if (names.includes('b64')) return fault('b64', 'the header has b64')
+  if (names.includes('crit')) return fault('crit', 'the header has crit')
+  const key = names.find((name) => KEY_MEMBERS.has(name))
+  if (key !== undefined) return fault('header-key', `the header has ${key}`)
+  return fault('header', 'the header has a member besides alg, typ and kid')
 }
 
-const fault = (fault: JwsFault, detail: string): { fault: JwsFault; detail: string } => ({ fault, detail })
+function decodeObject(part: string, name: string): { readonly value: Members } | Fault {
+  const bytes = fromBase64url(part)
+  if (!bytes) return fault('encoding', `the ${name} is not strict base64url`)
+  const parsed = parseObject(bytes)
+  if ('value' in parsed) return parsed
+  // Not what the fault says of it: it holds names of the token
+  return parsed.twice ? fault('duplicate', `the ${name} names a member twice`)
+    : fault('malformed', `the ${name} is not one JSON object in strict UTF-8`)
+}
+
+const fault = (fault: JwsFault, detail: string): Fault => ({ fault, detail })

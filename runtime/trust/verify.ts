@@ -2,7 +2,7 @@ import type { Principal } from '../actor.ts'
 import { saw, type AcceptedToken } from '../fault-points.ts'
 import { limits } from '../limits.ts'
 import type { Keys, PublicJwk, VerifyKey } from '../platform/ports.ts'
-import type { Denial, DenialReason } from './denial.ts'
+import type { Denial, DenialReason, Measured } from './denial.ts'
 import { parseCompact, type ParsedJws } from './jws.ts'
 import { claimsProblem, tokenTypes, type TokenClaims, type TokenUse, type TrustKey } from './token.ts'
 
@@ -147,15 +147,23 @@ function judge(opened: Opened, key: TrustKey | undefined, policy: Policy): Verdi
   }
   const trusted = opened.rules.filter((rule) => rule.keyReasons.some((pattern) => reasonMatches(pattern, key)))
   const nearest = (trusted[0] ?? opened.rules[0]!).id
-  const no = (reason: DenialReason, detail: string): Refusal => refuse(reason, detail, nearest)
+  const no = (reason: DenialReason, detail: string, measured?: Measured): Refusal =>
+    refuse(reason, detail, nearest, measured)
   if (trusted.length === 0) return no('token/key-reason', `key of ${key.reason} for use ${claims.token_use}`)
   if (!verifier.verify(opened.signingInput, opened.signature)) return no('token/signature', `key of ${key.reason}`)
   if (key.issuer !== claims.iss) return no('token/issuer', `iss ${claims.iss}, the key signs for ${key.issuer}`)
   if (claims.epoch !== policy.epoch) return no('token/epoch', `epoch ${claims.epoch}, the zone is at ${policy.epoch}`)
   const now = policy.nowSeconds
-  const skew = claims.iat - now
-  if (skew > SKEW_SECONDS_MAX) return no('token/not-yet-valid', `skew: ${skew} s ahead, at most ${SKEW_SECONDS_MAX} s`)
-  if (claims.exp <= now) return no('token/expired', `${now - claims.exp} s ago`)
+  const skewSeconds = claims.iat - now
+  if (skewSeconds > SKEW_SECONDS_MAX) {
+    return no('token/not-yet-valid', `skew: ${skewSeconds} s ahead, at most ${SKEW_SECONDS_MAX} s`, { skewSeconds })
+  }
+  if (claims.exp <= now) {
+    const [expiredAgoSeconds, issuedAgoSeconds] = [now - claims.exp, now - claims.iat]
+    return no('token/expired', `${expiredAgoSeconds} s ago, issued ${issuedAgoSeconds} s ago`, {
+      expiredAgoSeconds, issuedAgoSeconds,
+    })
+  }
   return firstRule(trusted, claims, key, policy.audience)
 }
 
@@ -245,5 +253,5 @@ function verifyKey(keys: Keys, jwk: PublicJwk): VerifyKey {
   return key
 }
 
-const refuse = (reason: DenialReason, detail: string, rule = '-'): Refusal =>
-  ({ accepted: false, denial: { layer: 'token', reason, rule, detail } })
+const refuse = (reason: DenialReason, detail: string, rule = '-', measured?: Measured): Refusal =>
+  ({ accepted: false, denial: { layer: 'token', reason, rule, detail, ...(measured ? { measured } : {}) } })

@@ -1,5 +1,6 @@
 import { StoreDamaged, Unavailable } from '../../runtime/errors.ts'
 import type { ActorDefinition, ActorStart, Serving } from '../../runtime/actor.ts'
+import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Protocol } from '../../runtime/protocol.ts'
 import type { Operation, Store } from '../../runtime/store/store.ts'
 import { signToken, tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
@@ -125,6 +126,19 @@ const forgedLoginToken = ({ clock, keys, random, self }: ActorStart): string => 
   })
 }
 
+/**
+ * Every key that is made is the one that a test can make as well: it speaks as verify-hub then, and what it signs is
+ * refused for what it says and for nothing else.
+ */
+export const knownKeys = (keys: Keys): Keys => ({
+  ...keys,
+  generate: () => keys.generate({ bytes: (length) => new Uint8Array(length).fill(7), fork: () => neverForked() }),
+})
+
+const neverForked = (): never => {
+  throw new Error('A key is made of the bytes of its own random source')
+}
+
 const notNow = async (): Promise<never> => {
   throw new Unavailable('Not in this test')
 }
@@ -154,6 +168,7 @@ export const variants = {
       return { ...await original(...args) as object, pem: other.exportPem() }
     }),
   },
+  vaultMakesAKnownKey: { actor: 'vault', change: starting((start) => ({ ...start, keys: knownKeys(start.keys) })) },
   verifyHubCannotRead: { actor: 'verify-hub', change: withNeed('systemConfig', 'get', () => notNow) },
   serviceWithoutLoginToken: { actor: 'service', change: withoutEnv('SERVICE_SESSION_TOKEN') },
   serviceWithForgedLoginToken: { actor: 'service', change: withEnv('SERVICE_SESSION_TOKEN', forgedLoginToken) },

@@ -2,10 +2,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readDocument } from '../../boot/client/document.ts'
+import { failureOf } from '../../boot/commands/failure.ts'
 import { cutTo, jsonLine, printable, printableLines, widthOf } from '../../boot/printable.ts'
 import { styleOf } from '../../boot/render.ts'
 import { duration, fields, table } from '../../boot/table.ts'
 import { ServiceSpec } from '../../actors/records.ts'
+import { Denied } from '../../runtime/errors.ts'
 
 const HOSTILE = [
   '\u001b[2J\u001b[1;1H', '\u001b]0;title\u0007', '\u009b31m', '\r', '\u0000', '\u0008', '\u007f', '\u202e', '\u2066',
@@ -53,6 +55,13 @@ test('a table fits the terminal, aligns, and gives up its last column first', ()
   for (const line of table(columns, rows, 30, plain)) assert.ok(widthOf(line) <= 30, line)
   assert.match(table(columns, rows, 30, plain)[1]!, /…$/)
   assert.equal(fields([['a', '1'], ['long', '\u0007']]), ['a     1', 'long  \\x07'])
+})
+
+test('a refusal that comes of two clocks says which one is wrong, and by how much', () => {
+  const next = (details: object): string | undefined => failureOf(new Denied('No', { denial: 'D-1', ...details })).next
+  assert.match(next({ reason: 'token/not-yet-valid', skewSeconds: 600 })!, /^Set the clock .* 600 s ahead /)
+  assert.match(next({ reason: 'token/expired', expiredAgoSeconds: 300, issuedAgoSeconds: 600 })!, /signed 600 s ago/)
+  assert.match(next({ reason: 'token/expired' })!, /^An admin can see why: explain D-1$/)
 })
 
 test('a span of time is told by its two largest units', () => {

@@ -20,6 +20,7 @@ import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
 import { storm } from './guards/storm.ts'
+import { signIn } from './guards/sign-in.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -40,4 +41,5 @@ export const guards: readonly Guard[] = [
   ...store,
   ...backup,
   ...storm,
+  ...signIn,
 ]

@@ -1,113 +1,115 @@
-import { suite, type Test } from 'uvu'
+/** The attack table against the one function that checks tokens; over HTTP in test/attack-http.test.ts. */
+import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
-import type { DenialReason } from '../../runtime/trust/denial.ts'
-import { signDocument } from '../../runtime/trust/keys.ts'
-import { tokenTypes } from '../../runtime/trust/token.ts'
-import { claims, encode, good, goodHeader, hub, now, reasonOf, signParts, signed, stranger } from './trust-fixture.ts'
-
-/** Runs a table of cases under one name per case. */
-function table(test: Test, cases: readonly (readonly [string, string, DenialReason | 'accepted'])[]): void {
-  for (const [name, token, reason] of cases) {
-    test(name, async () => assert.is(await reasonOf(token), reason))
-  }
-}
-
+import { rulesFor, type Phase, type Verifier } from '../../actors/trust-matrix.ts'
+import { InvalidArgument } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { denialReasons } from '../../runtime/trust/denial.ts'
+import { tokenLifetimeSeconds, tokenTypes, type TokenUse } from '../../runtime/trust/token.ts'
+import { attacksOn } from '../attack-table.ts'
+import { smallOrder } from '../attack-parts.ts'
+import {
+  claims, good, goodHeader, hub, hubTrust, keys, now, reasonOf, signParts, signed, stranger,
+} from './trust-fixture.ts'
 
 const attacks = suite('RFC 8725 attacks')
-const [goodFirst, goodSecond, goodThird] = good.split('.') as [string, string, string]
-const headerText = JSON.stringify(goodHeader)
-const claimsText = JSON.stringify(claims)
-const without = (name: 'kid' | 'typ'): string => JSON.stringify({ ...goodHeader, [name]: undefined })
-const jsonForm = JSON.stringify({ protected: goodFirst, payload: goodSecond, signature: goodThird })
-const withHeader = (header: object): string => `${encode(JSON.stringify(header))}.${goodSecond}.${goodThird}`
-const publicKeyText = JSON.stringify(hub.public.jwk)
+const table = attacksOn({ key: hub, stranger, claims: { ...claims, iat: now }, tokenCharactersMax: limits.token })
 
-table(attacks, [
-  ['a good token is accepted', good, 'accepted'],
-  ['§2.1 alg none with no signature', `${encode('{"alg":"none"}')}.${goodSecond}.`, 'token/alg'],
-  ['§2.1 alg nOnE', withHeader({ ...goodHeader, alg: 'nOnE' }), 'token/alg'],
-  ['§2.1 the signature is cut off', `${goodFirst}.${goodSecond}.`, 'token/malformed'],
-  ['§2.1 HS256 with the public key as secret', withHeader({ ...goodHeader, alg: 'HS256' }), 'token/alg'],
-  ['§3.1 alg ES256', withHeader({ ...goodHeader, alg: 'ES256' }), 'token/alg'],
-  ['§3.1 another name of the same algorithm', signed({}, { alg: 'Ed25519' }), 'token/alg'],
-  ['§3.1 alg as an array', signed({}, { alg: ['EdDSA'] }), 'token/alg'],
-  ['§2.5 a key in the header', signed({}, { jwk: stranger.public.jwk }, stranger), 'token/header'],
-  ['§3.10 a key by URL', signed({}, { jku: 'https://example.com/jwks.json' }), 'token/header'],
-  ['§3.10 a certificate by URL', signed({}, { x5u: 'https://example.com/leaf.pem' }), 'token/header'],
-  ['a certificate in the header', signed({}, { x5c: ['MIIB'] }), 'token/header'],
-  ['RFC 7515 §4.1.11 crit', signed({}, { crit: ['exp'], exp: 1 }), 'token/header'],
-  ['RFC 7797 b64 false', signed({}, { b64: false, crit: ['b64'] }), 'token/header'],
-  ['§3.6 zip', signed({}, { zip: 'DEF' }), 'token/header'],
-  ['cty', signed({}, { cty: 'JWT' }), 'token/header'],
-  ['§3.10 kid that is a path', signed({}, { kid: '../../../dev/null' }), 'token/header'],
-  ['§3.10 kid that is a query', signed({}, { kid: "' OR 1=1 --" }), 'token/header'],
-  ['kid absent', signParts(without('kid'), claimsText), 'token/header'],
-  ['§3.8 a key that nobody knows', signed({}, { kid: stranger.public.kid }, stranger), 'token/unknown-key'],
-  ['the kid of a known key on the signature of another', signed({}, {}, stranger), 'token/signature'],
-  ['§3.11 typ absent', signParts(without('typ'), claimsText), 'token/header'],
-  ['§3.11 typ JWT', signed({}, { typ: 'JWT' }), 'token/header'],
-  ['§3.11 typ of a refresh token', signed({}, { typ: tokenTypes.refresh }), 'token/typ'],
-  ['§3.11 typ in capitals', signed({}, { typ: tokenTypes.session.toUpperCase() }), 'token/header'],
-  ['§3.12 a refresh token as a session', signed({ token_use: 'refresh' }, { typ: tokenTypes.refresh }), 'token/use'],
-  ['§3.12 a session that calls itself refresh', signed({ token_use: 'refresh' }), 'token/typ'],
-  ['a use that does not exist', signed({ token_use: 'admin' }), 'token/claims'],
-  ['a use from the prototype', signed({ token_use: 'constructor' }), 'token/claims'],
-  ['§3.9 another audience', signed({ aud: ['mail'] }), 'token/audience'],
-  ['§3.9 an audience that starts alike', signed({ aud: ['photos2', 'photo'] }), 'token/audience'],
-  ['aud as text', signed({ aud: 'photos' }), 'token/claims'],
-  ['aud empty', signed({ aud: [] }), 'token/claims'],
-  ['aud named twice', signed({ aud: ['photos', 'photos'] }), 'token/claims'],
-  ['aud with a number in it', signed({ aud: ['photos', 1] }), 'token/claims'],
-  ['aud without end', signed({ aud: Array.from({ length: 17 }, (_, index) => `a${index}`) }), 'token/claims'],
-  ['§3.8 another issuer', signed({ iss: 'root' }), 'token/issuer'],
-  ['no sid where a session is asked for', signed({ sid: undefined }), 'token/session'],
-  ['sub absent', signed({ sub: undefined }), 'token/claims'],
-  ['sub empty', signed({ sub: '' }), 'token/claims'],
-  ['sub with a line break', signed({ sub: 'alice\nbob' }), 'token/claims'],
-  ['sub as a number', signed({ sub: 1 }), 'token/claims'],
-  ['exp absent', signed({ exp: undefined }), 'token/claims'],
-  ['exp as text', signed({ exp: String(now + 600) }), 'token/claims'],
-  ['exp with a fraction', signed({ exp: now + 0.5 }), 'token/claims'],
-  ['exp negative', signed({ exp: -1 }), 'token/claims'],
-  ['exp beyond what a number can hold', signed({ exp: 2 ** 60 }), 'token/claims'],
-  ['exp now', signed({ exp: now }), 'token/expired'],
-  ['exp in a second', signed({ exp: now + 1 }), 'accepted'],
-  ['made to live too long', signed({ exp: now + 900 }), 'token/lifetime'],
-  ['exp before iat', signed({ iat: now + 50, exp: now + 40 }), 'token/lifetime'],
-  ['issued 60 s ahead of our clock', signed({ iat: now + 60 }), 'accepted'],
-  ['issued 61 s ahead of our clock', signed({ iat: now + 61 }), 'token/not-yet-valid'],
-  ['nbf, which no token of ours has', signed({ nbf: now - 1 }), 'token/claims'],
-  ['a claim that nobody knows', signed({ admin: true }), 'token/claims'],
-  ['cnf with a key beside the thumbprint', signed({ cnf: { jkt: 'x', jwk: {} } }), 'token/claims'],
-  ['cnf with a thumbprint', signed({ cnf: { jkt: stranger.public.kid } }), 'accepted'],
-  ['the epoch before a restore', signed({ epoch: 2 }), 'token/epoch'],
-  ['an epoch to come', signed({ epoch: 4 }), 'token/epoch'],
-  ['epoch absent', signed({ epoch: undefined }), 'token/claims'],
-  ['a claim named twice', signParts(headerText, claimsText.replace('{', '{"sub":"root",')), 'token/malformed'],
-  ['alg named twice', signParts(headerText.replace('{', '{"alg":"none",'), claimsText), 'token/malformed'],
-  ['a padded part', `${goodFirst}.${goodSecond}.${goodThird}==`, 'token/malformed'],
-  ['four parts', `${good}.${goodThird}`, 'token/malformed'],
-  ['five parts (JWE)', `${good}.${goodThird}.${goodThird}`, 'token/malformed'],
-  ['white space around it', ` ${good} `, 'token/malformed'],
-  ['JSON serialisation', jsonForm, 'token/malformed'],
-  ['an empty token', '', 'token/malformed'],
-  ['a payload that is an array', signParts(JSON.stringify(goodHeader), '[]'), 'token/malformed'],
-  ['a byte order mark', signParts(JSON.stringify(goodHeader), `\ufeff${JSON.stringify(claims)}`), 'token/malformed'],
-  ['a public key in place of the token', publicKeyText, 'token/malformed'],
-  ['a device document', signDocument(hub, 'zw-device+jws', { ...claims }), 'token/typ'],
-])
+for (const { name, token, reason } of table) {
+  attacks(name, async () => assert.is(await reasonOf(token), reason))
+}
 
-attacks('a signature with the group order added to S is refused (RFC 8032 §5.1.7)', async () => {
-  const order = 2n ** 252n + 27742317777372353535851937790883648493n
-  const signature = fromBase64url(goodThird)!
-  let value = 0n
-  for (let index = 63; index >= 32; index--) value = (value << 8n) | BigInt(signature[index]!)
-  value += order
-  const changed = signature.slice()
-  for (let index = 32; index < 64; index++, value >>= 8n) changed[index] = Number(value & 255n)
-  assert.is(value, 0n)
-  assert.is(await reasonOf(`${goodFirst}.${goodSecond}.${toBase64url(changed)}`), 'token/signature')
+attacks('what stands beside the attacks is accepted', async () => {
+  const beside: readonly (readonly [string, string])[] = [
+    ['a good token', good],
+    ['exp in a second', signed({ exp: now + 1 })],
+    ['issued 60 s ahead of our clock', signed({ iat: now + 60 })],
+    ['issued now, for as long as a session may live', signed({ iat: now, exp: now + 900 })],
+    ['cnf with a thumbprint', signed({ cnf: { jkt: stranger.public.kid } })],
+    ['as many audiences as may be', signed({ aud: ['photos', ...Array.from({ length: 15 }, (_, at) => `a${at}`)] })],
+    ['names as long as may be', signed({ sub: 'a'.repeat(128) })],
+    ['members in another order', signParts(JSON.stringify(goodHeader),
+      JSON.stringify(Object.fromEntries(Object.entries(claims).reverse())))],
+    ['white space in the JSON', signParts(JSON.stringify(goodHeader, null, 2), JSON.stringify(claims, null, 2))],
+  ]
+  for (const [name, token] of beside) assert.is(await reasonOf(token), 'accepted', name)
+})
+
+attacks('the table has each reason that a token alone can be refused for, and no name twice', () => {
+  assert.is(new Set(table.map(({ name }) => name)).size, table.length)
+  const tried = new Set<string>(table.map(({ reason }) => reason))
+  const elsewhere = [
+    // Of the call, or of what the verifier knows beside the token
+    'absent', 'holder', 'revoked', 'replayed', 'replay-unchecked', 'use', 'key-reason', 'subject', 'runtime-type',
+  ].map((name) => `token/${name}`)
+  const expected = Object.keys(denialReasons).filter((reason) => reason.startsWith('token/'))
+  assert.equal([...tried, ...elsewhere].sort(), expected.sort())
+})
+
+/** As the key of this kid would be, were it read from a document. */
+const underKey = (x: string, signature: Uint8Array): Promise<string> => {
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x } as const
+  const kid = toBase64url(keys.hash(new TextEncoder().encode(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)))
+  const [header, payload] = signed({}, { kid }).split('.')
+  return reasonOf(`${header}.${payload}.${toBase64url(signature)}`, { trustKey: () => ({ ...hubTrust, kid, jwk }) })
+}
+
+attacks('a key of small order, for which anybody signs, is no key', async () => {
+  for (const point of smallOrder) {
+    const x = toBase64url(point)
+    assert.throws(() => keys.importJwk({ kty: 'OKP', crv: 'Ed25519', x }),
+      (error: unknown) => error instanceof InvalidArgument, x)
+    // R and S zero but for the sign: good under a key of order one for every message
+    for (const r of smallOrder.slice(0, 4)) {
+      const outcome = await underKey(x, Uint8Array.of(...r, ...new Uint8Array(32))).catch((error: Error) => error.name)
+      assert.is(outcome, 'InvalidArgument', x)
+    }
+  }
+})
+
+const verifiers: readonly Verifier[] = [
+  'system-config', 'verify-hub', 'kernel-service', 'service', 'node', 'gateway', 'vault',
+]
+const uses = Object.keys(tokenTypes) as TokenUse[]
+
+/** Who signs each use, and for whom. */
+const signers = {
+  boot: ['env', 'ood1', 'scheduler', 'kernel-service'],
+  root: ['boot-config.root', 'root', 'root', 'user'],
+  login: ['devices/ood1/doc', 'ood1', 'alice', 'service'],
+  session: ['boot-config.verify-hub', 'verify-hub', 'alice', 'user'],
+  refresh: ['boot-config.verify-hub', 'verify-hub', 'alice', 'user'],
+  sudo: ['users/alice/doc', 'alice', 'alice', 'user'],
+} as const satisfies Readonly<Record<TokenUse, readonly string[]>>
+
+attacks('each use presented as each other one is refused by every verifier', async () => {
+  const told: string[] = []
+  let tried = 0
+  for (const from of uses) for (const to of uses) {
+    if (from === to) continue
+    const [reason, iss, sub, type] = signers[from]
+    const trustKey = () => ({ ...hubTrust, reason, issuer: iss })
+    const exp = now + tokenLifetimeSeconds[from]
+    const own = { iss, sub, aud: ['target', 'beside'], iat: now, exp, runtime_type: type, epoch: 0 }
+    for (const verifier of verifiers) for (const phase of ['boot', 'normal'] as const satisfies readonly Phase[]) {
+      const rules = rulesFor(verifier, phase)
+      const policy = { rules, audience: 'target', epoch: 0, trustKey, burn: async () => true }
+      const ask = (header: object, body: object): Promise<string> =>
+        reasonOf(signed({ ...own, ...body }, header), policy)
+      const where = `${from} as ${to} at ${verifier}, ${phase}`
+      assert.is(await ask({ typ: tokenTypes[to] }, { token_use: from }), 'token/typ', where)
+      assert.is(await ask({ typ: tokenTypes[from] }, { token_use: to }), 'token/typ', where)
+      const both = await ask({ typ: tokenTypes[to] }, { token_use: to })
+      const takes = rules.some(({ tokenUse }) => tokenUse === to)
+      if (!takes) assert.is(both, 'token/use', where)
+      else if (both === 'accepted') told.push(where)
+      else assert.match(both, /^token\/(key-reason|lifetime|subject|audience|runtime-type|session)$/, where)
+      tried += 3
+    }
+  }
+  assert.is(tried, 30 * 7 * 2 * 3)
+  assert.equal(told, [])
 })
 
 attacks.run()

@@ -38,7 +38,11 @@ forms('base64url has one spelling for each value', () => {
 })
 
 forms('a member named twice is refused at any depth and however it is spelt', () => {
-  const parse = (text: string): unknown => parseObject(encoder.encode(text))
+  const read = (bytes: Uint8Array): unknown => {
+    const parsed = parseObject(bytes)
+    return 'value' in parsed ? parsed.value : undefined
+  }
+  const parse = (text: string): unknown => read(encoder.encode(text))
   for (const text of [
     '{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '{"a":{"b":1,"c":[{"d":1,"d":2}]}}', '{"a":[1,{"x":1}],"b":2,"a":3}',
     '{"__proto__":1}', '[]', '1', 'null', '"a"', '', '{"a":1}x', '{"a":}', '\ufeff{"a":1}',
@@ -48,7 +52,7 @@ forms('a member named twice is refused at any depth and however it is spelt', ()
   ]) {
     assert.equal(parse(text), JSON.parse(text))
   }
-  assert.is(parseObject(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)), undefined, 'not UTF-8')
+  assert.is(read(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)), undefined, 'not UTF-8')
 })
 
 forms('a token of the allowed length is read, one character more is not', async () => {
@@ -135,8 +139,15 @@ rules('of several rules the first that holds decides, else the one that came fur
 })
 
 rules('skew is told in seconds', async () => {
-  const { detail } = await denialOf(signed({ iat: now + 300 }))
-  assert.is(detail, 'skew: 300 s ahead, at most 60 s')
+  const { detail, measured } = await denialOf(signed({ iat: now + 600, exp: now + 900 }))
+  assert.is(detail, 'skew: 600 s ahead, at most 60 s')
+  assert.equal(measured, { skewSeconds: 600 })
+  // Made just now by a clock that is ten minutes slow
+  const slow = await denialOf(signed({ iat: now - 600, exp: now - 300 }))
+  assert.is(slow.detail, '300 s ago, issued 600 s ago')
+  assert.equal(slow.measured, { expiredAgoSeconds: 300, issuedAgoSeconds: 600 })
+  assert.is((await denialOf(signed({ aud: ['mail'] }))).measured, undefined)
+  assert.is((await denialOf(signed({ iat: now + 600 }, {}, stranger))).measured, undefined, 'of a forgery')
 })
 
 rules('a token that may be used once gets in once, and nowhere without a ledger', async () => {
@@ -191,6 +202,14 @@ denials('the caller learns a sentence, an id and a reason; the chain stays here'
   assert.not(JSON.stringify(record).includes(token.slice(0, 20)))
 })
 
+denials('how far two clocks differ is told to the caller as well', async () => {
+  const log = createDenialLog({ random: random.fork('clocks'), clock })
+  const ahead = log.denied([deniedBy(await denialOf(signed({ iat: now + 600, exp: now + 900 })))])
+  assert.equal([ahead.details['reason'], ahead.details['skewSeconds']], ['token/not-yet-valid', 600])
+  const { details } = log.denied([deniedBy(await denialOf(signed({ iat: now - 600, exp: now - 300 })))])
+  assert.equal([details['expiredAgoSeconds'], details['issuedAgoSeconds']], [300, 600])
+})
+
 denials('the log forgets the oldest beyond its limit', () => {
   const log = createDenialLog({ random: random.fork('many'), clock })
   const chain = [deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule: '-', detail: '' })]
@@ -213,6 +232,7 @@ denials('no refusal tells a part of the token', async () => {
     const { detail } = await denialOf(token)
     for (const part of token.split('.')) assert.not(detail.includes(part.slice(0, 12)))
     assert.not(detail.includes('xxxx'))
+    assert.not(detail.includes('secret'))
   }
 })
 

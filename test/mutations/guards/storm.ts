@@ -71,8 +71,8 @@ export const storm: readonly Guard[] = [
     ],
     ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 1, 'matrix'],
     ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 1, 'matrix'],
-    ['an expired token is over', 'if (claims.exp <= now) return', 'if (false) return', 54, 'matrix', longer],
-    ['a token is not from the future', 'if (skew > SKEW_SECONDS_MAX) return', 'if (false) return', 1, 'matrix'],
+    ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 54, 'matrix', longer],
+    ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
     [
       'a token is for its verifier', 'return (!rule.audience && !rule.audienceAlone) || aud.includes(audience)',
       'return true', 1, 'matrix',

@@ -18,6 +18,16 @@ export const trust: readonly Guard[] = [
       'refuses X25519 keys of low order',
     ],
   ),
+  ...guardsOf('runtime/platform/crypto.ts', 'test/runtime/trust-attacks.test.ts',
+    [
+      'a key of small order is no key', 'return SMALL_ORDER.has(hex) ||', 'return',
+      'a key of small order, for which anybody signs, is no key',
+    ],
+    [
+      'a point has one spelling', '|| NOT_CANONICAL.test(hex)', '',
+      'a key of small order, for which anybody signs, is no key',
+    ],
+  ),
   ...guardsOf('runtime/trust/base64url.ts', 'test/runtime/trust.test.ts',
     [
       'base64url has one spelling', 'return (bits & ((1 << count) - 1)) === 0 ? bytes : undefined', 'return bytes',
@@ -30,13 +40,13 @@ export const trust: readonly Guard[] = [
   ),
   ...guardsOf('runtime/trust/json.ts', 'test/krpc.test.ts',
     [
-      'JSON has so many levels and no more', '> depthMax) return', '> Infinity) return',
+      'JSON has so many levels and no more', '> depthMax) {', '> Infinity) {',
       'a body that is no envelope is refused in the form of one, and says what is wrong',
     ],
   ),
   ...guardsOf('runtime/trust/json.ts', 'test/runtime/trust.test.ts',
     [
-      'JSON of a token names a member once', 'if (names.has(name)) return', 'if (false) return',
+      'JSON of a token names a member once', 'if (names.has(name)) {', 'if (false) {',
       'a member named twice is refused at any depth and however it is spelt',
     ],
     [
@@ -49,15 +59,38 @@ export const trust: readonly Guard[] = [
     ],
   ),
   ...guardsOf('runtime/trust/jws.ts', 'test/runtime/trust-attacks.test.ts',
-    ['alg is pinned', "if (header['alg'] !== ALGORITHM)", "if (header['alg'] === undefined)"],
+    ['alg is pinned', 'if (alg !== ALGORITHM) {', 'if (alg === undefined) {', '§3.1 alg as true'],
+    [
+      'no signature is told from a wrong one', "typeof alg === 'string' && alg.toLowerCase() === 'none'",
+      "alg === 'none'", '§2.1 alg nOnE with no signature',
+    ],
     [
       'a header has no other member', 'if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name)))',
-      'if (false)',
+      'if (false)', '§3.10 jwk, and its kid',
     ],
-    ['typ is a media type', "if (typeof typ !== 'string' || !TYP.test(typ))", 'if (false)', '§3.11 typ absent'],
-    ['kid is a thumbprint', "if (typeof kid !== 'string' || !KID.test(kid))", 'if (false)', '§3.10 kid that is a path'],
+    [
+      'kid is a thumbprint', "if (typeof kid !== 'string' || !KID.test(kid))", 'if (false)',
+      '§3.10 kid "../../../dev/null"',
+    ],
+    [
+      'a key in the header is said to be one', "if (key !== undefined) return fault('header-key'",
+      "if (false) return fault('header-key'", '§3.10 jwk, and its kid',
+    ],
+    ['b64 is told apart', "if (names.includes('b64')) return fault(", 'if (false) return fault(', 'RFC 7797 b64 false'],
+    [
+      'crit is told apart', "if (names.includes('crit')) return fault(", 'if (false) return fault(',
+      'RFC 7515 §4.1.11 crit of exp',
+    ],
+    [
+      'there is a signature', 'if (signature.length === 0) return fault(', 'if (false) return fault(',
+      'an empty signature',
+    ],
   ),
   ...guardsOf('runtime/trust/jws.ts', 'test/runtime/trust.test.ts',
+    [
+      'typ is a media type', "if (typeof typ !== 'string' || !TYP.test(typ))", 'if (false)',
+      'no refusal tells a part of the token',
+    ],
     [
       'a token is no longer than a zone issues', 'if (text.length > charactersMax)', 'if (false)',
       'a token of the allowed length is read, one character more is not',
@@ -130,9 +163,9 @@ export const trust: readonly Guard[] = [
     ],
   ),
   ...guardsOf('runtime/trust/verify.ts', 'test/runtime/trust-attacks.test.ts',
-    ['typ names the use', 'if (header.typ !== tokenTypes[use])', 'if (false)', '§3.11 typ of a refresh token'],
+    ['typ names the use', 'if (header.typ !== tokenTypes[use])', 'if (false)', '§3.11 typ "zw-refresh+jwt"'],
     ['a key signs for its issuer only', 'if (key.issuer !== claims.iss)', 'if (false)', '§3.8 another issuer'],
-    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch)', 'if (false)', 'the epoch before a restore'],
+    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch)', 'if (false)', 'an epoch to come'],
     [
       'a token ends after it begins', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'exp - iat <= lifetimeSecondsMax',
       'exp before iat',
@@ -177,7 +210,7 @@ export const trust: readonly Guard[] = [
       'the signature matches', 'if (!verifier.verify(opened.signingInput, opened.signature))', 'if (false)',
       'nothing is burned by a token that is refused for another reason',
     ],
-    ['a token is not from the future', 'if (skew > SKEW_SECONDS_MAX)', 'if (false)', 'skew is told in seconds'],
+    ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX)', 'if (false)', 'skew is told in seconds'],
     [
       'a token has not expired', 'if (claims.exp <= now)', 'if (false)',
       'nothing is burned by a token that is refused for another reason',
