@@ -77,7 +77,9 @@ function tokenOf({ clock, random }: Platform, hub: SigningKey, index: number): s
 const sidOf = (index: number): string => `session-${String(index).padStart(14, '0')}`
 
 /** Each token once, by an enforcer that has seen none. */
-async function firstTime(platform: Platform, { root, hub, tokens, ms }: Given): Promise<{ judged: number; bare: number }> {
+async function firstTime(
+  platform: Platform, { root, hub, tokens, ms }: Given,
+): Promise<{ judged: number; bare: number }> {
   const key = platform.keys.importJwk(hub.public.jwk)
   const encoder = new TextEncoder()
   const signed = tokens.map((token) => {

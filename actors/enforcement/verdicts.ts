@@ -5,8 +5,8 @@ interface Kept { readonly verdict: Acceptance; readonly generation: number }
 
 /**
  * Tokens that were accepted, by their text: the same text has the same signature. What may change meanwhile is asked
- * each time: the clock, which keys are trusted (`generation`), whom it is for. In two halves: when one is full the older
- * is forgotten whole. Deleting one by one costs more than it saves.
+ * each time: the clock, which keys are trusted (`generation`), whom it is for. In two halves: when one is full the
+ * older is forgotten whole. Deleting one by one costs more than it saves.
  */
 export class Verdicts {
   #recent = new Map<string, Kept>()

@@ -49,24 +49,33 @@ export function parseCompact(text: string, charactersMax: number): JwsResult {
   const parts = text.split('.', 4)
   if (parts.length !== 3) return fault('malformed', 'it does not have three parts')
   const [first, second, third] = parts as [string, string, string]
-  const header = decodeObject(first, 'header')
+  const header = headerOf(first)
   if ('fault' in header) return header
-  const problem = headerProblem(header.value)
-  if (problem) return problem
   const payload = decodeObject(second, 'payload')
   if ('fault' in payload) return payload
   const signature = fromBase64url(third)
   if (!signature) return fault('encoding', 'the signature is not strict base64url')
   if (signature.length === 0) return fault('malformed', 'there is no signature')
-  const { typ, kid } = header.value as unknown as TokenHeader
-  return {
-    jws: {
-      header: { alg: ALGORITHM, typ, kid },
-      payload: payload.value,
-      signingInput: encoder.encode(`${first}.${second}`),
-      signature,
-    },
-  }
+  const signingInput = encoder.encode(text.slice(0, first.length + 1 + second.length))
+  return { jws: { header: header.value, payload: payload.value, signingInput, signature } }
+}
+
+/** Of tokens by the same key and for the same use they are the same text. Only those that are good are kept. */
+const headers = new Map<string, { readonly value: TokenHeader }>()
+const HEADERS = 64
+
+function headerOf(part: string): { readonly value: TokenHeader } | Fault {
+  const known = headers.get(part)
+  if (known) return known
+  const decoded = decodeObject(part, 'header')
+  if ('fault' in decoded) return decoded
+  const problem = headerProblem(decoded.value)
+  if (problem) return problem
+  const { typ, kid } = decoded.value as unknown as TokenHeader
+  const header = { value: { alg: ALGORITHM, typ, kid } }
+  if (headers.size >= HEADERS) headers.delete(headers.keys().next().value!)
+  headers.set(part, header)
+  return header
 }
 
 type Members = Readonly<Record<string, unknown>>

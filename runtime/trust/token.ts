@@ -74,7 +74,7 @@ const isName = (value: unknown): boolean => typeof value === 'string' && NAME.te
 const isSeconds = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 const isAudience = (value: unknown): boolean =>
   Array.isArray(value) && value.length >= 1 && value.length <= AUDIENCES_MAX && value.every(isName)
-  && new Set(value).size === value.length
+  && (value.length === 1 || new Set(value).size === value.length)
 
 interface Shape {
   readonly must: string
@@ -103,14 +103,18 @@ function isConfirmation(value: unknown): boolean {
     && Object.keys(value).length === 1 && isName((value as { jkt?: unknown }).jkt)
 }
 
+const shapes = Object.entries(claims)
+
 /** What is wrong with the shape of these claims, or undefined. Names claims, never their values. */
 export function claimsProblem(payload: Readonly<Record<string, unknown>>): string | undefined {
-  for (const [name, { must, holds, optional }] of Object.entries(claims)) {
+  let found = 0
+  for (const [name, { must, holds, optional }] of shapes) {
     if (!Object.hasOwn(payload, name)) {
       if (optional) continue
       return `${name} is absent`
     }
+    found++
     if (!holds(payload[name])) return `${name} must be ${must}`
   }
-  return Object.keys(payload).every((name) => Object.hasOwn(claims, name)) ? undefined : 'there is a claim besides ours'
+  return Object.keys(payload).length === found ? undefined : 'there is a claim besides ours'
 }

@@ -109,7 +109,12 @@ export const enforcement: readonly Guard[] = [
     ],
     ['a verdict ends with the token', 'if (claims.exp <= nowSeconds ||', 'if (', alike],
     ['a verdict of a clock that was set back is none', '|| claims.iat - nowSeconds > SKEW_SECONDS_MAX)', ')', alike],
-    ['a verdict is for an audience', 'return claims.aud.includes(audience) ? kept.verdict : undefined', 'return kept.verdict', alike],
+    [
+      'a verdict is for an audience',
+      'return claims.aud.includes(audience) ? kept.verdict : undefined',
+      'return kept.verdict',
+      alike,
+    ],
   ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
@@ -165,7 +170,8 @@ export const enforcement: readonly Guard[] = [
     ],
     [
       'nobody shares a sudo token',
-      'isForOneCall(session, relayed) ? verify(options, token, peer, link, false) : session', 'session', 'two calls at the same time on one link do not share a sudo token',
+      'isForOneCall(session, relayed) ? verify(options, token, peer, link, false) : session', 'session',
+      'two calls at the same time on one link do not share a sudo token',
     ],
     [
       'sudo is of who is active',

@@ -134,7 +134,8 @@ export const systemConfig2: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/sessions.ts', 'test/actors/system-config-guards.test.ts',
     [
-      'behind a gateway a token is used once', 'if (!isForOneCall(session, relayed)) remember(sessions, token, session)',
+      'behind a gateway a token is used once',
+      'if (!isForOneCall(session, relayed)) remember(sessions, token, session)',
       'if (true) remember(sessions, token, session)',
       'a token that is good once is good for one call behind a gateway, whose link carries everybody',
     ],
