@@ -53,6 +53,12 @@ function rewritten(token: string, part: 'header' | 'claims', changes: object): s
 
 const jsonOf = (part: string): object => JSON.parse(decoder.decode(fromBase64url(part))) as object
 
+function namedTwice(token: string): string {
+  const [header, payload, signature] = token.split('.') as [string, string, string]
+  const text = decoder.decode(fromBase64url(payload)).replace('{', '{"sub":"root",')
+  return `${header}.${toBase64url(encoder.encode(text))}.${signature}`
+}
+
 /** The claims of the device's session, signed by its key under whatever `typ`. */
 const deviceSigned = (scene: Scene, typ: string, changes: object = {}): string =>
   signCompact(scene.device, typ, { ...jsonOf(scene.token('session').split('.')[1]!), ...changes })
@@ -86,6 +92,19 @@ const rows: readonly Row[] = [
     (scene) => scene.token('root', { aud: [APPID] }), 'token/unknown-key'],
   ['A sudo token by the device key', 'system-config',
     (scene) => scene.token('sudo'), 'token/key-reason'],
+  ['A sudo token by a key that its user does not have', 'system-config', (scene) =>
+    scene.token('sudo', { iss: scene.zone.config.owner, sub: scene.zone.config.owner }, scene.stranger),
+    'token/unknown-key'],
+  ['A sudo token by the device key, at a service', 'service',
+    (scene) => scene.token('sudo', { aud: [APPID] }), 'token/unknown-key'],
+  ['A sudo token as a session at verify-hub', 'verifyToken',
+    (scene) => scene.token('sudo', { aud: [APPID] }), 'token/use'],
+  ['A sudo token as a refresh token', 'refreshToken',
+    (scene) => scene.token('sudo', { aud: ['verify-hub'] }), 'token/use'],
+  ['A sudo token as a login token', 'loginByJwt',
+    (scene) => scene.token('sudo', { aud: ['verify-hub'] }), 'token/use'],
+  ['A root token as a login token', 'loginByJwt',
+    (scene) => scene.token('root', { aud: ['verify-hub'] }), 'token/use'],
   ['A device that calls itself verify-hub', 'system-config',
     (scene) => scene.token('session', { iss: 'verify-hub', sub: scene.host, sid: 'forged' }), 'token/issuer'],
   ['A device that speaks for root', 'system-config',
@@ -110,6 +129,20 @@ const rows: readonly Row[] = [
     (scene) => rewritten(scene.token('session'), 'header', { alg: 'HS256' }), 'token/alg'],
   ['A token that brings its own key', 'system-config',
     (scene) => rewritten(scene.token('session'), 'header', { jwk: scene.stranger.public.jwk }), 'token/header-key'],
+  ['A token that points to a key by URL', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', { jku: 'https://example.com/keys.json' }),
+    'token/header-key'],
+  ['A token whose key is named by a path', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', { kid: '../../devices/x/doc' }), 'token/kid'],
+  ['A token that asks for an extension', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', { crit: ['x'], x: 1 }), 'token/crit'],
+  ['A token whose payload is not encoded', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', { b64: false, crit: ['b64'] }), 'token/b64'],
+  ['A token that is compressed', 'system-config',
+    (scene) => rewritten(scene.token('session'), 'header', { zip: 'DEF' }), 'token/header'],
+  ['A token that names its subject twice', 'system-config', (scene) => namedTwice(scene.token('session')),
+    'token/duplicate'],
+  ['A token that is spelled in another way', 'service', async (scene) => `${await narrow(scene)}=`, 'token/encoding'],
   ['A session that calls itself a refresh token', 'system-config',
     (scene) => deviceSigned(scene, tokenTypes.refresh), 'token/typ'],
   ['A claim that nobody knows', 'system-config',
