@@ -30,17 +30,26 @@ export const trust: readonly Guard[] = [
   ),
   ...guardsOf('runtime/trust/base64url.ts', 'test/runtime/trust.test.ts',
     [
-      'base64url has one spelling', 'return (bits & ((1 << count) - 1)) === 0 ? bytes : undefined', 'return bytes',
+      'base64url has one spelling', 'if (last < 0 || (last & (tail === 3 ? 0xff : 0xffff)) !== 0) return undefined',
+      'if (last < 0) return undefined',
       'base64url has one spelling for each value',
     ],
     [
-      'base64url has no other character', 'if (value < 0) return undefined', 'if (value < 0) continue',
+      'base64url has no other character', 'if (group < 0) return undefined', 'if (false) return undefined',
+      'base64url has one spelling for each value',
+    ],
+    [
+      'base64url has no other character at its end', 'if (last < 0 || (last', 'if ((last',
       'base64url has one spelling for each value',
     ],
   ),
   ...guardsOf('runtime/trust/json.ts', 'test/krpc.test.ts',
     [
       'JSON has so many levels and no more', '> depthMax) {', '> Infinity) {',
+      'a body that is no envelope is refused in the form of one, and says what is wrong',
+    ],
+    [
+      'JSON is not plain where levels are counted', 'depthMax === Infinity && !', '!',
       'a body that is no envelope is refused in the form of one, and says what is wrong',
     ],
   ),
@@ -51,6 +60,15 @@ export const trust: readonly Guard[] = [
     ],
     [
       'JSON of a token has no reserved member', 'if (reserved.has(name)) return', 'if (false) return',
+      'a member named twice is refused at any depth and however it is spelt',
+    ],
+    [
+      'JSON that reads as it was written may still have a reserved member',
+      '&& ![...reserved].some((name) => text.includes(name)) && JSON', '&& JSON',
+      'a member named twice is refused at any depth and however it is spelt',
+    ],
+    [
+      'JSON is plain when it reads as it was written', '&& JSON.stringify(value) === text', '',
       'a member named twice is refused at any depth and however it is spelt',
     ],
     [
