@@ -32,6 +32,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
   },
   'This program:': {
+    trust: async (terminal) => (await import('./commands/trust.ts')).trustCommand(terminal),
     completion: async (terminal) => (await import('./commands/completion.ts')).completionCommand(terminal),
     'exit-codes': async (terminal) => (await import('./commands/exit-codes.ts')).exitCodesCommand(terminal),
   },
