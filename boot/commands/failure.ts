@@ -42,7 +42,7 @@ export function failureOf(error: unknown): Failure {
   return { code, message: oneLine(message), ...Object.fromEntries(told) }
 }
 
-const deniedNext = (denial: unknown): string | undefined =>
+export const deniedNext = (denial: unknown): string | undefined =>
   (typeof denial === 'string' ? `An admin can see why: explain ${denial}` : undefined)
 
 export function exitCodeOf(error: unknown): number {
