@@ -1,4 +1,5 @@
 import { array, boolean, looseObject, nullable, nullish, number, optional, string, union } from 'valibot'
+import { UnknownMethod } from '../../actors/krpc.ts'
 import { limits } from '../../runtime/limits.ts'
 import { LimitExceeded } from '../../runtime/errors.ts'
 import type { Infer } from '../../runtime/protocol.ts'
@@ -25,7 +26,10 @@ const Page = looseObject({ sessions: array(Session), more: optional(boolean()) }
 const Ended = looseObject({ ended: union([number(), boolean()]) })
 
 const call = (client: ZoneClient, method: string, params: object): Promise<unknown> =>
-  client.call('verify-hub', method, params)
+  client.call('verify-hub', method, params).catch((error: unknown) => {
+    if (!(error instanceof UnknownMethod)) throw error
+    throw new UnknownMethod(error.message, { ...error.details, next: 'The zone is of an older version' })
+  })
 
 export const whoami = async (client: ZoneClient): Promise<Whoami> =>
   shapeOf(Whoami, await call(client, 'whoami', {}), 'who you are')

@@ -26,10 +26,12 @@ export function newUserName(text: string): string {
   throw new Usage(`Nobody may have this name: ${name}`, { next: 'root, su_… and names of the control plane are not' })
 }
 
+export const noSuchUser = (name: string): Error => new NotFound(`There is no such user: ${name}`, { name })
+
 /** @throws NotFound */
 export async function readUser(client: ZoneClient, name: string): Promise<User> {
   const [settings, key] = await Promise.all([getItem(client, kv.user(name)), readKeyOf(client, name)])
-  if (!settings) throw new NotFound(`There is no such user: ${name}`, { name })
+  if (!settings) throw noSuchUser(name)
   return {
     settings: readRecord(UserSettings, kv.user(name), settings.value), revision: settings.revision, key,
   }

@@ -10,7 +10,7 @@ import { krpcCall, krpcStream, type KrpcPort, type KrpcRequest, type KrpcService
 import { DEFAULT_DIR, locate, type Located, type Where } from './locate.ts'
 import { openSessionFile } from './session-file.ts'
 import { isStale, openSession, type Session } from './session.ts'
-import { clockFault, openSudo, type Sudo } from './sudo.ts'
+import { clockFault, openSudo, otherKey, type Sudo } from './sudo.ts'
 
 export interface ClientOptions extends Where {
   readonly user?: string
@@ -115,7 +115,8 @@ export async function openZoneClient(
     let date: string | undefined
     const answered: KrpcRequest['answered'] = (headers) => { date = headers['date'] }
     return await once({ ...request, token, answered }).catch((error: unknown) => {
-      throw clockFault(error, platform.clock.now(), date === undefined ? undefined : terminal.timeOf(date))
+      const zoneMs = date === undefined ? undefined : terminal.timeOf(date)
+      throw clockFault(otherKey(error, terminal.invocation), platform.clock.now(), zoneMs)
     })
   }
   return {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { NotFound } from '../../runtime/errors.ts'
 import { listSessions, revokeSession, revokeSessions, type SessionState } from '../client/account.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -28,12 +28,13 @@ const connectAsMe = (terminal: Terminal, { user: _, ...options }: ConnectOptions
 function listCommand(terminal: Terminal): Command {
   return whereOptions(command(terminal, 'list', {
     description: 'List sessions that live or have ended lately',
-    examples: ['sessions', 'sessions list --user bob', 'sessions list --json'],
+    examples: ['sessions', 'sessions list --user bob', 'sessions list --all --json'],
   }))
-    .option('--user <name>', 'of this user; default: your own')
+    .addOption(new Option('--user <name>', 'of this user; default: your own').conflicts('all'))
+    .option('--all', 'of everybody, as far as you may see them')
     .action(async (options: SessionsOptions) => {
       const client = await connectAsMe(terminal, options)
-      const sessions = await listSessions(client, options.user)
+      const sessions = await listSessions(client, options.all ? EVERYBODY : options.user)
       const nowMs = client.platform.clock.now()
       const style = styleOf(terminal.colours)
       show(terminal, options, { sessions: sessions.map(told) }, () => (sessions.length === 0 ? ['There is none']
@@ -46,6 +47,9 @@ SessionState) => {
   const { expires, state, reason, current } = rest
   return { sid, user: sub, appid, runtimeType, host, holder, createdMs, expires, state, reason, current }
 }
+
+/** As verify-hub calls them. */
+const EVERYBODY = '*'
 
 const COLUMNS: readonly Column[] = [
   { head: 'session' }, { head: 'of' }, { head: 'app' }, { head: 'as' }, { head: 'host' }, { head: 'since' },

@@ -28,13 +28,20 @@ export function notBySudo([command = '', part]: readonly string[]): string | und
 
 const ofHosts: ReadonlySet<string> = new Set(['status', 'ps', 'services', 'logs', 'kill', 'explain'])
 
+/** By the reason of the refusal. */
+const hints: Readonly<Record<string, string>> = {
+  'rbac/no-rule': 'Sudo may be allowed more', 'rbac/sudo-only': 'By sudo it may be allowed',
+}
+
 /** What was said is not the whole of it: which lines there are for sudo is not told to who is refused. */
 export function sudoHint({ args, invocation, sudo }: Terminal, error: unknown): unknown {
-  if (!(error instanceof Denied) || sudo !== undefined || error.details['reason'] !== 'rbac/no-rule') return error
+  if (!(error instanceof Denied) || sudo !== undefined) return error
+  const reason = String(error.details['reason'])
+  if (!Object.hasOwn(hints, reason)) return error
   const [command = '', part] = args
   if (!isPossible(command, part) || error.details['next'] !== undefined) return error
   const words = possible[command] && part !== undefined ? [command, part] : [command]
   const by = `${[invocation, SUDO, ...words].join(' ')} …`
-  const next = [deniedNext(error.details['denial']), `Sudo may be allowed more: ${by}`].filter(Boolean).join('. ')
+  const next = [deniedNext(error.details['denial']), `${hints[reason]}: ${by}`].filter(Boolean).join('. ')
   return new Denied(error.message, { ...error.details, next })
 }

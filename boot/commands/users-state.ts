@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { kv, type UserSettings } from '../../actors/records.ts'
+import { KeyNotFound } from '../../actors/system-config/protocol.ts'
 import { revokeSessions } from '../client/account.ts'
-import { transact, type Guard } from '../client/kv.ts'
-import { readUser, userName } from '../client/users.ts'
+import { transact } from '../client/kv.ts'
+import { noSuchUser, userName } from '../client/users.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
 import { Usage } from '../errors.ts'
 import { printable } from '../printable.ts'
@@ -52,21 +53,25 @@ async function runChange(terminal: Terminal, name: string, change: StateChange, 
   const { verb, state, done, ends } = change
   demandAuthority(terminal, options, `users ${verb} ${name}`)
   const client = await connect(terminal, options)
-  const { settings, revision } = await readUser(client, name)
-  if (settings.state !== state) {
-    const value = JSON.stringify({ ...settings, state })
-    await writeAsOwnerOrSudo(terminal, client, { [kv.user(name)]: { action: 'update', value } }, options, {
-      key: kv.user(name), revision,
-    })
-  }
-  // Also where the state was this before: the end of the sessions may have been missed then
-  const ended = ends ? await revokeSessions(client, name) : undefined
-  const told = { user: name, before: settings.state, state, ...(ended === undefined ? {} : { ended }) }
-  show(terminal, options, told, () => [
-    settings.state === state ? `${printable(name)} was ${done} already` : `${printable(name)} is ${done}`,
+  // Not read first: who may write this need not be allowed to read it
+  const actions = { [kv.user(name)]: { action: 'set_by_path', all_set: { '/state': state } } }
+  const revision = await writeAsOwnerOrSudo(terminal, client, actions, options).catch((error: unknown) => {
+    throw error instanceof KeyNotFound ? noSuchUser(name) : error
+  })
+  const ended = ends ? await endSessions(terminal, client, name) : undefined
+  show(terminal, options, { user: name, state, revision, ...(ended === undefined ? {} : { ended }) }, () => [
+    `${printable(name)} is ${done}`,
     ...(ended === undefined ? [] : [endedLine(name, ended)]),
   ])
 }
+
+/** The state stands already: what is missing is said, and how to make up for it. */
+const endSessions = (terminal: Terminal, client: ZoneClient, user: string): Promise<number> =>
+  revokeSessions(client, user).catch((error: unknown) => {
+    terminal.error(`${printable(user)} cannot log in any more, but their sessions could not be ended`)
+    terminal.error(`End them with ${terminal.invocation} sessions revoke --user ${user}`)
+    throw error
+  })
 
 /** What a session alone may never do: said before anything is asked for. @throws Usage */
 export function demandAuthority(terminal: Terminal, { ownerKey }: OwnerKeyOptions, words: string): void {
@@ -77,8 +82,7 @@ export function demandAuthority(terminal: Terminal, { ownerKey }: OwnerKeyOption
 }
 
 export async function writeAsOwnerOrSudo(
-  terminal: Terminal, client: ZoneClient, actions: Readonly<Record<string, Change>>, options: ByOwner, guard?: Guard,
+  terminal: Terminal, client: ZoneClient, actions: Readonly<Record<string, Change>>, options: ByOwner,
 ): Promise<number> {
-  const token = await signedByOwner(terminal, client, { actions, ...(guard ? { guard } : {}) }, options)
-  return transact(client, actions, guard, token)
+  return transact(client, actions, undefined, await signedByOwner(terminal, client, { actions }, options))
 }
