@@ -114,7 +114,10 @@ export const rulesFor = (verifier: Verifier, phase: Phase): readonly TokenRule[]
 export const onlyUse = (from: readonly TokenRule[], ...uses: readonly TokenUse[]): readonly TokenRule[] =>
   from.filter((rule) => uses.includes(rule.tokenUse))
 
-/** The kind of login action that each role performs (seed: LOGIN_TYPE of each); not whether it is authorised. */
+/**
+ * LOGIN_TYPE: the kind of login action that each role performs (seed). It does not say whether the role is authorised,
+ * nor whether its callers need a token: that is the matrix.
+ */
 export const loginTypes = {
   'system-config': 'none',
   vault: 'none',
@@ -128,6 +131,8 @@ export const loginTypes = {
   user: 'by-password',
   sudo: 'by-jwt',
 } as const satisfies Readonly<Record<string, 'self' | 'by-jwt' | 'by-password' | 'none'>>
+
+export type Role = keyof typeof loginTypes
 
 export type HostRole = 'ood' | 'node'
 

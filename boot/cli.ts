@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { ZonewrightError } from '../runtime/errors.ts'
 import { COMPLETE } from './commands/complete-name.ts'
 import { exitCodeOf, failureLines, failureOf, isAnswer, usageMessage } from './commands/failure.ts'
+import { SUDO, sudoHint } from './commands/sudo-able.ts'
 import { Usage } from './errors.ts'
 import { jsonLine } from './printable.ts'
 import { styleOf } from './render.ts'
@@ -17,8 +18,6 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     sim: async (terminal) => (await import('./commands/sim.ts')).simCommand(terminal),
   },
   'Use a running zone:': {
-    login: async (terminal) => (await import('./commands/login.ts')).loginCommand(terminal),
-    logout: async (terminal) => (await import('./commands/login.ts')).logoutCommand(terminal),
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),
     ps: async (terminal) => (await import('./commands/ps.ts')).psCommand(terminal),
     services: async (terminal) => (await import('./commands/services.ts')).servicesCommand(terminal),
@@ -27,11 +26,22 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     kill: async (terminal) => (await import('./commands/kill.ts')).killCommand(terminal),
     explain: async (terminal) => (await import('./commands/explain.ts')).explainCommand(terminal),
   },
+  'Who you are, and who else there is:': {
+    login: async (terminal) => (await import('./commands/login.ts')).loginCommand(terminal),
+    logout: async (terminal) => (await import('./commands/login.ts')).logoutCommand(terminal),
+    whoami: async (terminal) => (await import('./commands/whoami.ts')).whoamiCommand(terminal),
+    sessions: async (terminal) => (await import('./commands/sessions.ts')).sessionsCommand(terminal),
+    passwd: async (terminal) => (await import('./commands/passwd.ts')).passwdCommand(terminal),
+    users: async (terminal) => (await import('./commands/users.ts')).usersCommand(terminal),
+    devices: async (terminal) => (await import('./commands/devices.ts')).devicesCommand(terminal),
+    [SUDO]: async (terminal) => (await import('./commands/sudo.ts')).sudoCommand(terminal, perform),
+  },
   'Keep a zone safe:': {
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
   },
   'This program:': {
+    trust: async (terminal) => (await import('./commands/trust.ts')).trustCommand(terminal),
     completion: async (terminal) => (await import('./commands/completion.ts')).completionCommand(terminal),
     'exit-codes': async (terminal) => (await import('./commands/exit-codes.ts')).exitCodesCommand(terminal),
   },
@@ -47,7 +57,8 @@ async function program(terminal: Terminal): Promise<Command> {
   const completing = args[0] === COMPLETE
   // `__complete -- kv g`: a first word that is finished
   const asked = completing && args.length > 3 ? args[2] : args[0]
-  const isAlone = Object.values(groups).some((makers) => Object.hasOwn(makers, asked ?? ''))
+  const isAlone = (!completing || asked !== SUDO)
+    && Object.values(groups).some((makers) => Object.hasOwn(makers, asked ?? ''))
   for (const [heading, makers] of Object.entries(groups)) {
     for (const [name, make] of Object.entries(makers)) {
       if (!isAlone || name === asked) root.addCommand((await make(terminal)).helpGroup(heading))
@@ -69,18 +80,21 @@ function quiet(terminal: Terminal, command: Command): void {
   for (const each of command.commands) quiet(terminal, each)
 }
 
-/** Runs a command line. @returns the exit code */
-async function run(terminal: Terminal): Promise<number> {
+/** Does what a command line says. @throws Usage where it cannot be read, and what the command throws */
+async function perform(terminal: Terminal): Promise<void> {
   const root = await program(terminal)
   try {
     if (terminal.args.length === 0) root.outputHelp()
     else await root.parseAsync(terminal.args, { from: 'user' })
-    return 0
   } catch (error) {
-    if (error instanceof CommanderError && isAnswer(error)) return 0
-    return fail(terminal, error instanceof CommanderError ? usage(terminal, root, error) : error)
+    if (!(error instanceof CommanderError)) throw sudoHint(terminal, error)
+    if (!isAnswer(error)) throw usage(terminal, root, error)
   }
 }
+
+/** @returns the exit code */
+const run = (terminal: Terminal): Promise<number> =>
+  perform(terminal).then(() => 0, (error: unknown) => fail(terminal, error))
 
 function usage({ invocation, args }: Terminal, root: Command, error: CommanderError): Error {
   const { message, hint } = usageMessage(error)

@@ -14,6 +14,8 @@ export const Interrupted = defineError('Interrupted')
 /** What a command meets that speaks to a running zone. */
 export const ZoneNotRunning = defineError('ZoneNotRunning')
 export const NotLoggedIn = defineError('NotLoggedIn')
+/** A user's own key, for `sudo`: it is not there, is not for them alone, or its passphrase is missing or wrong. */
+export const SudoKeyNeeded = defineError('SudoKeyNeeded')
 export const NotHealthy = defineError('NotHealthy')
 export const ServiceNotServing = defineError('ServiceNotServing')
 /** It listens there, but what answers is no zone of ours. */
@@ -60,6 +62,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   NotLoggedIn: 18,
   InvalidPassword: 19,
   LoginLocked: 33,
+  SudoKeyNeeded: 34,
   NotFound: 20,
   KeyNotFound: 20,
   AlreadyExists: 21,

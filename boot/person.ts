@@ -77,6 +77,11 @@ export function localTime(atMs: number): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${text}`
 }
 
+export function timeOf(httpDate: string): number | undefined {
+  const ms = Date.parse(httpDate)
+  return Number.isNaN(ms) ? undefined : ms
+}
+
 export function isRunning(processId: number): boolean {
   try {
     process.kill(processId, 0)

@@ -1,13 +1,14 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import process from 'node:process'
 // Bound when this module loads: a simulation has traps in their place
 import { setTimeout } from 'node:timers'
 import { workersUnrestricted } from '../runtime/platform/worker-deno.ts'
+import type { SudoOptions } from './client/sudo.ts'
 import { exitCodes } from './errors.ts'
-import { askPerson, isRunning, localTime, readInput } from './person.ts'
+import { askPerson, isRunning, localTime, readInput, timeOf } from './person.ts'
 
 /** The process as the command line sees it: arguments, streams, signals and the few files a person names. */
 export interface Terminal {
@@ -16,6 +17,8 @@ export interface Terminal {
   readonly name: string
   /** What a person types here to call it: `npx zonewright` in a checkout. */
   readonly invocation: string
+  /** Of `sudo COMMAND`: what signs for its requests. */
+  readonly sudo?: SudoOptions
   readonly colours: boolean
   /** Columns of the terminal, undefined when the output goes elsewhere. */
   readonly columns: number | undefined
@@ -24,6 +27,8 @@ export interface Terminal {
   /** Settles at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
   interrupted(): Promise<string>
   read(path: string): Promise<string>
+  /** Permission bits of a file that is there. */
+  mode(path: string): Promise<number>
   /** All of stdin. */
   readInput(): Promise<string>
   /** Whether a person can be asked: stdin is a terminal. */
@@ -38,6 +43,8 @@ export interface Terminal {
   readonly readerGone: AbortSignal
   /** Milliseconds since the epoch as the local time of day, with the date where that is not today's. */
   localTime(atMs: number): string
+  /** Milliseconds since the epoch of a date as HTTP writes it; undefined when it is none. */
+  timeOf(httpDate: string): number | undefined
   /** Whether a process of this number runs here. */
   isRunning(processId: number): boolean
   /** Milliseconds since an arbitrary start, during a simulation as well. */
@@ -97,6 +104,7 @@ export function openTerminal(): Terminal {
     error: (line) => void stderr.write(`${line}\n`),
     interrupted: signals.interrupted,
     read: (path) => readFile(path, 'utf8'),
+    mode: async (path) => (await stat(path)).mode & 0o777,
     readInput,
     ask: askPerson,
     write: (text) => void stdout.write(text),
@@ -106,6 +114,7 @@ export function openTerminal(): Terminal {
       gone.signal.addEventListener('abort', () => settle(), { once: true })
     }),
     localTime,
+    timeOf,
     isRunning,
     elapsedMs: nowMs,
     absolute: (path) => resolve(path),

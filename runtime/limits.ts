@@ -182,6 +182,8 @@ export const limits = {
   clientRetryMs: 300,
   /** Milliseconds that a command waits for others of the same user to refresh the session; then FolderInUse. */
   clientLockMs: 20_000,
+  /** Sessions that the command line collects into one list; more is LimitExceeded. */
+  clientSessions: 100_000,
   /** Milliseconds that the shell waits for names to complete; then it offers none. */
   completionMs: 1_500,
   /** Milliseconds before a link that closed is made anew, doubled from failure to failure up to the maximum. */

@@ -52,6 +52,12 @@ test('bash completes commands, options, and the names of the running zone', asyn
   assert.equal(completed('zonewright services restart se'), ['service'])
   assert.equal(completed('zonewright kv get services/ga'), ['services/gateway'])
   assert.equal(completed('zonewright kill --dir ./none '), [])
+  assert.equal(completed('zonewright trust --role verif'), ['verify-hub'])
+  assert.equal(completed('zonewright devices show o'), ['ood1'])
+  assert.equal(completed('zonewright sudo us'), ['users'])
+  assert.equal(completed('zonewright sudo --key ./k users sus'), ['suspend'])
+  assert.equal(completed('zonewright sudo kv get services/ga'), ['services/gateway'])
+  assert.ok(completed('zonewright sudo --').includes('--key'))
 })
 
 test('every command has help with examples of its own', async () => {
@@ -61,7 +67,8 @@ test('every command has help with examples of its own', async () => {
   assert.ok(top.length >= 14, top.join(' '))
   const below = async (group: string): Promise<readonly string[]> =>
     (await names(group)).map((name) => `${group} ${name}`)
-  const commands = [...top, ...await below('kv'), ...await below('services')]
+  const groups = ['kv', 'services', 'users', 'sessions', 'devices']
+  const commands = [...top, ...(await Promise.all(groups.map(below))).flat()]
   for (const command of commands) {
     const { exitCode, stdout } = await zone.run(...command.split(' '), '--help')
     assert.is(exitCode, 0, command)

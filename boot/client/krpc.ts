@@ -17,6 +17,8 @@ export interface KrpcRequest {
   readonly token?: string
   readonly withinMs?: number
   readonly signal?: AbortSignal
+  /** Told of the head of an answer, whatever it says. */
+  readonly answered?: (headers: HttpAnswer['headers']) => void
 }
 
 export interface KrpcPort {
@@ -71,6 +73,7 @@ export async function krpcCall(port: KrpcPort, request: KrpcRequest): Promise<un
 
 async function answerOf(port: KrpcPort, request: KrpcRequest, signal: AbortSignal): Promise<unknown> {
   const answer = await send(port, request, '', signal)
+  request.answered?.(answer.headers)
   const value = await jsonOf(answer)
   throwIfFailure(value)
   if (typeof value === 'object' && value !== null && 'result' in value) return value.result

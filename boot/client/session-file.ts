@@ -47,7 +47,7 @@ export function openSessionFile(terminal: Terminal, platform: Platform, place: S
 }
 
 /** XDG Base Directory: what is kept between runs, but is neither configuration nor worth a backup. */
-function stateFolder({ host }: Platform): string {
+export function stateFolder({ host }: Pick<Platform, 'host'>): string {
   const given = host.env('XDG_STATE_HOME')
   if (given?.startsWith('/')) return `${given}/zonewright`
   const home = host.env('HOME')
@@ -103,7 +103,7 @@ function inFile(terminal: Terminal, platform: Platform, path: string): SessionFi
 const write = (files: Files, name: string, text: string): Promise<void> =>
   files.write(name, encoder.encode(text), { mode: 0o600 })
 
-async function openPrivate({ host }: Platform, folder: string): Promise<Files> {
+export async function openPrivate({ host }: Pick<Platform, 'host'>, folder: string): Promise<Files> {
   const files = await host.openFolder(folder)
   await files.makeFolder('.', { mode: 0o700 })
   return files

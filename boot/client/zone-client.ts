@@ -1,12 +1,16 @@
-import { Unavailable } from '../../runtime/errors.ts'
+import { kv, readRecord } from '../../actors/records.ts'
+import { BootConfig } from '../../actors/system-config/protocol.ts'
+import { Denied, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
-import { ZoneNotRunning } from '../errors.ts'
+import type { Infer } from '../../runtime/protocol.ts'
+import { NotLoggedIn, Usage, ZoneNotRunning } from '../errors.ts'
 import type { Terminal } from '../terminal.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcRequest, type KrpcService } from './krpc.ts'
 import { DEFAULT_DIR, locate, type Located, type Where } from './locate.ts'
 import { openSessionFile } from './session-file.ts'
 import { isStale, openSession, type Session } from './session.ts'
+import { clockFault, openSudo, otherKey, type Sudo } from './sudo.ts'
 
 export interface ClientOptions extends Where {
   readonly user?: string
@@ -18,6 +22,8 @@ interface CallOptions {
   readonly signal?: AbortSignal
   /** Instead of the session's. */
   readonly token?: string
+  /** By the session, also where `sudo` was said. */
+  readonly bySession?: true
 }
 
 /** A running zone, as the command line reaches it: found anew when it moves, and spoken to by a person's session. */
@@ -27,7 +33,11 @@ export interface ZoneClient {
   readonly located: Located
   /** Finds it again: after a restart it may listen elsewhere. @throws ZoneNotRunning */
   relocate(): Promise<Located>
-  /** @throws what the zone answered, NotLoggedIn, ZoneNotRunning */
+  /** `boot/config`, by the session. */
+  boot(): Promise<Infer<typeof BootConfig>>
+  /** Who is logged in. @throws NotLoggedIn */
+  user(): Promise<string>
+  /** By the session; after `sudo`, by a token for this one request. @throws what the zone answered, NotLoggedIn */
   call(service: KrpcService, method: string, params: object, options?: CallOptions): Promise<unknown>
   /** One connection. */
   stream(service: KrpcService, method: string, params: object, signal: AbortSignal): AsyncIterable<unknown>
@@ -62,26 +72,61 @@ export async function openZoneClient(
   }
   const once = (request: KrpcRequest): Promise<unknown> => reached(() => krpcCall(port(), request))
 
+  const loginHint = `${terminal.invocation} login${whereOf(options)}`
   const session = openSession({
     clock: platform.clock, scope: located.scope, zone: located.endpoint?.zone ?? located.url,
     file: openSessionFile(terminal, platform, {
       scope: located.scope, user: options.user, file: options.session,
     }),
-    loginHint: `${terminal.invocation} login${whereOf(options)}`,
+    loginHint,
     hub: (method, params) => once({ service: 'verify-hub', method, params }),
   })
+  const bySession = async (request: KrpcRequest): Promise<unknown> => {
+    const token = await session.token()
+    try {
+      return await once({ ...request, token })
+    } catch (error) {
+      if (!isStale(error)) throw error
+      return await once({ ...request, token: await session.renewed(token) })
+    }
+  }
+  const user = async (): Promise<string> => {
+    const name = await session.user()
+    if (name !== undefined) return name
+    throw new NotLoggedIn(`Nobody is logged in to ${located.endpoint?.zone ?? located.url}`, { next: loginHint })
+  }
+  let booted: Promise<Infer<typeof BootConfig>> | undefined
+  const readBoot = async (): Promise<Infer<typeof BootConfig>> => {
+    const params = { key: kv.bootConfig }
+    const found = await bySession({ service: 'system_config', method: 'sys_config_get', params })
+    const { value = '' } = (found ?? {}) as { value?: unknown }
+    return readRecord(BootConfig, kv.bootConfig, String(value))
+  }
+  const boot = (): Promise<Infer<typeof BootConfig>> => (booted ??= readBoot())
+  const sudo: Sudo | undefined = terminal.sudo && openSudo(terminal.sudo, {
+    terminal, platform, scope: located.scope, user, epoch: async () => (await boot()).epoch,
+  })
+  const bySudo = async (signer: Sudo, request: KrpcRequest): Promise<unknown> => {
+    const audience = takesSudo[request.service]
+    if (audience === undefined) {
+      throw new Usage(`${request.service} takes no sudo tokens`, { next: 'Run the command without sudo' })
+    }
+    const token = await signer.token(audience)
+    let date: string | undefined
+    const answered: KrpcRequest['answered'] = (headers) => { date = headers['date'] }
+    return await once({ ...request, token, answered }).catch((error: unknown) => {
+      const zoneMs = date === undefined ? undefined : terminal.timeOf(date)
+      throw clockFault(otherKey(error, terminal.invocation), platform.clock.now(), zoneMs)
+    })
+  }
   return {
-    platform, session, relocate,
+    platform, session, relocate, boot, user,
     get located() { return located },
-    async call(service, method, params, { token: given, ...settings } = {}) {
-      const token = given ?? await session.token()
+    async call(service, method, params, { token, bySession: plain, ...settings } = {}) {
       const request = { service, method, params, ...settings }
-      try {
-        return await once({ ...request, token })
-      } catch (error) {
-        if (given !== undefined || !isStale(error)) throw error
-        return await once({ ...request, token: await session.renewed(token) })
-      }
+      if (token !== undefined) return await once({ ...request, token })
+      if (sudo && !plain) return await bySudo(sudo, request)
+      return await bySession(request).catch((error: unknown) => { throw notForIt(error, service, loginHint) })
     },
     async *stream(service, method, params, signal) {
       const token = await session.token()
@@ -108,6 +153,19 @@ export async function openZoneClient(
       }
     }),
   }
+}
+
+/** By the name in the path: the audience of a sudo token. node-daemon takes none (the matrix: node). */
+const takesSudo: Readonly<Partial<Record<KrpcService, string>>> = {
+  system_config: 'system-config', 'verify-hub': 'verify-hub', scheduler: 'scheduler',
+}
+
+/** A session from before the app was allowed to ask there. */
+function notForIt(error: unknown, service: KrpcService, loginHint: string): unknown {
+  if (!(error instanceof Denied) || error.details['reason'] !== 'token/audience') return error
+  return new Denied(`The session is not for ${service}`, {
+    ...error.details, next: `${loginHint}; if that does not help, services/console/spec has to name ${service}`,
+  })
 }
 
 /** The options that a command needs to find the same zone. */

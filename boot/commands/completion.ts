@@ -9,6 +9,7 @@ import { Unavailable } from '../../runtime/errors.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
 import { COMPLETE } from './complete-name.ts'
+import { SUDO, sudoCommands } from './sudo-able.ts'
 import { connect } from './connect.ts'
 import { scripts, shells, type Shell } from './completion-scripts.ts'
 
@@ -44,6 +45,9 @@ export function completeCommand(terminal: Terminal, root: Command): Command {
 const SAFE = /^[A-Za-z0-9._~@:+=/-]+$/
 
 async function candidates(terminal: Terminal, root: Command, words: readonly string[]): Promise<readonly string[]> {
+  const inner = afterSudo(root, words)
+  if (inner?.length === 1 && !inner[0]!.startsWith('-')) return sudoCommands
+  if (inner) return candidates(terminal, root, inner)
   const before = words.slice(0, -1)
   const last = words.at(-1) ?? ''
   const given: Record<string, string> = {}
@@ -69,8 +73,18 @@ async function candidates(terminal: Terminal, root: Command, words: readonly str
   const path = at.parent === root ? at.name() : `${at.parent?.name()} ${at.name()}`
   const names = Object.hasOwn(remote, path) && rest.length === 0 ? remote[path] : undefined
   if (!names) return []
+  // No key is loaded, and no token signed, for a name that is completed
   const client = await connect(terminal, { dir: DEFAULT_DIR, ...given })
   return within(client.platform.clock, limits.completionMs, names(client, last), () => new Unavailable('Too late'))
+}
+
+/** What of the words is the command that sudo runs, the last one unfinished; undefined while there is none. */
+function afterSudo(root: Command, words: readonly string[]): readonly string[] | undefined {
+  const sudo = root.commands.find((each) => each.name() === SUDO)
+  if (words[0] !== SUDO || !sudo) return undefined
+  let at = 1
+  while (at < words.length - 1 && words[at]!.startsWith('-')) at += optionOf(sudo, words[at]!)?.required ? 2 : 1
+  return at < words.length && !words[at]!.startsWith('-') ? words.slice(at) : undefined
 }
 
 const optionOf = (of: Command, word: string): Option | undefined =>
@@ -82,15 +96,22 @@ const targets: Names = async (client) => (await readHosts(client)).flatMap(({ ho
   [host, ...actors.map(({ name }) => `${host}/${name}`)])
 const hosts: Names = async (client) => (await readHosts(client)).map(({ host }) => host)
 const services: Names = (client) => listNames(client, 'services')
+const devices: Names = (client) => listNames(client, 'devices')
+/** For who may list them; others are offered themselves. */
+const users: Names = (client) => listNames(client, 'users').catch(async () => [await client.user()])
 const keys: Names = async (client, last) => {
   const folder = last.slice(0, last.lastIndexOf('/') + 1)
   if (folder === '') return ['boot/', 'devices/', 'nodes/', 'services/', 'system/', 'users/']
   return (await listNames(client, folder.slice(0, -1))).map((name) => folder + name)
 }
 
+const USERS = ['show', 'suspend', 'activate', 'delete', 'unlock', 'key']
+
 const remote: Readonly<Record<string, Names>> = {
   'ps': hosts, 'kill': targets, 'logs': targets,
   'services show': services, 'services start': services, 'services stop': services, 'services restart': services,
   'services remove': services,
+  'devices show': devices, 'passwd': users, 'login': users,
+  ...Object.fromEntries(USERS.map((name) => [`users ${name}`, users])),
   'kv get': keys, 'kv set': keys, 'kv list': keys, 'kv watch': keys, 'kv delete': keys,
 }

@@ -53,7 +53,7 @@ function clockNext({ reason, skewSeconds, issuedAgoSeconds }: Readonly<Record<st
   return undefined
 }
 
-const deniedNext = (denial: unknown): string | undefined =>
+export const deniedNext = (denial: unknown): string | undefined =>
   (typeof denial === 'string' ? `An admin can see why: explain ${denial}` : undefined)
 
 export function exitCodeOf(error: unknown): number {

@@ -4,7 +4,7 @@ import { printable } from '../printable.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
 import { connect, show, whereOptions, type ConnectOptions } from './connect.ts'
-import { secretIn } from './files.ts'
+import { passwordOf } from './passwords.ts'
 
 interface LoginOptions extends ConnectOptions {
   readonly passwordFile?: string
@@ -26,16 +26,10 @@ async function runLogin(terminal: Terminal, given: string | undefined, options: 
   const user = given ?? endpoint?.owner
   if (user === undefined) throw new Usage('Who logs in?', { next: `${terminal.invocation} login NAME --url ${url}` })
   const zone = endpoint?.zone ?? url
-  const password = await passwordOf(terminal, options, `Password of ${printable(user)} in ${printable(zone)}: `)
+  const question = `Password of ${printable(user)} in ${printable(zone)}: `
+  const password = await passwordOf(terminal, options.passwordFile, question)
   await session.login(user, password)
   show(terminal, options, { user, zone, url }, () => [`Logged in to ${printable(zone)} as ${printable(user)}`])
-}
-
-/** Never an argument or a variable: other users of the machine can read those. */
-async function passwordOf(terminal: Terminal, { passwordFile }: LoginOptions, question: string): Promise<string> {
-  if (passwordFile !== undefined) return secretIn(terminal, passwordFile, 'password')
-  if (terminal.interactive) return terminal.ask(question, { secret: true })
-  throw new Usage('There is no terminal to ask for the password', { next: 'Give a file with --password-file' })
 }
 
 export function logoutCommand(terminal: Terminal): Command {

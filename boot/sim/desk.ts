@@ -5,12 +5,14 @@ import { toBase64url } from '../../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds, type TokenClaims } from '../../runtime/trust/token.ts'
 import { pause, within } from '../../runtime/within.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
-import { APPID, AUDIENCES } from '../client/session.ts'
+import { APPID } from '../client/session.ts'
 import { file } from '../init.ts'
 import { DESK, FOLDER, OOD, type SimulatedCluster } from './cluster.ts'
 import { forgeries, type Forged } from './forgeries.ts'
 
 const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
+/** Whom it calls: no more is asked for. */
+const AUDIENCES = ['system-config', 'node-daemon', 'scheduler']
 const CALL_MS = 10_000
 const RETRY_MS = 250
 

@@ -1,6 +1,7 @@
 /** What the command line bounds when it speaks to a zone. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { listSessions } from '../../boot/client/account.ts'
 import { follow } from '../../boot/client/follow.ts'
 import { krpcCall, krpcStream, type KrpcPort } from '../../boot/client/krpc.ts'
 import { openSessionFile } from '../../boot/client/session-file.ts'
@@ -155,6 +156,24 @@ test('what is waited for is looked at once a pause, for as long as was asked', a
   await clock.advance(20 * limits.clientRetryMs)
   assert.is(await found, undefined)
   assert.is(looks, 11)
+})
+
+test('as many sessions as the limit are listed, and one more is LimitExceeded', async () => {
+  const PAGE = 1_000
+  const zoneOf = (count: number): ZoneClient => ({
+    call: async (_service: string, method: string, { after = '-1' }: { after?: string }) => {
+      assert.is(method, 'list_sessions')
+      const from = Number(after) + 1
+      const size = Math.min(PAGE, count - from)
+      const sessions = Array.from({ length: size }, (_, index) => ({
+        sid: String(from + index), sub: 'alice', appid: 'console', runtime_type: 'user', host: null, holder: null,
+        created_ms: 0, expires: 1, state: 'live', reason: '', current: false,
+      }))
+      return { sessions, more: from + size < count }
+    },
+  }) as unknown as ZoneClient
+  assert.is((await listSessions(zoneOf(limits.clientSessions), 'alice')).length, limits.clientSessions)
+  assert.is(await codeOf(listSessions(zoneOf(limits.clientSessions + 1), 'alice')), 'LimitExceeded')
 })
 
 test('a command waits for others that use the session, as long as the limit', async () => {

@@ -65,6 +65,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
       'clientReconnectMs', 'clientRetryMs',
     ],
     'a command waits for others that use the session, as long as the limit': ['clientLockMs'],
+    'as many sessions as the limit are listed, and one more is LimitExceeded': ['clientSessions'],
   },
   'limits/completion.test.ts': {
     'a shell that asks for names of a zone that does not answer waits for the limit, and offers none': ['completionMs'],
