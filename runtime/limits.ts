@@ -103,6 +103,8 @@ export const limits = {
   httpRequestMs: 30_000,
   /** Milliseconds for which a service keeps its verdict about a session; then it looks at the token again. */
   sessionVerdictMs: 5_000,
+  /** Milliseconds for which an enforcer may go by the trust, policy and revocations that it has; then it denies. */
+  enforcerLeaseMs: 5_000,
   /** Live sessions of one subject in one app; one more ends the oldest. */
   sessionsPerApp: 16,
   /** Milliseconds between sweeps of what expired, and records one sweep takes; the rest waits for the next. */
@@ -139,6 +141,8 @@ export const limits = {
   vaultSecretPath: 512,
   /** Grants of one vault key that are remembered, to answer each incarnation once; the oldest is forgotten. */
   vaultGrants: 64,
+  /** Versions of one vault key at a time; one more is LimitExceeded. */
+  vaultKeyVersions: 4,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
   /** Counters of one actor; what more names would count is not counted. */

@@ -40,6 +40,9 @@ export const VerifyHub = protocol('verify-hub', {
   ),
 })
 
+/** Methods of `krpc` for which it matters who asks: the token of the envelope is bound to these calls and no others. */
+export const tokenMethods: ReadonlySet<string> = new Set(['prepare_key', 'list_keys'])
+
 export const InvalidPassword = defineError('InvalidPassword')
 /** Too many wrong passwords; `details.retryMs` says when it may be tried again. */
 export const LoginLocked = defineError('LoginLocked')
