@@ -225,6 +225,11 @@ export const limits = {
   httpBodiesBytes: 64 * 1024 * 1024,
   /** Bytes of the answer to a request of our own, but for one of lines, which has no end; a longer one is cut. */
   httpAnswerBytes: 64 * 1024 * 1024,
+  /** Bytes of a body and characters of a header that the gateway hands on to an actor; more is answered 413 or 431. */
+  httpHandedBody: 32 * 1024,
+  httpHandedHeader: 8_448,
+  /** Parameters of one OAuth request; more are refused. */
+  oauthParameters: 32,
   /** Levels of JSON in a kRPC request; a deeper one is refused. */
   krpcDepth: 64,
   /** kRPC streams of one gateway; one more is answered 503. */

@@ -15,6 +15,7 @@ import { krpc } from './krpc.ts'
 import { loginByJwt, loginByPassword } from './login.ts'
 import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
+import { http } from './oauth/routes.ts'
 import { logout, refresh } from './refresh.ts'
 import { openSessions } from './sessions.ts'
 import { openSigningKeys } from './signing-keys.ts'
@@ -58,6 +59,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
       krpc: krpc(hub),
+      http: http(hub),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
           throw refuse('login/first-password', `${cx.peer.actor} on ${cx.peer.host}`)

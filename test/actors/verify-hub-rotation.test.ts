@@ -105,7 +105,7 @@ test('a key that was prepared and that boot/config does not name is never read a
   assert.is((await versions(zone)).length, 2)
 })
 
-test('the owner takes the new key back: the old one signs on, and the new one waits anew when named again', async () => {
+test('the owner takes a new key back: the old one signs on, and the new one waits anew when it is named', async () => {
   const { zone, hub, old, next, oldKid, newKid } = await announced()
   await login(zone, hub)
   await switched(zone)

@@ -29,7 +29,6 @@ export { manualClock }
 
 export const crypto = await createCrypto()
 
-
 /** Counts what costs. */
 const slowHashes = { count: 0 }
 export const countSlowHashes = async (run: () => Promise<unknown>): Promise<number> => {
