@@ -28,6 +28,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     explain: async (terminal) => (await import('./commands/explain.ts')).explainCommand(terminal),
   },
   'Keep a zone safe:': {
+    keys: async (terminal) => (await import('./commands/keys.ts')).keysCommand(terminal),
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
   },

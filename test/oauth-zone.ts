@@ -50,8 +50,10 @@ export async function oauthZone(yaml?: string): Promise<OAuthZone> {
   })
   const config = zone.get(SystemConfig)
   const put: OAuthZone['put'] = async (key, value) => {
-    const action = await config.get({ key }, await owner()) === null ? 'create' : 'update'
-    await config.execTx({ actions: { [key]: { action, value: JSON.stringify(value) } } }, await owner())
+    const before = await config.get({ key }, await owner())
+    const action = before === null ? 'create' : 'update'
+    const mainKey = { key, revision: before?.revision ?? 0 }
+    await config.execTx({ actions: { [key]: { action, value: JSON.stringify(value) } }, mainKey }, await owner())
   }
   await put(kv.spec('tool'), spec('tool', { audiences: ['system-config'], run: { command: ['/nonexistent/tool'] } }))
   await put(kv.spec('other'), spec('other', { replicas: 0 }))

@@ -31,6 +31,7 @@ const suites: readonly Suite[] = [
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
+  { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150 },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },

@@ -5,12 +5,11 @@ import { thumbprint } from '../../runtime/trust/keys.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { method } from '../krpc.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
-import type { Vault } from '../vault/protocol.ts'
 import { demand } from './demand.ts'
 import type { Hub } from './hub.ts'
-import { KEY_NAME, SWITCH_MS } from './signing-keys.ts'
+import { SWITCH_MS } from './signing-keys.ts'
 
-type Cx = CallContext<{ systemConfig: typeof SystemConfig; vault: typeof Vault }>
+type Cx = CallContext<{ systemConfig: typeof SystemConfig }>
 
 const KEYS = 'auth://keys/verify-hub'
 
@@ -28,13 +27,13 @@ export function keyMethods(hub: Hub) {
     prepare_key: method(object({}), async (_, cx: Cx) => {
       await demand(hub, cx, 'write', KEYS)
       const named = await namedNow(cx)
-      const { kid, publicKey: jwk } = await cx.vault.rotateKey({ name: KEY_NAME, after: hub.signing.oldest })
+      const { kid, publicKey: jwk } = await hub.signing.next()
       return { kid, jwk, state: named.includes(kid) ? 'announced' : 'prepared' }
     }),
     list_keys: method(object({}), async (_, cx: Cx) => {
       await demand(hub, cx, 'read', KEYS)
       const named = await namedNow(cx)
-      const versions = await cx.vault.keyVersions({ name: KEY_NAME })
+      const versions = await hub.signing.versions()
       const sinceMs = await hub.signing.signsSince()
       return {
         keys: versions.map(({ kid, publicKey: jwk, version, createdAt }) => ({

@@ -9,7 +9,7 @@ import type { KeyVersion, Vault } from '../vault/protocol.ts'
 import { VerifyHubKeyMismatch } from './protocol.ts'
 
 /** Name of verify-hub's key in the vault. */
-export const KEY_NAME = 'verify-hub'
+const KEY_NAME = 'verify-hub'
 
 /**
  * An enforcer may renew its lease just before it is told of a change, and goes by what it knew until that has lapsed.
@@ -26,8 +26,10 @@ export interface SigningKeys {
   readonly current: SigningKey
   /** One that boot/config names and that is at hand. */
   named(kid: string): SigningKey | undefined
-  /** The oldest of them, from which the vault goes on to the next. */
-  readonly oldest: string
+  /** All in the vault, oldest first. By verify-hub itself: a call that carries its caller's token is refused there. */
+  versions(): Promise<readonly KeyVersion[]>
+  /** The one that follows on the oldest that is named: made by the first who asks. */
+  next(): Promise<KeyVersion>
   /** boot/config of this revision names these. @throws VerifyHubKeyMismatch when the vault lacks one of them */
   follow(kids: readonly string[], revision: number): Promise<void>
   /**
@@ -53,6 +55,7 @@ interface Mark {
 }
 
 const MARK = 'signing'
+const withinMs = { withinMs: limits.gatewayCallMs }
 const readMark = (entry: Entry | undefined): Mark | undefined =>
   entry && JSON.parse(new TextDecoder().decode(entry.value)) as Mark
 
@@ -181,7 +184,8 @@ export async function openSigningKeys(
 
   return {
     get current() { return current },
-    get oldest() { return oldestFirst(trusted)[0]! },
+    versions: () => vault.keyVersions({ name: KEY_NAME }, withinMs),
+    next: () => vault.rotateKey({ name: KEY_NAME, after: oldestFirst(trusted)[0]! }, withinMs),
     named: (kid) => (trusted.includes(kid) ? held.get(kid)?.key : undefined),
     follow: (kids, revision) => alone(async () => {
       await readAll(kids)

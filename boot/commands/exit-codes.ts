@@ -39,6 +39,7 @@ const meanings: Readonly<Record<number, string>> = {
   31: 'boot/config and the zone document are of different epochs',
   32: 'A simulated run broke an invariant, or two runs of one seed differ',
   33: 'Too many wrong passwords: the login is locked for a while',
+  34: 'Tokens by the key that is to be retired may still be good',
   130: 'Interrupted before it was done',
 }
 
