@@ -62,7 +62,7 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
   get env() {
     return {
       ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port),
-      ZONEWRIGHT_HTTP_PORT_BEFORE: String(portBefore()),
+      ZONEWRIGHT_HTTP_PORT_BEFORE: String(portBefore()), ZONEWRIGHT_HTTP_ORIGINS: http.origins.join(' '),
     }
   },
   get permissions() {

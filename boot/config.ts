@@ -7,6 +7,9 @@ import {
 } from '../runtime/protocol.ts'
 import { ConfigInvalid } from './errors.ts'
 
+/** Scheme, host in lower case and a port that is not the usual one; nothing behind it. */
+const ORIGIN = /^(?:https:\/\/(?!.*:443$)|http:\/\/(?!.*:80$))[a-z0-9](?:[a-z0-9.-]{0,252})(?::[1-9][0-9]{0,4})?$/
+
 /** What `zone.yaml` may say. Everything has a default, so that no file is needed. */
 const ZoneFile = object({
   /** DNS-like name of the zone. */
@@ -19,6 +22,8 @@ const ZoneFile = object({
     hostname: optional(pipe(string(), regex(/^[0-9A-Za-z.:-]{1,253}$/))),
     /** 0 takes a free one. */
     port: optional(pipe(number(), integer(), minValue(0), maxValue(65_535))),
+    /** Where people reach it by a proxy: `https://zone.example`. */
+    origins: optional(array(pipe(string(), regex(ORIGIN)))),
   })),
   /** Hosts beside the first one that this process runs: a cluster on one host. */
   nodes: optional(pipe(number(), integer(), minValue(0), maxValue(1_000))),
@@ -38,9 +43,11 @@ const expected: Readonly<Record<string, string>> = {
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
-  http: 'a mapping of hostname and port',
+  http: 'a mapping of hostname, port and origins',
   'http.hostname': 'a host name or an IP address',
   'http.port': 'a whole number from 0 to 65535',
+  'http.origins': 'a list of addresses such as https://zone.example',
+  'http.origins.*': 'an address such as https://zone.example',
   nodes: 'a whole number from 0 to 1000',
   processes: 'a mapping of allow',
   'processes.allow': 'a list of absolute paths',
@@ -52,14 +59,14 @@ export interface ZoneConfig {
   readonly zone: string
   readonly host: string
   readonly owner: string
-  readonly http: { readonly hostname: string; readonly port: number }
+  readonly http: { readonly hostname: string; readonly port: number; readonly origins: readonly string[] }
   readonly nodes: number
   readonly processes: { readonly allow: readonly string[] }
   readonly telemetry: { readonly otlp: string | undefined }
 }
 
 export const defaultConfig: ZoneConfig = {
-  zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0 },
+  zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0, origins: [] },
   nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined },
 }
 
@@ -69,7 +76,8 @@ export interface ReadConfig {
   readonly stated: ReadonlySet<keyof ZoneConfig>
 }
 
-const keysHint = 'Keys are zone, host, owner, http.hostname, http.port, nodes, processes.allow and telemetry.otlp'
+const keysHint =
+  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow and telemetry.otlp'
 const syntaxHint = 'It is YAML: `key: value` lines, indented by spaces'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
@@ -86,7 +94,10 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   const { zone, host, owner, http } = defaultConfig
   const config: ZoneConfig = {
     zone: file.zone ?? zone, host: file.host ?? host, owner: file.owner ?? owner,
-    http: { hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port },
+    http: {
+      hostname: file.http?.hostname ?? http.hostname, port: file.http?.port ?? http.port,
+      origins: file.http?.origins ?? http.origins,
+    },
     nodes: file.nodes ?? defaultConfig.nodes,
     processes: { allow: file.processes?.allow ?? [] },
     telemetry: { otlp: file.telemetry?.otlp },
@@ -156,7 +167,8 @@ function schemaFault({ type, input, path: items, ...issue }: InferIssue<typeof Z
 
 function mismatch(keys: readonly string[], found: unknown): string {
   const name = keys.join('.')
-  return `${name || 'the file'}: expected ${expected[name] ?? 'another value'}, found ${shown(found)}`
+  const wanted = expected[name] ?? expected[name.replace(/\d+$/, '*')] ?? 'another value'
+  return `${name || 'the file'}: expected ${wanted}, found ${shown(found)}`
 }
 
 /** Aliases of aliases may stand for so much that yaml refuses to expand them. */

@@ -9,6 +9,8 @@ export const DeviceKeyMissing = defineError('DeviceKeyMissing')
 export const DeviceKeyMismatch = defineError('DeviceKeyMismatch')
 export const OwnerKeyNeeded = defineError('OwnerKeyNeeded')
 export const SelfCheckFailed = defineError('SelfCheckFailed')
+/** A key that is to be retired, while tokens of it are still good. */
+export const KeyInUse = defineError('KeyInUse')
 export const Interrupted = defineError('Interrupted')
 
 /** What a command meets that speaks to a running zone. */
@@ -88,5 +90,6 @@ export const exitCodes: Readonly<Record<string, number>> = {
   RestoreUnfinished: 30,
   EpochMismatch: 31,
   SimulationBroken: 32,
+  KeyInUse: 35,
   Interrupted: 130,
 }

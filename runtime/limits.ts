@@ -158,6 +158,8 @@ export const limits = {
   vaultSecretPath: 512,
   /** Grants of one vault key that are remembered, to answer each incarnation once; the oldest is forgotten. */
   vaultGrants: 64,
+  /** Versions of one vault key at a time; one more is LimitExceeded. */
+  vaultKeyVersions: 4,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
   /** Counters of one actor; what more names would count is not counted. */
@@ -242,6 +244,11 @@ export const limits = {
   httpBodiesBytes: 64 * 1024 * 1024,
   /** Bytes of the answer to a request of our own, but for one of lines, which has no end; a longer one is cut. */
   httpAnswerBytes: 64 * 1024 * 1024,
+  /** Bytes of a body and characters of a header that the gateway hands on to an actor; more is answered 413 or 431. */
+  httpHandedBody: 32 * 1024,
+  httpHandedHeader: 8_448,
+  /** Parameters of one OAuth request; more are refused. */
+  oauthParameters: 32,
   /** Levels of JSON in a kRPC request; a deeper one is refused. */
   krpcDepth: 64,
   /** kRPC streams of one gateway; one more is answered 503. */

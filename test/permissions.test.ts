@@ -164,7 +164,7 @@ if (onDeno) {
   test('a folder that is reached by a symbolic link, and a host name, are what they mean', async () => {
     const link = join(root, 'link')
     symlinkSync(folder, link)
-    const config = { ...zone.config, http: { hostname: 'localhost', port: 28472 } }
+    const config = { ...zone.config, http: { ...zone.config.http, hostname: 'localhost', port: 28472 } }
     const actors = catalogue(join(link, file.stores), config)
       .filter(({ protocol }) => ['service', 'gateway'].includes(protocol.name))
     const attempts = [

@@ -31,6 +31,7 @@ const suites: readonly Suite[] = [
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
+  { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150 },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },

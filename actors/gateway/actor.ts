@@ -9,10 +9,12 @@ import { kv } from '../records.ts'
 import { Scheduler } from '../scheduler/protocol.ts'
 import { openSession } from '../session.ts'
 import { krpcReads, SystemConfig } from '../system-config/protocol.ts'
-import { VerifyHub } from '../verify-hub/protocol.ts'
+import { oauthPath, tokenMethods, VerifyHub } from '../verify-hub/protocol.ts'
 import { bootPage } from './boot-page.ts'
 import { createFirstUses } from './first-uses.ts'
+import { createHanded } from './handed.ts'
 import { createKrpc } from './krpc.ts'
+import { originOf } from './origins.ts'
 import { createProbes, isPassing } from './probes.ts'
 import { Gateway } from './protocol.ts'
 import { html, text } from './responses.ts'
@@ -49,16 +51,24 @@ export default actor(Gateway, {
     clock, accepted: createFirstUses(needs.verifyHub), warn: (message) => log.warn(message),
     services: {
       system_config: { client: needs.systemConfig, reads: krpcReads, inBody: true },
-      'verify-hub': { client: needs.verifyHub, withoutToken: true },
+      'verify-hub': { client: needs.verifyHub, tokenMethods },
       scheduler: { client: needs.scheduler },
       'node-daemon': { client: needs.nodeDaemon },
     },
   })
 
+  const handed = createHanded({
+    warn: (message) => log.warn(message),
+    mounts: [{ client: needs.verifyHub, paths: Object.values(oauthPath) }],
+    originOf: (host) => originOf({ hostname, port: server.port, origins }, host),
+  })
+
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     const { method, path } = request
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (!route) return await krpc.answer(request) ?? text(404, 'There is nothing at this path\n')
+    if (!route) {
+      return await krpc.answer(request) ?? await handed.answer(request) ?? text(404, 'There is nothing at this path\n')
+    }
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'Only GET is answered here\n', { allow: 'GET, HEAD' })
     try {
       return await route(request)
@@ -70,11 +80,13 @@ export default actor(Gateway, {
   const handle = async (request: HttpRequest): Promise<HttpResponse> => {
     const answered = await answer(request)
     // Few names, whatever paths are asked for
-    const route = Object.hasOwn(routes, request.path) || krpc.routes.has(request.path) ? request.path : 'other'
+    const known = [krpc.routes, handed.routes].some((paths) => paths.has(request.path))
+    const route = known || Object.hasOwn(routes, request.path) ? request.path : 'other'
     count(`http_requests_total{route="${route}",status="${Math.floor(answered.status / 100)}xx"}`)
     return answered
   }
   const hostname = env['ZONEWRIGHT_HTTP_HOSTNAME'] ?? '127.0.0.1'
+  const origins = (env['ZONEWRIGHT_HTTP_ORIGINS'] ?? '').split(' ').filter(Boolean)
   const listen = (port: number): Promise<HttpServer> => transport.serveHttp({
     hostname, port, bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
   }, handle)

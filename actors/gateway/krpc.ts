@@ -35,8 +35,8 @@ export interface KrpcService {
   readonly reads?: ReadonlySet<string>
   /** Its refusals have status 200. */
   readonly inBody?: true
-  /** It judges what is in the parameters, and takes no token: what a client sends along is for others. */
-  readonly withoutToken?: true
+  /** Only these take a token. The others judge what is in their parameters: what a client sends along is for others. */
+  readonly tokenMethods?: ReadonlySet<string>
 }
 
 export interface KrpcOptions {
@@ -135,8 +135,8 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
   }
 }
 
-function settingsOf({ withoutToken }: KrpcService, { token }: Envelope): CallSettings {
-  if (token === undefined || withoutToken) return {}
+function settingsOf({ tokenMethods }: KrpcService, { method, token }: Envelope): CallSettings {
+  if (token === undefined || (tokenMethods && !tokenMethods.has(method))) return {}
   const refuse = (reason: 'token/too-long' | 'token/holder'): Error => new Denied(denialReasons[reason], { reason })
   if (token.length > limits.token) throw refuse('token/too-long')
   const parsed = parseCompact(token, limits.token)

@@ -46,9 +46,25 @@ export default actor(Vault, {}, async (start) => {
         start.step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
         return key
       },
-      async readKey({ name }, { peer }) {
+      async keyVersions({ name }, { peer }) {
+        permit(peer, 'keyVersions', name)
+        return [...await namedKeys.versions(name)]
+      },
+      async rotateKey({ name, after }, { peer }) {
+        permit(peer, 'rotateKey', name)
+        const { created, ...version } = await namedKeys.next(name, after)
+        if (created) log.info('The next version of a key was made', { name, kid: version.kid })
+        return { ...version, created }
+      },
+      async destroyKeysBefore({ name, kid }, { peer }) {
+        permit(peer, 'destroyKeysBefore', name)
+        const destroyed = await namedKeys.destroyBefore(name, kid)
+        if (destroyed > 0) log.info('Versions of a key were destroyed', { name, before: kid, destroyed })
+        return { destroyed }
+      },
+      async readKey({ name, kid }, { peer }) {
         const rule = permit(peer, 'readKey', name)
-        const key = await namedKeys.readOnce(name, peer)
+        const key = await namedKeys.readOnce(name, kid, peer)
         if (key === undefined) throw refusal(peer, 'readKey', rule, 'this incarnation was given the key before')
         start.step('boot', bootStep.vaultKeyRead, { kid: key.kid })
         return key

@@ -29,6 +29,10 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'any', methods: ['readKey'], resource: 'verify-hub',
   },
   {
+    rule: 'vault/verify-hub-rotates-its-key', actor: 'verify-hub', runtimeType: 'kernel-service',
+    host: 'any', methods: ['keyVersions', 'rotateKey', 'destroyKeysBefore'], resource: 'verify-hub',
+  },
+  {
     rule: 'vault/verify-hub-keeps-its-secrets', actor: 'verify-hub', runtimeType: 'kernel-service',
     host: 'any', methods: ['putSecret', 'getSecret'], resource: 'verify-hub/',
   },

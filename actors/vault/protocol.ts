@@ -1,10 +1,18 @@
 import { defineError } from '../../runtime/errors.ts'
 import {
-  array, boolean, call, integer, number, object, optional, pipe, protocol, string,
+  array, boolean, call, integer, number, object, optional, pipe, protocol, string, type Infer,
 } from '../../runtime/protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
+
+/** What is told of one version of a key; its private part is read by `readKey`. */
+export const KeyVersion = object({
+  version: count, kid: string(), publicKey: PublicKey,
+  /** Epoch milliseconds. */
+  createdAt: number(),
+})
+export type KeyVersion = Infer<typeof KeyVersion>
 
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
@@ -16,8 +24,22 @@ export const Vault = protocol('vault', {
     object({ name: string() }), object({ kid: string(), publicKey: PublicKey, created: boolean() }),
     { suite: 'signature' },
   ),
-  /** The private key, PKCS #8 PEM. For the one actor that the vault policy names. */
-  readKey: call(object({ name: string() }), object({ kid: string(), pem: string() }), { suite: 'signature' }),
+  /** What is told of every version of a key, oldest first. */
+  keyVersions: call(object({ name: string() }), array(KeyVersion), { concurrent: 8, suite: 'sealed' }),
+  /** The version after that of `after`: made if it is absent; every retry gets the same answer. */
+  rotateKey: call(
+    object({ name: string(), after: string() }), object({ ...KeyVersion.entries, created: boolean() }),
+    { suite: 'signature' },
+  ),
+  /** A private key, PKCS #8 PEM: of the oldest version, or of `kid`. For the one actor that the vault policy names. */
+  readKey: call(
+    object({ name: string(), kid: optional(string()) }), object({ kid: string(), version: count, pem: string() }),
+    { suite: 'signature' },
+  ),
+  /** Destroys every version that is older than that of `kid`. */
+  destroyKeysBefore: call(
+    object({ name: string(), kid: string() }), object({ destroyed: count }), { suite: 'signature' },
+  ),
   /** `secret/…`, versioned; `cas` is the version that must be current, 0 for none. */
   putSecret: call(
     object({ path: string(), value: string(), cas: optional(count) }), object({ version: count }), { suite: 'sealed' },

@@ -9,14 +9,16 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { linkAllowed } from '../trust-matrix.ts'
 import { Vault } from '../vault/protocol.ts'
 import { checkSession } from './check.ts'
+import { authenticateSessions } from './demand.ts'
 import type { Hub } from './hub.ts'
 import { krpc } from './krpc.ts'
 import { loginByJwt, loginByPassword } from './login.ts'
 import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
+import { http } from './oauth/routes.ts'
 import { logout, refresh } from './refresh.ts'
 import { openSessions } from './sessions.ts'
-import { readSigningKey } from './signing-key.ts'
+import { openSigningKeys } from './signing-keys.ts'
 import { createTokens, nowSeconds, selfSession } from './tokens.ts'
 import { openZone } from './zone.ts'
 
@@ -57,6 +59,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
       krpc: krpc(hub),
+      http: http(hub),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
           throw refuse('login/first-password', `${cx.peer.actor} on ${cx.peer.host}`)
@@ -69,6 +72,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
     },
     lifecycle: {
+      authenticate: authenticateSessions(hub, start.needs),
       admit: (peer, base) => {
         // It serves from the moment that boot/config is there
         const verdict = linkAllowed(peer, { self, phase: 'normal', roleOf: start.roleOf, base })
@@ -84,15 +88,15 @@ const linked = allowedBy('link', 'link/verify-hub')
 /** Loads the key and what it must match. @throws VerifyHubKeyMismatch */
 async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
   const { clock, random, keys, store, self, denials, env } = start
-  const key = await readSigningKey(start.needs.vault, keys)
-  const session = selfSession({ key, clock, random: random.fork('self'), linkKid: self.linkKid })
+  const signing = await openSigningKeys(start, start.needs.vault)
+  const session = selfSession({ signing, clock, random: random.fork('self'), linkKid: self.linkKid })
   const epoch = Number(env['ZONEWRIGHT_EPOCH'] ?? 0)
-  const zone = await openZone(start.needs.systemConfig, { keys, key, self: session, epoch })
-  start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
+  const zone = await openZone(start.needs.systemConfig, { keys, signing, self: session, epoch })
+  start.step('boot', bootStep.verifyHubKeyLoaded, { kid: signing.current.public.kid, epoch: zone.boot.epoch })
   return {
-    clock, random: random.fork('sessions'), keys, zone, sessions: openSessions(store),
+    clock, random: random.fork('sessions'), keys, zone, signing, sessions: openSessions(store),
     deny: (denial) => denials.denied([linked, deniedBy(denial)]),
-    tokens: createTokens({ key, clock, random: random.fork('tokens') }),
+    tokens: createTokens({ signing, clock, random: random.fork('tokens') }),
     passwords: createPasswords({ keys, random: random.fork('passwords') }),
   }
 }

@@ -20,7 +20,7 @@ export interface CheckedSession {
 
 /** A session token that is good at `audience` now, of a session that lives. @throws Denied */
 export async function checkSession(
-  hub: Hub, caller: Caller, sessionToken: string, audience: string,
+  hub: Hub, caller: Omit<Caller, 'vault'>, sessionToken: string, audience: string,
 ): Promise<CheckedSession> {
   await hub.zone.refresh(caller.systemConfig)
   const verdict = verifyTokenSync(sessionToken, {

@@ -3,6 +3,7 @@ import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Denial } from '../../runtime/trust/denial.ts'
 import type { Passwords } from './password.ts'
 import type { Sessions } from './sessions.ts'
+import type { SigningKeys } from './signing-keys.ts'
 import type { Tokens } from './tokens.ts'
 import type { Zone } from './zone.ts'
 
@@ -14,6 +15,7 @@ export interface Hub {
   /** Keeps why, and makes the error for the caller. The link was allowed, or there would be no call. */
   deny(denial: Denial): ZonewrightError
   readonly zone: Zone
+  readonly signing: SigningKeys
   readonly tokens: Tokens
   readonly sessions: Sessions
   readonly passwords: Passwords

@@ -2,15 +2,16 @@ import type { CallContext } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { array, literal, number, object, optional, string, type Infer } from '../../runtime/protocol.ts'
-import { parseCompact } from '../../runtime/trust/jws.ts'
 import { answering, method, type KrpcTable } from '../krpc.ts'
 import { kv, UserSettings } from '../records.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
 import type { Vault } from '../vault/protocol.ts'
 import { checkSession } from './check.ts'
+import { appidOf } from './demand.ts'
 import type { Hub } from './hub.ts'
 import { loginByJwt, loginByPassword, type Caller } from './login.ts'
 import { logout, refresh } from './refresh.ts'
+import { keyMethods } from './rotation.ts'
 import type { Pair } from './tokens.ts'
 import { createTurns } from './turns.ts'
 
@@ -83,6 +84,7 @@ export function krpc(hub: Hub) {
         runtime_type: checked.runtimeType, token_use: 'session',
       }
     }),
+    ...keyMethods(hub),
   }
   return answering(table)
 }
@@ -91,10 +93,4 @@ export function krpc(hub: Hub) {
 function checkInstance(instance: string | undefined, appid: string): void {
   if (instance === undefined || instance.split('@')[0] === appid) return
   throw new InvalidArgument('app_instance_id: it is of another app')
-}
-
-/** Of a token that nobody has checked yet: only to know which question to ask about it. */
-function appidOf(token: string): string {
-  const parsed = parseCompact(token, limits.token)
-  return 'fault' in parsed ? '' : String(parsed.jws.payload['appid'])
 }

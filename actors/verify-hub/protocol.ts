@@ -1,4 +1,5 @@
 import { defineError } from '../../runtime/errors.ts'
+import { httpCall } from '../http-protocol.ts'
 import { krpcCall } from '../krpc-protocol.ts'
 import {
   array, boolean, call, integer, nullable, number, object, optional, pipe, protocol, string,
@@ -31,6 +32,8 @@ export const VerifyHub = protocol('verify-hub', {
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
   /** The originals' methods, as the gateway hands them on: whoever logs in this way holds no link key. */
   krpc: krpcCall(),
+  /** OAuth (`oauthPath`), likewise. */
+  http: httpCall(),
   /**
    * A new first password for the owner as a person, until one was used: then `issued` is false. Only for this OOD's
    * supervisor.
@@ -39,6 +42,19 @@ export const VerifyHub = protocol('verify-hub', {
     object({}), object({ username: string(), password: string(), issued: boolean() }), { suite: 'sealed' },
   ),
 })
+
+/** Where OAuth is spoken: the gateway mounts these. */
+export const oauthPath = {
+  openid: '/.well-known/openid-configuration',
+  metadata: '/.well-known/oauth-authorization-server',
+  jwks: '/oauth/jwks',
+  token: '/oauth/token',
+  introspect: '/oauth/introspect',
+  revoke: '/oauth/revoke',
+} as const
+
+/** Methods of `krpc` for which it matters who asks: the token of the envelope is bound to these calls and no others. */
+export const tokenMethods: ReadonlySet<string> = new Set(['prepare_key', 'list_keys'])
 
 export const InvalidPassword = defineError('InvalidPassword')
 /** Too many wrong passwords; `details.retryMs` says when it may be tried again. */

@@ -86,7 +86,7 @@ async function rotate(
 }
 
 /** The principal is asked for again at each refresh: a user may be suspended, a device or a service gone. */
-function admitAgain(hub: Hub, config: Config, session: Session): Promise<Admission> {
+export function admitAgain(hub: Hub, config: Config, session: Session): Promise<Admission> {
   const { sub, appid, host } = session
   return host === null
     ? admitUser(hub.zone, config, { username: sub, appid })

@@ -15,6 +15,8 @@ export interface Issue {
   readonly aud: readonly string[]
   readonly runtimeType: string
   readonly epoch: number
+  /** Of the key that signs it; issues of older sessions have none. */
+  readonly kid?: string
 }
 
 /** A verify-hub login. */

@@ -1,12 +1,13 @@
 import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Keys, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Client, Infer, Schema } from '../../runtime/protocol.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { DeviceDocument, deviceDocumentType, kv, readRecord } from '../records.ts'
 import { BootConfig, type SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHubKeyMismatch } from './protocol.ts'
+import type { SigningKeys } from './signing-keys.ts'
 import { ISSUER, type SelfSession } from './tokens.ts'
 
 export type Config = Client<typeof SystemConfig>
@@ -24,7 +25,7 @@ export interface Zone {
   keyOf(issuer: string, kid: string): TrustKey | undefined
   /** Values of keys, in order, as verify-hub may read them. */
   read(config: Config, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
-  /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it no longer names our key */
+  /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it names a key that the vault lacks */
   refresh(config: Config): Promise<void>
   /** The record in a value just read. One that has not changed is not parsed again. @throws RecordInvalid */
   record<S extends Schema>(schema: S, key: string, text: string): Infer<S>
@@ -37,9 +38,9 @@ const RESERVED = new Set(['root', ISSUER])
 
 /** `epoch` is assumed until `boot/config` says which it is. @throws VerifyHubKeyMismatch */
 export async function openZone(
-  config: Config, options: { keys: Keys; key: SigningKey; self: SelfSession; epoch: number },
+  config: Config, options: { keys: Keys; signing: SigningKeys; self: SelfSession; epoch: number },
 ): Promise<Zone> {
-  const { keys, key, self } = options
+  const { keys, signing, self } = options
   let { epoch } = options
   let text: string | undefined
   let revision = 0
@@ -48,35 +49,49 @@ export async function openZone(
   const documents = new Map<string, Device | undefined>()
   const records = new Map<string, { readonly text: string; readonly value: unknown }>()
 
-  const items = async (client: Config, names: readonly string[]) => {
+  const ask = async (client: Config, names: readonly string[]) => {
     const token = self.current(epoch)
     try {
       return await Promise.all(names.map((name) => client.get({ key: name }, { token })))
     } catch (error) {
-      throw error instanceof Denied ? refusedByConfig(error, key.public.kid) : error
+      throw error instanceof Denied ? refusedByConfig(error, signing.current.public.kid) : error
     }
   }
+  const items: typeof ask = (client, names) => ask(client, names).catch((error: unknown) => {
+    if (!(error instanceof VerifyHubKeyMismatch)) throw error
+    return signing.inTurn(() => ask(client, names), error)
+  })
 
-  const refresh: Zone['refresh'] = async (client) => {
-    const [item] = await items(client, [kv.bootConfig])
-    if (!item) throw new VerifyHubKeyMismatch('There is no boot/config that names the key of verify-hub')
-    // Of two answers that overtake each other the older one changes nothing
-    if (item.revision < revision) return
-    revision = item.revision
-    if (item.value === text) return
-    const next = readRecord(BootConfig, kv.bootConfig, item.value)
-    if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {
-      throw new VerifyHubKeyMismatch(`boot/config does not name the key of verify-hub: ${key.public.kid}`)
-    }
+  const install = async (value: string, of: number): Promise<void> => {
+    if (value === text) return
+    const next = readRecord(BootConfig, kv.bootConfig, value)
+    await signing.follow(next.verifyHub.map((jwk) => thumbprint(keys, jwk)), of)
     trusted = [
       trustKeyOf(keys, next.root, 'boot-config.root', 'root'),
       ...next.verifyHub.map((jwk) => trustKeyOf(keys, jwk, 'boot-config.verify-hub', ISSUER)),
     ]
     // Documents are judged by the root key
     documents.clear()
-    text = item.value
+    text = value
     boot = next
     epoch = next.epoch
+  }
+  let installing: Promise<void> | undefined
+
+  const refresh: Zone['refresh'] = async (client) => {
+    const [item] = await items(client, [kv.bootConfig])
+    if (!item) throw new VerifyHubKeyMismatch('There is no boot/config that names the key of verify-hub')
+    // Of two answers that overtake each other the older one changes nothing
+    if (item.revision >= revision && item.value !== text) {
+      revision = item.revision
+      const before = installing?.catch(() => {})
+      const mine = (before ?? Promise.resolve()).then(() => install(item.value, item.revision))
+      const forget = (): void => { if (installing === mine) installing = undefined }
+      installing = mine
+      mine.then(forget, forget)
+    }
+    // A change on its way: a key of it is read from the vault, and until then nothing is answered by what was before
+    if (installing) await installing
   }
 
   await refresh(config)

@@ -38,8 +38,9 @@ const meanings: Readonly<Record<number, string>> = {
   30: 'A restore into this folder was not finished',
   31: 'boot/config and the zone document are of different epochs',
   32: 'A simulated run broke an invariant, or two runs of one seed differ',
-  34: 'The key that sudo signs with is missing, open to others, or its passphrase is missing or wrong',
   33: 'Too many wrong passwords: the login is locked for a while',
+  34: 'The key that sudo signs with is missing, open to others, or its passphrase is missing or wrong',
+  35: 'Tokens by the key that is to be retired may still be good',
   130: 'Interrupted before it was done',
 }
 

@@ -8,7 +8,7 @@ import type { Boot, SimulatedCluster } from './cluster.ts'
 import { everyBootEnds, restartLimitAtOnce } from './invariants/ends.ts'
 import { needsFirst, oneIncarnation, stepsInOrder } from './invariants/order.ts'
 import { noSecretInClear } from './invariants/secrets.ts'
-import { bootConfigOnce, revisionsGrow, transactionWhole } from './invariants/stores.ts'
+import { bootConfigByRoot, revisionsGrow, transactionWhole } from './invariants/stores.ts'
 import { onlyTheMatrix, revokedStaysOut } from './invariants/tokens.ts'
 
 /** What an invariant may look at while the zone runs. It never acts. */
@@ -71,8 +71,8 @@ export const invariants: readonly Invariant[] = [
     what: 'a revoked session is refused by verify-hub at once, and by others once its tokens are over',
   },
   {
-    name: 'boot-config', source: 'design §7, boot/config', watch: bootConfigOnce,
-    what: 'boot/config is created once, by one transaction into an empty store, and changed by root only',
+    name: 'boot-config', source: 'design §7, boot/config', watch: bootConfigByRoot,
+    what: 'boot/config is created once, by one transaction into an empty store, and changed by root only, never back',
   },
   {
     name: 'transaction-whole', source: 'design §8, transactions', watch: transactionWhole,

@@ -131,7 +131,7 @@ test('verify-hub reads its private key once per incarnation, also when the vault
   const error = await failure(Denied, () => restarted.handlers.readKey({ name: 'verify-hub' }, as(verifyHub)))
   assert.match(String(error.details.denial), /^D-/)
   const next = kernelPeer('verify-hub', { incarnation: 2, kid: 'verify-hub-link-2' })
-  assert.equal(await restarted.handlers.readKey({ name: 'verify-hub' }, as(next)), { kid, pem })
+  assert.equal(await restarted.handlers.readKey({ name: 'verify-hub' }, as(next)), { kid, version: 1, pem })
   await failure(Denied, () => restarted.handlers.readKey({ name: 'verify-hub' }, as(verifyHub)))
 })
 
@@ -150,6 +150,7 @@ test('the list of those who were given a key does not grow without end', async (
 test('every peer is denied every method that the policy does not name for it', async () => {
   const store = newStore()
   const { handlers, lifecycle, denials, steps } = await start(store, { 'unseal-key': newUnsealKey() })
+  const kid = async () => (await handlers.keyVersions({ name: 'verify-hub' }, as(verifyHub)))[0]!.kid
   const calls: Record<string, (peer: Peer) => unknown> = {
     'status': (peer) => handlers.status({}, as(peer)),
     'takeRecoveryShares': (peer) => handlers.takeRecoveryShares({}, as(peer)),
@@ -158,6 +159,14 @@ test('every peer is denied every method that the policy does not name for it', a
     'ensureKey verify-hub/x': (peer) => handlers.ensureKey({ name: 'verify-hub/x' }, as(peer)),
     'readKey verify-hub': (peer) => handlers.readKey({ name: 'verify-hub' }, as(peer)),
     'readKey other': (peer) => handlers.readKey({ name: 'other' }, as(peer)),
+    'keyVersions verify-hub': (peer) => handlers.keyVersions({ name: 'verify-hub' }, as(peer)),
+    'keyVersions other': (peer) => handlers.keyVersions({ name: 'other' }, as(peer)),
+    'rotateKey verify-hub': async (peer) => handlers.rotateKey({ name: 'verify-hub', after: await kid() }, as(peer)),
+    'rotateKey other': async (peer) => handlers.rotateKey({ name: 'other', after: await kid() }, as(peer)),
+    'destroyKeysBefore verify-hub': async (peer) =>
+      handlers.destroyKeysBefore({ name: 'verify-hub', kid: await kid() }, as(peer)),
+    'destroyKeysBefore other': async (peer) =>
+      handlers.destroyKeysBefore({ name: 'other', kid: await kid() }, as(peer)),
     'put verify-hub/s': (peer) => handlers.putSecret({ path: 'verify-hub/s', value: 'v' }, as(peer)),
     'get verify-hub/s': (peer) => handlers.getSecret({ path: 'verify-hub/s' }, as(peer)),
     'put verify-hubs/s': (peer) => handlers.putSecret({ path: 'verify-hubs/s', value: 'v' }, as(peer)),
@@ -167,7 +176,10 @@ test('every peer is denied every method that the policy does not name for it', a
     ['the boot scheduler', bootScheduler, ['ensureKey verify-hub']],
     ['the scheduler', kernelPeer('scheduler'), ['ensureKey verify-hub']],
     ['the scheduler of another OOD', kernelPeer('scheduler', { host: 'ood2' }), ['ensureKey verify-hub']],
-    ['verify-hub', verifyHub, ['readKey verify-hub', 'put verify-hub/s', 'get verify-hub/s']],
+    ['verify-hub', verifyHub, [
+      'readKey verify-hub', 'keyVersions verify-hub', 'rotateKey verify-hub', 'destroyKeysBefore verify-hub',
+      'put verify-hub/s', 'get verify-hub/s',
+    ]],
     ['the supervisor', supervisor, ['status', 'takeRecoveryShares']],
     ['the supervisor of another host', { ...supervisor, host: 'ood2' }, []],
     ['a node’s supervisor', { ...supervisor, runtimeType: 'node' }, []],

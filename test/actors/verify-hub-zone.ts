@@ -6,9 +6,9 @@ import { deviceDocumentType, kv, type ServiceSpec } from '../../actors/records.t
 import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { onlyUse, rulesFor } from '../../actors/trust-matrix.ts'
 import type { ActorStart, CallContext, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
-import { Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
+import { Denied, type ErrorClass, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
-import type { Cancel, Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
@@ -18,6 +18,9 @@ import { createDenialLog } from '../../runtime/trust/denial.ts'
 import { signDocument, trustKeyOf } from '../../runtime/trust/keys.ts'
 import { signToken, type TokenClaims } from '../../runtime/trust/token.ts'
 import { verifyTokenSync } from '../../runtime/trust/verify.ts'
+import { type ManualClock, manualClock, START_MS } from './manual-clock.ts'
+
+export { manualClock }
 
 /**
  * The real verify-hub on a real vault and a memory store. Of system-config there is `kv://` as a map, behind the
@@ -25,44 +28,6 @@ import { verifyTokenSync } from '../../runtime/trust/verify.ts'
  */
 
 export const crypto = await createCrypto()
-const START_MS = 1_795_000_000_000
-
-export interface ManualClock extends Clock {
-  /** Moves on, and runs what falls due in between. */
-  advance(ms: number): Promise<void>
-  /** Wall time alone: somebody set the clock. */
-  set(ms: number): void
-}
-
-export function manualClock(): ManualClock {
-  let now = START_MS
-  let timers: { at: number; task: () => void }[] = []
-  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
-  return {
-    now: () => now,
-    monotonic: () => now,
-    after(delayMs, task): Cancel {
-      const timer = { at: now + delayMs, task }
-      timers.push(timer)
-      return () => { timers = timers.filter((one) => one !== timer) }
-    },
-    soon: (task) => queueMicrotask(task),
-    set(ms) { now = ms },
-    async advance(ms) {
-      const end = now + ms
-      await settle()
-      for (;;) {
-        const next = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
-        if (!next) break
-        timers = timers.filter((one) => one !== next)
-        now = Math.max(now, next.at)
-        next.task()
-        await settle()
-      }
-      now = end
-    },
-  }
-}
 
 /** Counts what costs. */
 const slowHashes = { count: 0 }
@@ -90,11 +55,14 @@ export interface TestZone {
   readonly vaultStore: Store
   /** What system-config is like when it does not look at tokens. */
   unchecked: boolean
+  vaultAway: boolean
   /** Names that were read, and the tokens of verify-hub itself that read them. */
   readonly reads: { key: string; exp: number }[]
   put(key: string, value: unknown): void
   boot(changes?: object): void
-  start(options?: { peerIncarnation?: number }): Promise<Running>
+  start(): Promise<Running>
+  /** The vault as it is in the store, called by verify-hub. */
+  readonly vault: Handlers<typeof Vault>
   login(changes?: Partial<TokenClaims>, key?: SigningKey): string
 }
 
@@ -103,6 +71,9 @@ export interface Running {
   readonly lifecycle: Lifecycle
   readonly steps: { number: number; evidence: Evidence }[]
   readonly said: string[]
+  readonly self: Peer
+  /** What background work failed with: the actor's end. */
+  readonly ended: unknown[]
   /** What a handler is given when this peer calls. */
   as(peer: Peer): CallContext<never>
   stop(): void
@@ -124,9 +95,11 @@ export async function testZone(): Promise<TestZone> {
   const vaultStore = createMemoryStore({ clock, random: systemRandom })
   const secrets = { 'unseal-key': toBase64url(systemRandom.bytes(32)) }
   const records = new Map<string, string>()
+  const revisions = new Map<string, number>()
+  let revision = 0
   const reads: TestZone['reads'] = []
   let incarnation = 0
-  const zone = { unchecked: false }
+  const zone = { unchecked: false, vaultAway: false }
 
   const vault = async (): Promise<Handlers<typeof Vault>> => {
     const start = actorStart('vault', { store: vaultStore, clock, secrets, incarnation: 1 })
@@ -138,8 +111,10 @@ export async function testZone(): Promise<TestZone> {
   const reader = peer('verify-hub', { runtimeType: 'kernel-service', incarnation: 0, kid: 'test-reads-the-key' })
   const hubKey = keys.importPem((await vaultHandlers.readKey({ name: 'verify-hub' }, { peer: reader } as never)).pem)
 
-  const put = (key: string, value: unknown): void =>
-    void records.set(key, typeof value === 'string' ? value : JSON.stringify(value))
+  const put = (key: string, value: unknown): void => {
+    records.set(key, typeof value === 'string' ? value : JSON.stringify(value))
+    revisions.set(key, ++revision)
+  }
   const boot = (changes: object = {}): void =>
     put(kv.bootConfig, { zone: 'z1', root: owner.public.jwk, verifyHub: [hubKey.public.jwk], epoch: 0, ...changes })
   const document = (name: 'ood1' | 'node1', role: string): string => signDocument(owner, deviceDocumentType, {
@@ -181,12 +156,12 @@ export async function testZone(): Promise<TestZone> {
     async get({ key }, settings) {
       if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(settings?.token ?? '') })
       const value = records.get(key)
-      return value === undefined ? null : { value, revision: 1 }
+      return value === undefined ? null : { value, revision: revisions.get(key) ?? 1 }
     },
   }
 
   return Object.assign(zone, {
-    clock, owner, devices, hubKey, kv: records, store, vaultStore, reads, put, boot,
+    clock, owner, devices, hubKey, kv: records, store, vaultStore, vault: vaultHandlers, reads, put, boot,
     login: (changes = {}, key = devices.ood1) => {
       const iat = Math.floor(clock.now() / 1000)
       return signToken(key, {
@@ -200,18 +175,21 @@ export async function testZone(): Promise<TestZone> {
       const self = peer('verify-hub', { runtimeType: 'kernel-service', incarnation, kid })
       const handlers = await vault()
       const vaultClient = Object.fromEntries(Object.entries(handlers).map(([name, handler]) =>
-        [name, async (args: never) => handler(args, { peer: self } as never)]))
+        [name, async (args: never) => {
+          if (zone.vaultAway) throw new Unavailable('The vault is away')
+          return handler(args, { peer: self } as never)
+        }]))
       const needs = { systemConfig: client, vault: vaultClient }
       const stopping = new AbortController()
       const around = { store, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
       const start = actorStart('verify-hub', around)
       const serving = await verifyHubActor.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
       return {
-        ...serving, steps: start.steps, said: start.said, stop: () => stopping.abort(),
+        ...serving, self, steps: start.steps, said: start.said, ended: start.ended, stop: () => stopping.abort(),
         as: (caller) => ({ peer: caller, ...needs }) as never,
       }
     },
-  } satisfies Omit<TestZone, 'unchecked'>)
+  } satisfies Omit<TestZone, 'unchecked' | 'vaultAway'>)
 }
 
 interface Around {
@@ -226,15 +204,18 @@ interface Around {
 function actorStart(actor: string, around: Around) {
   const steps: Running['steps'] = []
   const said: string[] = []
+  const ended: unknown[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
   const { incarnation } = around
-  const start: Omit<ActorStart, 'needs' | 'transport'> & { needs: object; steps: Running['steps']; said: string[] } = {
+  type Made = Omit<ActorStart, 'needs' | 'transport'> & Pick<Running, 'steps' | 'said' | 'ended'> & { needs: object }
+  const start: Made = {
     needs: {}, stopping: new AbortController().signal, ...around, random: systemRandom, keys, env: {}, steps, said,
+    ended,
     denials: createDenialLog({
       random: systemRandom, clock: around.clock, onDenial: (record) => void said.push(JSON.stringify(record)),
     }),
     log: { info: say, warn: say, error: say },
-    background: (task) => void task(),
+    background: (task) => void task().catch((error: unknown) => void ended.push(error)),
     count: () => {},
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
@@ -290,3 +271,11 @@ export const refreshAs = async (hub: Running, refreshToken: string, as = service
   hub.handlers.refreshToken({ refreshToken }, hub.as(as))
 export const check = async (hub: Running, sessionToken: string, audience = 'service') =>
   hub.handlers.verifyToken({ sessionToken, audience }, hub.as(service))
+
+/** The next version of verify-hub's key, made in the vault and read by an incarnation of its own. */
+export async function nextKey({ vault, hubKey }: TestZone): Promise<SigningKey> {
+  const reader = peer('verify-hub', { runtimeType: 'kernel-service', incarnation: 0, kid: 'test-reads-next' })
+  const as = { peer: reader } as never
+  const { kid } = await vault.rotateKey({ name: 'verify-hub', after: hubKey.public.kid }, as)
+  return keys.importPem((await vault.readKey({ name: 'verify-hub', kid }, as)).pem)
+}

@@ -27,7 +27,7 @@ test('without a file, and from an empty one, everything has a default', () => {
 
 test('what the file says is used, and the rest keeps its default', () => {
   const { config, stated } = readConfig('zone: home.example\nhttp: { port: 8080 }\n', PATH)
-  assert.equal(config, { ...defaultConfig, zone: 'home.example', http: { hostname: '127.0.0.1', port: 8080 } })
+  assert.equal(config, { ...defaultConfig, zone: 'home.example', http: { ...defaultConfig.http, port: 8080 } })
   assert.equal([...stated].sort(), ['http', 'zone'])
 })
 
@@ -45,13 +45,19 @@ const refused: readonly (readonly [what: string, text: string, message: string])
   ['a port out of range', 'http:\n\n  port: 70000\n',
     '3: http.port: expected a whole number from 0 to 65535, found 70000'],
   ['half a port', 'http: {port: 1.5}\n', '1: http.port: expected a whole number from 0 to 65535, found 1.5'],
-  ['a number for a mapping', 'http: 80\n', '1: http: expected a mapping of hostname and port, found 80'],
+  ['a number for a mapping', 'http: 80\n', '1: http: expected a mapping of hostname, port and origins, found 80'],
   ['a zone in capitals', 'zone: A.b\n', '1: zone: expected a DNS name in lower case, found "A.b"'],
   ['a key without a value', 'host:\n', '1: host: expected a name of lower-case letters, digits and -, found nothing'],
   ['a host name with a space', 'http:\n  hostname: a b\n',
     '2: http.hostname: expected a host name or an IP address, found "a b"'],
+  ['a path as an origin', 'http:\n  origins: [https://zone.example/]\n',
+    '2: http.origins.0: expected an address such as https://zone.example, found "https://zone.example/"'],
+  ['a usual port in an origin', 'http:\n  origins: [https://a.example, http://b.example:80]\n',
+    '2: http.origins.1: expected an address such as https://zone.example, found "http://b.example:80"'],
+  ['an origin alone', 'http:\n  origins: https://zone.example\n',
+    '2: http.origins: expected a list of addresses such as https://zone.example, found "https://zone.example"'],
   ['a list', '\n- a\n', `2: the file: expected ${mapping}, found a list`],
-  ['a list inside', 'http:\n  - a\n', '1: http: expected a mapping of hostname and port, found a list'],
+  ['a list inside', 'http:\n  - a\n', '1: http: expected a mapping of hostname, port and origins, found a list'],
   ['a word', 'hello\n', `1: the file: expected ${mapping}, found "hello"`],
   ['a duplicate key', 'zone: a\nzone: b\n', '2: duplicate key: zone'],
   ['a duplicate key inside of another', 'http:\n  port: 1\n  port: 2\n', '3: duplicate key: port'],
@@ -86,7 +92,8 @@ test('a long value is cut in the message', () => {
 test('a port of the command line replaces that of the file and nothing else', () => {
   const file = '# mine\nzone: home.example\nhttp:\n  hostname: localhost\n  port: 80\n'
   const { config } = readConfig(withSetting(file, ['http', 'port'], 8080), PATH)
-  assert.equal(config, { ...defaultConfig, zone: 'home.example', http: { hostname: 'localhost', port: 8080 } })
+  const http = { ...defaultConfig.http, hostname: 'localhost', port: 8080 }
+  assert.equal(config, { ...defaultConfig, zone: 'home.example', http })
   for (const text of ['', '# nothing\n', 'zone: zone.local\n', '{}']) {
     assert.is(readConfig(withSetting(text, ['http', 'port'], 8080), PATH).config.http.port, 8080, text)
   }

@@ -5,6 +5,7 @@ import { execute } from '../../actors/system-config/transaction.ts'
 import type { Records } from '../../actors/system-config/records.ts'
 import { createSecrets } from '../../actors/vault/secrets.ts'
 import { type Session, openSessions } from '../../actors/verify-hub/sessions.ts'
+import type { SigningKeys } from '../../actors/verify-hub/signing-keys.ts'
 import { openZone, type Config } from '../../actors/verify-hub/zone.ts'
 import { deviceDocumentType, kv, UserSettings } from '../../actors/records.ts'
 import { KnownHosts } from '../../boot/known-hosts.ts'
@@ -144,7 +145,8 @@ test('as many records as the limit are remembered parsed, one more makes the old
   const key = crypto.generate(systemRandom)
   const text = JSON.stringify({ zone: 'z1', root: key.public.jwk, verifyHub: [key.public.jwk], epoch: 0 })
   const config = { get: async () => ({ value: text, revision: 1 }) } as unknown as Config
-  const zone = await openZone(config, { keys: crypto, key, self: { current: () => '' }, epoch: 0 })
+  const signing = { current: key, follow: async () => {} } as unknown as SigningKeys
+  const zone = await openZone(config, { keys: crypto, signing, self: { current: () => '' }, epoch: 0 })
   const parse = (index: number) => zone.record(UserSettings, kv.user(`u${index}`), JSON.stringify({
     name: `u${index}`, type: 'user', state: 'active',
   }))

@@ -1,4 +1,5 @@
 import { ofActors } from './actors.ts'
+import { signIn } from './sign-in.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -6,6 +7,7 @@ import { ofActors } from './actors.ts'
  */
 export const coverage: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   ...ofActors,
+  ...signIn,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

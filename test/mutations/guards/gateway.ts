@@ -54,8 +54,10 @@ export const gateway: readonly Guard[] = [
   ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/actors/gateway-guards.test.ts',
     [
-      'verify-hub is given no token of a client', 'if (token === undefined || withoutToken) return {}',
-      'if (token === undefined) return {}', 'an actor that takes no tokens is given none that a client sends along',
+      'verify-hub is given no token of a client',
+      'if (token === undefined || (tokenMethods && !tokenMethods.has(method))) return {}',
+      'if (token === undefined) return {}',
+      'a token that a client sends along is given to the methods that take one, and to no others',
     ],
   ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/krpc-edge.test.ts',
