@@ -104,7 +104,9 @@ krpc('what never comes to an actor has its HTTP status and a body that a client 
       ['/kapi/nobody', 404, 'NotFound', '{}'],
       ['/kapi/vault', 404, 'NotFound', '{}'],
       ['/kapi/__proto__', 404, 'NotFound', '{}'],
-      ['/kapi/system_config/', 404, '', '{}'],
+      ['/kapi/nobody/', 404, 'NotFound', '{}'],
+      ['/kapi/system_config//', 404, '', '{}'],
+      ['/kapi/system_config/stream/', 404, '', '{}'],
       ['/kapi/system_config/other', 404, '', '{}'],
       ['/kapi/verify-hub/stream', 404, 'NotFound', '{}'],
       ['/kapi/system%5fconfig', 404, 'NotFound', '{}'],
@@ -123,6 +125,7 @@ krpc('what never comes to an actor has its HTTP status and a body that a client 
     }
     const typed = { headers: { 'content-type': 'application/json; charset=utf-8' } }
     assert.is((await ask(live, '/kapi/system_config', '{"method":"m"}', typed)).status, 200)
+    assert.is((await ask(live, '/kapi/system_config/', '{"method":"m"}', typed)).status, 200, 'as browsers have it')
   })
 })
 
@@ -193,9 +196,36 @@ krpc('a key has one spelling: what escapes or could be read in two ways is refus
     assert.is((await config.refusal('sys_config_exec_tx', twice)).code, 'InvalidKey')
     const alias = { actions: { [`obj://config/${a}`]: { action: 'create', value: '' }, [b]: { action: 'remove' } } }
     assert.is((await config.refusal('sys_config_exec_tx', alias)).code, 'InvalidArgument')
-    const old = { actions: { [a]: { action: 'create', value: '' } }, main_key: `${a}:0` }
-    assert.match((await config.refusal('sys_config_exec_tx', old)).message, /main_key: it is an object/)
     assert.is(await config.call('sys_config_get', { key: a }), null)
+  })
+})
+
+krpc('a main_key that is text is compared like one that is an object, and is cut at its last colon', async () => {
+  await inLiveZone(async (live) => {
+    const { client, username } = await loggedIn(live)
+    const config = client('system_config')
+    const key = `users/${username}/a`
+    const tx = (action: string, mainKey: string): [string, object] =>
+      ['sys_config_exec_tx', { actions: { [key]: { action, value: action } }, main_key: mainKey }]
+    for (const text of ['', ':', ':0', key, `${key}:`, `${key}:x`, `${key}:-1`, `${key}:01`, `${key}:1.5`, `${key}:1e1`,
+      `${key}: 0`, `${key}:0 `, `${key}:9007199254740992`]) {
+      const refused = await config.refusal(...tx('create', text))
+      assert.match(`${refused.code} ${refused.message}`, /^Invalid(Argument|Key) /, text)
+    }
+    // A key that has a colon itself
+    const colon = `users/${username}/b:7`
+    await config.call('sys_config_create', { key: colon, value: '' })
+    assert.match((await config.refusal(...tx('create', `${colon}:7`))).message, /mismatch for key .*b:7: expected 7/)
+    await config.call(...tx('create', `kv://${key}:0`))
+    const { version } = await config.call('sys_config_get', { key }) as { version: number }
+    for (const stale of [0, version - 1, version + 1]) {
+      const refused = await config.refusal(...tx('update', `${key}:${stale}`))
+      assert.is(refused.code, 'RevisionMismatch')
+      assert.equal(refused.details, { key, expected: stale, actual: version })
+    }
+    assert.is((await config.call('sys_config_get', { key }) as { value: string }).value, 'create')
+    await config.call(...tx('update', `obj://config/${key}:${version}`))
+    assert.is((await config.call('sys_config_get', { key }) as { value: string }).value, 'update')
   })
 })
 
