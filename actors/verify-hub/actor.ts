@@ -15,6 +15,7 @@ import { loginByJwt, loginByPassword } from './login.ts'
 import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
 import { logout, refresh } from './refresh.ts'
+import { serviceToken } from './service-token.ts'
 import { openSessions } from './sessions.ts'
 import { readSigningKey } from './signing-key.ts'
 import { createTokens, nowSeconds, selfSession } from './tokens.ts'
@@ -55,6 +56,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
         const current = expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch
         return { active: state === 'live' && current, expires }
       },
+      serviceToken: (args, cx) => serviceToken(hub, cx, args),
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
       krpc: krpc(hub),
       async issueFirstPassword(_, cx) {

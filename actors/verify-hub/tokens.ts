@@ -14,6 +14,8 @@ export interface Tokens {
   issue(aud: readonly string[], runtimeType: string, epoch: number): Issue
   /** The pair of an issue: the same bytes each time. */
   pair(session: Session, issue: Issue): Pair
+  /** @throws InvalidArgument */
+  sign(claims: TokenClaims): string
 }
 
 export const nowSeconds = (clock: Clock): number => Math.floor(clock.now() / 1000)
@@ -45,6 +47,7 @@ export function createTokens({ key, clock, random }: { key: SigningKey; clock: C
         sessionExpires: sessionClaims.exp, refreshExpires: refreshClaims.exp,
       }
     },
+    sign: (claims) => signToken(key, claims),
   }
 }
 
