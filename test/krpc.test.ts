@@ -200,35 +200,6 @@ krpc('a key has one spelling: what escapes or could be read in two ways is refus
   })
 })
 
-krpc('a main_key that is text is compared like one that is an object, and is cut at its last colon', async () => {
-  await inLiveZone(async (live) => {
-    const { client, username } = await loggedIn(live)
-    const config = client('system_config')
-    const key = `users/${username}/a`
-    const tx = (action: string, mainKey: string): [string, object] =>
-      ['sys_config_exec_tx', { actions: { [key]: { action, value: action } }, main_key: mainKey }]
-    for (const text of ['', ':', ':0', key, `${key}:`, `${key}:x`, `${key}:-1`, `${key}:01`, `${key}:1.5`, `${key}:1e1`,
-      `${key}: 0`, `${key}:0 `, `${key}:9007199254740992`]) {
-      const refused = await config.refusal(...tx('create', text))
-      assert.match(`${refused.code} ${refused.message}`, /^Invalid(Argument|Key) /, text)
-    }
-    // A key that has a colon itself
-    const colon = `users/${username}/b:7`
-    await config.call('sys_config_create', { key: colon, value: '' })
-    assert.match((await config.refusal(...tx('create', `${colon}:7`))).message, /mismatch for key .*b:7: expected 7/)
-    await config.call(...tx('create', `kv://${key}:0`))
-    const { version } = await config.call('sys_config_get', { key }) as { version: number }
-    for (const stale of [0, version - 1, version + 1]) {
-      const refused = await config.refusal(...tx('update', `${key}:${stale}`))
-      assert.is(refused.code, 'RevisionMismatch')
-      assert.equal(refused.details, { key, expected: stale, actual: version })
-    }
-    assert.is((await config.call('sys_config_get', { key }) as { value: string }).value, 'create')
-    await config.call(...tx('update', `obj://config/${key}:${version}`))
-    assert.is((await config.call('sys_config_get', { key }) as { value: string }).value, 'update')
-  })
-})
-
 krpc('who may read gets the dump, the check and the trust keys; who may not is told so', async () => {
   await inLiveZone(async (live) => {
     const { client, username } = await loggedIn(live)

@@ -89,7 +89,7 @@ function readTx({ actions, main_key: given }: Infer<typeof ExecTx>) {
   return { actions: read, ...(mainKey ? { mainKey: { key: keyOf(mainKey.key), revision: mainKey.revision } } : {}) }
 }
 
-/** The older form, "key:revision". The first of the originals wrote it down and compared nothing; here it is compared. */
+/** The older form, "key:revision". The first of the originals compared nothing with it; here it is compared. */
 function mainKeyIn(text: string): { readonly key: string; readonly revision: number } {
   const [, key = '', digits = ''] = /^(.+):(0|[1-9]\d{0,15})$/.exec(text) ?? []
   if (key === '' || !Number.isSafeInteger(Number(digits))) {

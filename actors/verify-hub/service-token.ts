@@ -23,12 +23,12 @@ export async function serviceToken(
   hub: Hub, caller: Caller, args: { sessionToken: string; audience: string },
 ): Promise<ServiceToken> {
   const { sessionToken, audience } = args
-  const { peer, systemConfig } = caller
+  const { peer, systemConfig, vault } = caller
   if (peer.runtimeType !== 'gateway') {
     const detail = `a token for ${audience.slice(0, 64)}, asked by ${peer.actor} on ${peer.host}`
     throw hub.deny({ layer: 'link', reason: 'login/presenter', rule: RULE, detail })
   }
-  const checked = await checkSession(hub, { ...caller, keyless: true }, sessionToken, audience)
+  const checked = await checkSession(hub, { peer, systemConfig, vault, keyless: true }, sessionToken, audience)
   const [text] = isName(audience) ? await hub.zone.read(systemConfig, kv.spec(audience)) : []
   const spec = text === undefined ? undefined : hub.zone.record(ServiceSpec, kv.spec(audience), text)
   if (spec?.appid !== audience || !spec.http || spec.kernel) {

@@ -62,6 +62,7 @@ export function createAppSessions(options: SessionOptions): AppSessions {
     ]
   }
   const forgotten = ({ scheme }: AppPlace): readonly string[] => clearCookies(scheme, 'zw_session', 'zw_refresh')
+  const isHeld = ({ headers }: HttpRequest): boolean => /zw_(?:session|refresh)=/.test(headers['cookie'] ?? '')
 
   /** The browser brings the code, and what it was given when the sign-in began. */
   const callback = async (request: HttpRequest, place: AppPlace): Promise<HttpResponse> => {
@@ -156,7 +157,7 @@ export function createAppSessions(options: SessionOptions): AppSessions {
     const held = before !== undefined && STATE_COOKIE.test(before) ? before : toBase64url(random.bytes(16))
     const query = new URLSearchParams({ redirect_url: origin + page, state: stateOf(held) })
     return redirect(302, `${signIn}/login?${query}`, [
-      setCookie('zw_sign_in', scheme, held, limits.signInMs / 1_000), ...forgotten(place),
+      setCookie('zw_sign_in', scheme, held, limits.signInMs / 1_000), ...(isHeld(request) ? forgotten(place) : []),
     ])
   }
 
