@@ -1,4 +1,4 @@
-/** The originals' TypeScript SDK, as it is, at a zone that has just booted. It comes from a folder: it is none of ours. */
+/** The originals' TypeScript SDK, as it is, at a zone that has just booted: it comes from a folder. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -61,7 +61,8 @@ function steps(sdk: Sdk, user: { username: string; password: string }): readonly
       refused(sdk.getVerifyHubClient().verifyToken({ session_token: account.session_token, appid: 'service' })),
     'refused'],
     ['refreshes', async () => {
-      const { session_token: next } = await sdk.getVerifyHubClient().refreshToken({ refresh_token: account.refresh_token })
+      const { refresh_token } = account
+      const { session_token: next } = await sdk.getVerifyHubClient().refreshToken({ refresh_token })
       return next !== account.session_token
     }, 'true'],
     ['creates', () => config().create(`${mine}/a`, '{"n":1}'), '0'],
