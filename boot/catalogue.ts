@@ -66,7 +66,9 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
     }
   },
   get permissions() {
-    return { net: [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port })) }
+    // What services answer by HTTP it fetches on this machine, wherever they listen
+    const own = [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port }))
+    return { net: [...own, '127.0.0.1'] }
   },
 })
 

@@ -1,5 +1,6 @@
 import { bootStep } from '../actors/boot-steps.ts'
 import { NODE_SEQUENCE, nodeStep } from '../actors/node-steps.ts'
+import { WEB_SEQUENCE, webStep } from '../actors/web-steps.ts'
 
 /** A documented step: who does what to whom. The receiving side (`to`) marks it with evidence. */
 export interface DocumentedStep {
@@ -70,5 +71,28 @@ export const nodeSequence: Sequence = {
     step(nodeStep.pairReceived, 'verify-hub', 'node-daemon', 'gives session and refresh token', 'Node Server 3'),
     step(nodeStep.refreshReceived, 'node-daemon', 'verify-hub', 'rotates its refresh token', 'Node Server 4'),
     step(nodeStep.configRead, 'node-daemon', 'system-config', 'reads its node config by that session', 'Node Server'),
+  ],
+}
+
+/** The sign-in by browser, as the same note asks for it: once for each app, then again whenever a session is over. */
+export const webSequence: Sequence = {
+  name: WEB_SEQUENCE,
+  title: 'A person signs in by browser',
+  steps: [
+    step(webStep.pageAsked, 'browser', 'gateway',
+      'asks the host of an app for a page, without a session; it is sent to the sign-in page', 'Gateway, http-cookie'),
+    step(webStep.signInAsked, 'browser', 'gateway', 'asks the host of the zone for that page', 'User (Web)'),
+    step(webStep.passwordReceived, 'browser', 'gateway', 'sends a name and a password for that app', 'User (Web)'),
+    step(webStep.pairReceived, 'verify-hub', 'gateway',
+      'gives session and refresh token for that app; the browser gets a code', 'login_by_passwd'),
+    step(webStep.codeReceived, 'browser', 'gateway',
+      'brings the code to the host of the app; it gets the cookies there', 'Gateway, http-cookie'),
+    step(webStep.sessionReceived, 'browser', 'gateway', 'asks for the page with these cookies', 'Gateway, http-cookie'),
+    step(webStep.serviceTokenReceived, 'verify-hub', 'gateway',
+      'gives a token of one minute for that app, while the session lives', 'Gateway to service'),
+    step(webStep.serviceAnswered, 'service', 'gateway',
+      'answers the request that had this token and no cookie of ours', 'Gateway to service'),
+    step(webStep.refreshAsked, 'browser', 'gateway', 'asks for a new pair, which verify-hub rotates', 'User (Web)'),
+    step(webStep.logoutAsked, 'browser', 'gateway', 'asks for the end of the session', 'Revocation'),
   ],
 }

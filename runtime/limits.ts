@@ -251,6 +251,18 @@ export const limits = {
   oauthParameters: 32,
   /** Levels of JSON in a kRPC request; a deeper one is refused. */
   krpcDepth: 64,
+  /** Sign-ins that wait to be fetched by the app's host, and for how long; the oldest is ended as if nobody came. */
+  signInCodes: 1_000,
+  signInCodeMs: 60_000,
+  /** Milliseconds from a page of an app to the sign-in page and back; then people begin anew. */
+  signInMs: 600_000,
+  /** Bytes of a filled-in sign-in page; more is answered 413. */
+  signInBytes: 16 * 1024,
+  /** Requests that a gateway hands on to services at once; one more is answered 503. */
+  forwards: 512,
+  /** Milliseconds until a service begins to answer, then 504, and between two pieces of its answer, then it is cut. */
+  forwardMs: 25_000,
+  forwardSilenceMs: 60_000,
   /** kRPC streams of one gateway; one more is answered 503. */
   krpcStreams: 256,
   /** Milliseconds without an item after which a kRPC stream sends a blank line. */

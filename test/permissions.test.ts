@@ -75,8 +75,11 @@ function threads(): Map<string, ActorSpec[]> {
   return found
 }
 
+/** This machine, which the gateway may reach: services answer there. */
+const LOOPBACK = '127.0.0.1'
+
 /** What no actor may. */
-function beyond(own: readonly string[]): Attempt[] {
+function beyond(own: readonly string[], net: readonly string[]): Attempt[] {
   const secrets = [file.ownerKey, file.deviceKey, file.unsealKey, file.recoveryShares].map((name) => join(folder, name))
   const stores = ['vault', 'system-config', 'verify-hub', 'service'].map((name) => join(folder, file.stores, name))
   const { port } = server.address() as AddressInfo
@@ -100,8 +103,13 @@ function beyond(own: readonly string[]): Attempt[] {
     { what: 'import', target: pathToFileURL(join(elsewhere, 'planted.js')).href },
     { what: 'import', target: 'http://127.0.0.1:1/planted.js' },
     { what: 'listen', target: '0.0.0.0:1' },
-    { what: 'listen', target: '127.0.0.1:28471' },
-    { what: 'connect', target: `127.0.0.1:${port}` },
+    { what: 'listen', target: '127.0.0.2:28471' },
+    { what: 'connect', target: `127.0.0.2:${port}` },
+    { what: 'connect', target: `[::1]:${port}` },
+    ...net.includes(LOOPBACK) ? [] : [
+      { what: 'listen', target: `${LOOPBACK}:28471` },
+      { what: 'connect', target: `${LOOPBACK}:${port}` },
+    ],
     { what: 'connect', target: `localhost:${port}` },
     { what: 'env', target: 'ZONEWRIGHT_PLANTED' },
     { what: 'run', target: '/bin/true' },
@@ -116,12 +124,12 @@ function beyond(own: readonly string[]): Attempt[] {
 const named = ({ what, target }: Attempt, outcome: string | undefined): string => `${what} ${target}: ${outcome}`
 
 if (onDeno) {
-  test('the actors of the catalogue ask for their own store, or their own address, and for nothing else', () => {
+  test('the actors of the catalogue ask for their own store, or their own address and services, and no more', () => {
     const asked = Object.fromEntries(specs().map(({ protocol, permissions }) => [protocol.name, permissions]))
     const store = (name: string) => ({ write: [join(folder, file.stores, name)] })
     assert.equal(asked, {
       'vault': store('vault'), 'system-config': store('system-config'), 'boot-scheduler': {}, 'scheduler': {},
-      'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: ['127.0.0.1:0'] },
+      'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: [`${LOOPBACK}:0`, LOOPBACK] },
       'service': store('service'),
     })
     const onNode = nodeCatalogue('/n').map(({ protocol, permissions }) => [protocol.name, permissions])
@@ -132,7 +140,7 @@ if (onDeno) {
     const faults: string[] = []
     await twoAtATime([...threads()], async ([thread, actors]) => {
       const own = actors.flatMap(({ permissions }) => permissions.write ?? [])
-      const attempts = beyond(own)
+      const attempts = beyond(own, actors.flatMap(({ permissions }) => permissions.net ?? []))
       const outcomes = await probed(actors, attempts)
       for (const [index, attempt] of attempts.entries()) {
         const outcome = outcomes[index] ?? 'nothing'
@@ -142,7 +150,7 @@ if (onDeno) {
     assert.equal(faults, [])
   })
 
-  test('what an actor needs it may: its own store, and the address of the gateway', async () => {
+  test('what an actor needs it may: its own store, the address of the gateway, and services by it', async () => {
     for (const [thread, actors] of threads()) {
       const own = actors.flatMap(({ permissions }) => permissions.write ?? [])
       const net = actors.flatMap(({ permissions }) => permissions.net ?? [])
@@ -153,7 +161,9 @@ if (onDeno) {
           { what: 'write', target: join(path, 'planted') },
           { what: 'read', target: join(path, 'planted') },
         ]),
-        ...net.map((target) => ({ what: 'listen', target })),
+        ...net.map((target) => (target === LOOPBACK
+          ? { what: 'connect', target: `${LOOPBACK}:${(server.address() as AddressInfo).port}` }
+          : { what: 'listen', target })),
       ]
       const outcomes = await probed(actors, attempts)
       const told = attempts.map((each, at) => named(each, outcomes[at]))

@@ -4,6 +4,7 @@ import { faultLevels, type FaultLevel } from '../boot/sim/options.ts'
 import { killsHelp, soakKills } from './soak/kills.ts'
 import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
+import { sdkHelp, soakSdk } from './soak/sdk.ts'
 import { soakStorm, stormHelp } from './soak/storm.ts'
 import { soakStartOrders, startOrdersHelp } from './soak/start-orders.ts'
 
@@ -13,7 +14,8 @@ const help = `npm run soak -- [what] [options]
   ${killsHelp}
   ${startOrdersHelp}
   ${mutationsHelp}
-Without a word, all with their defaults. The last line is "N passed, N failed".`
+  ${sdkHelp}
+Without a word, all but the last with their defaults. The last line is "N passed, N failed".`
 
 const fail = (message: string): never => {
   console.error(message)
@@ -57,7 +59,13 @@ if (argv.includes('--help')) {
   console.log(help)
   process.exit(0)
 }
-const [what] = argv
+const [what, folder] = argv
+if (what === 'sdk') {
+  if (folder === undefined || argv.length > 2) fail(`The folder of the SDK is missing, or is not alone\n${help}`)
+  const { passed, failed } = await soakSdk(folder!)
+  console.log(`${passed} passed, ${failed} failed`)
+  process.exit(failed === 0 ? 0 : 1)
+}
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
   ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['start-orders', soakStartOrders],

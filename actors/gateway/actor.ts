@@ -18,6 +18,7 @@ import { originOf } from './origins.ts'
 import { createProbes, isPassing } from './probes.ts'
 import { Gateway } from './protocol.ts'
 import { html, text } from './responses.ts'
+import { createWeb } from './web/web.ts'
 
 const APPID = 'gateway'
 const withinMs = { withinMs: limits.gatewayCallMs }
@@ -32,7 +33,7 @@ export default actor(Gateway, {
   servesWithout: ['scheduler'],
   stateless: true,
 }, async (start) => {
-  const { needs, transport, clock, random, env, log, stopping, background, step, self, count } = start
+  const { needs, transport, clock, random, keys, env, log, stopping, background, step, self, count } = start
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
@@ -57,21 +58,29 @@ export default actor(Gateway, {
     },
   })
 
+  let server: HttpServer | undefined
+  const web = createWeb({
+    zone: self.zone, host: self.host, clock, random: random.fork('web'), keys, transport, needs, token: session.token,
+    ownPort: () => server?.port ?? 0, warn: (message) => log.warn(message), step,
+  })
   const handed = createHanded({
     warn: (message) => log.warn(message),
     mounts: [{ client: needs.verifyHub, paths: Object.values(oauthPath) }],
-    originOf: (host) => originOf({ hostname, port: server.port, origins }, host),
+    originOf: (host) => originOf({ hostname, port: server?.port ?? 0, origins }, host),
   })
 
-  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
+  const routed = async (request: HttpRequest): Promise<HttpResponse> => {
     const { method, path } = request
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (!route) {
-      return await krpc.answer(request) ?? await handed.answer(request) ?? text(404, 'There is nothing at this path\n')
-    }
+    if (!route) return text(404, 'There is nothing at this path\n')
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'Only GET is answered here\n', { allow: 'GET, HEAD' })
+    return route(request)
+  }
+  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
+    const { method, path } = request
     try {
-      return await route(request)
+      // Whatever host they name: who speaks by kRPC says so in the request itself
+      return await (krpc.answer(request) ?? web.answer(request) ?? handed.answer(request) ?? routed(request))
     } catch (error) {
       log.warn(`${method} ${path} failed: ${messageOf(error)}`)
       return isPassing(error) ? text(503, 'Not now\n', { 'retry-after': '1' }) : text(500, 'The request failed\n')
@@ -80,8 +89,9 @@ export default actor(Gateway, {
   const handle = async (request: HttpRequest): Promise<HttpResponse> => {
     const answered = await answer(request)
     // Few names, whatever paths are asked for
-    const known = [krpc.routes, handed.routes].some((paths) => paths.has(request.path))
-    const route = known || Object.hasOwn(routes, request.path) ? request.path : 'other'
+    const ours = [krpc.routes, handed.routes].some((paths) => paths.has(request.path))
+    const named = krpc.routes.has(request.path) ? request.path : web.routeOf(request)
+    const route = named ?? (ours || Object.hasOwn(routes, request.path) ? request.path : 'other')
     count(`http_requests_total{route="${route}",status="${Math.floor(answered.status / 100)}xx"}`)
     return answered
   }
@@ -91,19 +101,21 @@ export default actor(Gateway, {
     hostname, port, bodyBytesMax: limits.httpBodyBytes, requestMsMax: limits.httpRequestMs,
   }, handle)
   const [asked, before] = [Number(env['ZONEWRIGHT_HTTP_PORT'] ?? 0), Number(env['ZONEWRIGHT_HTTP_PORT_BEFORE'] ?? 0)]
-  const server = await listen(asked === 0 ? before : asked).catch((error: unknown) => {
+  const serving = await listen(asked === 0 ? before : asked).catch((error: unknown) => {
     if (asked === 0 && before !== 0 && error instanceof PortInUse) return listen(0)
     throw error
   })
-  step('boot', bootStep.gatewayServing, { hostname, port: server.port })
+  server = serving
+  step('boot', bootStep.gatewayServing, { hostname, port: serving.port })
 
   return {
-    handlers: { address: () => ({ hostname, port: server.port }) },
+    handlers: { address: () => ({ hostname, port: serving.port }) },
     lifecycle: {
       admit: (peer) => peer.host === self.host,
       stop: () => {
         krpc.close()
-        return server.close(limits.httpCloseMs)
+        web.close()
+        return serving.close(limits.httpCloseMs)
       },
     },
   }

@@ -10,7 +10,7 @@ export interface PageStep {
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
 }
-const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter]!)
+export const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter]!)
 
 const style = `
   :root { color-scheme: light dark }

@@ -58,7 +58,8 @@ export interface Krpc {
   close(): void
 }
 
-const PATH = /^\/kapi\/([^/]+)(\/stream)?$/
+/** The originals' browser clients end it with a slash. */
+const PATH = /^\/kapi\/([^/]+)(\/stream|\/)?$/
 const JSON_TYPE = /^application\/json *(;|$)/i
 const NO_NUMBER: Sys = [0]
 
@@ -117,9 +118,11 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
   return {
     routes,
     answer({ method, path, headers, body }) {
-      const [, name, goesOn] = PATH.exec(path) ?? []
+      const [, name, end = ''] = PATH.exec(path) ?? []
       if (name === undefined) return undefined
-      if (!routes.has(path)) return fault(404, 'NotFound', `Service not valid: ${name.slice(0, 64)}${goesOn ?? ''}`)
+      const goesOn = end === '/stream'
+      const route = `/kapi/${name}${goesOn ? end : ''}`
+      if (!routes.has(route)) return fault(404, 'NotFound', `Service not valid: ${name.slice(0, 64)}${end}`)
       if (method !== 'POST') {
         return fault(405, 'MethodNotAllowed', 'Parse Request Error: only POST is answered here', { allow: 'POST' })
       }
@@ -127,7 +130,7 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
       if (!JSON_TYPE.test(headers['content-type'] ?? '')) {
         return fault(415, 'UnsupportedMediaType', 'Parse Request Error: content-type must be application/json')
       }
-      return serve(services[name]!, name, goesOn !== undefined, body)
+      return serve(services[name]!, name, goesOn, body)
     },
     close() {
       for (const lines of [...streams]) lines.fail(new Unavailable('The gateway stops'))

@@ -89,15 +89,22 @@ export function krpc(own: Own): Krpc {
   return { krpc: answering(table), krpcRead: answering(reads), krpcStream: streaming(streams) }
 }
 
-/** @throws InvalidArgument when it names a key twice, or has the older form of `main_key`, which compared nothing */
-function readTx({ actions, main_key: mainKey }: Infer<typeof ExecTx>) {
-  if (typeof mainKey === 'string') {
-    throw new InvalidArgument('main_key: it is an object {key, revision}; the text "key:revision" is not read')
-  }
+/** @throws InvalidArgument when it names a key twice, or its `main_key` is text without a revision */
+function readTx({ actions, main_key: given }: Infer<typeof ExecTx>) {
+  const mainKey = typeof given === 'string' ? mainKeyIn(given) : given
   const read = renamed('actions: a key', actions, keyOf, (action): KvAction =>
     action.action === 'set_by_path'
       ? { ...action, all_set: renamed('all_set: a path', action.all_set, pathOf, (value) => value) } : action)
   return { actions: read, ...(mainKey ? { mainKey: { key: keyOf(mainKey.key), revision: mainKey.revision } } : {}) }
+}
+
+/** The older form, "key:revision". The first of the originals compared nothing with it; here it is compared. */
+function mainKeyIn(text: string): { readonly key: string; readonly revision: number } {
+  const [, key = '', digits = ''] = /^(.+):(0|[1-9]\d{0,15})$/.exec(text) ?? []
+  if (key === '' || !Number.isSafeInteger(Number(digits))) {
+    throw new InvalidArgument('main_key: it is an object {key, revision}, or the text "key:revision"')
+  }
+  return { key, revision: Number(digits) }
 }
 
 /** @throws InvalidArgument when two names come to the same */

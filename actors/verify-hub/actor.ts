@@ -17,6 +17,7 @@ import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
 import { http } from './oauth/routes.ts'
 import { logout, refresh } from './refresh.ts'
+import { serviceToken } from './service-token.ts'
 import { openSessions } from './sessions.ts'
 import { openSigningKeys } from './signing-keys.ts'
 import { createTokens, nowSeconds, selfSession } from './tokens.ts'
@@ -57,6 +58,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
         const current = expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch
         return { active: state === 'live' && current, expires }
       },
+      serviceToken: (args, cx) => serviceToken(hub, cx, args),
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
       krpc: krpc(hub),
       http: http(hub),

@@ -29,6 +29,11 @@ export const VerifyHub = protocol('verify-hub', {
     holder: nullable(string()),
   }), { concurrent: 256 }),
   verifySession: call(object({ sid: string() }), object({ active: boolean(), expires: seconds }), { concurrent: 256 }),
+  /** For gateways: a token of at most a minute for one service, in place of the cookie that was shown to them. */
+  serviceToken: call(
+    object({ sessionToken: string(), audience: string() }), object({ token: string(), expires: seconds }),
+    { concurrent: 256 },
+  ),
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
   /** The originals' methods, as the gateway hands them on: whoever logs in this way holds no link key. */
   krpc: krpcCall(),

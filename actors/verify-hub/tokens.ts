@@ -15,6 +15,8 @@ export interface Tokens {
   issue(aud: readonly string[], runtimeType: string, epoch: number): Issue
   /** The pair of an issue: the same bytes each time, until its key is retired. */
   pair(session: Session, issue: Issue): Pair
+  /** @throws InvalidArgument */
+  sign(claims: TokenClaims): string
 }
 
 export const nowSeconds = (clock: Clock): number => Math.floor(clock.now() / 1000)
@@ -49,6 +51,7 @@ export function createTokens(options: { signing: SigningKeys; clock: Clock; rand
         sessionExpires: sessionClaims.exp, refreshExpires: refreshClaims.exp,
       }
     },
+    sign: (claims) => signToken(signing.current, claims),
   }
 }
 

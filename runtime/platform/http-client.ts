@@ -46,7 +46,7 @@ export const httpRequest: Transport['request'] = (call) => new Promise<HttpAnswe
     const unread = setTimeout(() => end(new DeadlineExceeded(`Nobody read the answer of ${where}`)), withinMs)
     request.on('close', () => clearTimeout(unread))
     resolve({
-      status: response.statusCode ?? 0, headers: headersOf(response),
+      status: response.statusCode ?? 0, headers: headersOf(response), cookies: response.headers['set-cookie'] ?? [],
       body: bodyOf(response, call, { begun: () => clearTimeout(unread), cause: () => cause, end }),
     })
   })
@@ -54,8 +54,8 @@ export const httpRequest: Transport['request'] = (call) => new Promise<HttpAnswe
 })
 
 function headersOf({ headers }: IncomingMessage): HttpAnswer['headers'] {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) =>
-    [name, Array.isArray(value) ? value.join(', ') : value ?? '']))
+  const all = Object.entries(headers).filter(([name]) => name !== 'set-cookie')
+  return Object.fromEntries(all.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? '']))
 }
 
 interface Reading {

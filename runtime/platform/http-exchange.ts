@@ -64,6 +64,7 @@ export class Exchange {
     this.#within(options.requestMsMax, () => this.#reply(late))
     try {
       const beside = connections.get(this.#request.socket)?.size ?? 0
+      if (namesTwo(this.#request)) return this.#reply(faults.malformed)
       if (requests > limits.httpRequests || beside > limits.httpPipelined) return this.#reply(faults.busy)
       const body = await this.#readBody()
       late = faults.late
@@ -80,16 +81,17 @@ export class Exchange {
   }
 
   /** The first answer counts. */
-  #reply({ status, headers, body }: HttpResponse): void {
+  #reply({ status, headers, cookies = [], body }: HttpResponse): void {
     const [request, response] = [this.#request, this.#response]
     const { closing, options: { requestMsMax } } = this.#serving
     const pieces = typeof body === 'string' || body instanceof Uint8Array ? undefined : body
     if (response.headersSent || response.destroyed) return void leave(pieces)
-    if (Object.values(headers).some((value) => NOT_IN_HEADERS.test(value))) {
+    if ([...Object.values(headers), ...cookies].some((value) => NOT_IN_HEADERS.test(value))) {
       leave(pieces)
       return this.#reply(faults.failed)
     }
-    const all = closing ? { ...headers, connection: 'close' } : headers
+    const all: Record<string, string | string[]> = closing ? { ...headers, connection: 'close' } : { ...headers }
+    if (cookies.length > 0) all['set-cookie'] = [...cookies]
     if (pieces) {
       response.writeHead(status, all)
       clearTimeout(this.#timer)
@@ -126,8 +128,12 @@ export class Exchange {
   }
 }
 
+/** RFC 9112 §3.2: who is meant would be for each reader of the request to choose. */
+const namesTwo = ({ rawHeaders }: IncomingMessage): boolean =>
+  rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length > 1
+
 /** Of a stream that is not sent. */
-const leave = (pieces: AsyncIterable<string> | undefined): void =>
+const leave = (pieces: AsyncIterable<string | Uint8Array> | undefined): void =>
   void pieces?.[Symbol.asyncIterator]().return?.().catch(() => {})
 
 function toRequest(request: IncomingMessage, body: Uint8Array): HttpRequest {

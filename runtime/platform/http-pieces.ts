@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http'
  * what the stream throws cuts the connection, so that nobody takes what has come for the whole.
  */
 export async function sendPieces(
-  response: ServerResponse, pieces: AsyncIterable<string>, stallMs: number,
+  response: ServerResponse, pieces: AsyncIterable<string | Uint8Array>, stallMs: number,
 ): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]()
   let gone = response.destroyed
@@ -18,7 +18,7 @@ export async function sendPieces(
   response.on('drain', () => wake())
   const cut = (): void => void response.destroy()
   /** Undefined once the connection has gone, however long the stream takes. */
-  const next = (): Promise<IteratorResult<string> | undefined> => new Promise((resolve, reject) => {
+  const next = (): Promise<IteratorResult<string | Uint8Array> | undefined> => new Promise((resolve, reject) => {
     wake = () => { if (gone) resolve(undefined) }
     iterator.next().then(resolve, reject)
   })

@@ -115,11 +115,13 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** A `set-cookie` line each: the one header that may stand there more than once (RFC 6265 §3). */
+  readonly cookies?: readonly string[]
   /**
    * A stream is sent piece by piece as the client reads; it ends early, by its `return`, when the client has gone or
    * the server closes. What it throws cuts the connection.
    */
-  readonly body: string | Uint8Array | AsyncIterable<string>
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>
 }
 
 /** A request of our own: to a service's health page, or of the command line to a zone. */
@@ -130,7 +132,7 @@ export interface HttpCall {
   /** With its query. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Uint8Array
   /** Milliseconds until the head of the answer. */
   readonly withinMs: number
   /** Ends the call, and the body that is being read. */
@@ -140,6 +142,8 @@ export interface HttpCall {
 export interface HttpAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** Its `set-cookie` lines. */
+  readonly cookies?: readonly string[]
   readonly body: AsyncIterable<Uint8Array>
 }
 
@@ -224,7 +228,7 @@ export interface WorkerPermissions {
   readonly read?: readonly string[]
   /** And read. */
   readonly write?: readonly string[]
-  /** Hosts with their port: 'localhost:80', '[::1]:0'. */
+  /** Hosts with their port: 'localhost:80', '[::1]:0'; without it, any port: '127.0.0.1'. */
   readonly net?: readonly string[]
 }
 

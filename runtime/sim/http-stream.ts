@@ -6,10 +6,12 @@ import type { SimulatedThread } from './thread.ts'
 /** Pieces that are under way or not read yet, as a connection's buffers hold them. */
 const WINDOW = 4
 
+export type Piece = string | Uint8Array
+
 export type Deliver = (to: SimulatedThread, kind: string, payload: Frame, task: () => void) => void
 
 export interface StreamOptions {
-  readonly pieces: AsyncIterable<string>
+  readonly pieces: AsyncIterable<Piece>
   readonly schedule: Schedule
   readonly server: SimulatedThread
   readonly client: SimulatedThread
@@ -21,19 +23,19 @@ export interface StreamOptions {
 }
 
 interface Waiting {
-  resolve(step: IteratorResult<string>): void
+  resolve(step: IteratorResult<Piece>): void
   reject(error: Error): void
 }
 
 /** The body of an answer that comes piece by piece: both ends of it. */
-export class SimulatedStream implements AsyncIterableIterator<string> {
+export class SimulatedStream implements AsyncIterableIterator<Piece> {
   readonly #options: StreamOptions
-  readonly #source: AsyncIterator<string>
+  readonly #source: AsyncIterator<Piece>
   readonly #leaveClient: Cancel
   #over = false
   #credit = WINDOW
   #more = (): void => {}
-  readonly #pieces: string[] = []
+  readonly #pieces: Piece[] = []
   #end: { readonly error?: Error } | undefined
   #waiting: Waiting | undefined
 
@@ -55,7 +57,7 @@ export class SimulatedStream implements AsyncIterableIterator<string> {
     this.#toClient('http-cut', reason, () => this.#ended({ error: new Unavailable(reason) }))
   }
 
-  next(): Promise<IteratorResult<string>> {
+  next(): Promise<IteratorResult<Piece>> {
     const value = this.#pieces.shift()
     if (value !== undefined) {
       this.#tell('http-read', () => {
@@ -71,7 +73,7 @@ export class SimulatedStream implements AsyncIterableIterator<string> {
     })
   }
 
-  return(): Promise<IteratorResult<string>> {
+  return(): Promise<IteratorResult<Piece>> {
     this.#end ??= {}
     this.#pieces.length = 0
     this.#waiting?.resolve({ done: true, value: undefined })
@@ -129,7 +131,7 @@ export class SimulatedStream implements AsyncIterableIterator<string> {
     this.#options.deliver(this.#options.client, kind, payload, task)
   }
 
-  #arrived(value: string): void {
+  #arrived(value: Piece): void {
     if (this.#end) return
     this.#pieces.push(value)
     const waiting = this.#waiting

@@ -3,7 +3,7 @@ import { faults } from '../platform/http-faults.ts'
 import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
-import { SimulatedStream, type Deliver } from './http-stream.ts'
+import { SimulatedStream, type Deliver, type Piece } from './http-stream.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
@@ -109,7 +109,7 @@ export class HttpPorts {
         deliver(from, `http-${status}`, isWhole(sent) ? sent : '', () => resolve({ ...response, body: sent }))
         unlist(onCut)
       }
-      const stream = (pieces: AsyncIterable<string>): AsyncIterable<string> => {
+      const stream = (pieces: AsyncIterable<Piece>): AsyncIterable<Piece> => {
         const cutStream = (): void => sent.cut(`Connection cut: ${this.#host}:${port}`)
         server.running.add(cutStream)
         const sent: SimulatedStream = new SimulatedStream({
@@ -155,7 +155,7 @@ export class HttpPorts {
     const mark = path.indexOf('?')
     const answered = target.request(from, port, {
       method, path: mark < 0 ? path : path.slice(0, mark), query: mark < 0 ? '' : path.slice(mark + 1),
-      headers: lowerCase(headers), body: new TextEncoder().encode(body),
+      headers: lowerCase(headers), body: isText(body) ? new TextEncoder().encode(body) : body,
       remoteAddress: own || target === this ? '127.0.0.1' : ELSEWHERE,
     })
     return new Promise((resolve, reject) => {
@@ -172,9 +172,9 @@ export class HttpPorts {
         task: () => end(new DeadlineExceeded(`No answer from ${where} within ${withinMs} ms`)),
       })
       answered.finally(late).then((response) => {
-        const { status, body: pieces } = response
+        const { status, cookies = [], body: pieces } = response
         if (ended) return isWhole(pieces) ? undefined : void pieces[Symbol.asyncIterator]().return?.()
-        resolve({ status, headers: lowerCase(response.headers), body: bytesOf(pieces, signal, cancelled) })
+        resolve({ status, cookies, headers: lowerCase(response.headers), body: bytesOf(pieces, signal, cancelled) })
       }, end)
     })
   }
@@ -182,6 +182,8 @@ export class HttpPorts {
 
 const isWhole = (body: HttpResponse['body']): body is string | Uint8Array =>
   typeof body === 'string' || body instanceof Uint8Array
+
+const isText = (piece: string | Uint8Array): piece is string => typeof piece === 'string'
 
 const lowerCase = (headers: HttpRequest['headers']): HttpRequest['headers'] =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
@@ -196,7 +198,9 @@ async function* bytesOf(
   const leave = (): void => void pieces.return?.()
   signal?.addEventListener('abort', leave)
   try {
-    for (let step = await pieces.next(); !step.done; step = await pieces.next()) yield encoder.encode(step.value)
+    for (let step = await pieces.next(); !step.done; step = await pieces.next()) {
+      yield isText(step.value) ? encoder.encode(step.value) : step.value
+    }
     if (signal?.aborted) throw cancelled()
   } finally {
     signal?.removeEventListener('abort', leave)

@@ -1,0 +1,40 @@
+import { limits } from '../../../runtime/limits.ts'
+import type { Client } from '../../../runtime/protocol.ts'
+import { kv, NodeConfig, readRecord, ServiceSpec } from '../../records.ts'
+import type { SystemConfig } from '../../system-config/protocol.ts'
+
+/** An installed app that answers HTTP. */
+export interface App {
+  /** On loopback. */
+  readonly port: number
+  /** Whoever comes is let through. */
+  readonly public: boolean
+  /** The scheduler placed it on this host. */
+  readonly here: boolean
+}
+
+/** Undefined where there is none of that name. */
+export type FindApp = (name: string) => Promise<App | undefined>
+
+/** Reads it each time: what was installed, stopped or moved a moment ago counts. */
+export function findingApps(options: {
+  readonly host: string
+  readonly systemConfig: Client<typeof SystemConfig>
+  /** The gateway's own session. */
+  readonly token: () => string
+  /** The port of this gateway, which is no app's. */
+  readonly ownPort: () => number
+}): FindApp {
+  const { host, systemConfig, token, ownPort } = options
+  return async (name) => {
+    const settings = { token: token(), withinMs: limits.gatewayCallMs }
+    const [spec, node] = await Promise.all([kv.spec(name), kv.node(host)].map((key) =>
+      systemConfig.get({ key }, settings)))
+    if (!spec) return undefined
+    const { appid, http, kernel } = readRecord(ServiceSpec, kv.spec(name), spec.value)
+    if (!http || kernel || appid !== name || http.port === ownPort()) return undefined
+    const config = node ? readRecord(NodeConfig, kv.node(host), node.value) : undefined
+    const here = config?.state === 'running' && config.services[name]?.target === 'running'
+    return { port: http.port, public: http.public ?? false, here }
+  }
+}
