@@ -9,7 +9,7 @@ import { kv } from '../records.ts'
 import { Scheduler } from '../scheduler/protocol.ts'
 import { openSession } from '../session.ts'
 import { krpcReads, SystemConfig } from '../system-config/protocol.ts'
-import { VerifyHub } from '../verify-hub/protocol.ts'
+import { tokenMethods, VerifyHub } from '../verify-hub/protocol.ts'
 import { bootPage } from './boot-page.ts'
 import { createFirstUses } from './first-uses.ts'
 import { createKrpc } from './krpc.ts'
@@ -49,7 +49,7 @@ export default actor(Gateway, {
     clock, accepted: createFirstUses(needs.verifyHub), warn: (message) => log.warn(message),
     services: {
       system_config: { client: needs.systemConfig, reads: krpcReads, inBody: true },
-      'verify-hub': { client: needs.verifyHub, withoutToken: true },
+      'verify-hub': { client: needs.verifyHub, tokenMethods },
       scheduler: { client: needs.scheduler },
       'node-daemon': { client: needs.nodeDaemon },
     },

@@ -59,20 +59,20 @@ const request = (changes: Partial<HttpRequest> = {}): HttpRequest => ({
   method: 'GET', path: '/', query: '', headers: {}, body: new Uint8Array(), remoteAddress: '127.0.0.1', ...changes,
 })
 
-test('an actor that takes no tokens is given none that a client sends along', async () => {
+test('an actor is given the token that a client sends along for those of its methods that take one', async () => {
   const settings: unknown[] = []
   const client: KrpcClient = { krpc: async (_, given) => (settings.push(given.token), {}) }
   const krpc = createKrpc({
     clock: testClock(), accepted: () => {}, warn: () => {},
-    services: { 'verify-hub': { client, withoutToken: true }, scheduler: { client } },
+    services: { 'verify-hub': { client, tokenMethods: new Set(['whoami']) }, scheduler: { client } },
   })
   const token = tokenOf()
-  const body = new TextEncoder().encode(JSON.stringify({ method: 'm', params: {}, sys: [1, token] }))
-  for (const service of ['verify-hub', 'scheduler']) {
+  for (const [service, method] of [['verify-hub', 'refresh_token'], ['verify-hub', 'whoami'], ['scheduler', 'm']]) {
     const headers = { 'content-type': 'application/json' }
+    const body = new TextEncoder().encode(JSON.stringify({ method, params: {}, sys: [1, token] }))
     await krpc.answer(request({ method: 'POST', path: `/kapi/${service}`, headers, body }))
   }
-  assert.equal(settings, [undefined, token])
+  assert.equal(settings, [undefined, token, token])
 })
 
 test('what nobody expected is told to nobody outside, and of details only those that are meant for them', () => {

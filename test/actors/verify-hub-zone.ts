@@ -1,16 +1,15 @@
 import vaultActor from '../../actors/vault/actor.ts'
 import type { Vault } from '../../actors/vault/protocol.ts'
-import verifyHubActor from '../../actors/verify-hub/actor.ts'
+import { verifyHub } from '../../actors/verify-hub/actor.ts'
 import type { TokenPair, VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import { deviceDocumentType, kv, type ServiceSpec } from '../../actors/records.ts'
-import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { onlyUse, rulesFor } from '../../actors/trust-matrix.ts'
 import type { ActorStart, CallContext, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
 import { Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
-import type { Cancel, Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
-import type { Client, Infer } from '../../runtime/protocol.ts'
+import type { Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
@@ -18,6 +17,11 @@ import { createDenialLog } from '../../runtime/trust/denial.ts'
 import { signDocument, trustKeyOf } from '../../runtime/trust/keys.ts'
 import { signToken, type TokenClaims } from '../../runtime/trust/token.ts'
 import { verifyTokenSync } from '../../runtime/trust/verify.ts'
+import { authAccess } from './auth-access.ts'
+import { KvRecords } from './kv-records.ts'
+import { manualClock, START_MS, type ManualClock } from './manual-clock.ts'
+
+export { manualClock, type ManualClock }
 
 /**
  * The real verify-hub on a real vault and a memory store. Of system-config there is `kv://` as a map, behind the
@@ -25,45 +29,6 @@ import { verifyTokenSync } from '../../runtime/trust/verify.ts'
  */
 
 export const crypto = await createCrypto()
-const START_MS = 1_795_000_000_000
-
-export interface ManualClock extends Clock {
-  /** Moves on, and runs what falls due in between. */
-  advance(ms: number): Promise<void>
-  /** Wall time alone: somebody set the clock. */
-  set(ms: number): void
-}
-
-export function manualClock(): ManualClock {
-  let now = START_MS
-  let timers: { at: number; task: () => void }[] = []
-  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
-  return {
-    now: () => now,
-    monotonic: () => now,
-    after(delayMs, task): Cancel {
-      const timer = { at: now + delayMs, task }
-      timers.push(timer)
-      return () => { timers = timers.filter((one) => one !== timer) }
-    },
-    soon: (task) => queueMicrotask(task),
-    set(ms) { now = ms },
-    async advance(ms) {
-      const end = now + ms
-      await settle()
-      for (;;) {
-        const next = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
-        if (!next) break
-        timers = timers.filter((one) => one !== next)
-        now = Math.max(now, next.at)
-        next.task()
-        await settle()
-      }
-      now = end
-    },
-  }
-}
-
 /** Counts what costs. */
 const slowHashes = { count: 0 }
 export const countSlowHashes = async (run: () => Promise<unknown>): Promise<number> => {
@@ -85,7 +50,7 @@ export interface TestZone {
   readonly owner: SigningKey
   readonly devices: Readonly<Record<'ood1' | 'node1', SigningKey>>
   readonly hubKey: SigningKey
-  readonly kv: Map<string, string>
+  readonly kv: KvRecords
   readonly store: Store
   readonly vaultStore: Store
   /** What system-config is like when it does not look at tokens. */
@@ -94,7 +59,8 @@ export interface TestZone {
   readonly reads: { key: string; exp: number }[]
   put(key: string, value: unknown): void
   boot(changes?: object): void
-  start(options?: { peerIncarnation?: number }): Promise<Running>
+  /** On the zone's own store, or on another. */
+  start(store?: Store): Promise<Running>
   login(changes?: Partial<TokenClaims>, key?: SigningKey): string
 }
 
@@ -123,7 +89,7 @@ export async function testZone(): Promise<TestZone> {
   const store = createMemoryStore({ clock, random: systemRandom })
   const vaultStore = createMemoryStore({ clock, random: systemRandom })
   const secrets = { 'unseal-key': toBase64url(systemRandom.bytes(32)) }
-  const records = new Map<string, string>()
+  const records = new KvRecords()
   const reads: TestZone['reads'] = []
   let incarnation = 0
   const zone = { unchecked: false }
@@ -162,6 +128,7 @@ export async function testZone(): Promise<TestZone> {
   put(kv.spec('notes'), spec('notes', { owner: 'alice' }))
   put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active' })
   put(kv.user('bob'), { name: 'bob', type: 'user', state: 'active' })
+  put(kv.spec('console'), spec('console', { audiences: ['system-config', 'verify-hub'] }))
 
   const checkSelfSession = (token: string): number => {
     const { root, verifyHub, epoch } = JSON.parse(records.get(kv.bootConfig) ?? '{"verifyHub":[],"epoch":0}')
@@ -177,13 +144,9 @@ export async function testZone(): Promise<TestZone> {
     return verdict.claims.exp
   }
 
-  const client: Pick<Client<typeof SystemConfig>, 'get'> = {
-    async get({ key }, settings) {
-      if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(settings?.token ?? '') })
-      const value = records.get(key)
-      return value === undefined ? null : { value, revision: 1 }
-    },
-  }
+  const client = records.client((key, token) => {
+    if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(token) })
+  })
 
   return Object.assign(zone, {
     clock, owner, devices, hubKey, kv: records, store, vaultStore, reads, put, boot,
@@ -194,7 +157,7 @@ export async function testZone(): Promise<TestZone> {
         token_use: 'login', appid: 'service', runtime_type: 'service', epoch: 0, ...changes,
       })
     },
-    async start() {
+    async start(own = store) {
       incarnation++
       const kid = `verify-hub-link-${incarnation}`
       const self = peer('verify-hub', { runtimeType: 'kernel-service', incarnation, kid })
@@ -203,9 +166,10 @@ export async function testZone(): Promise<TestZone> {
         [name, async (args: never) => handler(args, { peer: self } as never)]))
       const needs = { systemConfig: client, vault: vaultClient }
       const stopping = new AbortController()
-      const around = { store, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
+      const around = { store: own, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
       const start = actorStart('verify-hub', around)
-      const serving = await verifyHubActor.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
+      const definition = verifyHub(() => authAccess(records))
+      const serving = await definition.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
       return {
         ...serving, steps: start.steps, said: start.said, stop: () => stopping.abort(),
         as: (caller) => ({ peer: caller, ...needs }) as never,

@@ -54,8 +54,9 @@ export const gateway: readonly Guard[] = [
   ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/actors/gateway-guards.test.ts',
     [
-      'verify-hub is given no token of a client', 'if (token === undefined || withoutToken) return {}',
-      'if (token === undefined) return {}', 'an actor that takes no tokens is given none that a client sends along',
+      'a token goes to who takes one',
+      'if (token === undefined || tokenMethods?.has(method) === false) return {}', 'if (token === undefined) return {}',
+      'an actor is given the token that a client sends along for those of its methods that take one',
     ],
   ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/krpc-edge.test.ts',
