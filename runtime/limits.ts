@@ -129,8 +129,8 @@ export const limits = {
   loginLockMsMax: 15 * 60_000,
   /** Milliseconds after the last attempt, or the lock's end, until the failures of a name are forgotten. */
   loginForgetMs: 60 * 60_000,
-  /** Names whose failures are remembered, whether somebody has them or not; the oldest is forgotten. */
-  loginNames: 65_536,
+  /** Names whose failures are remembered, whether somebody has them or not; the one that is due first is forgotten. */
+  loginNames: 16_384,
   /** Passwords tried in this many milliseconds: in all, then Overloaded; for one name, then LoginLocked. */
   loginAttemptsMs: 10_000,
   loginAttempts: 100,
@@ -146,7 +146,7 @@ export const limits = {
   riskCount: 100,
   riskMs: 7 * 24 * 60 * 60_000,
   /** Subjects that the risk monitor counts for; the one that would be forgotten first gives way. */
-  riskSubjects: 65_536,
+  riskSubjects: 16_384,
   /** Milliseconds between attempts to log in or to refresh, doubled each time up to the maximum. */
   loginRetryMsMin: 100,
   loginRetryMsMax: 15_000,

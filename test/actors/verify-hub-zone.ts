@@ -69,6 +69,7 @@ export interface Running {
   readonly lifecycle: Lifecycle
   readonly steps: { number: number; evidence: Evidence }[]
   readonly said: string[]
+  readonly counted: Readonly<Record<string, number>>
   /** What a handler is given when this peer calls. */
   as(peer: Peer): CallContext<never>
   stop(): void
@@ -171,7 +172,7 @@ export async function testZone(): Promise<TestZone> {
       const definition = verifyHub(() => authAccess(records))
       const serving = await definition.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
       return {
-        ...serving, steps: start.steps, said: start.said, stop: () => stopping.abort(),
+        ...serving, steps: start.steps, said: start.said, counted: start.counted, stop: () => stopping.abort(),
         as: (caller) => ({ peer: caller, ...needs }) as never,
       }
     },
@@ -187,19 +188,23 @@ interface Around {
   readonly stopping?: AbortSignal
 }
 
+type Seen = Pick<Running, 'steps' | 'said' | 'counted'>
+
 function actorStart(actor: string, around: Around) {
   const steps: Running['steps'] = []
   const said: string[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
   const { incarnation } = around
-  const start: Omit<ActorStart, 'needs' | 'transport'> & { needs: object; steps: Running['steps']; said: string[] } = {
+  const counted: Record<string, number> = {}
+  const start: Omit<ActorStart, 'needs' | 'transport'> & { needs: object } & Seen = {
     needs: {}, stopping: new AbortController().signal, ...around, random: systemRandom, keys, env: {}, steps, said,
     denials: createDenialLog({
       random: systemRandom, clock: around.clock, onDenial: (record) => void said.push(JSON.stringify(record)),
     }),
     log: { info: say, warn: say, error: say },
     background: (task) => void task(),
-    count: () => {},
+    counted,
+    count: (sample, by = 1) => void (counted[sample] = (counted[sample] ?? 0) + by),
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {

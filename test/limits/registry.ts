@@ -1,8 +1,10 @@
+import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
+
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
  * By file, then by the name of the test, which mentions the limit.
  */
-export const coverage: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+export const coverage: Coverage = {
   'actors/node-daemon.test.ts': {
     'whose config nobody can read changes nothing, complains now and then, and follows the next that it is given': [
       'schedulerRoundMs',
@@ -37,12 +39,7 @@ export const coverage: Readonly<Record<string, Readonly<Record<string, readonly 
     'a secret path that is not plain segments is refused': ['vaultSecretPath'],
     'the list of those who were given a key does not grow without end': ['vaultGrants'],
   },
-  'actors/verify-hub-refresh.test.ts': {
-    'one more login than an app may have ends its oldest': ['sessionsPerApp'],
-  },
-  'actors/verify-hub.test.ts': {
-    'a login token that was swept away stays refused when the clock is set back': ['sessionSweepMs'],
-  },
+  ...verifyHubCoverage,
   'actors/verify-session.test.ts': {
     'a service whose own session is refused trusts nobody until it has a new one, then whom it should': [
       'convergeRetryMs',
