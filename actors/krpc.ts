@@ -7,22 +7,24 @@ import type { Infer, Schema } from '../runtime/protocol.ts'
 
 export const UnknownMethod = defineError('UnknownMethod')
 
+interface Request {
+  readonly method: string
+  readonly params?: unknown
+  /** Number of the envelope. */
+  readonly sequence?: number | undefined
+}
+
 export interface KrpcMethod<Cx, Answer> {
   readonly params: Schema
-  readonly run: (params: never, cx: Cx) => Answer
+  readonly run: (params: never, cx: Cx, request: Request) => Answer
 }
 
 /** One method: the shape of its parameters, checked before it runs. */
 export const method = <S extends Schema, Cx, Answer>(
-  params: S, run: (params: Infer<S>, cx: Cx) => Answer,
+  params: S, run: (params: Infer<S>, cx: Cx, request: Request) => Answer,
 ): KrpcMethod<Cx, Answer> => ({ params, run: run as KrpcMethod<Cx, Answer>['run'] })
 
 export type KrpcTable<Cx, Answer> = Readonly<Record<string, KrpcMethod<Cx, Answer>>>
-
-interface Request {
-  readonly method: string
-  readonly params?: unknown
-}
 
 /** @throws UnknownMethod, InvalidArgument, or what the method throws */
 function dispatch<Cx, Answer>(table: KrpcTable<Cx, Answer>, request: Request, cx: Cx): Answer {
@@ -35,7 +37,7 @@ function dispatch<Cx, Answer>(table: KrpcTable<Cx, Answer>, request: Request, cx
     const path = (issue.path ?? []).map(({ key }) => String(key)).join('.')
     throw new InvalidArgument(`Parameters of ${name}: ${path === '' ? '' : `${path}: `}${issue.message}`)
   }
-  return found.run(parsed.output as never, cx)
+  return found.run(parsed.output as never, cx, request)
 }
 
 const NAME_SHOWN = 64

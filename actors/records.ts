@@ -147,7 +147,10 @@ export const digestOfItems = (keys: Keys, items: readonly (readonly [key: string
 
 export const kv = {
   bootConfig: 'boot/config',
+  model: 'system/rbac/model',
+  policy: 'system/rbac/policy',
   spec: (service: string) => `services/${service}/spec`,
+  settings: (service: string) => `services/${service}/settings`,
   node: (host: string) => `nodes/${host}/config`,
   /** What an operator may do to a host; nothing lies under these three. */
   state: (host: string) => `nodes/${host}/state`,

@@ -133,6 +133,33 @@ export const limits = {
   recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */
   passwordBytes: 1_024,
+  /** Characters of a password that is set; with fewer it is InvalidArgument. */
+  passwordCharactersMin: 8,
+  /** Wrong passwords in a row for one name that lock it; then LoginLocked. */
+  loginFailures: 5,
+  /** Milliseconds of the first lock; doubled with each wrong password after it, up to the maximum. */
+  loginLockMsMin: 30_000,
+  loginLockMsMax: 15 * 60_000,
+  /** Milliseconds after the last attempt, or the lock's end, until the failures of a name are forgotten. */
+  loginForgetMs: 60 * 60_000,
+  /** Names whose failures are remembered, whether somebody has them or not; the one that is due first is forgotten. */
+  loginNames: 16_384,
+  /** Passwords tried in this many milliseconds: in all, then Overloaded; for one name, then LoginLocked. */
+  loginAttemptsMs: 10_000,
+  loginAttempts: 100,
+  loginAttemptsPerName: 10,
+  /** Milliseconds by which the number that the originals' clients hash a password with may be off our clock. */
+  compatNonceMs: 5 * 60_000,
+  /** Ended sessions that system-config is told of in one call; the others follow in the next. */
+  revocationsAtOnce: 256,
+  /** Sessions of one page of a list; the others are on the next. */
+  sessionPage: 100,
+  /** Rules of the risk monitor, what one may count to, and over how many milliseconds; more is InvalidArgument. */
+  riskRules: 32,
+  riskCount: 100,
+  riskMs: 7 * 24 * 60 * 60_000,
+  /** Subjects that the risk monitor counts for; the one that would be forgotten first gives way. */
+  riskSubjects: 16_384,
   /** Milliseconds between attempts to log in or to refresh, doubled each time up to the maximum. */
   loginRetryMsMin: 100,
   loginRetryMsMax: 15_000,

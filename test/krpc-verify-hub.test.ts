@@ -49,9 +49,9 @@ hubs('a login by password is bound to no key, and has every audience that its ap
   assert.equal(claimsOf(pair.session_token).aud, ['gateway', 'system-config'])
   const narrow = await call(hub, 'login_by_password', { ...login, audiences: [] }) as Pair
   assert.equal(claimsOf(narrow.session_token).aud, ['gateway'])
-  const claims = await verify(hub, pair.session_token) as Record<string, unknown>
-  assert.equal([claims['sub'], claims['appid'], claims['sid']], ['alice', 'gateway', pair.sid])
-  assert.is((await verify(hub, pair.session_token, 'system-config') as Record<string, unknown>)['sub'], 'alice')
+  // What the originals' clients ask for, and nothing else
+  assert.is(await verify(hub, pair.session_token), true)
+  assert.is(await verify(hub, pair.session_token, 'system-config'), true)
   assert.is(await denied(() => verify(hub, pair.session_token, 'service')), 'token/audience')
   assert.is(await denied(() => verify(hub, pair.refresh_token)), 'token/use')
 })
@@ -128,10 +128,10 @@ hubs('who has a link of its own is not served as if it had none', async () => {
   assert.is(await denied(() => verify(other, linked.sessionToken)), 'token/holder')
 })
 
-hubs('the hashed form of a password, other types and other apps\' instances are refused clearly', async () => {
+hubs('other types and other apps\' instances are refused clearly', async () => {
   const { hub, login } = await withUser()
   for (const wrong of [
-    { login_nonce: 1_700_000_000_000 }, { type: 'jwt' }, { type: undefined }, { app_instance_id: 'notes@alice' },
+    { login_nonce: -1 }, { login_nonce: 1.5 }, { type: 'jwt' }, { type: undefined }, { app_instance_id: 'notes@alice' },
     { other: 1 }, { password: 7 },
   ]) await failure(InvalidArgument, () => call(hub, 'login_by_password', { ...login, ...wrong }))
   const known = { app_instance_id: 'gateway@alice', source_url: 'http://a' }
@@ -142,8 +142,10 @@ hubs('the hashed form of a password, other types and other apps\' instances are 
 hubs('a flood of password logins is bounded, and keeps nobody from refreshing', async () => {
   const { hub, login, pair } = await withUser()
   const wrong = { ...login, password: 'wrong' }
-  const attempt = (): Promise<unknown> => call(hub, 'login_by_password', wrong).catch((error: unknown) => error)
-  const attempts = Array.from({ length: 60 }, attempt)
+  const attempt = (username: string): Promise<unknown> =>
+    call(hub, 'login_by_password', { ...wrong, username }).catch((error: unknown) => error)
+  // Of one name there could not be so many
+  const attempts = Array.from({ length: 60 }, (_, index) => attempt(`user${index}`))
   assert.ok((await refresh(hub, pair)).sid)
   const outcomes = await Promise.all(attempts)
   const count = (Class: new (...args: never[]) => Error): number =>

@@ -150,7 +150,7 @@ krpc('refusals have the display text of the originals, our code, and the id that
       [hub.refusal('login_by_password', { ...login, password: 'wrong' }), /^401 InvalidPassword Invalid password$/],
       [hub.refusal('login_by_password', { ...login, username: 'nobody' }), /^401 InvalidPassword Invalid password$/],
       [hub.refusal('login_by_password', { ...login, type: 'jwt' }), /^400 InvalidArgument Parse Request Error: /],
-      [hub.refusal('login_by_password', { ...login, login_nonce: 1 }), /^400 InvalidArgument .*hashed form/],
+      [hub.refusal('login_by_password', { ...login, login_nonce: -1 }), /^400 InvalidArgument .*login_nonce/],
       [hub.refusal('login_by_password', { ...login, app_instance_id: 'b@a' }), /^400 InvalidArgument .*another app/],
       [hub.refusal('login_by_password', { ...login, appid: 'scheduler' }), /^403 Denied No permission:/],
       [hub.refusal('login_by_password', { ...login, audiences: ['vault'] }), /^403 Denied No permission:/],

@@ -20,6 +20,7 @@ import { isUnexpected, refusalOf } from './refusals.ts'
 interface Request {
   readonly method: string
   readonly params: object
+  readonly sequence: number
 }
 
 /** An actor that answers kRPC, as the gateway's needs name it. */
@@ -35,7 +36,7 @@ export interface KrpcService {
   readonly reads?: ReadonlySet<string>
   /** Its refusals have status 200. */
   readonly inBody?: true
-  /** Only these take a token. The others judge what is in their parameters: what a client sends along is for others. */
+  /** Of its methods, those that ask who calls. The others judge their parameters: what is sent along is for others. */
   readonly tokenMethods?: ReadonlySet<string>
 }
 
@@ -82,10 +83,11 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
       if ('fault' in envelope) throw new InvalidArgument(envelope.fault)
       const settings = settingsOf(service, envelope)
       const { method, params } = envelope
-      if (goesOn) return stream(client, { method, params }, settings, name, sys)
+      const request = { method, params, sequence: sys[0] }
+      if (goesOn) return stream(client, request, settings, name, sys)
       const given = { ...settings, withinMs: limits.gatewayCallMs }
       const call = reads?.has(method) ? client.krpcRead! : client.krpc
-      const { result = null } = await call({ method, params }, given)
+      const { result = null } = await call(request, given)
       if (settings.token !== undefined) accepted(settings.token)
       return json(200, { result, sys })
     } catch (error) {
@@ -139,7 +141,7 @@ export function createKrpc({ clock, services, accepted, warn }: KrpcOptions): Kr
 }
 
 function settingsOf({ tokenMethods }: KrpcService, { method, token }: Envelope): CallSettings {
-  if (token === undefined || (tokenMethods && !tokenMethods.has(method))) return {}
+  if (token === undefined || tokenMethods?.has(method) === false) return {}
   const refuse = (reason: 'token/too-long' | 'token/holder'): Error => new Denied(denialReasons[reason], { reason })
   if (token.length > limits.token) throw refuse('token/too-long')
   const parsed = parseCompact(token, limits.token)

@@ -48,7 +48,7 @@ p, console, system/rbac/*, read
 p, console, auth://sessions/*, read|write
 p, console, auth://passwords/*, write
 p, console, auth://locks/*, read|write
-p, console, auth://keys/verify-hub, write
+p, console, auth://keys/verify-hub, read|write
 `
 
 /** By subject. The runtime type of its token is a role; users are given theirs by the policy. */
@@ -103,6 +103,7 @@ p, admin, services/*/settings, write
 p, admin, system/rbac/*, read
 p, admin, auth://sessions/*, read|write
 p, admin, auth://locks/*, read|write
+p, admin, auth://keys/*, read
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write

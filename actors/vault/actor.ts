@@ -69,9 +69,9 @@ export default actor(Vault, {}, async (start) => {
         start.step('boot', bootStep.vaultKeyRead, { kid: key.kid })
         return key
       },
-      putSecret({ path, value, cas }, { peer }) {
+      putSecret({ path, value, cas, only }, { peer }) {
         permit(peer, 'putSecret', path)
-        return secrets.put(path, value, cas)
+        return secrets.put(path, value, cas, only ? 1 : undefined)
       },
       getSecret({ path }, { peer }) {
         permit(peer, 'getSecret', path)

@@ -40,9 +40,10 @@ export const Vault = protocol('vault', {
   destroyKeysBefore: call(
     object({ name: string(), kid: string() }), object({ destroyed: count }), { suite: 'signature' },
   ),
-  /** `secret/…`, versioned; `cas` is the version that must be current, 0 for none. */
+  /** `secret/…`, versioned; `cas` is the version that must be current, 0 for none. `only`: no older one is kept. */
   putSecret: call(
-    object({ path: string(), value: string(), cas: optional(count) }), object({ version: count }), { suite: 'sealed' },
+    object({ path: string(), value: string(), cas: optional(count), only: optional(boolean()) }),
+    object({ version: count }), { suite: 'sealed' },
   ),
   getSecret: call(
     object({ path: string() }), object({ value: string(), version: count }), { concurrent: 16, suite: 'sealed' },

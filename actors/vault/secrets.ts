@@ -19,8 +19,8 @@ const metadataPath = (path: string): string => `secret/metadata/${path}`
 const versionPath = (path: string, of: number): string => `secret/versions/${path}/${of}`
 
 export interface Secrets {
-  /** `cas` is the version that must be current, 0 for none. @throws SecretVersionMismatch */
-  put(path: string, value: string, cas: number | undefined): Promise<{ version: number }>
+  /** `cas` is the version that must be current, 0 for none; `kept` counts this one. @throws SecretVersionMismatch */
+  put(path: string, value: string, cas: number | undefined, kept?: number): Promise<{ version: number }>
   /** @throws SecretNotFound */
   get(path: string): Promise<{ value: string; version: number }>
 }
@@ -28,7 +28,7 @@ export interface Secrets {
 export function createSecrets({ barrier, clock }: { barrier: Barrier; clock: Clock }): Secrets {
   const attemptsMax = limits.vaultTransactionAttempts
   return {
-    async put(path, value, cas) {
+    async put(path, value, cas, kept = limits.vaultSecretVersions) {
       checkPath(path)
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         const found = await barrier.read(metadataPath(path), Metadata)
@@ -39,7 +39,7 @@ export function createSecrets({ barrier, clock }: { barrier: Barrier; clock: Clo
         }
         const next = current + 1
         const versions = [...(found?.value.versions ?? []), { version: next, createdAt: clock.now() }]
-        const dropped = versions.splice(0, Math.max(0, versions.length - limits.vaultSecretVersions))
+        const dropped = versions.splice(0, Math.max(0, versions.length - kept))
         const changes: Change[] = [
           { path: metadataPath(path), value: { current: next, versions } },
           { path: versionPath(path, next), value: { value } },

@@ -1,4 +1,4 @@
-import { actor, type ActorStart } from '../../runtime/actor.ts'
+import { actor, type ActorStart, type Serving } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
@@ -8,30 +8,45 @@ import { kv } from '../records.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { linkAllowed } from '../trust-matrix.ts'
 import { Vault } from '../vault/protocol.ts'
+import { listSessions, revokeSession, revokeSessions, sessionState, setPassword, unlock, whoami } from './accounts.ts'
+import { announcer } from './announce.ts'
+import { createAskers } from './asker.ts'
+import { createAuthority } from './authority.ts'
+import { burnToken } from './burn.ts'
 import { checkSession } from './check.ts'
-import { authenticateSessions } from './demand.ts'
+import { createEndings } from './endings.ts'
 import type { Hub } from './hub.ts'
 import { krpc } from './krpc.ts'
+import { createLockout } from './lockout.ts'
 import { loginByJwt, loginByPassword } from './login.ts'
 import { createPasswords } from './password.ts'
 import { VerifyHub } from './protocol.ts'
 import { http } from './oauth/routes.ts'
 import { logout, refresh } from './refresh.ts'
+import { watchPrincipals } from './principals-watch.ts'
+import { createRisk } from './risk.ts'
 import { serviceToken } from './service-token.ts'
-import { openSessions } from './sessions.ts'
+import { openSessions, type Sessions } from './sessions.ts'
 import { openSigningKeys } from './signing-keys.ts'
 import { createTokens, nowSeconds, selfSession } from './tokens.ts'
 import { openZone } from './zone.ts'
 
 const needs = { systemConfig: SystemConfig, vault: Vault }
 
-export default actor(VerifyHub, { needs }, async (start) => {
-  const { clock, self, denials } = start
+export default actor(VerifyHub, { needs }, serve)
+
+type Served = Serving<typeof VerifyHub, typeof needs>
+
+async function serve(start: ActorStart<typeof needs>): Promise<Served> {
+  const { self, denials } = start
+  const { systemConfig, vault } = start.needs
   const hub = await openHub(start)
+  const askers = createAskers(hub, systemConfig)
   const once = marker(start)
   const refuse = (reason: DenialReason, detail: string): Error =>
     denials.denied([deniedBy({ layer: 'link', reason, rule: 'verify-hub/first-password', detail })])
-  start.background(() => sweepSessions(hub, start.stopping))
+  start.background(() => sweep(hub, start.stopping))
+  watchPrincipals({ start, hub, config: systemConfig, vault })
 
   return {
     handlers: {
@@ -50,17 +65,23 @@ export default actor(VerifyHub, { needs }, async (start) => {
         return pair
       },
       verifyToken: ({ sessionToken, audience }, cx) => checkSession(hub, cx, sessionToken, audience),
-      async verifySession({ sid }, cx) {
-        await hub.zone.refresh(cx.systemConfig)
-        const session = (await hub.sessions.find(sid))?.session
-        if (!session) return { active: false, expires: 0 }
-        const { state, expires, issue } = session
-        const current = expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch
-        return { active: state === 'live' && current, expires }
+      verifySession: ({ sid }, cx) => sessionState(hub, cx, sid),
+      burn: (args, cx) => burnToken(hub, cx, args),
+      whoami: (_, cx) => whoami(hub, cx, askers.of(cx)),
+      listSessions: (args, cx) => listSessions(hub, askers.of(cx), args),
+      revokeSession: ({ sid }, cx) => revokeSession(hub, askers.of(cx), sid),
+      revokeSessions: ({ user }, cx) => revokeSessions(hub, askers.of(cx), user),
+      async setPassword(args, cx) {
+        await setPassword(hub, cx, askers.of(cx), args)
+        return {}
+      },
+      async unlock({ username }, cx) {
+        await unlock(hub, askers.of(cx), username)
+        return {}
       },
       serviceToken: (args, cx) => serviceToken(hub, cx, args),
       logout: async ({ refreshToken }, cx) => ({ sid: await logout(hub, cx, refreshToken) }),
-      krpc: krpc(hub),
+      krpc: krpc(hub, askers),
       http: http(hub),
       async issueFirstPassword(_, cx) {
         if (cx.peer.actor !== 'supervisor' || cx.peer.host !== self.host) {
@@ -74,7 +95,7 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
     },
     lifecycle: {
-      authenticate: authenticateSessions(hub, start.needs),
+      authenticate: askers.authenticate,
       admit: (peer, base) => {
         // It serves from the moment that boot/config is there
         const verdict = linkAllowed(peer, { self, phase: 'normal', roleOf: start.roleOf, base })
@@ -83,20 +104,26 @@ export default actor(VerifyHub, { needs }, async (start) => {
       },
     },
   }
-})
+}
 
 const linked = allowedBy('link', 'link/verify-hub')
 
 /** Loads the key and what it must match. @throws VerifyHubKeyMismatch */
 async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
   const { clock, random, keys, store, self, denials, env } = start
+  const config = start.needs.systemConfig
   const signing = await openSigningKeys(start, start.needs.vault)
   const session = selfSession({ signing, clock, random: random.fork('self'), linkKid: self.linkKid })
   const epoch = Number(env['ZONEWRIGHT_EPOCH'] ?? 0)
-  const zone = await openZone(start.needs.systemConfig, { keys, signing, self: session, epoch })
+  const zone = await openZone(config, { keys, signing, self: session, epoch })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: signing.current.public.kid, epoch: zone.boot.epoch })
+  const sessions: Sessions = openSessions(store, () => endings.tellSoon())
+  const endings = createEndings(start, sessions, announcer(config, zone))
+  const lockout = createLockout({ store, clock, keys })
   return {
-    clock, random: random.fork('sessions'), keys, zone, signing, sessions: openSessions(store),
+    clock, random: random.fork('sessions'), keys, store, zone, signing, sessions, endings, lockout,
+    risk: createRisk({ start, sessions, endings, lockout }),
+    authority: createAuthority({ zone, config, denials }),
     deny: (denial) => denials.denied([linked, deniedBy(denial)]),
     tokens: createTokens({ signing, clock, random: random.fork('tokens') }),
     passwords: createPasswords({ keys, random: random.fork('passwords') }),
@@ -117,9 +144,10 @@ function marker(start: ActorStart<typeof needs>) {
   }
 }
 
-async function sweepSessions(hub: Hub, stopping: AbortSignal): Promise<void> {
+async function sweep(hub: Hub, stopping: AbortSignal): Promise<void> {
+  const parts = [() => hub.sessions.sweep(nowSeconds(hub.clock)), hub.lockout.sweep, hub.risk.sweep]
   while (!stopping.aborted) {
     await pause(hub.clock, limits.sessionSweepMs, stopping)
-    while (!stopping.aborted && await hub.sessions.sweep(nowSeconds(hub.clock)) >= limits.sessionSweep) continue
+    for (const part of parts) while (!stopping.aborted && await part() >= limits.sessionSweep) continue
   }
 }

@@ -1,19 +1,29 @@
 import type { CallContext } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { array, literal, number, object, optional, string, type Infer } from '../../runtime/protocol.ts'
+import {
+  array, integer, literal, maxValue, minValue, number, object, optional, pipe, string, type Infer,
+} from '../../runtime/protocol.ts'
 import { answering, method, type KrpcTable } from '../krpc.ts'
 import { kv, UserSettings } from '../records.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
 import type { Vault } from '../vault/protocol.ts'
+import type { Askers } from './asker.ts'
+import { appidOf } from './appid.ts'
 import { checkSession } from './check.ts'
-import { appidOf } from './demand.ts'
+import { nonceOf } from './compat.ts'
 import type { Hub } from './hub.ts'
+import { accountMethods } from './krpc-accounts.ts'
 import { loginByJwt, loginByPassword, type Caller } from './login.ts'
 import { logout, refresh } from './refresh.ts'
 import { keyMethods } from './rotation.ts'
 import type { Pair } from './tokens.ts'
 import { createTurns } from './turns.ts'
+
+/** By its envelope. */
+interface Numbered {
+  readonly sequence?: number | undefined
+}
 
 type Cx = CallContext<{ systemConfig: typeof SystemConfig; vault: typeof Vault }>
 
@@ -21,7 +31,7 @@ const LoginByJwt = object({ type: optional(literal('jwt')), jwt: string(), audie
 const LoginByPassword = object({
   type: literal('password'), username: string(), password: string(), appid: string(),
   audiences: optional(array(string())), app_instance_id: optional(string()), source_url: optional(string()),
-  login_nonce: optional(number()),
+  login_nonce: optional(pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_INTEGER))),
 })
 const RefreshToken = object({ refresh_token: string() })
 const VerifyToken = object({
@@ -38,7 +48,7 @@ const pairOf = ({ sessionToken, refreshToken, sid, sessionExpires, refreshExpire
  * refresh token may be repeated for `limits.keylessRefreshMs` only, and a token that is bound to a key is refused. That
  * the gateway at the other end of the link has a key of its own must never count as the caller's.
  */
-export function krpc(hub: Hub) {
+export function krpc(hub: Hub, askers: Askers) {
   const passwords = createTurns({ running: limits.krpcPasswords, waiting: limits.krpcPasswordsWaiting })
   /** Others have a link of their own, where what they hold is seen. */
   const callerOf = ({ peer, systemConfig, vault }: Cx): Caller => {
@@ -47,14 +57,13 @@ export function krpc(hub: Hub) {
     throw hub.deny({ layer: 'link', reason: 'login/presenter', rule: 'verify-hub/krpc', detail })
   }
 
-  const byPassword = async (args: Infer<typeof LoginByPassword>, cx: Cx) => {
-    const { username, password, appid, audiences, app_instance_id: instance, login_nonce: nonce } = args
-    if (nonce !== undefined) {
-      throw new InvalidArgument('login_nonce: passwords are sent as they are, the hashed form is not accepted')
-    }
+  const byPassword = async (args: Infer<typeof LoginByPassword>, cx: Cx, { sequence }: Numbered) => {
+    const { username, password, appid, audiences, app_instance_id: instance } = args
     checkInstance(instance, appid)
     const caller = callerOf(cx)
-    const { pair } = await passwords.run(() => loginByPassword(hub, caller, { username, password, appid, audiences }))
+    const nonce = nonceOf(args.login_nonce, sequence)
+    const login = { username, password, appid, audiences, nonce }
+    const { pair } = await passwords.run(() => loginByPassword(hub, caller, login))
     const [text] = await hub.zone.read(cx.systemConfig, kv.user(username))
     const type = text === undefined ? 'user' : hub.zone.record(UserSettings, kv.user(username), text).type
     // Both generations of the originals' clients find what they look for
@@ -74,19 +83,16 @@ export function krpc(hub: Hub) {
       await logout(hub, callerOf(cx), token)
       return true
     }),
-    /** Claims of a session token that is good at this app now; without `appid`, at its own. */
+    /** True for a session token that is good at this app now; without `appid`, at its own. */
     verify_token: method(VerifyToken, async ({ session_token: token, appid, app_instance_id: instance }, cx: Cx) => {
       const audience = appid ?? appidOf(token)
       checkInstance(instance, audience)
-      const checked = await checkSession(hub, callerOf(cx), token, audience)
-      return {
-        iss: checked.iss, sub: checked.sub, appid: checked.appid, aud: audience, exp: checked.exp, sid: checked.sid,
-        runtime_type: checked.runtimeType, token_use: 'session',
-      }
+      await checkSession(hub, callerOf(cx), token, audience)
+      return true
     }),
-    ...keyMethods(hub),
+    ...keyMethods(hub, askers),
   }
-  return answering(table)
+  return answering({ ...table, ...accountMethods(hub, askers, callerOf) })
 }
 
 /** `{app}@{owner}`: one installation of an app has one name here, so that it must be this app's. */

@@ -9,8 +9,10 @@ import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
 import { isName, kv, ServiceSpec } from '../records.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Vault } from '../vault/protocol.ts'
+import { isNonceOfNow } from './compat.ts'
 import type { Hub } from './hub.ts'
-import { admitService, admitUser, audiencesOf, type Admission } from './principals.ts'
+import { admitService, admitUser, audiencesOf, userOf, type Admission } from './principals.ts'
+import { InvalidPassword } from './protocol.ts'
 import type { LoginUse, Session } from './sessions.ts'
 import { ISSUER, nowSeconds, randomId, type Pair } from './tokens.ts'
 import type { Config } from './zone.ts'
@@ -66,25 +68,93 @@ export async function loginByJwt(
     const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     mayCrash('verify-hub/login-stored')
+    if (created) await endUnlessActive(hub, caller, session)
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }
   throw new Overloaded(`Others kept writing the same login: ${peer.actor}`)
 }
 
-/** A name and a password, for a user who is active. Behind the gateway the holder is a cookie and has no key. */
-export async function loginByPassword(
-  hub: Hub, caller: Caller,
-  args: { username: string; password: string; appid: string; audiences: readonly string[] | undefined },
-): Promise<Login> {
+export interface PasswordLogin {
+  readonly username: string
+  readonly password: string
+  readonly appid: string
+  readonly audiences: readonly string[] | undefined
+  /** That the originals' clients hashed the password with, if this is one. */
+  readonly nonce?: number
+}
+
+/**
+ * A name and a password, for a user who is active. Behind the gateway the holder is a cookie and has no key.
+ * @throws InvalidPassword, LoginLocked, Overloaded, Denied
+ */
+export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLogin): Promise<Login> {
   const { username, appid } = args
-  await hub.passwords.check(caller.vault, username, args.password)
+  const form = await tryPassword(hub, caller, args)
+  const nonce = form === 'hashed' ? nonceUse(hub, args) : undefined
   await hub.zone.refresh(caller.systemConfig)
   const admission = await admitUser(hub.zone, caller.systemConfig, { username, appid })
   const holder = caller.peer.runtimeType === 'gateway' ? null : holderOf(caller)
   const session = newSession(hub, admission, { sub: username, appid, host: null, holder }, args.audiences)
-  if (!await hub.sessions.create(session)) throw new Overloaded('Two sessions were given the same id')
+  if (!await hub.sessions.create(session, nonce)) {
+    if (!nonce) throw new Overloaded('Two sessions were given the same id')
+    throw await nonceReused(hub, username, nonce)
+  }
+  // Not before: a hashed password that somebody overheard must not undo what wrong ones did
+  if (nonce) await hub.lockout.clear(username)
+  await endUnlessActive(hub, caller, session)
   return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
+}
+
+/**
+ * Every password that is tried comes through here, in whichever method: counted first, then one slow hash.
+ * @throws InvalidPassword, LoginLocked, Overloaded
+ */
+export async function tryPassword(
+  hub: Hub, { systemConfig, vault }: Caller,
+  { username, password, nonce = 0 }: Pick<PasswordLogin, 'username' | 'password' | 'nonce'>,
+): Promise<'plain' | 'hashed'> {
+  await hub.lockout.attempt(username)
+  const user = await userOf(hub.zone, systemConfig, username)
+  const compat = user?.compat_password === true ? { nonce } : undefined
+  let form: 'plain' | 'hashed'
+  try {
+    form = await hub.passwords.check(vault, { username, password, compat })
+  } catch (error) {
+    if (error instanceof InvalidPassword) await hub.risk.saw('password-failed', { user: username })
+    throw error
+  }
+  if (form === 'plain') await hub.lockout.clear(username)
+  return form
+}
+
+interface NonceUse { readonly id: string; readonly expires: number }
+
+/** @throws Denied when the client's clock and ours differ by more than `limits.compatNonceMs` */
+function nonceUse(hub: Hub, { username, nonce = 0 }: PasswordLogin): NonceUse {
+  if (!isNonceOfNow(nonce, hub.clock.now())) {
+    const detail = `of ${username}, ${nonce - hub.clock.now()} ms from now`
+    throw hub.deny({ layer: 'token', reason: 'login/nonce', rule: 'verify-hub/login', detail })
+  }
+  return { id: `nonce/${username}/${nonce}`, expires: Math.ceil((nonce + limits.compatNonceMs) / 1000) }
+}
+
+/** Somebody has overheard it, the second time or the first: neither may go on. */
+async function nonceReused(hub: Hub, username: string, { id, expires }: NonceUse): Promise<Error> {
+  const use = await hub.sessions.loginUse(id, expires)
+  const sid = typeof use === 'object' ? use.sid : undefined
+  if (sid !== undefined) await hub.endings.endQuietly([sid], 'login nonce used again')
+  await hub.risk.saw('nonce-reused', { user: username, ...(sid === undefined ? {} : { session: sid }) })
+  return hub.deny({
+    layer: 'token', reason: 'login/nonce-reused', rule: 'verify-hub/login', detail: `of ${username}, session ${sid}`,
+  })
+}
+
+/** Whoever was suspended while they logged in: their sessions may have been ended before there was this one. */
+async function endUnlessActive(hub: Hub, { systemConfig }: Caller, { sid, sub, host }: Session): Promise<void> {
+  if (sub === host || await userOf(hub.zone, systemConfig, sub)) return
+  await hub.endings.endQuietly([sid], 'no longer admitted: login/user')
+  throw hub.deny({ layer: 'token', reason: 'login/user', rule: 'verify-hub/login', detail: `user ${sub}` })
 }
 
 /**
@@ -103,15 +173,20 @@ type Burn = (id: string, expiresSeconds: number) => Promise<boolean>
 
 async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn): Promise<Acceptance> {
   const { zone } = hub
+  let host = ''
   await zone.refresh(caller.systemConfig)
   const verdict = await verifyToken(jwt, {
     keys: hub.keys, rules: LOGIN_RULES, audience: ISSUER, nowSeconds: nowSeconds(hub.clock), epoch: zone.boot.epoch,
-    burn,
+    burn(id, expires, { iss }) {
+      host = iss
+      return burn(id, expires)
+    },
     // Root's and verify-hub's own keys are known, so that the denial says that they may not do this
     trustKey: async (kid, { iss }) => zone.keyOf(iss, kid) ?? await deviceKey(hub, caller.systemConfig, iss),
   })
-  if (!verdict.accepted) throw hub.deny(verdict.denial)
-  return verdict
+  if (verdict.accepted) return verdict
+  if (verdict.denial.reason === 'token/replayed') await hub.risk.saw('login-replayed', { device: host })
+  throw hub.deny(verdict.denial)
 }
 
 async function deviceKey(hub: Hub, config: Config, host: string) {

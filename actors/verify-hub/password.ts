@@ -1,67 +1,151 @@
-import { Overloaded } from '../../runtime/errors.ts'
+import { InvalidArgument, Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Keys, Random } from '../../runtime/platform/ports.ts'
+import type { Keys, Random, SlowHashCost } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
 import { isName } from '../records.ts'
 import { SecretNotFound, SecretVersionMismatch, type Vault } from '../vault/protocol.ts'
+import { compatVerifier, wireMatches } from './compat.ts'
+import { passwordFault, readablePassword } from './password-text.ts'
 import { InvalidPassword } from './protocol.ts'
 
 type VaultClient = Client<typeof Vault>
 
-/** What the vault keeps under `verify-hub/passwords/{user}`: nobody can log in with it. */
+/** What the vault keeps under `verify-hub/passwords/{user}`: nobody can log in with it, but for `compat`. */
 interface Verifier {
   readonly scheme: 'scrypt'
   readonly salt: string
   readonly hash: string
+  /** What the hash was made with; absent in those from before there was a choice. */
+  readonly cost?: SlowHashCost
   /** A first password that nobody has used yet may be issued again. */
   readonly first: boolean
+  /** As good as the password: only for a user whose settings ask for it. */
+  readonly compat?: string
+}
+
+/**
+ * RFC 7914, the figures that OWASP gives for 32 MiB. Scrypt, not argon2id: `node:crypto` of both runtimes has it, and
+ * works it out beside the thread that signs tokens, while an argon2 in WebAssembly would stop that thread.
+ */
+export const SLOW_HASH_COST: SlowHashCost = { logN: 15, r: 8, p: 3 }
+const OLDEST_COST: SlowHashCost = { logN: 15, r: 8, p: 1 }
+
+export interface Attempt {
+  readonly username: string
+  readonly password: string
+  /** Of a user whose settings let the originals' clients in: what they hashed the password with, in milliseconds. */
+  readonly compat?: { readonly nonce: number } | undefined
 }
 
 export interface Passwords {
-  /** Costs one slow hash, whoever is asked for. @throws InvalidPassword */
-  check(vault: VaultClient, username: string, password: string): Promise<void>
+  /** Costs one slow hash, whoever is asked for; says in which form the password came. @throws InvalidPassword */
+  check(vault: VaultClient, attempt: Attempt): Promise<'plain' | 'hashed'>
   /** A new first password, until one was used: then undefined. */
   issueFirst(vault: VaultClient, username: string): Promise<string | undefined>
+  /** @throws InvalidArgument when it is none that may be set */
+  set(vault: VaultClient, username: string, password: string, options: { readonly compat: boolean }): Promise<void>
+  /** The user's settings no longer ask for it. */
+  forgetCompat(vault: VaultClient, username: string): Promise<void>
 }
 
 const SALT_BYTES = 16
+const HASH_BYTES = 32
 const utf8 = new TextEncoder()
 const pathOf = (username: string): string => `verify-hub/passwords/${username}`
+const wrong = (): Error => new InvalidPassword('The user name or the password is wrong')
+const isCurrent = ({ cost = OLDEST_COST }: Verifier): boolean =>
+  cost.logN === SLOW_HASH_COST.logN && cost.r === SLOW_HASH_COST.r && cost.p === SLOW_HASH_COST.p
 
 export function createPasswords({ keys, random }: { keys: Keys; random: Random }): Passwords {
   // Stands in for the salt and hash of users who do not exist, so that they cost what others do
   const anything = (length: number): string => toBase64url(random.bytes(length))
-  const nobody: Verifier = { scheme: 'scrypt', salt: anything(SALT_BYTES), hash: anything(32), first: false }
+  const nobody: Verifier = {
+    scheme: 'scrypt', salt: anything(SALT_BYTES), hash: anything(HASH_BYTES), cost: SLOW_HASH_COST, first: false,
+    compat: anything(HASH_BYTES),
+  }
+
+  const hashOf = (password: string, { salt, cost = OLDEST_COST }: Verifier): Promise<Uint8Array> =>
+    keys.slowHash(utf8.encode(password), fromBase64url(salt)!, cost)
 
   const verifierOf = async (password: string, first: boolean): Promise<Verifier> => {
     const salt = random.bytes(SALT_BYTES)
-    const hash = await keys.slowHash(utf8.encode(password), salt)
-    return { scheme: 'scrypt', salt: toBase64url(salt), hash: toBase64url(hash), first }
+    const hash = await keys.slowHash(utf8.encode(password), salt, SLOW_HASH_COST)
+    return { scheme: 'scrypt', salt: toBase64url(salt), hash: toBase64url(hash), cost: SLOW_HASH_COST, first }
   }
 
   return {
-    async check(vault, username, password) {
-      const bytes = utf8.encode(password)
-      if (bytes.length > limits.passwordBytes) throw new InvalidPassword('The user name or the password is wrong')
+    async check(vault, { username, password, compat }) {
+      if (utf8.encode(password).length > limits.passwordBytes) throw wrong()
       const stored = isName(username) ? await read(vault, username) : undefined
-      const { salt, hash } = stored?.verifier ?? nobody
-      const offered = await keys.slowHash(bytes, fromBase64url(salt)!)
-      const matches = keys.equal(offered, fromBase64url(hash)!)
-      if (!matches || !stored) throw new InvalidPassword('The user name or the password is wrong')
-      if (stored.verifier.first) await markUsed(vault, username, stored)
+      const verifier = stored?.verifier ?? nobody
+      const plain = keys.equal(await hashOf(password, verifier), fromBase64url(verifier.hash)!)
+      const hashed = wireMatches(keys, verifier.compat ?? nobody.compat!, password, compat?.nonce ?? 0)
+      if (!stored) throw wrong()
+      if (compat && hashed && verifier.compat !== undefined) return 'hashed'
+      if (!plain) throw wrong()
+      await used(vault, stored, { username, password, compat: compat !== undefined })
+      return 'plain'
     },
     async issueFirst(vault, username) {
       for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
         const stored = await read(vault, username)
         if (stored && !stored.verifier.first) return undefined
-        const password = readable(random)
+        const password = readablePassword(random)
         const verifier = await verifierOf(password, true)
         if (await write(vault, username, verifier, stored?.version ?? 0)) return password
       }
       throw new Overloaded(`Others kept writing the first password: ${username}`)
     },
+    async set(vault, username, password, { compat }) {
+      const fault = passwordFault(username, password)
+      if (fault !== undefined) throw new InvalidArgument(`password: ${fault}`)
+      const verifier = withCompat(keys, await verifierOf(password, false), username, password, compat)
+      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+        if (await write(vault, username, verifier, (await read(vault, username))?.version ?? 0)) return
+      }
+      throw new Overloaded(`Others kept writing the password: ${username}`)
+    },
+    async forgetCompat(vault, username) {
+      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+        const stored = await read(vault, username)
+        if (stored?.verifier.compat === undefined) return
+        const { compat: _, ...verifier } = stored.verifier
+        if (await write(vault, username, verifier, stored.version)) return
+      }
+      throw new Overloaded(`Others kept writing the password: ${username}`)
+    },
   }
+
+  /**
+   * What a right password changes: a first one is not issued again, a hash that cost too little is made anew, and what
+   * the originals' clients need is made or removed as the user's settings say.
+   */
+  async function used(
+    vault: VaultClient, stored: Stored, { username, password, compat }: Login,
+  ): Promise<void> {
+    const { verifier } = stored
+    const isSame = isCurrent(verifier) && compat === (verifier.compat !== undefined)
+    if (isSame && !verifier.first) return
+    const base = isCurrent(verifier) ? verifier : await verifierOf(password, false)
+    const next = withCompat(keys, { ...base, first: false }, username, password, compat)
+    if (await write(vault, username, next, stored.version)) return
+    // Somebody wrote it since. If that was another login, all is well; if it is another password, this one is wrong
+    const now = (await read(vault, username))?.verifier
+    if (now?.hash === verifier.hash) return
+    if (!now || !keys.equal(await hashOf(password, now), fromBase64url(now.hash)!)) throw wrong()
+  }
+}
+
+interface Login {
+  readonly username: string
+  readonly password: string
+  readonly compat: boolean
+}
+
+function withCompat(keys: Keys, verifier: Verifier, username: string, password: string, compat: boolean): Verifier {
+  const { compat: _, ...others } = verifier
+  return compat ? { ...others, compat: compatVerifier(keys, username, password) } : others
 }
 
 interface Stored { readonly verifier: Verifier; readonly version: number }
@@ -76,38 +160,13 @@ async function read(vault: VaultClient, username: string): Promise<Stored | unde
   }
 }
 
-/** False when somebody else wrote it first. */
+/** False when somebody else wrote it first. Nothing of what it was before is kept. */
 async function write(vault: VaultClient, username: string, verifier: Verifier, cas: number): Promise<boolean> {
   try {
-    await vault.putSecret({ path: pathOf(username), value: JSON.stringify(verifier), cas })
+    await vault.putSecret({ path: pathOf(username), value: JSON.stringify(verifier), cas, only: true })
     return true
   } catch (error) {
     if (error instanceof SecretVersionMismatch) return false
     throw error
   }
-}
-
-/** From now on it is not issued again. If an issue came first, this password is wrong; if a login did, all is well. */
-async function markUsed(vault: VaultClient, username: string, stored: Stored): Promise<void> {
-  if (await write(vault, username, { ...stored.verifier, first: false }, stored.version)) return
-  const now = await read(vault, username)
-  if (now?.verifier.hash !== stored.verifier.hash) throw new InvalidPassword('The user name or the password is wrong')
-}
-
-/** Characters that are not taken for one another when read aloud or copied by hand. */
-const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789'
-const GROUPS = 5
-const GROUP_LENGTH = 5
-
-/** 25 characters in groups: 123 bits. */
-function readable(random: Random): string {
-  const characters: string[] = []
-  while (characters.length < GROUPS * GROUP_LENGTH) {
-    for (const byte of random.bytes(32)) {
-      // Bytes beyond the last full alphabet would make its first letters likelier
-      if (byte < ALPHABET.length * 8) characters.push(ALPHABET[byte % ALPHABET.length]!)
-    }
-  }
-  return Array.from({ length: GROUPS }, (_, group) =>
-    characters.slice(group * GROUP_LENGTH, (group + 1) * GROUP_LENGTH).join('')).join('-')
 }

@@ -42,7 +42,7 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
     return refuse('login/placement', `${appid} on ${host}`)
   }
   if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)
-  if (spec.owner !== null && !isActive(zone, sub, userText)) return refuse('login/user', `user ${sub}`)
+  if (spec.owner !== null && !activeUser(zone, sub, userText)) return refuse('login/user', `user ${sub}`)
   return { admitted: true, runtimeType: spec.runtimeType, audiences: spec.audiences }
 }
 
@@ -67,7 +67,7 @@ export async function admitUser(
   if (!isName(username) || !isName(appid)) return refuse('login/user', 'a name is not one segment of a key')
   if (isReserved(username)) return refuse('login/user', `${username} is nobody's name`)
   const [userText, specText] = await zone.read(config, kv.user(username), kv.spec(appid))
-  if (!isActive(zone, username, userText)) return refuse('login/user', `user ${username}`)
+  if (!activeUser(zone, username, userText)) return refuse('login/user', `user ${username}`)
   if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
   const spec = zone.record(ServiceSpec, kv.spec(appid), specText)
   if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
@@ -90,10 +90,17 @@ function notByJwt(role: string): string | undefined {
   return type === 'by-jwt' ? undefined : `LOGIN_TYPE of ${role} is ${type}`
 }
 
-function isActive(zone: Zone, name: string, text: string | undefined): boolean {
-  if (text === undefined) return false
+function activeUser(zone: Zone, name: string, text: string | undefined): UserSettings | undefined {
+  if (text === undefined) return undefined
   const user = zone.record(UserSettings, kv.user(name), text)
-  return user.name === name && user.state === 'active'
+  return user.name === name && user.state === 'active' ? user : undefined
+}
+
+/** The user of this name, who is active now. */
+export async function userOf(zone: Zone, config: Config, name: string): Promise<UserSettings | undefined> {
+  if (!isName(name) || isReserved(name)) return undefined
+  const [text] = await zone.read(config, kv.user(name))
+  return activeUser(zone, name, text)
 }
 
 const denial = (reason: DenialReason, detail: string): Denial =>

@@ -2,7 +2,7 @@ import { defineError } from '../../runtime/errors.ts'
 import { httpCall } from '../http-protocol.ts'
 import { krpcCall } from '../krpc-protocol.ts'
 import {
-  array, boolean, call, integer, nullable, number, object, optional, pipe, protocol, string,
+  array, boolean, call, integer, maxLength, nullable, number, object, optional, picklist, pipe, protocol, string,
 } from '../../runtime/protocol.ts'
 
 const seconds = pipe(number(), integer())
@@ -13,6 +13,23 @@ export const TokenPair = object({
   /** Epoch seconds. */
   sessionExpires: seconds, refreshExpires: seconds,
 })
+
+/** As it lies in the store, without what its tokens are made from. */
+export const SessionInfo = object({
+  sid: string(), sub: string(), appid: string(), runtimeType: string(),
+  /** Host whose device logged in; null for a person. */
+  host: nullable(string()),
+  /** Thumbprint of the key that holds its tokens; null where nobody could show one. */
+  holder: nullable(string()),
+  /** Epoch milliseconds, and seconds. */
+  createdMs: number(), expires: seconds,
+  state: picklist(['live', 'ended']), reason: string(),
+  /** The caller's own. */
+  current: boolean(),
+})
+
+/** Names and ids, from outside. */
+const word = pipe(string(), maxLength(128))
 
 export const VerifyHub = protocol('verify-hub', {
   /** `audiences` beside the app's own: only `system-config` may be asked for. */
@@ -35,6 +52,32 @@ export const VerifyHub = protocol('verify-hub', {
     { concurrent: 256 },
   ),
   logout: call(object({ refreshToken: string() }), object({ sid: string() }), { concurrent: 64 }),
+  /** Good once: a service's sudo or root token, which is used up by this. Only for the caller itself as audience. */
+  burn: call(object({ token: string(), audience: word }), object({
+    sub: string(), appid: string(), runtimeType: string(), sudo: boolean(), root: boolean(), jti: string(),
+    exp: seconds,
+  }), { concurrent: 64 }),
+  /** These need a session token with `verify-hub` in its audiences, or a sudo token for it. */
+  whoami: call(object({}), object({
+    sub: string(), appid: string(), runtimeType: string(),
+    /** Empty for sudo. */
+    sid: string(), aud: array(string()), exp: seconds,
+    /** Empty for who is no user. */
+    userType: string(), state: string(), sudo: boolean(),
+  }), { concurrent: 64 }),
+  /** Of `user`, by default one's own; `*`: everybody's. `after`: the last sid of the page before. */
+  listSessions: call(
+    object({ user: optional(word), after: optional(word) }),
+    object({ sessions: array(SessionInfo), more: boolean() }), { concurrent: 16 },
+  ),
+  /** These two settle when every service that accepts session tokens has heard of it. */
+  revokeSession: call(object({ sid: word }), object({ sid: string(), ended: boolean() }), { concurrent: 16 }),
+  revokeSessions: call(object({ user: word }), object({ ended: number() }), { concurrent: 4 }),
+  setPassword: call(
+    object({ username: word, password: string(), oldPassword: optional(string()) }), object({}),
+    { concurrent: 4, suite: 'sealed' },
+  ),
+  unlock: call(object({ username: word }), object({}), { concurrent: 4 }),
   /** The originals' methods, as the gateway hands them on: whoever logs in this way holds no link key. */
   krpc: krpcCall(),
   /** OAuth (`oauthPath`), likewise. */
@@ -58,10 +101,13 @@ export const oauthPath = {
   revoke: '/oauth/revoke',
 } as const
 
-/** Methods of `krpc` for which it matters who asks: the token of the envelope is bound to these calls and no others. */
-export const tokenMethods: ReadonlySet<string> = new Set(['prepare_key', 'list_keys'])
-
 export const InvalidPassword = defineError('InvalidPassword')
 /** Too many wrong passwords; `details.retryMs` says when it may be tried again. */
 export const LoginLocked = defineError('LoginLocked')
 export const VerifyHubKeyMismatch = defineError('VerifyHubKeyMismatch')
+
+/** kRPC methods that ask who calls, by the token of the envelope. What comes with others is for other services. */
+export const tokenMethods: ReadonlySet<string> = new Set([
+  'whoami', 'list_sessions', 'revoke_session', 'revoke_sessions', 'set_password', 'unlock', 'verify_session',
+  'prepare_key', 'list_keys',
+])

@@ -9,6 +9,7 @@ import type { Hub } from './hub.ts'
 import { holderOf, type Caller } from './login.ts'
 import { admitService, admitUser, type Admission } from './principals.ts'
 import type { Found, Session } from './sessions.ts'
+import { whoseOf } from './risk.ts'
 import { ISSUER, nowSeconds, type Pair } from './tokens.ts'
 import type { Config } from './zone.ts'
 
@@ -35,12 +36,13 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
     const { session } = found
     const use = judge(session, verdict.claims.jti, holderOf(caller), hub.clock.now())
     if (use === 'holder' || use === 'reused') {
-      await hub.sessions.end(sid, use === 'holder' ? 'refreshed by another holder' : 'refresh token used again')
+      await hub.endings.endQuietly([sid], use === 'holder' ? 'refreshed by another holder' : 'refresh token used again')
+      await hub.risk.saw(use === 'holder' ? 'holder-mismatch' : 'refresh-reused', whoseOf(session))
       throw refuse(hub, verdict, `refresh/${use}`, `session ${sid} of ${session.sub} in ${session.appid}`)
     }
     const admission = await admitAgain(hub, caller.systemConfig, session)
     if (!admission.admitted) {
-      await hub.sessions.end(sid, `no longer admitted: ${admission.denial.reason}`)
+      await hub.endings.endQuietly([sid], `no longer admitted: ${admission.denial.reason}`)
       throw hub.deny(admission.denial)
     }
     if (use === 'repeat') return { pair: hub.tokens.pair(session, session.issue), session, rotated: false }
@@ -51,11 +53,14 @@ export async function refresh(hub: Hub, caller: Caller, refreshToken: string): P
   throw new Overloaded(`Others kept refreshing the session: ${sid}`)
 }
 
-/** Any refresh token of the session will do, even one that was used. @throws Denied */
+/**
+ * Any refresh token of the session will do, even one that was used. Settles when all who accept session tokens know.
+ * @throws Denied, and what telling them met
+ */
 export async function logout(hub: Hub, caller: Caller, refreshToken: string): Promise<string> {
   const verdict = await checkRefreshToken(hub, caller, refreshToken)
   const sid = verdict.claims.sid!
-  await hub.sessions.end(sid, 'logged out')
+  await hub.endings.end([sid], 'logged out')
   return sid
 }
 

@@ -5,7 +5,7 @@ import { thumbprint } from '../../runtime/trust/keys.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { method } from '../krpc.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
-import { demand } from './demand.ts'
+import type { Askers } from './asker.ts'
 import type { Hub } from './hub.ts'
 import { SWITCH_MS } from './signing-keys.ts'
 
@@ -17,7 +17,7 @@ const KEYS = 'auth://keys/verify-hub'
  * The rotation of verify-hub's key as its owner sees it. The key is made here; only boot/config, which the owner key
  * changes, makes it count: first beside the old one, then alone.
  */
-export function keyMethods(hub: Hub) {
+export function keyMethods(hub: Hub, askers: Askers) {
   const namedNow = async ({ systemConfig }: Cx): Promise<readonly string[]> => {
     await hub.zone.refresh(systemConfig)
     return hub.zone.boot.verifyHub.map((jwk) => thumbprint(hub.keys, jwk))
@@ -25,13 +25,13 @@ export function keyMethods(hub: Hub) {
   return {
     /** The same key until boot/config names it alone. */
     prepare_key: method(object({}), async (_, cx: Cx) => {
-      await demand(hub, cx, 'write', KEYS)
+      await hub.authority.demand(askers.of(cx), 'write', KEYS)
       const named = await namedNow(cx)
       const { kid, publicKey: jwk } = await hub.signing.next()
       return { kid, jwk, state: named.includes(kid) ? 'announced' : 'prepared' }
     }),
     list_keys: method(object({}), async (_, cx: Cx) => {
-      await demand(hub, cx, 'read', KEYS)
+      await hub.authority.demand(askers.of(cx), 'read', KEYS)
       const named = await namedNow(cx)
       const versions = await hub.signing.versions()
       const sinceMs = await hub.signing.signsSince()

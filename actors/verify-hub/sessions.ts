@@ -1,54 +1,17 @@
 import { Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Compare, Entry, Operation, Store } from '../../runtime/store/store.ts'
-import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
+import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
+import {
+  decode, DUE, dueKey, ENDED, endedKey, LIVE, liveFolder, liveKey, loginKey, LOGINS, nameOf, OUTBOX, outboxKey, put,
+  remove, secondsOf, sessionKey, SWEPT, sweptSeconds, tokensUntil, unchanged, type Ended, type Found, type Living,
+  type LoginUse, type Session,
+} from './session-records.ts'
 
-/**
- * What makes one token pair. Tokens are signed from it whenever they are asked for: a signature is deterministic, so a
- * lost reply can be given again byte for byte, and the store holds nothing that a thief could present.
- */
-export interface Issue {
-  readonly sessionJti: string
-  readonly refreshJti: string
-  /** Epoch seconds. */
-  readonly iat: number
-  readonly aud: readonly string[]
-  readonly runtimeType: string
-  readonly epoch: number
-  /** Of the key that signs it; issues of older sessions have none. */
-  readonly kid?: string
-}
+export type { Found, Issue, LoginUse, Session } from './session-records.ts'
 
-/** A verify-hub login. */
-export interface Session {
-  readonly sid: string
-  readonly sub: string
-  readonly appid: string
-  /** Host whose device key signed the login token; null for a password. */
-  readonly host: string | null
-  /** Thumbprint of the key that must hold its tokens; null for a cookie, which anyone could hold. */
-  readonly holder: string | null
-  readonly state: 'live' | 'ended'
-  /** Why it ended. */
-  readonly reason: string
-  readonly createdMs: number
-  /** Epoch seconds at which the newest refresh token, and so the session, expires. */
-  readonly expires: number
-  readonly issue: Issue
-  /** The refresh token that `issue` replaced, while a retry of it may still ask for the same successor. */
-  readonly before: { readonly refreshJti: string; readonly atMs: number } | null
-}
-
-/** One use of a login token: who used it and what it gave. */
-export interface LoginUse {
-  readonly holder: string
-  readonly sid: string
-  readonly issue: Issue
-}
-
-export interface Found {
-  readonly session: Session
-  readonly revision: number
+export interface Page {
+  readonly sessions: readonly Session[]
+  readonly more: boolean
 }
 
 export interface Sessions {
@@ -65,44 +28,27 @@ export interface Sessions {
   create(session: Session, login?: { readonly id: string; readonly expires: number }): Promise<boolean>
   /** False when somebody else wrote the session since it was found. */
   replace(found: Found, next: Session): Promise<boolean>
-  /** A dead session id: no refresh, and verify says so at once. False when there was nothing alive. */
+  /**
+   * A dead session id: no refresh, and verify says so at once. That others are to be told stands in the outbox from the
+   * same transaction on. False when there was nothing alive.
+   */
   end(sid: string, reason: string): Promise<boolean>
+  /** Ends that others were not told of yet, so many at most; of these sessions, if some are named. */
+  untold(sids?: readonly string[]): Promise<readonly Ended[]>
+  told(sids: readonly string[]): Promise<void>
+  /** All that live, of one subject or of all, in pages behind the scenes. */
+  living(sub?: string): AsyncIterable<Living>
+  /** Those of one subject, or of all, that live or have ended and are not forgotten, behind this one. */
+  page(sub: string | undefined, after: Session | undefined): Promise<Page>
   /** Forgets what expired, and logins `limits.usedTokenSeconds` later; returns how many records went. */
   sweep(nowSeconds: number): Promise<number>
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
-const decode = <T>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as T
-
-/** Seconds in names sort as text, so what expires first comes first. */
-const STAMP_LENGTH = 12
-const stamp = (seconds: number): string => String(seconds).padStart(STAMP_LENGTH, '0')
-const secondsOf = (prefix: string, key: string): number =>
-  Number(key.slice(prefix.length, prefix.length + STAMP_LENGTH))
-const LOGINS = 'logins/'
-const DUE = 'due/'
-const sessionKey = (sid: string): string => `sessions/${sid}`
-/** An ended session is dead, known or not; its reason is kept for as long as a token of it may be asked about. */
-const dueSeconds = ({ state, expires, issue }: Session): number =>
-  state === 'live' ? expires : Math.min(expires, issue.iat + tokenLifetimeSeconds.session)
-const dueKey = (session: Session): string => `${DUE}${stamp(dueSeconds(session))}/${session.sid}`
-const liveFolder = (session: Session): string => `live/${session.sub}/${session.appid}/`
-const liveKey = (session: Session): string => liveFolder(session) + session.sid
-const loginKey = (id: string, expires: number): string => `${LOGINS}${stamp(expires)}/${id}`
-
-/** Expiry, in epoch seconds, up to which uses of login tokens were forgotten. */
-const SWEPT = 'swept'
-
-const sweptSeconds = (entry: Entry | undefined): number => (entry ? decode<number>(entry.value) : 0)
-const unchanged = (key: string, entry: Entry | undefined): Compare => ({ key, modRevision: entry?.modRevision ?? 0 })
-
-const put = (key: string, value: unknown): Operation => ({ type: 'put', key, value: encode(value) })
-const remove = (key: string): Operation => ({ type: 'delete', key })
-
-/** Every question goes to the store, so that OODs that share one see each other's answers at once. */
-export function openSessions(store: Store): Sessions {
+/**
+ * Every question goes to the store, so that OODs that share one see each other's answers at once. `onEnded`: a login
+ * has ended others, and nobody waits until that was told.
+ */
+export function openSessions(store: Store, onEnded: () => void = () => {}): Sessions {
   const find = async (sid: string): Promise<Found | undefined> => {
     const entry = await store.get(sessionKey(sid))
     return entry && { session: decode<Session>(entry.value), revision: entry.modRevision }
@@ -132,7 +78,9 @@ export function openSessions(store: Store): Sessions {
     },
     async create(session, login) {
       const compare: Compare[] = [{ key: sessionKey(session.sid), modRevision: 0 }]
-      const operations = [put(sessionKey(session.sid), session), put(dueKey(session), ''), put(liveKey(session), '')]
+      const operations = [
+        put(sessionKey(session.sid), session), put(dueKey(session), ''), put(liveKey(session), session.host ?? ''),
+      ]
       if (login) {
         const use: LoginUse = { holder: session.holder ?? '', sid: session.sid, issue: session.issue }
         // A sweep since `loginUse` may have forgotten a use of this very token
@@ -147,10 +95,24 @@ export function openSessions(store: Store): Sessions {
         const excess = await oldest(store, session)
         if (excess.length === 0) break
         for (const sid of excess) await end(sid, 'replaced by a newer login')
+        onEnded()
       }
       return true
     },
     end,
+    async untold(sids) {
+      if (sids === undefined) {
+        const { entries } = await store.list(OUTBOX, { limit: limits.revocationsAtOnce })
+        return entries.map(({ value }) => decode<Ended>(value))
+      }
+      const entries = await Promise.all(sids.map((sid) => store.get(outboxKey(sid))))
+      return entries.flatMap((entry) => (entry ? [decode<Ended>(entry.value)] : []))
+    },
+    async told(sids) {
+      await store.transact([], sids.map((sid) => remove(outboxKey(sid))))
+    },
+    living: (sub) => living(store, sub === undefined ? LIVE : `${LIVE}${sub}/`),
+    page: (sub, after) => page(store, sub === undefined ? '' : `${sub}/`, after),
     sweep: (nowSeconds) => sweep(store, nowSeconds),
   }
 }
@@ -161,8 +123,44 @@ const ended = (session: Session, reason: string): Session => ({ ...session, stat
 function rewrite(session: Session, next: Session): Operation[] {
   const operations = [put(sessionKey(next.sid), next)]
   if (dueKey(next) !== dueKey(session)) operations.push(remove(dueKey(session)), put(dueKey(next), ''))
-  if (next.state === 'ended' && session.state === 'live') operations.push(remove(liveKey(session)))
+  if (next.state === 'ended' && session.state === 'live') {
+    operations.push(remove(liveKey(session)), put(endedKey(next), ''))
+    operations.push(put(outboxKey(next.sid), { sid: next.sid, until: tokensUntil(next) } satisfies Ended))
+  }
   return operations
+}
+
+async function* living(store: Store, folder: string): AsyncIterable<Living> {
+  for (let after = ''; ;) {
+    const { entries, more } = await store.list(folder, { after, limit: limits.sessionSweep })
+    for (const { key, value } of entries) {
+      const [sub = '', appid = '', sid = ''] = key.slice(LIVE.length).split('/')
+      yield { sub, appid, sid, host: decode<string>(value) || null }
+    }
+    if (!more) return
+    after = entries.at(-1)!.key
+  }
+}
+
+/** Both folders in one order, which does not change when a session ends. */
+async function page(store: Store, below: string, after: Session | undefined): Promise<Page> {
+  const limit = limits.sessionPage
+  const names = new Set<string>()
+  let more = false
+  for (const folder of [LIVE, ENDED]) {
+    const start = after && { after: folder + nameOf(after) }
+    const { entries, more: others } = await store.list(folder + below, { ...start, limit, keysOnly: true })
+    for (const { key } of entries) names.add(key.slice(folder.length))
+    more ||= others
+  }
+  const sorted = [...names].sort()
+  const sessions: Session[] = []
+  for (const name of sorted.slice(0, limit)) {
+    const entry = await store.get(sessionKey(name.slice(name.lastIndexOf('/') + 1)))
+    // It may have been swept since
+    if (entry) sessions.push(decode<Session>(entry.value))
+  }
+  return { sessions, more: more || sorted.length > limit }
 }
 
 /** Those of its subject and app that are one too many. The clock may jump; revisions do not. */
@@ -174,6 +172,8 @@ async function oldest(store: Store, session: Session): Promise<string[]> {
     .slice(0, Math.max(0, entries.length - limits.sessionsPerApp))
     .map(({ key }) => key.slice(folder.length))
 }
+
+const namesOf = (session: Session): string[] => [sessionKey(session.sid), liveKey(session), endedKey(session)]
 
 /** The names sort by expiry, so that a sweep reads what is due and no more. */
 async function sweep(store: Store, nowSeconds: number): Promise<number> {
@@ -193,7 +193,7 @@ async function sweep(store: Store, nowSeconds: number): Promise<number> {
   for (const key of sessions) {
     const sid = key.slice(key.lastIndexOf('/') + 1)
     const entry = await store.get(sessionKey(sid))
-    const records = entry ? [sessionKey(sid), liveKey(decode<Session>(entry.value))] : []
+    const records = entry ? namesOf(decode<Session>(entry.value)) : []
     // Unless a refresh that began in time has just moved it
     await store.transact([unchanged(sessionKey(sid), entry)], [key, ...records].map(remove))
   }

@@ -21,6 +21,8 @@ export interface Device {
 export interface Zone {
   /** As last read. */
   readonly boot: BootConfig
+  /** verify-hub's own session token, to speak to system-config with. */
+  token(): string
   /** The root key and verify-hub's own, by the `iss` that they sign for. */
   keyOf(issuer: string, kid: string): TrustKey | undefined
   /** Values of keys, in order, as verify-hub may read them. */
@@ -100,6 +102,7 @@ export async function openZone(
     get boot() {
       return boot
     },
+    token: () => self.current(epoch),
     keyOf: (issuer, kid) => trusted.find((one) => one.issuer === issuer && one.kid === kid),
     read: async (client, ...names) => (await items(client, names)).map((item) => item?.value),
     refresh,

@@ -4,7 +4,7 @@ import {
 } from 'node:crypto'
 import { Denied, InvalidArgument } from '../errors.ts'
 import { createMac, type LargeMac } from './mac.ts'
-import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, VerifyKey } from './ports.ts'
+import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, SlowHashCost, VerifyKey } from './ports.ts'
 
 /**
  * The Keys port by `node:crypto`, which both runtimes have. Its synchronous calls with KeyObjects are the fastest
@@ -157,10 +157,10 @@ function aead(rawKey: Uint8Array): Aead {
   }
 }
 
-/** RFC 7914 with N = 2^15, r = 8, p = 1 (OWASP's figure for 32 MiB). */
-function slowHash(password: Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
+function slowHash(password: Uint8Array, salt: Uint8Array, { logN, r, p }: SlowHashCost): Promise<Uint8Array> {
+  const N = 2 ** logN
   return new Promise((resolve, reject) => {
-    scrypt(password, salt, 32, { N: 1 << 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }, (error, hash) => {
+    scrypt(password, salt, 32, { N, r, p, maxmem: 128 * r * (N + p) + 1024 * 1024 }, (error, hash) => {
       if (error) reject(error)
       else resolve(hash)
     })

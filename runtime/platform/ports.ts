@@ -68,6 +68,13 @@ export interface Aead {
   open(nonce: Uint8Array, ciphertext: Uint8Array, additional: Uint8Array): Uint8Array | undefined
 }
 
+/** Of scrypt (RFC 7914): N = 2^logN. It takes 128 · N · r bytes, p times over. */
+export interface SlowHashCost {
+  readonly logN: number
+  readonly r: number
+  readonly p: number
+}
+
 /** All but `slowHash` are synchronous: a hot path must not wait for a thread pool, and a simulation cannot. */
 export interface Keys {
   generate(random: Random): SigningKey
@@ -84,7 +91,7 @@ export interface Keys {
   /** Constant time in the contents; false at once when lengths differ. */
   equal(left: Uint8Array, right: Uint8Array): boolean
   /** scrypt (RFC 7914); 32 bytes. */
-  slowHash(password: Uint8Array, salt: Uint8Array): Promise<Uint8Array>
+  slowHash(password: Uint8Array, salt: Uint8Array, cost: SlowHashCost): Promise<Uint8Array>
 }
 
 /** What crosses a channel: text on a `MessagePort` inside one process, bytes everywhere else. */

@@ -68,8 +68,8 @@ test('a token that a client sends along is given to the methods that take one, a
   })
   const token = tokenOf()
   for (const [service, method] of [['verify-hub', 'm'], ['verify-hub', 'asks'], ['scheduler', 'm']] as const) {
-    const body = new TextEncoder().encode(JSON.stringify({ method, params: {}, sys: [1, token] }))
     const headers = { 'content-type': 'application/json' }
+    const body = new TextEncoder().encode(JSON.stringify({ method, params: {}, sys: [1, token] }))
     await krpc.answer(request({ method: 'POST', path: `/kapi/${service}`, headers, body }))
   }
   assert.equal(settings, [undefined, token, token])

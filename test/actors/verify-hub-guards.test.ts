@@ -81,8 +81,8 @@ test('a first password that is issued anew while it is used is wrong from then o
   const first = (await passwords.issueFirst(vault, 'alice'))!
   let second: string | undefined
   beforeWriting = async () => { second = await passwords.issueFirst(vault, 'alice') }
-  await failure(InvalidPassword, () => passwords.check(vault, 'alice', first))
-  await passwords.check(vault, 'alice', second!)
+  await failure(InvalidPassword, () => passwords.check(vault, { username: 'alice', password: first }))
+  await passwords.check(vault, { username: 'alice', password: second! })
 })
 
 test.run()

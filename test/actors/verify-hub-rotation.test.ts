@@ -12,6 +12,7 @@ import {
   check, crypto, denied, failure, loggedIn, nextKey, peer, refreshAs, seconds, service, testZone,
   type Running, type TestZone,
 } from './verify-hub-zone.ts'
+import { krpc, people } from './accounts-fixture.ts'
 
 const test = (title: string, run: () => Promise<void>) => uvuTest(title, () => run().catch((error: unknown) => {
   // uvu takes `details` for text: of one of our errors it would print nothing
@@ -207,38 +208,21 @@ test('its own session with system-config goes over to the new key too', async ()
   assert.ok(zone.reads.at(-1)!.exp > seconds(zone))
 })
 
-const outside = peer('gateway', { runtimeType: 'gateway' })
-const supervisor = peer('supervisor', { runtimeType: 'ood' })
-
-/** As the gateway calls, with the token of the envelope bound to it. */
-async function ask(hub: Running, method: string, token?: string): Promise<Record<string, unknown>> {
-  const principal = token === undefined ? { sub: 'gateway', appid: 'gateway', runtimeType: 'gateway', sudo: false }
-    : await hub.lifecycle.authenticate!(token, outside, { method: 'krpc', link: 'l1' })
-  const cx = { ...hub.as(outside) as object, principal, ...(token === undefined ? {} : { token }) } as never
-  return (await hub.handlers.krpc({ method, params: {} }, cx)).result as Record<string, unknown>
-}
-
-/** Each call is a login of the owner as a person. */
-async function ownerOf(hub: Running): Promise<() => Promise<string>> {
-  const { username, password } = await hub.handlers.issueFirstPassword({}, hub.as(supervisor))
-  return async () =>
-    (await hub.handlers.loginByPassword({ username, password, appid: 'gateway' }, hub.as(outside))).sessionToken
-}
-
-test('an administrator prepares a key, the same at each call, and sees the stage of each', async () => {
-  const { zone, hub } = await loggedIn()
-  const loggedInNow = await ownerOf(hub)
-  let token = await loggedInNow()
-  const [first, again] = [await ask(hub, 'prepare_key', token), await ask(hub, 'prepare_key', token)]
+test('an administrator prepares a key by sudo, the same at each call, and sees the stage of each', async () => {
+  const { zone, hub, sudo, login: loginAs } = await people()
+  type Prepared = { kid: string; jwk: object; state: string }
+  const prepare = async () => await krpc(hub, 'prepare_key', {}, sudo('alice')) as Prepared
+  let { session_token: token } = await loginAs('alice')
+  const [first, again] = [await prepare(), await prepare()]
   assert.equal(again, first)
-  assert.is(first['state'], 'prepared')
-  zone.boot({ verifyHub: [zone.hubKey.public.jwk, first['jwk']] })
-  assert.equal(await ask(hub, 'prepare_key', token), { ...first, state: 'announced' })
+  assert.is(first.state, 'prepared')
+  zone.boot({ verifyHub: [zone.hubKey.public.jwk, first.jwk] })
+  assert.equal(await prepare(), { ...first, state: 'announced' })
   const stages = async () => {
-    const { keys, ...rest } = await ask(hub, 'list_keys', token) as { keys: Record<string, unknown>[] }
+    const { keys, ...rest } = await krpc(hub, 'list_keys', {}, token) as { keys: Record<string, unknown>[] }
     return { keys: keys.map(({ kid, named, signs }) => [kid, named, signs]), ...rest }
   }
-  const [oldKid, newKid] = [zone.hubKey.public.kid, first['kid']]
+  const [oldKid, newKid] = [zone.hubKey.public.kid, first.kid]
   assert.equal(await stages(), {
     keys: [[oldKid, true, true], [newKid, true, false]], signs_since_ms: null, retire_after: null,
   })
@@ -248,25 +232,27 @@ test('an administrator prepares a key, the same at each call, and sees the stage
   const { retire_after: after, ...told } = await stages() as Record<string, unknown>
   assert.equal(told, { keys: [[oldKid, true, false], [newKid, true, true]], signs_since_ms: since })
   assert.ok(Number(after) >= since / 1000 + 7 * 86_400 + SWITCH_MS / 1000 && Number(after) < since / 1000 + 605_000)
-  token = await loggedInNow()
-  zone.boot({ verifyHub: [first['jwk']] })
+  token = (await loginAs('alice')).session_token
+  zone.boot({ verifyHub: [first.jwk] })
   assert.equal(await stages(), { keys: [[newKid, true, true]], signs_since_ms: null, retire_after: null })
-  const second = await ask(hub, 'prepare_key', token)
-  assert.ok(second['kid'] !== newKid && second['state'] === 'prepared', 'the next rotation')
+  const second = await prepare()
+  assert.ok(second.kid !== newKid && second.state === 'prepared', 'the next rotation')
 })
 
-test('nobody else prepares a key: without a token, as a service, as an ordinary user, after a suspension', async () => {
-  const { zone, hub, pair } = await loggedIn()
-  const token = await (await ownerOf(hub))()
+test('nobody else prepares a key: without sudo, as a service, as an ordinary user, after a suspension', async () => {
+  const { zone, hub, sudo, login: loginAs } = await people()
+  const { sessionToken: serviceToken } = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  const [alice, bob] = [await loginAs('alice'), await loginAs('bob')]
+  const ask = (method: string, token?: string) => denied(() => krpc(hub, method, {}, token))
   for (const method of ['prepare_key', 'list_keys']) {
-    assert.is(await denied(() => ask(hub, method)), 'token/absent')
-    assert.is(await denied(() => ask(hub, method, pair.sessionToken)), 'token/holder')
-    for (const changes of [{ type: 'user' }, { state: 'suspended' }]) {
-      zone.put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active', ...changes })
-      assert.is(await denied(() => ask(hub, method, token)), 'rbac/no-rule')
-    }
-    zone.put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active' })
+    assert.is(await ask(method), 'token/absent')
+    assert.is(await ask(method, serviceToken), 'token/audience')
+    assert.is(await ask(method, bob.session_token), 'rbac/no-rule')
+    assert.is(await ask(method, sudo('bob')), 'sudo/no-rule')
   }
+  assert.is(await ask('prepare_key', alice.session_token), 'rbac/no-rule')
+  zone.put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'suspended' })
+  assert.is(await ask('prepare_key', sudo('alice')), 'login/user')
   assert.is((await versions(zone)).length, 1)
 })
 

@@ -3,14 +3,14 @@ import type { Vault } from '../../actors/vault/protocol.ts'
 import verifyHubActor from '../../actors/verify-hub/actor.ts'
 import type { TokenPair, VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import { deviceDocumentType, kv, type ServiceSpec } from '../../actors/records.ts'
-import type { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { schedule } from '../../actors/scheduler/schedule.ts'
 import { onlyUse, rulesFor } from '../../actors/trust-matrix.ts'
 import type { ActorStart, CallContext, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
 import { Denied, type ErrorClass, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
-import type { Client, Infer } from '../../runtime/protocol.ts'
+import type { Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
@@ -18,9 +18,10 @@ import { createDenialLog } from '../../runtime/trust/denial.ts'
 import { signDocument, trustKeyOf } from '../../runtime/trust/keys.ts'
 import { signToken, type TokenClaims } from '../../runtime/trust/token.ts'
 import { verifyTokenSync } from '../../runtime/trust/verify.ts'
-import { type ManualClock, manualClock, START_MS } from './manual-clock.ts'
+import { KvRecords } from './kv-records.ts'
+import { manualClock, START_MS, type ManualClock } from './manual-clock.ts'
 
-export { manualClock }
+export { manualClock, type ManualClock }
 
 /**
  * The real verify-hub on a real vault and a memory store. Of system-config there is `kv://` as a map, behind the
@@ -28,7 +29,6 @@ export { manualClock }
  */
 
 export const crypto = await createCrypto()
-
 /** Counts what costs. */
 const slowHashes = { count: 0 }
 export const countSlowHashes = async (run: () => Promise<unknown>): Promise<number> => {
@@ -50,7 +50,7 @@ export interface TestZone {
   readonly owner: SigningKey
   readonly devices: Readonly<Record<'ood1' | 'node1', SigningKey>>
   readonly hubKey: SigningKey
-  readonly kv: Map<string, string>
+  readonly kv: KvRecords
   readonly store: Store
   readonly vaultStore: Store
   /** What system-config is like when it does not look at tokens. */
@@ -60,7 +60,8 @@ export interface TestZone {
   readonly reads: { key: string; exp: number }[]
   put(key: string, value: unknown): void
   boot(changes?: object): void
-  start(): Promise<Running>
+  /** On the zone's own store, or on another. */
+  start(store?: Store): Promise<Running>
   /** The vault as it is in the store, called by verify-hub. */
   readonly vault: Handlers<typeof Vault>
   login(changes?: Partial<TokenClaims>, key?: SigningKey): string
@@ -74,6 +75,7 @@ export interface Running {
   readonly self: Peer
   /** What background work failed with: the actor's end. */
   readonly ended: unknown[]
+  readonly counted: Readonly<Record<string, number>>
   /** What a handler is given when this peer calls. */
   as(peer: Peer): CallContext<never>
   stop(): void
@@ -94,9 +96,7 @@ export async function testZone(): Promise<TestZone> {
   const store = createMemoryStore({ clock, random: systemRandom })
   const vaultStore = createMemoryStore({ clock, random: systemRandom })
   const secrets = { 'unseal-key': toBase64url(systemRandom.bytes(32)) }
-  const records = new Map<string, string>()
-  const revisions = new Map<string, number>()
-  let revision = 0
+  const records = new KvRecords()
   const reads: TestZone['reads'] = []
   let incarnation = 0
   const zone = { unchecked: false, vaultAway: false }
@@ -113,7 +113,9 @@ export async function testZone(): Promise<TestZone> {
 
   const put = (key: string, value: unknown): void => {
     records.set(key, typeof value === 'string' ? value : JSON.stringify(value))
-    revisions.set(key, ++revision)
+    if (!/^(users|services)\//.test(key)) return
+    // What the scheduler makes of it
+    records.set(kv.policy, schedule(records, () => undefined, () => {}).get(kv.policy)!)
   }
   const boot = (changes: object = {}): void =>
     put(kv.bootConfig, { zone: 'z1', root: owner.public.jwk, verifyHub: [hubKey.public.jwk], epoch: 0, ...changes })
@@ -137,6 +139,9 @@ export async function testZone(): Promise<TestZone> {
   put(kv.spec('notes'), spec('notes', { owner: 'alice' }))
   put(kv.user('alice'), { name: 'alice', type: 'admin', state: 'active' })
   put(kv.user('bob'), { name: 'bob', type: 'user', state: 'active' })
+  put(kv.spec('console'), spec('console', {
+    runtimeType: 'client-device', audiences: ['system-config', 'verify-hub'],
+  }))
 
   const checkSelfSession = (token: string): number => {
     const { root, verifyHub, epoch } = JSON.parse(records.get(kv.bootConfig) ?? '{"verifyHub":[],"epoch":0}')
@@ -152,13 +157,9 @@ export async function testZone(): Promise<TestZone> {
     return verdict.claims.exp
   }
 
-  const client: Pick<Client<typeof SystemConfig>, 'get'> = {
-    async get({ key }, settings) {
-      if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(settings?.token ?? '') })
-      const value = records.get(key)
-      return value === undefined ? null : { value, revision: revisions.get(key) ?? 1 }
-    },
-  }
+  const client = records.client((key, token) => {
+    if (!zone.unchecked) reads.push({ key, exp: checkSelfSession(token) })
+  })
 
   return Object.assign(zone, {
     clock, owner, devices, hubKey, kv: records, store, vaultStore, vault: vaultHandlers, reads, put, boot,
@@ -169,7 +170,7 @@ export async function testZone(): Promise<TestZone> {
         token_use: 'login', appid: 'service', runtime_type: 'service', epoch: 0, ...changes,
       })
     },
-    async start() {
+    async start(own = store) {
       incarnation++
       const kid = `verify-hub-link-${incarnation}`
       const self = peer('verify-hub', { runtimeType: 'kernel-service', incarnation, kid })
@@ -181,11 +182,12 @@ export async function testZone(): Promise<TestZone> {
         }]))
       const needs = { systemConfig: client, vault: vaultClient }
       const stopping = new AbortController()
-      const around = { store, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
+      const around = { store: own, clock, secrets: {}, incarnation, needs, stopping: stopping.signal }
       const start = actorStart('verify-hub', around)
       const serving = await verifyHubActor.start(start as never) as Pick<Running, 'handlers' | 'lifecycle'>
       return {
-        ...serving, self, steps: start.steps, said: start.said, ended: start.ended, stop: () => stopping.abort(),
+        ...serving, self, steps: start.steps, said: start.said, ended: start.ended, counted: start.counted,
+        stop: () => stopping.abort(),
         as: (caller) => ({ peer: caller, ...needs }) as never,
       }
     },
@@ -201,13 +203,16 @@ interface Around {
   readonly stopping?: AbortSignal
 }
 
+type Seen = Pick<Running, 'steps' | 'said' | 'counted' | 'ended'>
+
 function actorStart(actor: string, around: Around) {
   const steps: Running['steps'] = []
   const said: string[] = []
   const ended: unknown[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
   const { incarnation } = around
-  type Made = Omit<ActorStart, 'needs' | 'transport'> & Pick<Running, 'steps' | 'said' | 'ended'> & { needs: object }
+  const counted: Record<string, number> = {}
+  type Made = Omit<ActorStart, 'needs' | 'transport'> & Seen & { needs: object }
   const start: Made = {
     needs: {}, stopping: new AbortController().signal, ...around, random: systemRandom, keys, env: {}, steps, said,
     ended,
@@ -216,7 +221,8 @@ function actorStart(actor: string, around: Around) {
     }),
     log: { info: say, warn: say, error: say },
     background: (task) => void task().catch((error: unknown) => void ended.push(error)),
-    count: () => {},
+    counted,
+    count: (sample, by = 1) => void (counted[sample] = (counted[sample] ?? 0) + by),
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),

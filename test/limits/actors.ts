@@ -34,12 +34,6 @@ export const ofActors: Readonly<Record<string, Readonly<Record<string, readonly 
     'a secret path that is not plain segments is refused': ['vaultSecretPath'],
     'the list of those who were given a key does not grow without end': ['vaultGrants'],
   },
-  'actors/verify-hub-refresh.test.ts': {
-    'one more login than an app may have ends its oldest': ['sessionsPerApp'],
-  },
-  'actors/verify-hub.test.ts': {
-    'a login token that was swept away stays refused when the clock is set back': ['sessionSweepMs'],
-  },
   'actors/enforcer.test.ts': {
     'a service whose own session is refused trusts nobody until it has a new one, then whom it should': [
       'convergeRetryMs',

@@ -1,13 +1,15 @@
 import { ofActors } from './actors.ts'
+import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { signIn } from './sign-in.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
  * By file, then by the name of the test, which mentions the limit.
  */
-export const coverage: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+export const coverage: Coverage = {
   ...ofActors,
   ...signIn,
+  ...verifyHubCoverage,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

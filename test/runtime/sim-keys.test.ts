@@ -85,12 +85,12 @@ for (const kind of ['cheap', 'real'] as const) {
 
   keysSuite('a slow hash completes without a thread pool', async () => {
     let settled = false
-    const hash = keys.slowHash(utf8('password'), utf8('salt'))
+    const hash = keys.slowHash(utf8('password'), utf8('salt'), { logN: 15, r: 8, p: 3 })
     void hash.then(() => (settled = true))
     for (let tick = 0; tick < 10; tick++) await Promise.resolve()
     assert.ok(settled)
-    assert.equal(await hash, await keys.slowHash(utf8('password'), utf8('salt')))
-    assert.not.equal(await hash, await keys.slowHash(utf8('Password'), utf8('salt')))
+    assert.equal(await hash, await keys.slowHash(utf8('password'), utf8('salt'), { logN: 15, r: 8, p: 3 }))
+    assert.not.equal(await hash, await keys.slowHash(utf8('Password'), utf8('salt'), { logN: 15, r: 8, p: 3 }))
   })
 
   keysSuite.run()

@@ -1,4 +1,4 @@
-import { appidOf } from '../demand.ts'
+import { appidOf } from '../appid.ts'
 import { fault, type Request, type Response } from './answers.ts'
 import type { Form } from './form.ts'
 

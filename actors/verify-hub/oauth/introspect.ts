@@ -1,7 +1,7 @@
 import { limits } from '../../../runtime/limits.ts'
 import { parseCompact } from '../../../runtime/trust/jws.ts'
 import { checkSession, type CheckedSession } from '../check.ts'
-import { appidOf } from '../demand.ts'
+import { appidOf } from '../appid.ts'
 import type { Hub } from '../hub.ts'
 import type { Caller } from '../login.ts'
 import { admitAgain } from '../refresh.ts'

@@ -54,9 +54,8 @@ export const gateway: readonly Guard[] = [
   ),
   ...guardsOf('actors/gateway/krpc.ts', 'test/actors/gateway-guards.test.ts',
     [
-      'verify-hub is given no token of a client',
-      'if (token === undefined || (tokenMethods && !tokenMethods.has(method))) return {}',
-      'if (token === undefined) return {}',
+      'a token goes to who takes one',
+      'if (token === undefined || tokenMethods?.has(method) === false) return {}', 'if (token === undefined) return {}',
       'a token that a client sends along is given to the methods that take one, and to no others',
     ],
   ),

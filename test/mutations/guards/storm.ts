@@ -131,7 +131,7 @@ export const storm: readonly Guard[] = [
       'a session that ended is not refreshed', "if (found?.session.state !== 'live') throw", 'if (!found) throw',
       1, 'revoked-session',
     ],
-    ['a logout ends its session', "await hub.sessions.end(sid, 'logged out')", '', 1, 'revoked-session'],
+    ['a logout ends its session', "await hub.endings.end([sid], 'logged out')", '', 1, 'revoked-session'],
   ),
   ...found('actors/vault/barrier.ts',
     [

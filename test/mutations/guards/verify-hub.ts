@@ -2,10 +2,10 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const verifyHub: readonly Guard[] = [
-  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-guards.test.ts',
+  ...guardsOf('actors/verify-hub/accounts.ts', 'test/actors/verify-hub-guards.test.ts',
     [
       'verifySession tells of sessions of this epoch',
-      'expires > nowSeconds(clock) && issue.epoch === hub.zone.boot.epoch', 'expires > nowSeconds(clock)',
+      'expires > nowSeconds(hub.clock) && issue.epoch === hub.zone.boot.epoch', 'expires > nowSeconds(hub.clock)',
       'a session of another epoch is not active',
     ],
   ),
@@ -16,7 +16,7 @@ export const verifyHub: readonly Guard[] = [
       'only the supervisor of this host gets a first password',
     ],
   ),
-  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-refresh.test.ts',
+  ...guardsOf('actors/verify-hub/accounts.ts', 'test/actors/verify-hub-refresh.test.ts',
     [
       'verifySession tells of ended sessions', "active: state === 'live' && current", 'active: current',
       'a refresh token in the hands of another key ends the session, used or not',
@@ -42,12 +42,12 @@ export const verifyHub: readonly Guard[] = [
       'a repeat of a refresh gets the same successor within the window, and ends the session after it',
     ],
     [
-      'without a key nobody asks for a holder’s token', 'if (caller.keyless && session.holder !== null) {',
+      'without a key nobody asks for a holder’s token', 'if (keyless && session.holder !== null) {',
       'if (false) {', 'a session of a link is refused by HTTP, and its refresh token there ends it',
     ],
     [
       'the first use of a successor ends repeats',
-      'if (session.holder === null && session.before && jti === session.issue.sessionJti) {', 'if (false) {',
+      'if (session.holder === null && session.before && claims.jti === session.issue.sessionJti) {', 'if (false) {',
       'the window closes when the successor is first used',
     ],
   ),
@@ -60,10 +60,6 @@ export const verifyHub: readonly Guard[] = [
       'by kRPC the caller has no key', 'return { peer, systemConfig, vault, keyless: true }',
       'return { peer, systemConfig, vault }',
       'a session of a link is refused by HTTP, and its refresh token there ends it',
-    ],
-    [
-      'by kRPC a hashed password is refused', 'if (nonce !== undefined) {', 'if (false) {',
-      "the hashed form of a password, other types and other apps' instances are refused clearly",
     ],
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-guards.test.ts',
@@ -127,7 +123,8 @@ export const verifyHub: readonly Guard[] = [
       'the login token of a worker, of a kernel service or of another host gets nobody in by HTTP',
     ],
     [
-      'a password is checked', 'await hub.passwords.check(caller.vault, username, args.password)', '',
+      'a password is checked', 'form = await hub.passwords.check(vault, { username, password, compat })',
+      "form = 'plain'",
       'a flood of password logins is bounded, and keeps nobody from refreshing',
     ],
     [
@@ -137,13 +134,14 @@ export const verifyHub: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/password.ts', 'test/actors/verify-hub-guards.test.ts',
     [
-      'a password that was replaced meanwhile is wrong', 'if (now?.verifier.hash !== stored.verifier.hash) throw',
-      'if (false) throw', 'a first password that is issued anew while it is used is wrong from then on',
+      'a password that was replaced meanwhile is wrong',
+      'if (!now || !keys.equal(await hashOf(password, now), fromBase64url(now.hash)!)) throw', 'if (false) throw',
+      'a first password that is issued anew while it is used is wrong from then on',
     ],
   ),
   ...guardsOf('actors/verify-hub/password.ts', 'test/actors/verify-hub-password.test.ts',
     [
-      'a wrong password is refused', 'if (!matches || !stored) throw', 'if (!stored) throw',
+      'a wrong password is refused', 'if (!plain) throw wrong()', '',
       'the first password is made again until it was used once',
     ],
     [
@@ -151,13 +149,12 @@ export const verifyHub: readonly Guard[] = [
       '', 'the first password is made again until it was used once',
     ],
     [
-      'a first password is marked as used', 'if (stored.verifier.first) await markUsed(vault, username, stored)', '',
+      'a first password is marked as used', 'if (isSame && !verifier.first) return', 'if (isSame) return',
       'the first password is made again until it was used once',
     ],
     [
-      'who does not exist costs a hash', 'const { salt, hash } = stored?.verifier ?? nobody',
-      "if (!stored) throw new InvalidPassword('The user name or the password is wrong')\n"
-        + '      const { salt, hash } = stored.verifier',
+      'who does not exist costs a hash', 'const verifier = stored?.verifier ?? nobody',
+      'if (!stored) throw wrong()\n      const { verifier } = stored',
       'each attempt costs one slow hash, whoever it is for, and all failures look the same',
     ],
   ),
@@ -187,7 +184,7 @@ export const verifyHub: readonly Guard[] = [
     ],
     [
       'a user who logs in is active',
-      "if (!isActive(zone, username, userText)) return refuse('login/user', `user ${username}`)", '',
+      "if (!activeUser(zone, username, userText)) return refuse('login/user', `user ${username}`)", '',
       'each attempt costs one slow hash, whoever it is for, and all failures look the same',
     ],
     [
@@ -233,7 +230,7 @@ export const verifyHub: readonly Guard[] = [
       'if (false) return refuse(', 'a device signs for itself alone',
     ],
     [
-      'the owner of an app is active', 'if (spec.owner !== null && !isActive(zone, sub, userText)) return refuse(',
+      'the owner of an app is active', 'if (spec.owner !== null && !activeUser(zone, sub, userText)) return refuse(',
       'if (false) return refuse(', 'an app service speaks for its owner, as long as the owner is active',
     ],
   ),
@@ -253,7 +250,7 @@ export const verifyHub: readonly Guard[] = [
     ],
     [
       'who is admitted no more has no session',
-      'await hub.sessions.end(sid, `no longer admitted: ${admission.denial.reason}`)', '',
+      'await hub.endings.endQuietly([sid], `no longer admitted: ${admission.denial.reason}`)', '',
       'a refresh asks again who the principal is, and a refusal ends the session',
     ],
     [

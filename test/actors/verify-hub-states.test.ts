@@ -1,0 +1,158 @@
+/** Users who are not active, devices and services that are gone: nobody gets in, and who is in is put out. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { kv } from '../../actors/records.ts'
+import { ask, krpc, people, type KrpcPair, type People } from './accounts-fixture.ts'
+import { denied, peer, service, type Running, type TestZone } from './verify-hub-zone.ts'
+
+const live = async (hub: Running, sid: string): Promise<boolean> =>
+  (await hub.handlers.verifySession({ sid }, hub.as(service))).active
+const bobIs = ({ zone }: { zone: TestZone }, state: string, more: object = {}): void =>
+  zone.put(kv.user('bob'), { name: 'bob', type: 'user', state, ...more })
+
+/** What a program of bob's brings: a token of the device that runs it. */
+const ofBob = { appid: 'bobs', sub: 'bob' }
+const bobs = peer('bobs')
+function installBobs(zone: TestZone): void {
+  const running = { target: 'running', specRevision: 1 }
+  zone.put(kv.spec('bobs'), {
+    name: 'bobs', appid: 'bobs', owner: 'bob', runtimeType: 'service', kernel: false, audiences: [],
+  })
+  zone.put(kv.node('ood1'), { host: 'ood1', state: 'running', services: { bobs: running, service: running } })
+}
+
+/** Every way in that there is. */
+const ways: Readonly<Record<string, (users: People, before: KrpcPair) => Promise<unknown>>> = {
+  'a password': ({ login }) => login('bob'),
+  'a password by a link': async ({ hub, passwords }) => hub.handlers.loginByPassword(
+    { username: 'bob', password: passwords.bob, appid: 'console' }, hub.as(peer('desk'))),
+  'a login token of a service of theirs': async ({ hub, zone }) =>
+    hub.handlers.loginByJwt({ jwt: zone.login(ofBob) }, hub.as(bobs)),
+  'a refresh': ({ hub }, { refresh_token: token }) => krpc(hub, 'refresh_token', { refresh_token: token }),
+  sudo: ({ hub, sudo }) => krpc(hub, 'whoami', {}, sudo('bob')),
+  'sudo at a service': ({ hub, sudo }) => ask(
+    hub, 'burn', { token: sudo('bob', { aud: ['notes'] }), audience: 'notes' }, undefined, peer('notes')),
+  'a session': ({ hub }, { session_token: token }) => krpc(hub, 'whoami', {}, token),
+  'a new password': ({ hub, passwords }, { session_token: token }) => krpc(
+    hub, 'set_password', { username: 'bob', password: 'a new one for bob', old_password: passwords.bob }, token),
+}
+
+for (const state of ['suspended', 'pending', 'deleted', 'gone']) {
+  test(`a user who is ${state} gets in by no way, and is put out as soon as that is written`, async () => {
+    for (const heard of [true, false]) {
+      for (const [way, come] of Object.entries(ways)) {
+        const users = await people()
+        const { hub, zone, login } = users
+        installBobs(zone)
+        const pair = await login('bob')
+        const program = await hub.handlers.loginByJwt({ jwt: zone.login(ofBob) }, hub.as(bobs))
+        const other = await login('alice')
+        await zone.clock.advance(0)
+        // What verify-hub asks when nobody has told it yet, and what it does when it was told
+        if (!heard) hub.stop()
+        if (state === 'gone') zone.kv.delete(kv.user('bob'))
+        else bobIs(users, state)
+        await zone.clock.advance(1)
+        const refused = await denied(() => come(users, pair))
+        const ended = heard && ['a refresh', 'a session', 'a new password'].includes(way)
+        assert.is(refused, ended ? 'token/revoked' : 'login/user', `${way}, ${heard ? 'heard' : 'not heard'}`)
+        if (heard) assert.equal([await live(hub, pair.sid), await live(hub, program.sid)], [false, false])
+        assert.is(await live(hub, other.sid), true)
+        bobIs(users, 'active')
+        await zone.clock.advance(1)
+        assert.ok(await login('bob'), 'active again')
+      }
+    }
+  })
+}
+
+test('whoever is active stays in, whatever else is written of them', async () => {
+  const users = await people()
+  const { hub, zone, login } = users
+  const pair = await login('bob')
+  bobIs(users, 'active', { type: 'admin' })
+  zone.put('users/bob/profile', 'nothing')
+  zone.put('users/bob/apps/settings', '{}')
+  await zone.clock.advance(1)
+  assert.is(await live(hub, pair.sid), true)
+})
+
+test('what was written while verify-hub was away is seen when it starts', async () => {
+  const users = await people()
+  const { zone, login, hub } = users
+  const [bob, alice] = [await login('bob'), await login('alice')]
+  const device = await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  hub.stop()
+  bobIs(users, 'suspended')
+  await zone.clock.advance(1)
+  assert.is(await live(hub, bob.sid), true)
+  const next = await zone.start()
+  await zone.clock.advance(1)
+  assert.equal(await Promise.all([bob, alice, device].map(({ sid }) => live(next, sid))), [false, true, true])
+})
+
+test('with a device all sessions of its services end, and with a service all of its own', async () => {
+  const { hub, zone, login } = await people()
+  installBobs(zone)
+  const far = peer('service', { host: 'node1' })
+  const jwt = zone.login({ iss: 'node1', sub: 'node1' }, zone.devices.node1)
+  const sessions = {
+    here: await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service)),
+    there: await hub.handlers.loginByJwt({ jwt }, hub.as(far)),
+    program: await hub.handlers.loginByJwt({ jwt: zone.login(ofBob) }, hub.as(bobs)),
+    console: await login('bob'),
+    bobs: await login('bob', 'bobs'),
+  }
+  const alive = async (): Promise<string[]> => {
+    await zone.clock.advance(1)
+    const states = await Promise.all(Object.entries(sessions).map(async ([name, { sid }]) =>
+      (await live(hub, sid) ? [name] : [])))
+    return states.flat()
+  }
+  assert.equal(await alive(), ['here', 'there', 'program', 'console', 'bobs'])
+  zone.kv.delete(kv.device('node1'))
+  assert.equal(await alive(), ['here', 'program', 'console', 'bobs'])
+  zone.kv.delete(kv.spec('bobs'))
+  assert.equal(await alive(), ['here', 'console'])
+  // A document that the owner key did not sign is none
+  zone.put(kv.device('ood1'), 'x.y.z')
+  assert.equal(await alive(), ['console'])
+})
+
+test('who was suspended between the look and the login has no session left', async () => {
+  const users = await people()
+  const { hub, zone, login } = users
+  hub.stop()
+  const { transact } = zone.store
+  let sid = ''
+  Object.assign(zone.store, {
+    // In the moment before the session is stored
+    async transact(...args: Parameters<typeof transact>) {
+      const created = args[1].find(({ key }) => key.startsWith('sessions/'))
+      if (created) {
+        sid = created.key.slice('sessions/'.length)
+        bobIs(users, 'suspended')
+        Object.assign(zone.store, { transact })
+      }
+      return transact.apply(zone.store, args)
+    },
+  })
+  assert.is(await denied(() => login('bob')), 'login/user')
+  assert.is(sid === '', false)
+  assert.is(await live(hub, sid), false)
+})
+
+test('a login token that was used by a suspended user\'s service is worth nothing again', async () => {
+  const users = await people()
+  const { hub, zone } = users
+  installBobs(zone)
+  const jwt = zone.login(ofBob)
+  await hub.handlers.loginByJwt({ jwt }, hub.as(bobs))
+  bobIs(users, 'suspended')
+  await zone.clock.advance(1)
+  bobIs(users, 'active')
+  await zone.clock.advance(1)
+  assert.is(await denied(() => hub.handlers.loginByJwt({ jwt }, hub.as(bobs))), 'token/revoked')
+})
+
+test.run()
