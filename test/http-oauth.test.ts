@@ -127,7 +127,7 @@ zones('a session that was revoked and a user who was suspended are not active an
   await zone.put(kv.user(zone.user.username), settings)
   assert.is(await active(three), false)
   await zone.put(kv.user(zone.user.username), { ...settings, state: 'active' })
-  assert.is(await active(three), true)
+  assert.equal([await active(three), await active(await zone.login('tool'))], [false, true], 'it has ended for good')
 })
 
 zones('who asks for an introspection shows a session that lives', async () => {
