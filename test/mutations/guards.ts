@@ -18,6 +18,7 @@ import { gateway } from './guards/gateway.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
+import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 
 export { secondLines } from './guards/second-lines.ts'
@@ -37,5 +38,6 @@ export const guards: readonly Guard[] = [
   ...boot,
   ...store,
   ...backup,
+  ...commandLine,
   ...storm,
 ]
