@@ -56,6 +56,7 @@ test('sudo opens what the policy says for it, and no more', async () => {
     assert.match(failure.message, /is not possible by sudo: /, words.join(' '))
   }
   await zone.fails(2, 'sudo')
+  assert.match((await zone.fails(2, 'sudo', 'kv', 'tx', '-', ...OWNER)).message, /^One of them signs: /)
   assert.is((await zone.fails(2, 'sudo', 'kv', 'set', 'users/owner/x')).message, 'Missing required argument \'value\'')
 })
 

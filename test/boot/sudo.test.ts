@@ -149,6 +149,11 @@ test('a token made now that is too old or of the future says by how much the clo
   assert.match(of('token/expired'), /at least 3 min 0 s behind/)
   assert.match(of('token/not-yet-valid'), /at least 1 min 0 s ahead/)
   assert.is(of('token/expired', at + 2_000), 'no')
+  // What the verifier tells is its own clock, and goes before that of the answer
+  const told = clockFault(denied('token/expired', { issuedAgoSeconds: 300 }), at, at + 1_000) as Error
+  assert.match(told.message, / is 5 min 0 s behind /)
+  const ahead = clockFault(denied('token/not-yet-valid', { skewSeconds: 90 }), at, undefined) as Error
+  assert.match(ahead.message, / is 1 min 30 s ahead /)
   assert.is(of('token/replayed', at + 7_200_000), 'no')
   assert.is(terminal.timeOf('Tue, 01 Jan 2030 00:00:00 GMT'), at)
   assert.is(terminal.timeOf('soon'), undefined)
