@@ -38,6 +38,8 @@ export async function askPerson(question: string, { secret = false } = {}): Prom
       })
       stdin.on('end', ended)
       stdin.on('error', reject)
+      // Paused by an earlier question, it does not flow by itself
+      stdin.resume()
     })
   } finally {
     stdin.removeAllListeners('data')

@@ -1,4 +1,4 @@
-/** Users, their keys and sudo by the command line: what a session may not do, and what a token of the user's own may. */
+/** Users, their keys and sudo by the command line: what a session may not do, and a token of the user's own may. */
 import { copyFileSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -28,7 +28,7 @@ const secret = (name: string): string => {
 }
 const set = ['kv', 'set', 'users/owner/key_settings', '{"pin":4}']
 
-test('review item 1: what a session is refused, a token of the user’s own key is allowed, for one request', async () => {
+test('review item 1: what a session is refused, a token by the user’s key is allowed, for one request', async () => {
   const refused = await zone.fails(14, ...set)
   assert.is(refused.reason, 'rbac/sudo-only')
   assert.match(`${refused.next}`, / sudo kv set …$/)
@@ -56,6 +56,7 @@ test('sudo opens what the policy says for it, and no more', async () => {
     assert.match(failure.message, /is not possible by sudo: /, words.join(' '))
   }
   await zone.fails(2, 'sudo')
+  assert.match((await zone.fails(2, 'sudo', 'kv', 'tx', '-', ...OWNER)).message, /^One of them signs: /)
   assert.is((await zone.fails(2, 'sudo', 'kv', 'set', 'users/owner/x')).message, 'Missing required argument \'value\'')
 })
 

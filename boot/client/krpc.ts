@@ -168,7 +168,8 @@ function throwIfFailure(value: unknown): void {
 }
 
 /** How the originals' texts begin; what follows is ours, and the code says the rest. */
-const ORIGINALS = /^(?:Failed due to reason|No permission|Parse Request Error|Invalid token|Token expired): ?/
+const ORIGINALS =
+  /^(?:Failed due to reason|No permission|Parse Request Error|Invalid token|Token expired|User Not Found): ?/
 
 function throwStatus(answer: HttpAnswer): never {
   if (answer.status === 503 || answer.status === 408) throw new Unavailable('The zone cannot answer now')

@@ -64,18 +64,20 @@ const CLOSE_MS = (AHEAD_SECONDS - 2) * 1000
 
 /**
  * A token that was made just now is neither old nor of the future, unless the clocks differ.
- * @param zoneMs what the zone's clock showed, if its answer says
+ * @param zoneMs what the zone's clock showed, if its answer says; what the refusal itself tells goes before
  */
 export function clockFault(error: unknown, nowMs: number, zoneMs: number | undefined): unknown {
   if (!(error instanceof Denied)) return error
-  const { reason } = error.details
+  const { reason, skewSeconds, issuedAgoSeconds } = error.details
   if (reason !== 'token/expired' && reason !== 'token/not-yet-valid') return error
-  const side = reason === 'token/expired' ? 'behind' : 'ahead of'
-  const least = reason === 'token/expired' ? tokenLifetimeSeconds.sudo : AHEAD_SECONDS
+  const old = reason === 'token/expired'
+  const told = old ? issuedAgoSeconds : skewSeconds
+  const apartMs = typeof told === 'number' ? told * 1000 : zoneMs === undefined ? undefined : Math.abs(nowMs - zoneMs)
   // It took too long on its way, then, or the clock was set meanwhile
-  if (zoneMs !== undefined && Math.abs(nowMs - zoneMs) < CLOSE_MS) return error
-  const by = zoneMs === undefined
-    ? `at least ${duration(least * 1000)}` : duration(Math.abs(nowMs - zoneMs))
+  if (apartMs !== undefined && apartMs < CLOSE_MS) return error
+  const by = apartMs === undefined
+    ? `at least ${duration((old ? tokenLifetimeSeconds.sudo : AHEAD_SECONDS) * 1000)}` : duration(apartMs)
+  const side = old ? 'behind' : 'ahead of'
   return new Denied(`The clock of this machine is ${by} ${side} that of the zone: a token made now is refused`, {
     ...error.details, next: 'Set the clock of this machine, or that of the zone',
   })

@@ -50,6 +50,9 @@ async function runTx(terminal: Terminal, path: string, options: ConnectOptions &
   if (path === '-' && options.ownerPassphraseFile === '-') {
     throw new Usage('Two files cannot both be stdin', { next: 'Give a path for one of them' })
   }
+  if (terminal.sudo !== undefined && options.ownerKey !== undefined) {
+    throw new Usage('One of them signs: your own key, or the owner key', { next: 'Leave out sudo, or --owner-key' })
+  }
   const name = path === '-' ? 'stdin' : terminal.absolute(path)
   const given = readDocument(await textFile(terminal, path), name, Transaction, FORM)
   const actions = Object.fromEntries(Object.entries(given.actions).map(([key, action]) => [keyOf(key), action]))

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { kv, type UserSettings } from '../../actors/records.ts'
 import { KeyNotFound } from '../../actors/system-config/protocol.ts'
-import { revokeSessions } from '../client/account.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { listSessions, revokeSessions } from '../client/account.ts'
 import { transact } from '../client/kv.ts'
 import { noSuchUser, userName } from '../client/users.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -53,16 +54,27 @@ async function runChange(terminal: Terminal, name: string, change: StateChange, 
   const { verb, state, done, ends } = change
   demandAuthority(terminal, options, `users ${verb} ${name}`)
   const client = await connect(terminal, options)
+  const before = ends ? await livingOf(client, name) : 0
   // Not read first: who may write this need not be allowed to read it
   const actions = { [kv.user(name)]: { action: 'set_by_path', all_set: { '/state': state } } }
   const revision = await writeAsOwnerOrSudo(terminal, client, actions, options).catch((error: unknown) => {
     throw error instanceof KeyNotFound ? noSuchUser(name) : error
   })
-  const ended = ends ? await endSessions(terminal, client, name) : undefined
+  // verify-hub ends them by itself once it sees the state; until this has been answered, nobody can rely on that
+  const ended = ends ? Math.max(before, await endSessions(terminal, client, name)) : undefined
   show(terminal, options, { user: name, state, revision, ...(ended === undefined ? {} : { ended }) }, () => [
     `${printable(name)} is ${done}`,
     ...(ended === undefined ? [] : [endedLine(name, ended)]),
   ])
+}
+
+/** How many sessions live; none, for who may not list them. */
+async function livingOf(client: ZoneClient, user: string): Promise<number> {
+  const sessions = await listSessions(client, user).catch((error: unknown) => {
+    if (error instanceof Denied) return []
+    throw error
+  })
+  return sessions.filter(({ state }) => state === 'live').length
 }
 
 /** The state stands already: what is missing is said, and how to make up for it. */

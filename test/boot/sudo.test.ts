@@ -41,7 +41,7 @@ const signer = (key: string, passphrase?: string) => openSudo(
   { terminal, platform, scope: 'z', user: () => taken('alice'), epoch: () => taken(3) },
 )
 
-test('a sudo token is what the matrix takes: by the user’s key, for one callee, 3 minutes, no two alike', async () => {
+test('a sudo token is what the matrix takes: for one callee, for 3 minutes, and no two are alike', async () => {
   const { path, document } = await make('a.key')
   const sudo = signer(path)
   const [token, again] = [await sudo.token('system-config'), await sudo.token('system-config')]
@@ -123,7 +123,8 @@ test('a new key takes its place when the zone took it, is gone if refused, and k
   assert.is(readFileSync(first.path, 'utf8'), kept)
   assert.ok(existsSync(`${first.path}.new`))
   assert.match((await failure(fresh())).message, /that the zone may know/)
-  assert.is((await failure(makeKey(platform, place, { user: 'alice', replaces: false }))).code, 'Usage')
+  const { message } = await failure(makeKey(platform, placeAt(join(folder, 'a.key')), { user: 'bob', replaces: false }))
+  assert.match(message, /^There is a file already: /)
 })
 
 test('keys lie beside the sessions, by zone and user', () => {
@@ -148,6 +149,11 @@ test('a token made now that is too old or of the future says by how much the clo
   assert.match(of('token/expired'), /at least 3 min 0 s behind/)
   assert.match(of('token/not-yet-valid'), /at least 1 min 0 s ahead/)
   assert.is(of('token/expired', at + 2_000), 'no')
+  // What the verifier tells is its own clock, and goes before that of the answer
+  const told = clockFault(denied('token/expired', { issuedAgoSeconds: 300 }), at, at + 1_000) as Error
+  assert.match(told.message, / is 5 min 0 s behind /)
+  const ahead = clockFault(denied('token/not-yet-valid', { skewSeconds: 90 }), at, undefined) as Error
+  assert.match(ahead.message, / is 1 min 30 s ahead /)
   assert.is(of('token/replayed', at + 7_200_000), 'no')
   assert.is(terminal.timeOf('Tue, 01 Jan 2030 00:00:00 GMT'), at)
   assert.is(terminal.timeOf('soon'), undefined)
@@ -199,6 +205,7 @@ test('a passphrase is asked for where there is a terminal', async () => {
     { terminal: person, platform, scope: 'z', user: () => taken('alice'), epoch: () => taken(0) })
   const parsed = parseCompact(await sudo.token('verify-hub'), 10_000)
   assert.ok('jws' in parsed)
+  assert.equal(parsed.jws.payload['aud'], ['verify-hub'])
   assert.equal(asked, [`Passphrase of ${path}: true`])
   assert.ok(openKey(platform.keys, await readKey(terminal, path, { user: 'alice', next: '' }), path, 'open sesame'))
 })

@@ -19,6 +19,7 @@ import { gateway } from './guards/gateway.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
+import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 
@@ -40,6 +41,7 @@ export const guards: readonly Guard[] = [
   ...boot,
   ...store,
   ...backup,
+  ...commandLine,
   ...storm,
   ...signIn,
 ]
