@@ -182,7 +182,8 @@ forgeries('under a user key of small order, for which anybody signs, nobody gets
   }))
   // R the point of order one and S zero: of every message under that key
   const signature = toBase64url(Uint8Array.of(...smallOrder[0]!, ...new Uint8Array(32)))
-  const seen = await reads(running, `${weak}.${payload}.${signature}`).then(() => 'let in', (error: Error) => error.name)
+  const seen = await reads(running, `${weak}.${payload}.${signature}`)
+    .then(() => 'let in', (error: Error) => error.name)
   assert.is(seen, 'InvalidArgument')
   running.stop()
 }))
