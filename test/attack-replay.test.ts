@@ -5,7 +5,9 @@ import { kv } from '../actors/records.ts'
 import type { SigningKey } from '../runtime/platform/ports.ts'
 import { systemRandom } from '../runtime/platform/random.ts'
 import { Denied } from '../runtime/errors.ts'
+import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
 import type { TokenClaims } from '../runtime/trust/token.ts'
+import { encode, smallOrder } from './attack-parts.ts'
 import { crypto, denied, peer, testZone, type Running, type TestZone } from './actors/system-config-zone.ts'
 import { plain } from './plain.ts'
 import { gateway, peer as caller, service, testZone as hubZone } from './actors/verify-hub-zone.ts'
@@ -157,10 +159,32 @@ forgeries('who is not active has no sudo, and a document that names another is n
   }
   const [zone, alice] = [testZone(), crypto.generate(systemRandom)]
   const running = await zone.booted({
-    [kv.userDocument('alice')]: JSON.stringify({ name: 'bob', key: alice.public.jwk, iat: 1 }),
     [kv.user('alice')]: JSON.stringify({ name: 'alice', type: 'admin', state: 'active' }),
   })
+  // Behind the back of system-config, which takes no such document
+  await zone.store.put(`kv/${kv.userDocument('alice')}`, new TextEncoder().encode(
+    `\u0001${JSON.stringify({ name: 'bob', key: alice.public.jwk, iat: 1 })}`,
+  ))
   assert.is(await denied(() => reads(running, sudoOf(zone, alice))), 'token/unknown-key')
+  running.stop()
+}))
+
+forgeries('under a user key of small order, for which anybody signs, nobody gets in', plain(async () => {
+  const { zone, running, alice } = await withPeople()
+  const x = toBase64url(smallOrder[0]!)
+  const kid = toBase64url(crypto.hash(new TextEncoder().encode(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)))
+  await zone.store.put(`kv/${kv.userDocument('alice')}`, new TextEncoder().encode(
+    `\u0001${JSON.stringify({ name: 'alice', key: { kty: 'OKP', crv: 'Ed25519', x }, iat: 1 })}`,
+  ))
+  const [header, payload] = sudoOf(zone, alice).split('.') as [string, string]
+  const weak = encode(JSON.stringify({
+    ...JSON.parse(new TextDecoder().decode(fromBase64url(header))) as object, kid,
+  }))
+  // R the point of order one and S zero: of every message under that key
+  const signature = toBase64url(Uint8Array.of(...smallOrder[0]!, ...new Uint8Array(32)))
+  const seen = await reads(running, `${weak}.${payload}.${signature}`)
+    .then(() => 'let in', (error: Error) => error.name)
+  assert.is(seen, 'InvalidArgument')
   running.stop()
 }))
 

@@ -1,6 +1,6 @@
-import { ZonewrightError } from '../runtime/errors.ts'
-
 /** A test whose failure can be read: uvu takes `details` of an error for text, and would print nothing of ours. */
 export const plain = (test: () => Promise<void>) => (): Promise<void> => test().catch((error: unknown) => {
-  throw error instanceof ZonewrightError ? new Error(`${error.code}: ${error.message}`) : error
+  if (!(error instanceof Error) || typeof (error as { details?: unknown }).details !== 'object') throw error
+  const { code, details } = error as unknown as { code: string; details: object }
+  throw new Error(`${code}: ${error.message} ${JSON.stringify(details)}`)
 })

@@ -143,7 +143,8 @@ real('item 3: boot phase trusts one key, normal phase three, and none is loaded 
     otherDeviceAsRoot: 'token/use',
   })
   // The switch: that one transaction. Nothing else is written before it
-  const document = { 'devices/node1/doc': 'a document', 'users/alice/settings': '{}' }
+  // It lies there, and makes nobody trusted
+  const document = { 'devices/node1/doc': 'a document of node1' }
   await running.as(zone.tokens.device(), supervisor).create({ key: 'devices/node1/doc', value: 'x' })
     .then(() => assert.unreachable(), ({ details }: ZonewrightError) => assert.is(details['reason'], 'rbac/boot-phase'))
   await zone.boot(running, document)

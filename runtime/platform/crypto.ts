@@ -89,7 +89,7 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
 /** y of p and above: each is another spelling of a small number. */
 const NOT_CANONICAL = new RegExp(`^(e[def]|f.)${'ff'.repeat(30)}7f$`)
 
-/** OpenSSL takes such a key, and under it anybody makes signatures that are good. */
+/** OpenSSL before 3.5 and Deno take such a key, and under it anybody makes signatures that are good. */
 function isWeak(raw: Buffer): boolean {
   const y = Buffer.from(raw)
   y[31]! &= 0x7f
