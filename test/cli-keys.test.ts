@@ -34,7 +34,7 @@ const login = (): Promise<Pair> => hub.call('login_by_password', {
 /** As a resource server that has just started. */
 const verdict = ({ session_token: token }: Pair): Promise<string> =>
   jwtVerify(token, createRemoteJWKSet(new URL('/oauth/jwks', origin)), { audience: 'console' })
-    .then(({ protectedHeader }) => String(protectedHeader.kid), (error: Error & { code?: string }) => String(error.code))
+    .then(({ protectedHeader }) => String(protectedHeader.kid), (error: { code?: string }) => String(error.code))
 
 interface Key { readonly kid: string; readonly version: number; readonly accepted: boolean; readonly signs: boolean }
 const keysOf = (told: Record<string, unknown>): (readonly [number, boolean, boolean])[] =>

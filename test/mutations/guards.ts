@@ -13,6 +13,8 @@ import { systemConfig2 } from './guards/system-config-2.ts'
 import { verifyHub } from './guards/verify-hub.ts'
 import { verifyHub2 } from './guards/verify-hub-2.ts'
 import { enforcement } from './guards/enforcement.ts'
+import { oauth } from './guards/oauth.ts'
+import { rotation } from './guards/rotation.ts'
 import { vault } from './guards/vault.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
@@ -35,6 +37,8 @@ export const guards: readonly Guard[] = [
   ...verifyHub,
   ...verifyHub2,
   ...enforcement,
+  ...oauth,
+  ...rotation,
   ...vault,
   ...host,
   ...gateway,

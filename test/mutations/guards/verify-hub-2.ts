@@ -78,8 +78,8 @@ export const verifyHub2: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/zone.ts', 'test/actors/verify-hub-start.test.ts',
     [
-      'verify-hub has the key that boot/config names',
-      'if (!next.verifyHub.some((jwk) => thumbprint(keys, jwk) === key.public.kid)) {', 'if (false) {',
+      'verify-hub has the keys that boot/config names',
+      'await signing.follow(next.verifyHub.map((jwk) => thumbprint(keys, jwk)), of)', 'void of',
       'verify-hub refuses to start with a key that boot/config does not name, or without one',
     ],
     [
@@ -88,7 +88,8 @@ export const verifyHub2: readonly Guard[] = [
       'verify-hub refuses to start with a key that boot/config does not name, or without one',
     ],
     [
-      'an answer that was overtaken changes nothing', 'if (item.revision < revision) return', '',
+      'an answer that was overtaken changes nothing', 'if (item.revision >= revision && item.value !== text) {',
+      'if (item.value !== text) {',
       'an answer about boot/config that was overtaken by a newer one changes nothing',
     ],
   ),
