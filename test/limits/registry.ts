@@ -1,8 +1,11 @@
+import { web } from './registry-web.ts'
+
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
  * By file, then by the name of the test, which mentions the limit.
  */
 export const coverage: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  ...web,
   'actors/node-daemon.test.ts': {
     'whose config nobody can read changes nothing, complains now and then, and follows the next that it is given': [
       'schedulerRoundMs',

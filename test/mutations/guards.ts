@@ -15,6 +15,7 @@ import { verifyHub2 } from './guards/verify-hub-2.ts'
 import { vault } from './guards/vault.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
+import { web } from './guards/web.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
@@ -34,6 +35,7 @@ export const guards: readonly Guard[] = [
   ...vault,
   ...host,
   ...gateway,
+  ...web,
   ...boot,
   ...store,
   ...backup,
