@@ -1,4 +1,5 @@
 import { evidenceText, GAP, type StepRow } from './render.ts'
+import type { Sequence } from './sequences.ts'
 
 /** A mermaid sequenceDiagram of the steps as they happened. */
 export function diagram(title: string, rows: readonly StepRow[]): string {
@@ -10,6 +11,10 @@ export function diagram(title: string, rows: readonly StepRow[]): string {
     ...rows.map(message),
   ].join('\n')
 }
+
+/** A sequence as it is documented, before anything has happened. */
+export const documented = ({ title, steps }: Sequence): string =>
+  diagram(title, steps.map((step) => ({ ...step, evidence: {}, atMs: 0 })))
 
 function message({ number, from, to, what, evidence }: StepRow): string {
   const shown = evidenceText(evidence).replaceAll(GAP, ', ')

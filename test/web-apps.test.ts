@@ -94,9 +94,11 @@ test('a service is told who came and how by us alone, and gets nothing that belo
       method: 'PUT', body: Uint8Array.of(0, 255, 1), headers: {
         cookie, origin: `http://web.localhost:${port}`, authorization: 'Bearer mine', 'content-type': 'text/x',
         connection: 'close, x-hop', 'x-hop': '1', 'keep-alive': '1', te: 'trailers', trailer: 'x',
-        expect: '100-continue', 'transfer-encoding': 'chunked', 'proxy-authorization': 'x', 'proxy-connection': 'x', 'http2-settings': 'x',
+        expect: '100-continue', 'transfer-encoding': 'chunked',
+        'proxy-authorization': 'x', 'proxy-connection': 'x', 'http2-settings': 'x',
         'x-forwarded-for': '1.2.3.4', 'x-forwarded-host': 'evil', 'x-forwarded-proto': 'ftp',
-        'x-forwarded-user': 'root', 'x-forwarded': 'x', forwarded: 'x', via: 'x', 'x-real-ip': 'x', 'x-kept': 'yes', 'content-length': '3',
+        'x-forwarded-user': 'root', 'x-forwarded': 'x', forwarded: 'x', via: 'x',
+        'x-real-ip': 'x', 'x-kept': 'yes', 'content-length': '3',
       },
     })
     const { headers: { authorization, ...got }, body, method, query } = asked.at(-1)!
@@ -117,7 +119,8 @@ test('a service sets cookies of its own host and none of ours', async () => {
       ...page('x', { connection: 'x-hop', 'x-hop': '1', 'keep-alive': '1', 'x-kept': 'yes', location: '/else' }),
       cookies: [
         'a=1; Path=/; Domain=localhost; HttpOnly', 'b=2;domain=.zone.local', 'zw_session=evil',
-        ' zw_refresh=evil; Path=/', '__Host-zw_session=evil; Secure; Path=/', '__HOST-ZW_form=evil', 'c=3', 'd=domain=x; Domain',
+        ' zw_refresh=evil; Path=/', '__Host-zw_session=evil; Secure; Path=/', '__HOST-ZW_form=evil',
+        'c=3', 'd=domain=x; Domain',
       ],
     })
     const { headers, cookies } = await browser.fetch('GET', '/')

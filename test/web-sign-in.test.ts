@@ -95,7 +95,7 @@ test('a wrong password, a user who is not active and a busy zone are told, and n
       const [, alert = ''] = /role="alert" id="why">([^<]*)</.exec(String(answer.body)) ?? []
       assert.match(alert, what)
       assert.is(JSON.stringify({ ...hiddenIn(answer), form: '' }), JSON.stringify({ ...hiddenIn(page), form: '' }))
-      assert.match(String(answer.body), /value="&quot;&gt;|value="\w*"/)
+      assert.not.match(String(answer.body), /<script/)
     }
     await told({ password: 'wrong' }, 401, /^The user name or the password is wrong\.$/)
     await told({ username: 'nobody' }, 401, /^The user name or the password is wrong\.$/)
@@ -240,8 +240,11 @@ test('a code is good once, for the browser that began, at the host of the app, f
     await withCode(web, other)
     await unfinished(other, second, 'another browser, that has begun as well')
     const third = await withCode(web, one)
+    const held = one.cookies(third).get('zw_sign_in')!
+    one.cookies(third.replace('//web.', '//notes.')).set('zw_sign_in', held)
     await unfinished(one, third.replace('//web.', '//notes.'), 'the host of another app')
     const fourth = await withCode(web, one)
+    one.cookies(fourth.replace('web.localhost', 'web.zone.local')).set('zw_sign_in', held)
     await unfinished(one, fourth.replace('web.localhost', 'web.zone.local'), 'another host of the app')
     const fifth = await withCode(web, one)
     await web.live.pause(limits.signInCodeMs - 1_000)

@@ -1,4 +1,4 @@
-import { isName, kv, ServiceSpec } from '../records.ts'
+import { kv, ServiceSpec } from '../records.ts'
 import { checkSession } from './check.ts'
 import type { Hub } from './hub.ts'
 import type { Caller } from './login.ts'
@@ -29,7 +29,8 @@ export async function serviceToken(
     throw hub.deny({ layer: 'link', reason: 'login/presenter', rule: RULE, detail })
   }
   const checked = await checkSession(hub, { peer, systemConfig, keyless: true }, sessionToken, audience)
-  const [text] = isName(audience) ? await hub.zone.read(systemConfig, kv.spec(audience)) : []
+  // A name, since only names are written into `aud`
+  const [text] = await hub.zone.read(systemConfig, kv.spec(audience))
   const spec = text === undefined ? undefined : hub.zone.record(ServiceSpec, kv.spec(audience), text)
   if (spec?.appid !== audience || !spec.http || spec.kernel) {
     throw hub.deny({ layer: 'token', reason: 'login/app', rule: RULE, detail: `${audience} answers no HTTP` })

@@ -1,6 +1,7 @@
-import { ofActors } from './actors.ts'
+import { ofActors } from './registry-actors.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
-import { signIn } from './sign-in.ts'
+import { web } from './registry-web.ts'
+import { signIn } from './registry-sign-in.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -10,6 +11,7 @@ export const coverage: Coverage = {
   ...ofActors,
   ...signIn,
   ...verifyHubCoverage,
+  ...web,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

@@ -18,6 +18,7 @@ import { rotation } from './guards/rotation.ts'
 import { vault } from './guards/vault.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
+import { web } from './guards/web.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
@@ -42,6 +43,7 @@ export const guards: readonly Guard[] = [
   ...vault,
   ...host,
   ...gateway,
+  ...web,
   ...boot,
   ...store,
   ...backup,

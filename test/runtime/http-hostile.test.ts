@@ -27,6 +27,7 @@ hostile('what is no HTTP is answered once, as JSON, and never reaches the handle
     const both = request('POST /', 'content-length: 3', 'transfer-encoding: chunked') + '0\r\n\r\n'
     const cases: readonly (readonly [name: string, text: string | Uint8Array, status: string, code: string])[] = [
       ['garbage', 'garbage\r\n\r\n', '400', 'InvalidArgument'],
+      ['two hosts', request('GET /', 'Host: other'), '400', 'InvalidArgument'],
       ['TLS', Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3), '400', 'InvalidArgument'],
       ['giant header', request('GET /', `x: ${'a'.repeat(100_000)}`), '431', 'LimitExceeded'],
       ['many headers', request('GET /', ...many), '431', 'LimitExceeded'],

@@ -192,6 +192,28 @@ requests('method, path, headers and body arrive, and so does the answer', async 
   })
 })
 
+requests('cookies stay lines of their own, and bytes stay bytes, both ways', async () => {
+  const bytes = Uint8Array.of(0, 255, 13, 10)
+  await withServer(({ body }) => ({
+    status: 200, headers: {}, cookies: ['a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT', 'b=2'],
+    body: (async function* () {
+      yield 'é'
+      yield body
+    })(),
+  }), async ({ port }) => {
+    const { cookies, headers, body } = await httpRequest(call(port, { method: 'POST', body: bytes }))
+    assert.equal(cookies, ['a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT', 'b=2'])
+    assert.is(headers['set-cookie'], undefined)
+    const all: number[] = []
+    for await (const chunk of body) all.push(...chunk)
+    assert.equal(all, [0xc3, 0xa9, ...bytes])
+  })
+  await withServer(() => ({ status: 200, headers: {}, cookies: ['a=1\r\nb: c'], body: '' }), async ({ port }) => {
+    const { status, cookies } = await httpRequest(call(port))
+    assert.equal([status, cookies], [500, []])
+  })
+})
+
 requests('what cannot be sent, has nobody to answer or is not answered in time says which', async () => {
   for (const wrong of [{ headers: { a: 'b\r\nc: d' } }, { path: '/a b' }]) {
     assert.instance(await errorOf(() => httpRequest(call(1, wrong))), InvalidArgument)

@@ -92,7 +92,7 @@ export const gateway: readonly Guard[] = [
       'what never comes to an actor has its HTTP status and a body that a client can read',
     ],
     [
-      'only routes that there are', 'if (!routes.has(path)) return fault(404', 'if (!services[name]) return fault(404',
+      'only routes that there are', 'if (!routes.has(route)) return fault(404', 'if (!services[name]) return fault(404',
       'what never comes to an actor has its HTTP status and a body that a client can read',
     ],
   ),

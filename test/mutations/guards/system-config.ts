@@ -146,11 +146,6 @@ export const systemConfig: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/krpc.ts', 'test/krpc.test.ts',
     [
-      'a transaction by kRPC has a real main key', "if (typeof mainKey === 'string') {",
-      "if (typeof mainKey === 'string') mainKey = undefined\n  if (typeof mainKey === 'string') {",
-      'a key has one spelling: what escapes or could be read in two ways is refused, never tidied',
-    ],
-    [
       'a transaction by kRPC names a key once', 'if (names.has(name)) throw', 'if (false) throw',
       'a key has one spelling: what escapes or could be read in two ways is refused, never tidied',
     ],
