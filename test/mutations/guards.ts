@@ -12,6 +12,7 @@ import { systemConfig } from './guards/system-config.ts'
 import { systemConfig2 } from './guards/system-config-2.ts'
 import { verifyHub } from './guards/verify-hub.ts'
 import { verifyHub2 } from './guards/verify-hub-2.ts'
+import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
@@ -31,6 +32,7 @@ export const guards: readonly Guard[] = [
   ...systemConfig2,
   ...verifyHub,
   ...verifyHub2,
+  ...accounts,
   ...vault,
   ...host,
   ...gateway,
