@@ -6,12 +6,12 @@ import { InvalidPassword } from '../actors/verify-hub/protocol.ts'
 import { InvalidArgument, Overloaded } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import {
-  claimsOf, denied, failure, gateway, loggedIn as linkedService, peer, service, supervisor, testZone, type Running,
+  claimsOf, crypto, denied, failure, gateway, loggedIn as linkedService, peer, service, supervisor, testZone, type Running,
   type TestZone,
 } from './actors/verify-hub-zone.ts'
-import type { Pair } from './krpc-client.ts'
+import { OriginalsClient, type Pair } from './krpc-client.ts'
 import { inLiveZone } from './actors/live-zone.ts'
-import { loggedIn } from './krpc-fixture.ts'
+import { ask, loggedIn, postTo } from './krpc-fixture.ts'
 
 const hubs = suite('verify-hub by kRPC')
 
@@ -166,6 +166,44 @@ hubs('by HTTP, the first use of a session anywhere closes the window of its refr
     const reused = await hub.refusal('refresh_token', { refresh_token: pair.refresh_token })
     assert.is(`${reused.status} ${reused.details['reason']}`, '401 refresh/reused')
     assert.match((await hub.refusal('verify_token', { session_token: next.session_token })).message, /has ended/)
+  })
+})
+
+hubs('by HTTP a client of the originals logs in by its hash and the number of its envelope, once', async () => {
+  await inLiveZone(async (live) => {
+    const { pair, username, password, login } = await loggedIn(live)
+    const sha256 = (text: string): string =>
+      Buffer.from(crypto.hash(new TextEncoder().encode(text))).toString('base64')
+    const nonce = claimsOf(pair.session_token).iat * 1000 + 1
+    const wire = sha256(sha256(`${password}${username}.buckyos`) + nonce)
+    const send = async (): Promise<number> => {
+      const params = { ...login, password: wire }
+      const body = JSON.stringify({ method: 'login_by_password', params, sys: [nonce] })
+      return (await ask(live, '/kapi/verify-hub', body)).status
+    }
+    assert.is(await send(), 401)
+    await live.set(kv.user(username), { name: username, type: 'admin', state: 'active', compat_password: true })
+    assert.ok(await new OriginalsClient(postTo(live), 'verify-hub').call('login_by_password', login))
+    assert.equal([await send(), await send()], [200, 403])
+  })
+})
+
+hubs('by HTTP, whoever may asks who they are, what sessions there are, and ends them', async () => {
+  await inLiveZone(async (live) => {
+    await live.setPath(kv.spec('console'), '/audiences', [
+      'system-config', 'node-daemon', 'scheduler', 'verify-hub',
+    ])
+    const { pair, client, username } = await loggedIn(live)
+    const hub = client('verify-hub')
+    const { sub, sid, state } = await hub.call('whoami', {}) as Record<string, unknown>
+    assert.equal([sub, sid, state], [username, pair.sid, 'active'])
+    assert.match((await client('verify-hub', null).refusal('whoami', {})).message, /The call needs a token/)
+    // Its own user is suspended: it is over at once, wherever it is looked at
+    await live.set(kv.user(username), { name: username, type: 'admin', state: 'suspended' })
+    await live.pause(1_000)
+    assert.is((await hub.refusal('whoami', {})).details['reason'], 'token/revoked')
+    const verified = await hub.refusal('verify_token', { session_token: pair.session_token })
+    assert.is(verified.details['reason'], 'token/revoked')
   })
 })
 

@@ -182,7 +182,7 @@ cells('the principal of root, sudo and a self-issued session says no more than i
   })
 })
 
-cells('a method that takes one use takes no other: a session is no login', async () => {
+cells('a method that takes one use takes no other, and verify-hub takes no token of root', async () => {
   const rules = rulesFor('verify-hub', 'normal')
   assert.equal(onlyUse(rules, 'login').map(({ id }) => id), ['verify-hub/normal/login'])
   assert.equal(onlyUse(rules, 'refresh').map(({ id }) => id), ['verify-hub/normal/refresh'])

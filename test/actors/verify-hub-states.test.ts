@@ -120,26 +120,29 @@ test('with a device all sessions of its services end, and with a service all of 
 })
 
 test('who was suspended between the look and the login has no session left', async () => {
-  const users = await people()
-  const { hub, zone, login } = users
-  hub.stop()
-  const { transact } = zone.store
-  let sid = ''
-  Object.assign(zone.store, {
-    // In the moment before the session is stored
-    async transact(...args: Parameters<typeof transact>) {
-      const created = args[1].find(({ key }) => key.startsWith('sessions/'))
-      if (created) {
-        sid = created.key.slice('sessions/'.length)
-        bobIs(users, 'suspended')
-        Object.assign(zone.store, { transact })
-      }
-      return transact.apply(zone.store, args)
-    },
-  })
-  assert.is(await denied(() => login('bob')), 'login/user')
-  assert.is(sid === '', false)
-  assert.is(await live(hub, sid), false)
+  for (const way of ['a password', 'a login token of a service of theirs']) {
+    const users = await people()
+    const { hub, zone } = users
+    installBobs(zone)
+    hub.stop()
+    const { transact } = zone.store
+    let sid = ''
+    Object.assign(zone.store, {
+      // In the moment before the session is stored
+      async transact(...args: Parameters<typeof transact>) {
+        const created = args[1].find(({ key }) => key.startsWith('sessions/'))
+        if (created) {
+          sid = created.key.slice('sessions/'.length)
+          bobIs(users, 'suspended')
+          Object.assign(zone.store, { transact })
+        }
+        return transact.apply(zone.store, args)
+      },
+    })
+    assert.is(await denied(() => ways[way]!(users, {} as KrpcPair)), 'login/user', way)
+    assert.is.not(sid, '')
+    assert.is(await live(hub, sid), false)
+  }
 })
 
 test('a login token that was used by a suspended user\'s service is worth nothing again', async () => {

@@ -15,6 +15,7 @@ import { verifyHub2 } from './guards/verify-hub-2.ts'
 import { enforcement } from './guards/enforcement.ts'
 import { oauth } from './guards/oauth.ts'
 import { rotation } from './guards/rotation.ts'
+import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
@@ -40,6 +41,7 @@ export const guards: readonly Guard[] = [
   ...enforcement,
   ...oauth,
   ...rotation,
+  ...accounts,
   ...vault,
   ...host,
   ...gateway,

@@ -28,4 +28,14 @@ test('a public key that is spelled in another way is refused: it would have anot
   }
 })
 
+test('a slow hash is scrypt with the cost that is asked for', async () => {
+  const text = (word: string): Uint8Array => new TextEncoder().encode(word)
+  // RFC 7914 §12: the first half of what has 64 bytes there
+  const hash = await keys.slowHash(text('password'), text('NaCl'), { logN: 10, r: 8, p: 16 })
+  const hex = 'fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162'
+  assert.is(Buffer.from(hash).toString('hex'), hex)
+  const other = await keys.slowHash(text('password'), text('NaCl'), { logN: 10, r: 8, p: 1 })
+  assert.is.not(Buffer.from(other).toString('hex'), hex)
+})
+
 test.run()
