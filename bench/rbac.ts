@@ -1,7 +1,7 @@
 /**
- * Decisions of the access policy with a thousand lines: those that are remembered, and new ones of speakers that are new
- * as well, against casbin's `enforceSync` on the same model and the same lines, in turn. One decision of ours asks twice,
- * for the app and for whom it speaks; one of casbin's asks once.
+ * Decisions of the access policy with a thousand lines: those that are remembered, and new ones of speakers that are
+ * new as well, against casbin's `enforceSync` on the same model and the same lines, in turn. One decision of ours asks
+ * twice, for the app and for whom it speaks; one of casbin's asks once.
  */
 import { newEnforcer, newModelFromString, StringAdapter } from 'casbin'
 import { createAccess, type Speaker } from '../actors/rbac/access.ts'
@@ -25,8 +25,8 @@ function policyOf(): readonly string[] {
   const given = Array.from({ length: USERS }, (_, user) => `g, user${user}, role${user % ROLES}`)
   const lines = Array.from({ length: LINES - USERS - 1 }, (_, index) => {
     const own = index % 5 === 0 ? '{user}' : `dir${index % 50}`
-    const effect = index % 40 === 7 ? 'deny' : 'allow'
-    return `p, role${index % ROLES}, kv://zone/area${index % 8}/${own}/*, ${index % 3 === 0 ? 'read' : 'read|write'}, ${effect}`
+    const [act, effect] = [index % 3 === 0 ? 'read' : 'read|write', index % 40 === 7 ? 'deny' : 'allow']
+    return `p, role${index % ROLES}, kv://zone/area${index % 8}/${own}/*, ${act}, ${effect}`
   })
   return [...given, ...lines, 'p, panel, kv://zone/*, read|write, allow']
 }

@@ -78,7 +78,8 @@ const VERDICT_WIDTH = 7
 function linesOf({ allowed, act, path, model, speaker, layers }: Explanation, style: Style): readonly string[] {
   const { sub, appid, runtimeType, sudo } = speaker
   const verdict = allowed ? style.good('allowed') : style.bad('denied')
-  const what = printable(`${sub} (${runtimeType}${sudo ? ', sudo' : ''}) by ${appid}: ${act} ${path === '' ? 'kv://' : path}`)
+  const who = `${sub} (${runtimeType}${sudo ? ', sudo' : ''}) by ${appid}`
+  const what = printable(`${who}: ${act} ${path === '' ? 'kv://' : path}`)
   return [
     `${style.bold(what)}: ${verdict}`,
     ...(model === 'own' ? [style.dim(`  The model is the zone's own: ${MODEL_KEY}`)] : []),

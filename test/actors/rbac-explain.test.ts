@@ -56,7 +56,8 @@ test('a layer is told only when it is asked: sudo after the ordinary lines, and 
   const bob = { sub: 'bob', sudo: true }
   assert.equal(names(layersOf('write', 'boot/config')), ['guard denied'])
   assert.equal(names(layersOf('write', 'users/alice/key_settings')), ['guard denied', 'app allowed'])
-  assert.equal(names(layersOf('write', 'users/bob/key_settings', bob)), ['guard allowed', 'app allowed', 'sudo allowed'])
+  assert.equal(names(layersOf('write', 'users/bob/key_settings', bob)),
+    ['guard allowed', 'app allowed', 'sudo allowed'])
   assert.equal(names(layersOf('read', 'zone/y', bob)), ['guard allowed', 'app allowed', 'subject allowed'])
   assert.equal(names(layersOf('read', 'zone/q', bob)),
     ['guard allowed', 'app allowed', 'subject denied', 'sudo denied'])
