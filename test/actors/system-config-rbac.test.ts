@@ -41,7 +41,7 @@ test('a model of the zone decides from the write on, and the built-in one again 
   assert.is(await panel('alice').get({ key: 'users/alice/profile' }), null)
 })
 
-test('a model or a policy with an error is refused whole, also when the other is right, and the old stays', async () => {
+test('a model or a policy with an error is refused whole, also when the other is right: the old stays', async () => {
   const { kv, panel } = await populated()
   const wrong: readonly Record<string, string>[] = [
     { [MODEL]: 'nonsense' }, { [MODEL]: byPrefix('(p.sub == r.sub') }, { [POLICY]: `${policy}\nnonsense` },
@@ -169,7 +169,7 @@ test('review item 1: what is refused without sudo is allowed with it, and nothin
   await alice.set({ key: 'users/alice/profile', value: '{}' })
 })
 
-test('by sudo a user replaces the own document, signed, and makes or removes none; an admin writes settings', async () => {
+test('by sudo a user replaces the own document, signed, and makes none; an admin writes settings', async () => {
   const key = 'users/alice/doc'
   const [alice, admin] = [permitting({ sudo: true }, derived), permitting({ sub: 'root2', sudo: true }, derived)]
   await alice.transaction(key, { action: 'update', value: document })

@@ -14,7 +14,7 @@ const cannotRead = 'a line that a function of the model cannot read, or would re
 const ACCESS = 'test/actors/system-config-access.test.ts'
 const ZONE = 'test/actors/system-config-rbac.test.ts'
 const registered = 'no user, device or service is registered under a name of sudo or of the system, however written'
-const bySudo = 'by sudo a user replaces the own document, signed, and makes or removes none; an admin writes settings'
+const bySudo = 'by sudo a user replaces the own document, signed, and makes none; an admin writes settings'
 const explained = 'an explanation is given to everybody about themselves, and about others to who may read the policy'
 
 export const rbac: readonly Guard[] = [
@@ -31,7 +31,8 @@ export const rbac: readonly Guard[] = [
       "if (!app || app.effect !== 'allow') return allowed('-')\n  if (false) return refused(", base,
     ],
     [
-      'only root reads and writes what is root’s', "if (guard === 'root') return denied(", 'if (false) return denied(', wide,
+      'only root reads and writes what is root’s', "if (guard === 'root') return denied(", 'if (false) return denied(',
+      wide,
     ],
     [
       'an ordinary session does nothing that is for sudo', "if (guard === 'sudo' && !speaker.sudo) return denied(",
@@ -169,14 +170,15 @@ export const rbac: readonly Guard[] = [
     ['a pattern that cannot be read is none', "functions.get(name)?.('a', pattern, 'a')", '', cannotRead],
     ['casbin walks so many lines', 'if (added.lines.length > limits.modelPolicyLines) {', 'if (false) {', cannotRead],
     [
-      'what cannot be decided is denied', '          return undefined\n        }', "          return lines[0]\n        }",
+      'what cannot be decided is denied', '          return undefined\n        }',
+      '          return lines[0]\n        }',
       'what a line or an expression cannot decide is denied, not thrown',
     ],
   ),
   ...guardsOf('actors/system-config/permission.ts', ZONE,
     [
       'model and policy are checked together', '      await checkRulesAfter(actions)\n', '',
-      'a model or a policy with an error is refused whole, also when the other is right, and the old stays',
+      'a model or a policy with an error is refused whole, also when the other is right: the old stays',
     ],
     [
       'by sudo a document is replaced only', "if (session.speaker.root || action.action === 'update') continue",
@@ -207,7 +209,10 @@ export const rbac: readonly Guard[] = [
     ['what is set is looked at', "        checkWritten({ type: 'put', key, value })\n", '', registered],
   ),
   ...guardsOf('actors/system-config/explaining.ts', ZONE,
-    ['of others is told to who may read the policy', 'if (!isOwn) await permission.read(cx, POLICY_KEY)', '', explained],
+    [
+      'of others is told to who may read the policy', 'if (!isOwn) await permission.read(cx, POLICY_KEY)', '',
+      explained,
+    ],
     [
       'lines of others are told to who may read the policy',
       "const all = access.decide(own, 'read', POLICY_KEY).allowed", 'const all = true', explained,
