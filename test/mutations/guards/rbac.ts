@@ -67,6 +67,10 @@ export const rbac: readonly Guard[] = [
   ),
   ...guardsOf('actors/rbac/access.ts', MODEL,
     [
+      'the control plane keeps what it needs', '    checkControlPlane(compiled)\n', '',
+      'a model or a line that takes from the control plane what it needs is refused, and says of whom',
+    ],
+    [
       'of two rules the later stay', 'if (turn === asked) use(loaded)', 'use(loaded)',
       'rules that are refused leave those before in force, and of two the later ones stay',
     ],
