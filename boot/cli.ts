@@ -24,6 +24,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     kv: async (terminal) => (await import('./commands/kv.ts')).kvCommand(terminal),
     logs: async (terminal) => (await import('./commands/logs.ts')).logsCommand(terminal),
     kill: async (terminal) => (await import('./commands/kill.ts')).killCommand(terminal),
+    rbac: async (terminal) => (await import('./commands/rbac.ts')).rbacCommand(terminal),
     explain: async (terminal) => (await import('./commands/explain.ts')).explainCommand(terminal),
   },
   'Who you are, and who else there is:': {

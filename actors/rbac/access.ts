@@ -1,3 +1,6 @@
+import { InvalidArgument } from '../../runtime/errors.ts'
+import { controlPlaneNeeds } from './base.ts'
+import type { Engine } from './enforcement.ts'
 import { explain, type Explanation } from './explain.ts'
 import { byRoot, Grants, judge, type Compiled, type Decision, type Speaker } from './judge.ts'
 import { indexEngine } from './line-index.ts'
@@ -32,9 +35,20 @@ function compile(rules: Rules): Compiled | Promise<Compiled> {
   const model = parseModel(rules.model)
   const added = parsePolicy(rules.policy, !model.builtIn)
   checkRoles(added)
-  const { builtIn } = model
-  if (builtIn) return { rules, builtIn, added, engine: indexEngine(added) }
-  return loadEngine().then((make) => ({ rules, builtIn, added, engine: make(model, added) }))
+  const by = (engine: Engine): Compiled => {
+    const compiled = { rules, builtIn: model.builtIn, added, engine }
+    checkControlPlane(compiled)
+    return compiled
+  }
+  return model.builtIn ? by(indexEngine(added)) : loadEngine().then((make) => by(make(model, added)))
+}
+
+function checkControlPlane(compiled: Compiled): void {
+  for (const [appid, runtimeType, operation, path] of controlPlaneNeeds) {
+    const speaker = { sub: 'a', appid, runtimeType, sudo: false, root: false }
+    if (judge(speaker, new Grants(speaker, compiled), operation, segmentsOf(path)).allowed) continue
+    throw new InvalidArgument(`With this model and policy the system's own ${appid} could not ${operation} ${path}`)
+  }
 }
 
 /** @throws InvalidArgument when the model cannot decide, or the policy is none for it */

@@ -111,6 +111,23 @@ p, su_admin, auth://passwords/*, write
 p, su_admin, auth://keys/*, write
 `
 
+/**
+ * What the control plane cannot be without: a policy or a model that takes it away is refused, or the zone would go on
+ * without it until root repairs it. App, runtime type, operation, path.
+ */
+export const controlPlaneNeeds: readonly (readonly [string, string, 'read' | 'write', string])[] = [
+  ['scheduler', 'kernel-service', 'read', 'devices/'], ['scheduler', 'kernel-service', 'read', 'nodes/'],
+  ['scheduler', 'kernel-service', 'read', 'services/'], ['scheduler', 'kernel-service', 'read', 'users/'],
+  ['scheduler', 'kernel-service', 'read', 'system/rbac/'], ['scheduler', 'kernel-service', 'write', 'nodes/a/config'],
+  ['scheduler', 'kernel-service', 'write', 'services/a/info'],
+  ['scheduler', 'kernel-service', 'write', 'system/rbac/policy'],
+  ['node-daemon', 'ood', 'read', 'devices/'], ['node-daemon', 'ood', 'read', 'nodes/'],
+  ['node-daemon', 'ood', 'read', 'services/'], ['verify-hub', 'kernel-service', 'read', 'boot/config'],
+  ['verify-hub', 'kernel-service', 'read', 'users/a/settings'],
+  ['verify-hub', 'kernel-service', 'read', 'services/a/spec'], ['verify-hub', 'kernel-service', 'read', 'devices/a/doc'],
+  ['gateway', 'gateway', 'read', 'boot/config'], ['gateway', 'gateway', 'read', 'services/a/info'],
+]
+
 /** Before a runtime type that is a role. Nobody else has such a role. */
 export const TYPE = 'type:'
 

@@ -75,7 +75,6 @@ export function createPermission(
     if (thumbprint(start.keys, root) !== thumbprint(start.keys, environment.root)) {
       throw new InvalidArgument('The root key of boot/config is not the owner key of the ENV')
     }
-    for (const [key, action] of actions) if (!isUserDocument(key)) checkValue(key, action, trust)
   }
 
   const checkTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {

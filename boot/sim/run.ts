@@ -1,3 +1,5 @@
+import { casbinEngine } from '../../actors/rbac/casbin-engine.ts'
+import { provideEngine } from '../../actors/rbac/load-engine.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { SimulationFailed, SimulationLimit, simulate } from '../../runtime/sim/simulate.ts'
@@ -95,6 +97,7 @@ const nameOf = (cause: unknown): string =>
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
 export async function loadActors(change: RunHooks['change']) {
+  provideEngine(casbinEngine)
   const modules = new Map<string, ActorDefinition>()
   const definitions = new Map<string, ActorDefinition>()
   for (const [prefix, specs] of [['', catalogue(FOLDER, defaultConfig)], ['node:', nodeCatalogue(FOLDER)]] as const) {

@@ -1,3 +1,5 @@
+import { casbinEngine } from '../../actors/rbac/casbin-engine.ts'
+import { provideEngine } from '../../actors/rbac/load-engine.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
 import type { KeyKind } from '../../runtime/sim/keys.ts'
@@ -80,6 +82,7 @@ export async function simulateZone({
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
 async function loadModules(change: ZoneSimulation['change']): Promise<ReadonlyMap<string, ActorDefinition>> {
+  provideEngine(casbinEngine)
   const specs = [...catalogue(FOLDER, defaultConfig), ...nodeCatalogue(FOLDER)]
   return new Map(
     await Promise.all(

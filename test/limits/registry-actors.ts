@@ -16,6 +16,15 @@ export const ofActors: Readonly<Record<string, Readonly<Record<string, readonly 
       'loginRetryMsMin', 'loginRetryMsMax',
     ],
   },
+  'actors/rbac-model.test.ts': {
+    'a line that a function of the model cannot read, or would read for ever, refuses the policy whole': [
+      'modelPolicyLines',
+    ],
+    'an access model has at most its characters, and one more refuses it': ['modelCharacters'],
+  },
+  'actors/rbac-explain.test.ts': {
+    'an explanation names so many lines that came near (explainedLines), and counts the rest': ['explainedLines'],
+  },
   'actors/system-config-policy.test.ts': {
     'a line that is no policy line refuses the policy whole, and names the line': ['policyLines'],
     'more paths than are remembered are all decided alike': ['accessDecisions'],

@@ -10,6 +10,7 @@ import { link2 } from './guards/link-2.ts'
 import { trustMatrix } from './guards/trust-matrix.ts'
 import { systemConfig } from './guards/system-config.ts'
 import { systemConfig2 } from './guards/system-config-2.ts'
+import { rbac } from './guards/rbac.ts'
 import { verifyHub } from './guards/verify-hub.ts'
 import { verifyHub2 } from './guards/verify-hub-2.ts'
 import { enforcement } from './guards/enforcement.ts'
@@ -36,6 +37,7 @@ export const guards: readonly Guard[] = [
   ...trustMatrix,
   ...systemConfig,
   ...systemConfig2,
+  ...rbac,
   ...verifyHub,
   ...verifyHub2,
   ...enforcement,

@@ -151,7 +151,8 @@ export const host: readonly Guard[] = [
   ),
   ...guardsOf('actors/scheduler/schedule.ts', 'test/actors/schedule.test.ts',
     [
-      'a user of a host’s name is given nothing', 'if (config.has(kv.device(name))) continue', '',
+      'a user of a host’s name is given nothing', 'if (config.has(kv.device(name)) || isReserved(name)) continue',
+      'if (isReserved(name)) continue',
       'a user whose name is that of a host is given no role: the services of the host speak under it',
     ],
   ),

@@ -69,24 +69,6 @@ export const systemConfig2: readonly Guard[] = [
       'when boot/config vanishes from a running zone, boot phase does not come back',
     ],
   ),
-  ...guardsOf('actors/rbac/policy.ts', 'test/actors/system-config-access.test.ts',
-    ['a pattern is as long as its path', 'return path.length === pattern.length', 'return true'],
-    [
-      'a name in braces is the caller’s', "segment !== (want.startsWith('{') ? caller : want)",
-      "!want.startsWith('{') && segment !== want",
-      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
-    ],
-  ),
-  ...guardsOf('actors/rbac/policy.ts', 'test/actors/system-config-policy.test.ts',
-    [
-      'a policy is not too long', 'if (lines.length > limits.policyLines) {', 'if (false) {',
-      'a line that is no policy line refuses the policy whole, and names the line',
-    ],
-    [
-      'a star in the middle is one segment that is there', "if (segment === '') return false", '',
-      'a pattern matches whole segments: a star one of them, the last star all that follow, braces the caller',
-    ],
-  ),
   ...guardsOf('actors/system-config/protocol.ts', 'test/actors/system-config.test.ts',
     [
       'no name that every object has',
@@ -158,8 +140,8 @@ export const systemConfig2: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-access.test.ts',
     [
-      'a policy that is damaged changes nothing', 'if (record && record.revision <= revision) return\n    try {',
-      "try {\n      replace('')",
+      'a policy that is damaged changes nothing', '      await access.replace(rules)\n',
+      "      await access.replace({ model: '', policy: '' })\n      await access.replace(rules)\n",
     ],
   ),
   ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-trust.test.ts',

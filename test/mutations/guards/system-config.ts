@@ -2,88 +2,6 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const systemConfig: readonly Guard[] = [
-  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-access.test.ts',
-    [
-      'a subject needs a line', "if (!speaker.sudo) return denied('rbac', 'rbac/no-rule', `subject ${sub}: ${where}`)",
-      "if (!speaker.sudo) return allowed('-')",
-      'every way to read asks the policy: get, list, dump, watch, and the guard of a transaction',
-    ],
-    [
-      'a new policy holds at once', 'granted = new WeakMap()\n      generation++', 'generation++',
-      'what the policy says holds when its writer is answered',
-    ],
-    [
-      'an open watch hears of a new policy', 'granted = new WeakMap()\n      generation++', 'granted = new WeakMap()',
-      'a policy that the scheduler changes holds for the next call, and for streams that are open',
-    ],
-  ),
-  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-boot.test.ts',
-    [
-      'an app needs a line', "if (!app) return denied('rbac', 'rbac/no-rule', `app ${appid}: ${where}`)",
-      "if (!app) return allowed('-')", 'each documented step is told once, by the call that it is about',
-    ],
-  ),
-  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-guards.test.ts',
-    [
-      'built-in roles are part of built-in ones only',
-      'const above = givenRoles.has(role) || isFixed(role) ? [] : added.groups.get(role) ?? []',
-      'const above = added.groups.get(role) ?? []',
-      'a role that the policy gives is not made part of another by a line of it',
-    ],
-  ),
-  ...guardsOf('actors/rbac/access.ts', 'test/actors/system-config-policy.test.ts',
-    [
-      'only root reads and writes what is root’s',
-      "if (path === '' || anyMatches(operation === 'read' ? onlyRootReads : onlyRootWrites, segments)) {",
-      "if (path === '') {",
-      'the base and the lines of the scheduler give each caller what it needs and nothing beside it',
-    ],
-    [
-      'nobody but root has the whole', "if (path === '' || anyMatches(", 'if (anyMatches(',
-      'a line for everything still leaves out what is of root alone, and su_ names are nobody who logs in',
-    ],
-    [
-      'sudo needs a line', "if (!sudo) return denied('sudo', 'sudo/no-rule', `subject ${SUDO_PREFIX}${sub}: ${where}`)",
-      "if (!sudo) return allowed('-')",
-      'the base and the lines of the scheduler give each caller what it needs and nothing beside it',
-    ],
-    [
-      'a line is for an operation', 'one.operations.has(operation) && matches(', 'matches(',
-      'the base and the lines of the scheduler give each caller what it needs and nothing beside it',
-    ],
-    [
-      'a device has nothing of a user of its name',
-      '!deviceRuntimeTypes.has(runtimeType) && !sub.startsWith(SUDO_PREFIX)', '!sub.startsWith(SUDO_PREFIX)',
-      'a name that is also the name of a role, of a kernel app or of a host gains nothing by it',
-    ],
-    [
-      'nobody is called by the name of sudo', '!deviceRuntimeTypes.has(runtimeType) && !sub.startsWith(SUDO_PREFIX)',
-      '!deviceRuntimeTypes.has(runtimeType)',
-      'a line for everything still leaves out what is of root alone, and su_ names are nobody who logs in',
-    ],
-    [
-      'a name is no role of the same spelling', 'if (givenRoles.has(name)) return [...(added.groups.get(name) ?? [])]',
-      '', 'a name that is also the name of a role, of a kernel app or of a host gains nothing by it',
-    ],
-    [
-      'a name is no role of the policy',
-      'return added.roles.has(name) ? [] : [name, ...(added.groups.get(name) ?? [])]',
-      'return [name, ...(added.groups.get(name) ?? [])]',
-      'a name that is also the name of a role, of a kernel app or of a host gains nothing by it',
-    ],
-    [
-      'a name is no built-in role', 'if (isFixed(name)) return []', '',
-      'a name that is also the name of a role, of a kernel app or of a host gains nothing by it',
-    ],
-    [
-      'a policy gives no built-in role', 'if (fixed !== undefined) throw', 'if (false) throw',
-      'a line that is no policy line refuses the policy whole, and names the line',
-    ],
-    [
-      'a policy changes no built-in role', 'if (isFixed(role)) throw', 'if (false) throw',
-      'a line that is no policy line refuses the policy whole, and names the line',
-    ],
-  ),
   ...guardsOf('actors/system-config/actor.ts', 'test/actors/system-config-access.test.ts',
     [
       'who links to system-config is in the matrix', 'return verdict.allowed', 'return true',
@@ -205,12 +123,7 @@ export const systemConfig: readonly Guard[] = [
       'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
     ],
     [
-      'the values of the boot transaction can stand',
-      'for (const [key, action] of actions) checkValue(key, action, trust)', '',
-      'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
-    ],
-    [
-      'a policy is one before it is written', 'if (key === POLICY_KEY) checkPolicy(action.value)', '',
+      'a policy is one before it is written', '      await checkRulesAfter(actions)\n', '',
       'the boot transaction must name this zone, the owner key of the ENV, and one key of verify-hub',
     ],
     [
