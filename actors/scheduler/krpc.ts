@@ -21,14 +21,13 @@ export interface SchedulerKrpc extends Pick<Handlers<typeof Scheduler, Needs>, '
  * operate this host by the policy.
  */
 export function createKrpc(start: ActorStart<Needs>, session: OwnSession, round: () => Promise<object>): SchedulerKrpc {
-  const { needs, clock, self } = start
-  const startedSeconds = Math.floor(clock.now() / 1000)
+  const { needs, self } = start
   let opening: Promise<Enforcer> | undefined
   /** Opened by the first who asks: it follows boot/config from then on. */
   const enforcer = (): Promise<Enforcer> => {
     opening ??= openEnforcer({
       start, systemConfig: needs.systemConfig, session, appid: 'scheduler', verifier: 'kernel-service',
-      onceSinceSeconds: startedSeconds,
+      burn: (token) => needs.verifyHub.burn({ token, audience: 'scheduler' }),
     }).catch((error: unknown) => {
       opening = undefined
       throw error

@@ -19,7 +19,10 @@ export default actor(Service, {
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
-  const enforcer = await openEnforcer({ start, appid: APPID, systemConfig: needs.systemConfig, session })
+  const enforcer = await openEnforcer({
+    start, appid: APPID, systemConfig: needs.systemConfig, session,
+    burn: (token) => needs.verifyHub.burn({ token, audience: APPID }),
+  })
   return {
     handlers: {
       greet({ greeting }, cx) {

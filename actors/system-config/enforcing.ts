@@ -4,34 +4,45 @@ import { Feed, PENDING, type Polled } from '../../runtime/feed.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
 import { kv } from '../records.ts'
 import { issuers } from '../trust-matrix.ts'
-import { POLICY_KEY } from './permission.ts'
 import type { Enforcement, SystemConfig } from './protocol.ts'
-import { chainOf, type Session } from './sessions.ts'
+import { chainOf, type Caller, type Session } from './sessions.ts'
 import type { State } from './state.ts'
 
 type Enforcing = Pick<Handlers<typeof SystemConfig, {}>, 'enforcement' | 'renewLease' | 'revoke'>
 
-/** Who may read the policy may enforce it. Which sessions have ended, verify-hub says, and nobody else. */
+/**
+ * Runtime types that judge tokens of others. Not by lines of the policy: of one whose lines are taken away, the very
+ * write that does it would have to be waited for until it lapses.
+ */
+const ENFORCING: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'service', 'gateway'])
+
+/** Services enforce, people do not. Which sessions have ended, verify-hub says, and nobody else. */
 export function enforcing(
-  { permission, enforcers, sessions, steps, trust, revoke }: State, { denials }: Pick<ActorStart, 'denials'>,
+  { enforcers, sessions, steps, trust, revoke }: State, { denials }: Pick<ActorStart, 'denials'>,
 ): Enforcing {
+  const refuse = (session: Session, detail: string): Error => denials.denied([
+    ...chainOf(session), deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule: 'system-config/enforcement', detail }),
+  ])
+  const enforcer = async (cx: Caller): Promise<Session> => {
+    const session = await sessions.current(cx)
+    const { sub, appid, runtimeType } = session.speaker
+    if (!ENFORCING.has(runtimeType)) throw refuse(session, `enforcement by ${sub} (${runtimeType}) in ${appid}`)
+    return session
+  }
   return {
-    enforcement: (_, cx) => new Permitted(permission.read(cx, POLICY_KEY), (session) => {
+    enforcement: (_, cx) => new Permitted(enforcer(cx), (session) => {
       steps.read(session, kv.bootConfig, trust.revision)
       return enforcers.open(cx.peer.kid)
     }),
     async renewLease({ lease, sequence }, cx) {
-      await permission.read(cx, POLICY_KEY)
+      await enforcer(cx)
       return { granted: enforcers.renew(lease, sequence, cx.peer.kid) }
     },
     async revoke({ sessions: ended }, cx) {
       const session = await sessions.current(cx)
       const { actor, host } = cx.peer
       if (actor !== issuers.verifyHub || session.speaker.sub !== issuers.verifyHub) {
-        const detail = `revoke by ${session.speaker.sub}, ${actor} on ${host}`
-        throw denials.denied([
-          ...chainOf(session), deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule: 'system-config', detail }),
-        ])
+        throw refuse(session, `revoke by ${session.speaker.sub}, ${actor} on ${host}`)
       }
       await revoke(ended)
       return {}
@@ -44,9 +55,9 @@ class Permitted extends Feed<Enforcement> {
   #source: Feed<Enforcement> | undefined
   #failure: { readonly error: unknown } | undefined
 
-  constructor(permitted: Session | Promise<Session>, open: (session: Session) => Feed<Enforcement>) {
+  constructor(permitted: Promise<Session>, open: (session: Session) => Feed<Enforcement>) {
     super()
-    Promise.resolve(permitted).then((session) => {
+    permitted.then((session) => {
       this.#source = open(session)
       this.#source.onReady = () => this.onReady()
     }).catch((error: unknown) => {

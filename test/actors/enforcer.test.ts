@@ -191,7 +191,7 @@ test('a lease is renewed by whom it was given to, and not beyond what there is',
   stop()
 })
 
-test('only who may read the policy is told it, and only verify-hub ends sessions', async () => {
+test('only services are told what to enforce, and only verify-hub ends sessions', async () => {
   const { zone, running, stop } = await notes()
   const bob = running.as(zone.tokens.session('panel', { ...alice, sub: 'bob', aud: ['system-config'] }))
   assert.is(await denied(() => bob.enforcement({})[Symbol.asyncIterator]().next()), 'rbac/no-rule')

@@ -14,7 +14,7 @@ const alike = 'more tokens than are remembered are all judged alike'
 const outlives = 'revoked sessions outlive a restart of system-config, and are forgotten long after their tokens'
 const sudo = 'a sudo token is good for one call, by the key of the user, who is asked for at system-config'
 const whoseSudo = 'sudo is for the user whose key it is, as long as that user is active'
-const whoEnds = 'only who may read the policy is told it, and only verify-hub ends sessions'
+const whoEnds = 'only services are told what to enforce, and only verify-hub ends sessions'
 const lost = 'a service whose own session is refused trusts nobody until it has a new one, then whom it should'
 
 export const enforcement: readonly Guard[] = [
@@ -140,12 +140,12 @@ export const enforcement: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/enforcing.ts', test,
     [
-      'who enforces may read the policy',
-      'new Permitted(permission.read(cx, POLICY_KEY), (session)',
+      'people do not enforce',
+      'new Permitted(enforcer(cx), (session)',
       'new Permitted(sessions.current(cx), (session)',
       whoEnds,
     ],
-    ['who renews may read the policy', 'await permission.read(cx, POLICY_KEY)\n', '\n', whoEnds],
+    ['people renew no lease', 'await enforcer(cx)\n', '\n', whoEnds],
     ['verify-hub ends sessions, by its link', 'if (actor !== issuers.verifyHub || session', 'if (session', whoEnds],
     ['verify-hub ends sessions, by its token', '|| session.speaker.sub !== issuers.verifyHub) {', ') {', whoEnds],
   ),
