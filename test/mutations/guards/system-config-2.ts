@@ -140,8 +140,8 @@ export const systemConfig2: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-access.test.ts',
     [
-      'a policy that is damaged changes nothing', '      await access.replace(rules)\n',
-      "      await access.replace({ model: '', policy: '' })\n      await access.replace(rules)\n",
+      'a policy that is damaged changes nothing', '    await access.replace(rules)\n',
+      "    await access.replace({ model: '', policy: '' })\n    await access.replace(rules)\n",
     ],
   ),
   ...guardsOf('actors/system-config/state.ts', 'test/actors/system-config-trust.test.ts',

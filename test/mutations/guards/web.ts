@@ -238,7 +238,7 @@ export const web: readonly Guard[] = [
       'end with the token that they are asked for with, and are no way to a longer one',
     ],
     [
-      'a token for a service is for who shows no key', 'vault, keyless: true }', 'vault }',
+      'a token for a service is for who shows no key', '{ peer, systemConfig, keyless: true }', '{ peer, systemConfig }',
       'are given for a session that lives, by its session token, which is bound to no key',
     ],
   ),
