@@ -93,13 +93,10 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
   const trustKey = (kid: string, { iss }: { readonly iss: string }): TrustKey | undefined =>
     lease.trusted.find((key) => key.kid === kid && key.issuer === iss)
 
-  const checkSession = ({ claims: { sid }, rule }: Acceptance): void => {
-    if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id, `session ${sid}`)
-  }
   /** A token that is good once, or by a key that is not at hand. */
   const judgeOnce = async (token: string, audience: string, nowSeconds: number): Promise<Acceptance> => {
     const verdict = await verifyToken(token, {
-      keys, rules, audience, nowSeconds, epoch: lease.epoch,
+      keys, rules, audience, nowSeconds, epoch: lease.epoch, isRevoked: lease.isRevoked,
       trustKey: (kid, claims) => trustKey(kid, claims) ?? userKey(claims.iss),
       burn: async (id, expSeconds) => {
         if (!options.burn) return burn(store, id, expSeconds, nowSeconds)
@@ -112,7 +109,6 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {
       throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
     }
-    checkSession(verdict)
     return verdict
   }
   const judge = (token: string, audience: string): Acceptance | Promise<Acceptance> => {
@@ -120,13 +116,15 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     const nowSeconds = Math.floor(clock.now() / 1000)
     const kept = verdicts.get(token, lease.generation, audience, nowSeconds)
     if (kept) {
-      checkSession(kept)
+      const { sid } = kept.claims
+      if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', kept.rule.id, `session ${sid}`)
       sawAgain(kept, { audience, nowSeconds })
       return kept
     }
-    const verdict = verifyTokenSync(token, { keys, rules, audience, nowSeconds, epoch: lease.epoch, trustKey })
+    const verdict = verifyTokenSync(token, {
+      keys, rules, audience, nowSeconds, epoch: lease.epoch, isRevoked: lease.isRevoked, trustKey,
+    })
     if (verdict.accepted) {
-      checkSession(verdict)
       verdicts.keep(token, lease.generation, verdict)
       return verdict
     }

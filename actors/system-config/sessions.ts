@@ -118,6 +118,7 @@ async function verify(
   const nowSeconds = Math.floor(clock.now() / 1000)
   const verdict = await verifyToken(token, {
     keys, rules: rulesFor('system-config', phase), audience: 'system-config', nowSeconds, epoch: trust.epoch,
+    isRevoked: revocations.has,
     trustKey: (kid, { iss }) =>
       trust.keys.find((key) => key.kid === kid) ?? (phase === 'boot' ? undefined : userKey(keys, records, iss)),
     // A token that is good once is good for the link it came by, also when trust changed meanwhile
@@ -135,9 +136,6 @@ async function verify(
     denials.denied([linked, deniedBy({ layer: 'token', reason, rule: rule.id, detail })])
   const { tokenUse: use, once } = rule
   if (use === 'sudo' && !await isActive(records, claims.sub)) throw refuse('login/user', `user ${claims.sub}`)
-  if (principal.sid !== undefined && revocations.has(principal.sid)) {
-    throw refuse('token/revoked', `session ${principal.sid}`)
-  }
   const speaker = { ...principal, root: use === 'root' }
   return {
     // The link may keep the verdict until then: `current` looks at every call whether trust is still the same

@@ -3,8 +3,9 @@ import { verifySudo } from './asker.ts'
 import type { Hub } from './hub.ts'
 import type { Caller } from './login.ts'
 
-/** What services accept that is good once. */
+/** What services accept that is good once. Here it is only used up: who gets in by it, the service says. */
 const RULES = onlyUse(rulesFor('service', 'normal'), 'root', 'sudo')
+  .map((rule) => ({ ...rule, id: `verify-hub/burn/${rule.tokenUse}` }))
 
 /**
  * For a service that was shown a token that is good once: it has no ledger that outlives it, nor the keys of users. By

@@ -12,7 +12,7 @@ import { forgeries, type Forged } from './forgeries.ts'
 
 const Pair = looseObject({ session_token: string(), refresh_token: string(), sid: string() })
 /** Whom it calls: no more is asked for. */
-const AUDIENCES = ['system-config', 'node-daemon', 'scheduler']
+const AUDIENCES = ['system-config', 'node-daemon', 'scheduler', 'verify-hub']
 const CALL_MS = 10_000
 const RETRY_MS = 250
 
@@ -27,6 +27,8 @@ export interface Login {
 export class Desk {
   readonly platform: Platform
   readonly random: Random
+  /** By which the owner as a person signs sudo tokens. */
+  readonly userKey: SigningKey
   readonly #cluster: SimulatedCluster
   readonly #port: KrpcPort
   /** Told of each password that it is given. */
@@ -38,7 +40,8 @@ export class Desk {
     this.#onPassword = onPassword
     this.platform = cluster.world.startProcess(DESK).platform
     this.random = cluster.world.random.fork('desk')
-    const { transport, clock } = this.platform
+    const { transport, clock, keys } = this.platform
+    this.userKey = keys.generate(this.random.fork('user key'))
     this.#port = { transport, clock, hostname: OOD, port: cluster.port }
   }
 
@@ -75,6 +78,15 @@ export class Desk {
   async rootToken(): Promise<string | undefined> {
     const key = await this.#ownerKey()
     return key && signToken(key, this.#rootClaims())
+  }
+
+  /** What the owner as a person signs, for one call of system-config. */
+  async sudoToken(): Promise<string> {
+    const iat = Math.floor(this.platform.clock.now() / 1_000)
+    return signToken(this.userKey, {
+      ...this.#rootClaims(), iss: 'owner', sub: 'owner', exp: iat + tokenLifetimeSeconds.sudo, token_use: 'sudo',
+      appid: APPID,
+    })
   }
 
   /** A token that is like one that is good, and how somebody would present it. Undefined as long as there is no key. */

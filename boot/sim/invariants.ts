@@ -68,7 +68,7 @@ export const invariants: readonly Invariant[] = [
   },
   {
     name: 'revoked-session', source: 'design §7, revocation', watch: revokedStaysOut,
-    what: 'a revoked session is refused by verify-hub at once, and by others once its tokens are over',
+    what: 'a session whose end was answered is accepted nowhere any more',
   },
   {
     name: 'boot-config', source: 'design §7, boot/config', watch: bootConfigByRoot,
@@ -105,6 +105,14 @@ export const deskInvariants: readonly Omit<Invariant, 'watch'>[] = [
   {
     name: 'watch-order', source: 'RUNTIME.md, streams',
     what: 'the events of a watch come in order, without going back and without a gap',
+  },
+  {
+    name: 'policy-in-force', source: 'design §7, revocation',
+    what: 'a change of the policy that was answered holds for every verifier',
+  },
+  {
+    name: 'sudo', source: 'buckyos-logins, review item 1',
+    what: 'what needs sudo is refused to a session, and a sudo token is good once',
   },
   { name: 'liveness', source: 'second phase', what: 'once everything is well, all serves again within its budget' },
 ]

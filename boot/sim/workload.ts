@@ -3,6 +3,7 @@ import { pause } from '../../runtime/within.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { outcomeOf, type Desk, type Login } from './desk.ts'
 import { webSpec } from './programs.ts'
+import { Rights } from './rights.ts'
 
 const FOLDER = 'users/owner/sim'
 const WRITERS = 3
@@ -14,6 +15,8 @@ const SESSION_PAUSE_MS = 9_000
 const OPERATE_PAUSE_MS = 7_000
 const ROOT_PAUSE_MS = 6_000
 const FORGE_PAUSE_MS = 2_000
+const POLICY_PAUSE_MS = 8_000
+const SUDO_PAUSE_MS = 5_000
 
 const Found = nullable(looseObject({ value: string(), version: number() }))
 const Change = looseObject({ type: string(), key: string(), value: string(), revision: number() })
@@ -51,10 +54,13 @@ export class Workload {
   }
 
   start(): void {
+    const rights = new Rights(this.#desk, this.#broken)
     const work: readonly (() => Promise<void>)[] = [
       ...Array.from({ length: WRITERS }, (_, writer) => () => this.#write(writer)),
       () => this.#writePairs(), () => this.#read(), () => this.#watch(), () => this.#logInAndOut(),
       () => this.#operate(), () => this.#install(), () => this.#writeAsRoot(), () => this.#forge(),
+      () => this.#withLogin(POLICY_PAUSE_MS, (login) => rights.changePolicy(login)),
+      () => this.#withLogin(SUDO_PAUSE_MS, (login) => rights.useSudo(login)),
     ]
     this.#working = Promise.all(work.map((each) => each()))
     this.#working.catch((error: Error) => this.#cluster.world.fail(error))

@@ -37,6 +37,8 @@ interface Policy {
   readonly audience: string
   readonly nowSeconds: number
   readonly epoch: number
+  /** Whether this login session has ended, for who knows. */
+  readonly isRevoked?: (sid: string) => boolean
 }
 
 export type KeyLookup<R> = (kid: string, claims: { readonly iss: string }) => R
@@ -73,7 +75,7 @@ export const SKEW_SECONDS_MAX = 60
 /**
  * The one function that checks a token, in this order: form, claims and typ, some rule for this use, key, trusted for
  * this use, signature, issuer, epoch, clock; then per rule: lifetime, names, audience, runtime type, session; last,
- * whether it was used before.
+ * whether its session has ended, and whether it was used before.
  * What comes before the signature only ever refuses; the first rule that holds decides.
  */
 export async function verifyToken(token: string, policy: VerifierPolicy): Promise<Verdict> {
@@ -164,7 +166,9 @@ function judge(opened: Opened, key: TrustKey | undefined, policy: Policy): Verdi
       expiredAgoSeconds, issuedAgoSeconds,
     })
   }
-  return firstRule(trusted, claims, key, policy.audience)
+  const verdict = firstRule(trusted, claims, key, policy.audience)
+  if (!verdict.accepted || claims.sid === undefined || !policy.isRevoked?.(claims.sid)) return verdict
+  return refuse('token/revoked', `session ${claims.sid}`, verdict.rule.id)
 }
 
 /** The first rule whose every condition holds, else the refusal of the rule that came furthest. */

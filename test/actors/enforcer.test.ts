@@ -108,6 +108,13 @@ test('a session that verify-hub has ended is refused everywhere when the answer 
   stop()
 })
 
+test('a session that ended before it was ever seen is refused', async () => {
+  const { zone, accept, revoke, stop } = await notes()
+  await revoke('s-1')
+  assert.is(await denied(() => accept(zone.tokens.session('panel', { ...alice, sid: 's-1' }))), 'token/revoked')
+  stop()
+})
+
 test('a write of the policy is answered when every enforcer goes by it', async () => {
   const { zone, enforcer, accept, writePolicy, stop } = await notes()
   const token = zone.tokens.session('notes', { ...alice, sub: 'bob' })

@@ -72,6 +72,12 @@ export const enforcement: readonly Guard[] = [
     ],
     [
       'a revoked session is refused when it is first seen',
+      'epoch: lease.epoch, isRevoked: lease.isRevoked, trustKey,',
+      'epoch: lease.epoch, trustKey,',
+      'a session that ended before it was ever seen is refused',
+    ],
+    [
+      'a revoked session is refused again',
       'if (sid !== undefined && lease.isRevoked(sid)) throw',
       'if (false) throw',
       ends,
@@ -158,8 +164,8 @@ export const enforcement: readonly Guard[] = [
     ],
     [
       'a session that has ended is refused at system-config',
-      'if (principal.sid !== undefined && revocations.has(principal.sid)) {',
-      'if (false) {',
+      '    isRevoked: revocations.has,\n',
+      '',
       outlives,
     ],
   ),
