@@ -17,10 +17,13 @@ export interface SignOptions {
   readonly json?: true
 }
 
+type Action =
+  | { readonly action: string; readonly value: string }
+  | { readonly action: string; readonly all_set: object }
+  | { readonly action: 'remove' }
+
 interface Transaction {
-  readonly actions: Readonly<Record<string, { readonly action: string; readonly value?: string } | {
-    readonly action: 'set_by_path'; readonly all_set: object
-  }>>
+  readonly actions: Readonly<Record<string, Action>>
   readonly main_key?: Guard | undefined
 }
 
