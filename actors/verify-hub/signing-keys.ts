@@ -85,6 +85,7 @@ export async function openSigningKeys(
     if (known) return known.key
     const given = await vault.readKey({ name: KEY_NAME, ...(kid === undefined ? {} : { kid }) }).catch(notRead)
     const key = opened(given.pem)
+    if (key.public.kid !== given.kid) throw new VerifyHubKeyMismatch('The vault gave another key than the one it names')
     held.set(key.public.kid, { version: given.version, key })
     return key
   }

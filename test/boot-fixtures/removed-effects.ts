@@ -74,7 +74,7 @@ export const removedEffects: readonly RemovedEffect[] = [
     absent: ['8', '9'],
     present: ['6', '7'],
     code: 'VerifyHubKeyMismatch',
-    message: /verify-hub did not start: system-config refuses the session/,
+    message: /verify-hub did not start: The vault gave another key/,
   },
   {
     variant: 'verifyHubCannotRead',

@@ -68,6 +68,12 @@ export const rotation: readonly Guard[] = [
       'verify-hub refuses to start when boot/config names a key beside its own that the vault lacks',
     ],
   ),
+  ...guardsOf('actors/verify-hub/demand.ts', 'test/actors/verify-hub-rotation.test.ts',
+    [
+      'who asks for a key is an administrator', "if (!mayAsk) throw refuse('rbac/no-rule', 'rbac')", '',
+      'nobody else prepares a key: without a token, as a service, as an ordinary user, after a suspension',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/tokens.ts', 'test/actors/verify-hub-rotation.test.ts',
     [
       'its own session is by the key of now', 'key.public.kid === kidOf && ', '',
