@@ -120,7 +120,8 @@ export const controlPlaneNeeds: readonly (readonly [string, string, 'read' | 'wr
   ['node-daemon', 'ood', 'read', 'devices/'], ['node-daemon', 'ood', 'read', 'nodes/'],
   ['node-daemon', 'ood', 'read', 'services/'], ['verify-hub', 'kernel-service', 'read', 'boot/config'],
   ['verify-hub', 'kernel-service', 'read', 'users/a/settings'],
-  ['verify-hub', 'kernel-service', 'read', 'services/a/spec'], ['verify-hub', 'kernel-service', 'read', 'devices/a/doc'],
+  ['verify-hub', 'kernel-service', 'read', 'services/a/spec'],
+  ['verify-hub', 'kernel-service', 'read', 'devices/a/doc'],
   ['gateway', 'gateway', 'read', 'boot/config'], ['gateway', 'gateway', 'read', 'services/a/info'],
 ]
 
