@@ -41,12 +41,12 @@ test('one function checks tokens, and nothing else reads a signature of one', ()
     'runtime/trust/keys.ts', 'runtime/trust/verify.ts',
   ])
   assert.equal(where(/from 'jose'/), [])
-  // Rules of the matrix go to that function and nowhere else
+  // Rules of the matrix go to that function and nowhere else; `verifySudo` is verify-hub's one call of it with a ledger
   const askers = where(/\b(?:rulesFor|onlyUse)\(/).filter((path) => ![
     // The rules themselves, and what prints them
     'actors/trust-matrix.ts', 'boot/commands/trust-tables.ts',
   ].includes(path))
-  assert.equal(askers.filter((path) => !/\bverifyToken(?:Sync)?\(/.test(readFileSync(path, 'utf8'))), [])
+  assert.equal(askers.filter((path) => !/\bverify(?:Token|TokenSync|Sudo)\(/.test(readFileSync(path, 'utf8'))), [])
   assert.ok(askers.length >= 4)
 })
 

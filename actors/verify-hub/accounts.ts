@@ -113,9 +113,9 @@ export async function setPassword(hub: Hub, caller: Caller, asker: Asker, args: 
   if (fault !== undefined) throw new InvalidArgument(`password: ${fault}`)
   if (own) {
     if (oldPassword === undefined) throw new InvalidArgument('old_password: to change your own, say the one before')
-    await tryPassword(hub, caller, { username, password: oldPassword })
+    await tryPassword(hub, { ...caller, vault: hub.vault }, { username, password: oldPassword })
   }
-  await hub.passwords.set(caller.vault, username, password, { compat: user.compat_password === true })
+  await hub.passwords.set(hub.vault, username, password, { compat: user.compat_password === true })
   await hub.lockout.clear(username)
   const sids: string[] = []
   for await (const living of hub.sessions.living(username)) {

@@ -124,6 +124,7 @@ async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
     clock, random: random.fork('sessions'), keys, store, zone, signing, sessions, endings, lockout,
     risk: createRisk({ start, sessions, endings, lockout }),
     authority: createAuthority({ zone, config, denials }),
+    vault: start.needs.vault,
     deny: (denial) => denials.denied([linked, deniedBy(denial)]),
     tokens: createTokens({ signing, clock, random: random.fork('tokens') }),
     passwords: createPasswords({ keys, random: random.fork('passwords') }),

@@ -1,6 +1,7 @@
 import type { ZonewrightError } from '../../runtime/errors.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
+import type { Client } from '../../runtime/protocol.ts'
 import type { Denial } from '../../runtime/trust/denial.ts'
 import type { Authority } from './authority.ts'
 import type { Endings } from './endings.ts'
@@ -10,10 +11,13 @@ import type { Risk } from './risk.ts'
 import type { Sessions } from './sessions.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import type { Tokens } from './tokens.ts'
+import type { Vault } from '../vault/protocol.ts'
 import type { Zone } from './zone.ts'
 
 /** What every login, refresh and check works with. */
 export interface Hub {
+  /** By its own word: a call that somebody's token is bound to would carry it along, and the vault takes none. */
+  readonly vault: Client<typeof Vault>
   readonly clock: Clock
   readonly random: Random
   readonly keys: Keys

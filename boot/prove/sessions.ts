@@ -1,3 +1,6 @@
+import { kv } from '../../actors/records.ts'
+import { Service } from '../../actors/service/protocol.ts'
+import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { VerifyHub } from '../../actors/verify-hub/protocol.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
@@ -19,6 +22,18 @@ const loggedOut = (name: string, attempt: (hub: Hub, pair: Pair) => Promise<unkn
     await hub.logout({ refreshToken: pair.refreshToken })
     return () => attempt(hub, pair)
   })
+
+/** The same where nobody asks verify-hub: it has told them before it answered who logged out. */
+const loggedOutAt = (
+  name: string, show: (scene: Scene, sessionToken: string) => Promise<() => Promise<unknown>>,
+): Attempt => denied(name, 'token/revoked', async (scene) => {
+  const pair = await scene.login(APPID, ['system-config'])
+  const attempt = await show(scene, pair.sessionToken)
+  // What is logged out was let in before
+  await attempt()
+  await (await hubOf(scene)).logout({ refreshToken: pair.refreshToken })
+  return attempt
+})
 
 /** A login for what should get none, by an actor of that very name: only what verify-hub knows can refuse it. */
 const loginAs = (name: string, appid: string, reason: DenialReason, audiences: readonly string[] = []): Attempt =>
@@ -62,6 +77,14 @@ export const sessionAttacks: readonly Attempt[] = [
   loggedOut('A session is refreshed after logout', (hub, { refreshToken }) => hub.refreshToken({ refreshToken })),
   loggedOut('A session is verified after logout', (hub, { sessionToken }) =>
     hub.verifyToken({ sessionToken, audience: APPID })),
+  loggedOutAt('A session after logout, at a service', async (scene, token) => {
+    const { client } = await scene.connect(Service)
+    return () => client.greet({ greeting: 'Hello' }, { token })
+  }),
+  loggedOutAt('A session after logout, at system-config', async (scene, token) => {
+    const { client } = await scene.connect(SystemConfig)
+    return () => client.get({ key: kv.bootConfig }, { token })
+  }),
   endsTheSession('A refresh token is used by another key', 'refresh/holder', async (scene, { refreshToken }) => {
     const { client } = await scene.connect(VerifyHub, { key: scene.stranger })
     return () => client.refreshToken({ refreshToken })

@@ -33,8 +33,8 @@ const refusals: readonly (readonly [what: string, reason: string, make: MakeText
     (clock) => identity('verify-hub', clock, { host: 'host-2', device: otherDevice }).certificate],
   ['with an unknown field', 'certificate malformed', bobs(() => ({ extra: 1 }) as CertificateChange)],
   ['with a negative incarnation', 'certificate malformed', bobs(() => ({ incarnation: -1 }))],
-  ['with trailing white space', 'certificate malformed', (clock) => `${identity('bob', clock).certificate}\n`],
-  ['respelt in its signature', 'certificate malformed', (clock) => respelt(identity('bob', clock).certificate)],
+  ['with trailing white space', 'certificate encoding', (clock) => `${identity('bob', clock).certificate}\n`],
+  ['respelt in its signature', 'certificate encoding', (clock) => respelt(identity('bob', clock).certificate)],
   ['that is too long', 'certificate too-long', () => 'a'.repeat(limits.certificate + 1)],
 ]
 

@@ -95,7 +95,8 @@ export const accounts: readonly Guard[] = [
       "another's password is set by an admin's sudo, and by nobody else",
     ],
     [
-      'the old password is checked', 'await tryPassword(hub, caller, { username, password: oldPassword })', '',
+      'the old password is checked',
+      'await tryPassword(hub, { ...caller, vault: hub.vault }, { username, password: oldPassword })', '',
       "one's own password is changed with the one before, which is nothing then, and other sessions end",
     ],
     [
