@@ -126,7 +126,7 @@ test('the owner key signs what it says it signs, once it was asked, and only for
   await login()
   const key = ['--owner-key', '.zone/owner.key']
   ownerIs('user')
-  assert.is((await zone.fails(14, 'kv', 'tx', 'owner.yaml')).reason, 'rbac/root-only')
+  assert.is((await zone.fails(14, 'kv', 'tx', 'owner.yaml')).reason, 'rbac/sudo-only')
   const unasked = await zone.run('kv', 'tx', 'owner.yaml', ...key)
   assert.is(unasked.exitCode, 2)
   assert.match(unasked.stdout, /will sign a root token:\n +zone +zone\.local, epoch 0\n/)
