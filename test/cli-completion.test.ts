@@ -60,22 +60,6 @@ test('bash completes commands, options, and the names of the running zone', asyn
   assert.ok(completed('zonewright sudo --').includes('--key'))
 })
 
-test('every command has help with examples of its own', async () => {
-  const names = async (...words: readonly string[]): Promise<readonly string[]> =>
-    (await zone.run('__complete', '--', ...words, '')).stdout.trim().split('\n')
-  const top = (await names()).filter((name) => name !== 'help' && name !== 'exit-codes')
-  assert.ok(top.length >= 14, top.join(' '))
-  const below = async (group: string): Promise<readonly string[]> =>
-    (await names(group)).map((name) => `${group} ${name}`)
-  const groups = ['kv', 'services', 'users', 'sessions', 'devices']
-  const commands = [...top, ...(await Promise.all(groups.map(below))).flat()]
-  for (const command of commands) {
-    const { exitCode, stdout } = await zone.run(...command.split(' '), '--help')
-    assert.is(exitCode, 0, command)
-    assert.match(stdout, new RegExp(`\\nExamples:\\n[^]* ${command}`), command)
-  }
-})
-
 test('the scripts for the other shells are of their language, where these are installed', async () => {
   for (const shell of ['bash', 'zsh', 'fish'] as const) {
     const { stdout, exitCode } = await zone.run('completion', shell)

@@ -7,7 +7,7 @@ export const SUDO = 'sudo'
 /** Commands that may be run by sudo, and which of their parts where not all may. */
 const possible: Readonly<Record<string, readonly string[] | undefined>> = {
   kv: ['get', 'set', 'list', 'tx', 'delete'], users: undefined, devices: undefined, sessions: undefined,
-  passwd: undefined, whoami: undefined,
+  passwd: undefined, whoami: undefined, keys: undefined,
 }
 
 export const sudoCommands: readonly string[] = Object.keys(possible)
