@@ -45,6 +45,7 @@ p, console, services/*/spec, write
 p, console, services/*/settings, write
 p, console, system/rbac/*, read
 p, console, auth://sessions/*, read|write
+p, console, auth://users, read
 p, console, auth://passwords/*, write
 p, console, auth://locks/*, read|write
 p, console, auth://keys/verify-hub, read|write
@@ -99,10 +100,13 @@ p, admin, services/*/settings, write
 p, admin, system/rbac/*, read
 p, admin, auth://sessions/*, read|write
 p, admin, auth://locks/*, read|write
+p, admin, auth://users, read
+p, admin, users/*/settings, read
 p, admin, auth://keys/*, read
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write
+p, su_admin, users/*/doc, read
 p, su_admin, auth://passwords/*, write
 p, su_admin, auth://keys/*, write
 `

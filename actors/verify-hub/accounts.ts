@@ -46,6 +46,16 @@ export async function listSessions(hub: Hub, asker: Asker, { user, after }: List
   }
 }
 
+/**
+ * Who has an account, in pages; `after` is the last name of the page before. Read here, since whoever may know the names
+ * need not read all that lies under `users`.
+ */
+export async function listUsers(hub: Hub, asker: Asker, after = '') {
+  await hub.authority.demand(asker, 'read', 'auth://users')
+  const { items, more = false } = await hub.zone.page('users/', 'settings', after === '' ? '' : kv.user(after))
+  return { users: items.map(({ key }) => key.split('/')[1]!), more }
+}
+
 /** One that has ended already is told of again, if it was not heard: whoever asks may have had no answer. */
 export async function revokeSession(hub: Hub, asker: Asker, sid: string) {
   const found = await hub.sessions.find(sid)

@@ -2,7 +2,7 @@ import type { CallContext } from '../../runtime/actor.ts'
 import { maxLength, object, optional, pipe, string } from '../../runtime/protocol.ts'
 import { method, type KrpcTable } from '../krpc.ts'
 import {
-  listSessions, revokeSession, revokeSessions, sessionState, setPassword, unlock, whoami,
+  listSessions, listUsers, revokeSession, revokeSessions, sessionState, setPassword, unlock, whoami,
 } from './accounts.ts'
 import type { Askers } from './asker.ts'
 import type { Hub } from './hub.ts'
@@ -29,6 +29,10 @@ export function accountMethods<C extends Cx>(
           ({ ...others, runtime_type: runtimeType, created_ms: createdMs })),
         more,
       }
+    }),
+    list_users: method(object({ after: optional(word) }), async ({ after }, cx: C) => {
+      callerOf(cx)
+      return listUsers(hub, askers.of(cx), after)
     }),
     revoke_session: method(object({ sid: word }), async ({ sid }, cx: C) => {
       callerOf(cx)

@@ -18,6 +18,8 @@ export interface Lockout {
   attempt(username: string): Promise<void>
   /** The password was right, or somebody unlocks the name. */
   clear(username: string): Promise<void>
+  /** The attempt was counted, and came to nothing. */
+  retract(username: string): Promise<void>
   /** No password logs this name in for so long; where that is so already, the longer holds. */
   lock(username: string, forMs: number): Promise<void>
   sweep(): Promise<number>
@@ -61,6 +63,13 @@ export function createLockout({ store, clock, keys }: { store: Store; clock: Clo
       if (waitMs > 0) throw locked(waitMs)
     },
     clear: async (username) => void await tallies.update(nameOf(username), () => undefined),
+    async retract(username) {
+      const nowMs = clock.now()
+      await tallies.update(nameOf(username), (known = NONE) => {
+        const count = Math.max(0, known.count - 1)
+        return remembered({ count, lockedUntilMs: count < limits.loginFailures - 1 ? known.lockedUntilMs : 0 }, nowMs)
+      })
+    },
     async lock(username, forMs) {
       const nowMs = clock.now()
       await tallies.update(nameOf(username), ({ count, lockedUntilMs } = NONE) =>

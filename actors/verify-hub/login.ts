@@ -122,6 +122,8 @@ export async function tryPassword(
     form = await hub.passwords.check(vault, { username, password, compat })
   } catch (error) {
     if (error instanceof InvalidPassword) await hub.risk.saw('password-failed', { user: username })
+    // Nobody has looked at it: that the vault was away is not the fault of who tried
+    else await hub.lockout.retract(username).catch(() => {})
     throw error
   }
   if (form === 'plain') await hub.lockout.clear(username)

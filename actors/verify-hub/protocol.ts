@@ -109,5 +109,5 @@ export const VerifyHubKeyMismatch = defineError('VerifyHubKeyMismatch')
 /** kRPC methods that ask who calls, by the token of the envelope. What comes with others is for other services. */
 export const tokenMethods: ReadonlySet<string> = new Set([
   'whoami', 'list_sessions', 'revoke_session', 'revoke_sessions', 'set_password', 'unlock', 'verify_session',
-  'prepare_key', 'list_keys',
+  'prepare_key', 'list_keys', 'list_users',
 ])

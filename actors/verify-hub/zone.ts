@@ -23,6 +23,10 @@ export interface Zone {
   readonly boot: BootConfig
   /** verify-hub's own session token, to speak to system-config with. */
   token(): string
+  /** Keys below the prefix with this last segment, of those behind `after` as many as fit. */
+  page(prefix: string, leaf: string, after: string): Promise<{
+    readonly items: readonly { readonly key: string }[]; readonly more?: boolean | undefined
+  }>
   /** The root key and verify-hub's own, by the `iss` that they sign for. */
   keyOf(issuer: string, kid: string): TrustKey | undefined
   /** Values of keys, in order, as verify-hub may read them. */
@@ -105,6 +109,8 @@ export async function openZone(
     token: () => self.current(epoch),
     keyOf: (issuer, kid) => trusted.find((one) => one.issuer === issuer && one.kid === kid),
     read: async (client, ...names) => (await items(client, names)).map((item) => item?.value),
+    page: (prefix, leaf, after) =>
+      config.dump({ prefixes: [prefix], leaves: [leaf], page: { after } }, { token: self.current(epoch) }),
     refresh,
     record(schema, name, value) {
       const known = records.get(name)

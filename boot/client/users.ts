@@ -1,8 +1,9 @@
 import { isName, kv, readRecord, UserDocument, UserSettings } from '../../actors/records.ts'
 import { isReserved } from '../../actors/trust-matrix.ts'
 import { Denied, NotFound } from '../../runtime/errors.ts'
+import { array, boolean, object, string } from '../../runtime/protocol.ts'
 import { Usage } from '../errors.ts'
-import { getItem, listNames, type Item } from './kv.ts'
+import { getItem, shapeOf, type Item } from './kv.ts'
 import type { ZoneClient } from './zone-client.ts'
 
 export interface User {
@@ -51,11 +52,24 @@ async function readKeyOf(client: ZoneClient, name: string): Promise<User['key']>
   return { kid: client.platform.keys.importJwk(key).kid, iat }
 }
 
+const Page = object({ users: array(string()), more: boolean() })
+
+async function userNames(client: ZoneClient): Promise<readonly string[]> {
+  const names: string[] = []
+  for (;;) {
+    const after = names.at(-1)
+    const answer = await client.call('verify-hub', 'list_users', after === undefined ? {} : { after })
+    const { users, more } = shapeOf(Page, answer, 'a list of users')
+    names.push(...users)
+    if (!more || users.length === 0) return names
+  }
+}
+
 const AT_ONCE = 16
 
 /** Names below `users` that have settings. */
 export async function readUsers(client: ZoneClient): Promise<readonly User[]> {
-  const names = await listNames(client, 'users')
+  const names = await userNames(client)
   const found: User[] = []
   for (let at = 0; at < names.length; at += AT_ONCE) {
     const some = await Promise.all(names.slice(at, at + AT_ONCE).map((name) =>

@@ -75,7 +75,7 @@ export class Workload {
 
   /** Every write that was acknowledged, read by a fresh session. @returns what is missing */
   async missing(): Promise<readonly string[]> {
-    const login = await this.#desk.login()
+    const login = (await this.#desk.until(() => false, () => this.#desk.login()))!
     const lost: string[] = []
     for (const [key, written] of this.#written) {
       const value = await this.#valueOf(key, login)
