@@ -41,7 +41,7 @@ const suites: readonly Suite[] = [
   { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
   { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 120, suiteSeconds: 240 },
   { name: 'compliance', files: /^test\/compliance\//, fileSeconds: 45, suiteSeconds: 90 },
-  { name: 'HTTP and kRPC', files: /\/(krpc|http)/, fileSeconds: 45, suiteSeconds: 90 },
+  { name: 'HTTP and kRPC', files: /\/(krpc|http|web-)/, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },

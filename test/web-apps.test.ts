@@ -52,6 +52,11 @@ test('a request that is none for a service is not handed on', async () => {
     })
     for (const method of ['TRACE', 'CONNECT', 'PROPFIND', 'get']) assert.is(await status({ method }), 405, method)
     assert.is(await status({ headers: { upgrade: 'websocket', connection: 'upgrade' } }), 501)
+    const query = await web.live.world.http(web.live.zone.config.host, web.port, {
+      method: 'GET', path: '/', query: 'a b', headers: { host: 'open.localhost' }, body: new Uint8Array(),
+      remoteAddress: '::1',
+    })
+    assert.is(query.status, 400)
     for (const path of ['', '*', 'a', 'http://evil.example/', '/a b', '/a\u0000', '/\u00e9']) {
       assert.is((await at(path)).status, 400, JSON.stringify(path))
     }

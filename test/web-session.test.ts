@@ -131,7 +131,8 @@ test('only pages of the app itself use the session, refresh it or end it', async
       {}, site('none'), site('same-origin'), { origin: own }, site('cross-site', { 'sec-fetch-mode': 'navigate' }),
       site('same-site', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }),
     ]) assert.is(await send('GET', headers), 200, JSON.stringify(headers))
-    for (const headers of [{ origin: own }, site('same-origin'), site('same-origin', { origin: own })]) {
+    for (const headers of [{ origin: own }, site('same-origin'), site('same-origin', { origin: own }),
+      site('same-origin', { origin: 'null' })]) {
       assert.is(await send('POST', headers), 200, JSON.stringify(headers))
     }
     assert.is(await send('POST', { origin: own }, '/sso_refresh'), 200)

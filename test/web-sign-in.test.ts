@@ -182,7 +182,8 @@ test('takes a password from its own page only, as the page was given to this bro
       return headers
     }
     for (const [headers, status] of [
-      [without(without(right, 'origin'), 'sec-fetch-site'), 403], [{ ...right, origin: 'null' }, 403],
+      [without(without(right, 'origin'), 'sec-fetch-site'), 403],
+      [without({ ...right, origin: 'null' }, 'sec-fetch-site'), 403],
       [{ ...right, origin: 'http://evil.example' }, 403], [{ ...right, origin: `http://web.localhost:${port}` }, 403],
       [{ ...right, origin: 'http://localhost' }, 403], [{ ...right, origin: `https://localhost:${port}` }, 403],
       [{ ...right, 'sec-fetch-site': 'cross-site' }, 403], [{ ...right, 'sec-fetch-site': 'same-site' }, 403],

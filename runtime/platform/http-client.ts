@@ -71,9 +71,9 @@ const isLines = ({ headers }: IncomingMessage): boolean =>
 
 /** Leaving it ends the connection. */
 async function* bodyOf(
-  response: IncomingMessage, { hostname, port }: HttpCall, { begun, cause, end }: Reading,
+  response: IncomingMessage, { hostname, port, bytesMax: given }: HttpCall, { begun, cause, end }: Reading,
 ): AsyncIterable<Uint8Array> {
-  const bytesMax = isLines(response) ? Infinity : limits.httpAnswerBytes
+  const bytesMax = given ?? (isLines(response) ? Infinity : limits.httpAnswerBytes)
   const where = `${hostname}:${port}`
   let length = 0
   begun()

@@ -142,6 +142,8 @@ export interface HttpCall {
   readonly body: string | Uint8Array
   /** Milliseconds until the head of the answer. */
   readonly withinMs: number
+  /** Bytes of the answer, of which nothing is kept here; default `limits.httpAnswerBytes`, and no end for lines. */
+  readonly bytesMax?: number
   /** Ends the call, and the body that is being read. */
   readonly signal?: AbortSignal
 }

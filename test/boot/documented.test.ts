@@ -7,7 +7,8 @@ import { documented } from '../../boot/diagram.ts'
 import { webSequence } from '../../boot/sequences.ts'
 
 test('ARCHITECTURE.md shows the sign-in by browser as it is', () => {
-  const diagrams = [...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/```mermaid\n(.*?)\n```/gs)].map(([, text]) => text)
+  const text = readFileSync('ARCHITECTURE.md', 'utf8')
+  const diagrams = [...text.matchAll(/```mermaid\n(.*?)\n```/gs)].map(([, diagram]) => diagram)
   assert.equal(diagrams, [documented(webSequence)])
 })
 

@@ -183,7 +183,7 @@ export const coverage: Coverage = {
     'bodies that come at the same time share what may be held of them': ['httpBodiesBytes'],
   },
   'runtime/http-streams.test.ts': {
-    'a body is bounded, save one of lines, and leaving it ends the connection': ['httpAnswerBytes'],
+    'a body is bounded, save lines and what is not kept; leaving it ends the connection': ['httpAnswerBytes'],
   },
   'runtime/link-handshake.test.ts': {
     'refuses a message that is too long, not JSON, or bytes where text is spoken': ['handshake'],

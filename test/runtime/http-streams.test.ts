@@ -245,12 +245,14 @@ requests('a body that was cut is never taken for the whole', async () => {
   }
 })
 
-requests('a body is bounded, save one of lines, and leaving it ends the connection', async () => {
+requests('a body is bounded, save lines and what is not kept; leaving it ends the connection', async () => {
   const piece = 'x'.repeat(1024 * 1024)
-  for (const type of ['application/json', 'application/x-ndjson']) {
+  for (const [type, more] of [
+    ['application/json', {}], ['application/x-ndjson', {}], ['text/plain', { bytesMax: Infinity }],
+  ] as const) {
     const source = new Source(() => piece)
     await withServer(() => ({ status: 200, headers: { 'content-type': type }, body: source }), async ({ port }) => {
-      const { body } = await httpRequest(call(port))
+      const { body } = await httpRequest(call(port, more))
       let length = 0
       const read = async (): Promise<void> => {
         for await (const chunk of body) {

@@ -11,7 +11,10 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 export function isOwnPost({ headers }: Pick<HttpRequest, 'headers'>, origin: string): boolean {
   const site = headers['sec-fetch-site']
   if (site !== undefined && site !== 'same-origin') return false
-  return headers['origin'] === undefined ? site === 'same-origin' : headers['origin'] === origin
+  const from = headers['origin']
+  // `null` is also what a page sends that tells nobody where it is
+  if (from === undefined || from === 'null') return site === 'same-origin'
+  return from === origin
 }
 
 /** Whether the session of the cookie may be used for it. */

@@ -43,7 +43,8 @@ export function createForward(options: {
       const { method, path, query, body } = request
       const answer = await transport.request({
         hostname: '127.0.0.1', port: onward.port, method, path: query === '' ? path : `${path}?${query}`,
-        headers: headersTo(request, onward), body, withinMs: limits.forwardMs, signal: leave.signal,
+        headers: headersTo(request, onward), body, withinMs: limits.forwardMs, bytesMax: Infinity,
+        signal: leave.signal,
       })
       mark('serviceAnswered', onward.place.app, { status: answer.status })
       return handBack(answer, { clock, over, leave, head: method === 'HEAD' })

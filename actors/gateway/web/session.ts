@@ -185,8 +185,8 @@ export function createAppSessions(options: SessionOptions): AppSessions {
   }
   return {
     async answer(request, place) {
-      const { method, path, headers } = request
-      if (!PATH.test(path)) return text(400, 'The address is no path\n')
+      const { method, path, query, headers } = request
+      if (!PATH.test(`${path}?${query}`)) return text(400, 'The address is no path\n')
       if (!METHODS.has(method)) return text(405, 'This method is not handed on\n', { allow: [...METHODS].join(', ') })
       if (headers['upgrade'] !== undefined) return text(501, 'A connection that is upgraded is not handed on\n')
       if (Object.hasOwn(own, path)) return own[path]!(request, place)

@@ -127,7 +127,7 @@ export const web: readonly Guard[] = [
     ],
   ),
   ...guardsOf('actors/gateway/web/session.ts', 'test/web-apps.test.ts',
-    ['a path is one', "if (!PATH.test(path)) return", 'if (false) return', none],
+    ['a path is one', "if (!PATH.test(`${path}?${query}`)) return", 'if (false) return', none],
     ['methods are few', 'if (!METHODS.has(method)) return', 'if (false) return', none],
     ['nothing is upgraded', "if (headers['upgrade'] !== undefined) return", 'if (false) return', none],
     [
@@ -169,11 +169,12 @@ export const web: readonly Guard[] = [
   ),
   ...guardsOf('actors/gateway/web/fetch-metadata.ts', 'test/web-session.test.ts',
     [
-      'what changes something names its origin', "return headers['origin'] === undefined ? site === 'same-origin' :",
-      "return headers['origin'] === undefined ? true :", ownPages,
+      'what changes something names its origin',
+      "if (from === undefined || from === 'null') return site === 'same-origin'",
+      'if (from === undefined) return true', ownPages,
     ],
     [
-      'the origin is this one', "headers['origin'] === origin\n", 'true\n', ownPages,
+      'the origin is this one', 'return from === origin\n', 'return true\n', ownPages,
     ],
     [
       'another site is believed to be one', "if (site !== undefined && site !== 'same-origin') return false", '',
