@@ -1,7 +1,9 @@
 /** Sessions in cookies, at a zone in virtual time: which are good, for whom, and for what. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { judgeOf } from '../actors/gateway/web/session.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
+import { Denied, Unavailable } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { Browser, claimsOf, cookieOf, inWebZone, signedIn } from './web-fixture.ts'
 
@@ -81,6 +83,14 @@ test('a token for the service is kept for half of its life, a session goes on by
     assert.is(both.map(({ status }) => status).join(), '200,200')
     assert.is((await browser.open('/')).status, 200)
   })
+})
+
+test('a gateway that has lost touch with the zone says so, and takes no session away', async () => {
+  const judging = (reason: string): Promise<string> =>
+    judgeOf({ judge: () => Promise.reject(new Denied('No', { reason })) })('token', 'web').then(
+      () => 'accepted', (error: unknown) => (error instanceof Unavailable ? 'for now' : 'refused'))
+  assert.is(await judging('policy/lapsed'), 'for now')
+  assert.is(await judging('token/revoked'), 'refused')
 })
 
 test('what is wrong with a session never sends a browser round in circles', async () => {

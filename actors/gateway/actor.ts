@@ -10,6 +10,7 @@ import { Scheduler } from '../scheduler/protocol.ts'
 import { openSession } from '../session.ts'
 import { krpcReads, SystemConfig } from '../system-config/protocol.ts'
 import { oauthPath, tokenMethods, VerifyHub } from '../verify-hub/protocol.ts'
+import { openEnforcer } from '../enforcement/enforcer.ts'
 import { bootPage } from './boot-page.ts'
 import { createFirstUses } from './first-uses.ts'
 import { createHanded } from './handed.ts'
@@ -58,10 +59,13 @@ export default actor(Gateway, {
     },
   })
 
+  const enforcer = await openEnforcer({
+    start, systemConfig: needs.systemConfig, session, appid: APPID, verifier: 'gateway',
+  })
   let server: HttpServer | undefined
   const web = createWeb({
-    zone: self.zone, host: self.host, clock, random: random.fork('web'), keys, transport, needs, token: session.token,
-    ownPort: () => server?.port ?? 0, warn: (message) => log.warn(message), step,
+    zone: self.zone, host: self.host, clock, random: random.fork('web'), keys, transport, needs, enforcer,
+    token: session.token, ownPort: () => server?.port ?? 0, warn: (message) => log.warn(message), step,
   })
   const handed = createHanded({
     warn: (message) => log.warn(message),

@@ -4,6 +4,7 @@ import type { Clock, HttpRequest, HttpResponse, Keys, Random } from '../../../ru
 import type { Client } from '../../../runtime/protocol.ts'
 import { toBase64url } from '../../../runtime/trust/base64url.ts'
 import { parseCompact } from '../../../runtime/trust/jws.ts'
+import type { Enforcer } from '../../enforcement/enforcer.ts'
 import type { VerifyHub } from '../../verify-hub/protocol.ts'
 import { text } from '../responses.ts'
 import type { App, FindApp } from './apps.ts'
@@ -207,9 +208,15 @@ const json = (status: number, body: object): HttpResponse => ({
   status, headers: { ...text(status, '').headers, 'content-type': 'application/json' }, body: JSON.stringify(body),
 })
 
-/** Until an enforcer of the zone's own stands here, verify-hub is asked about each request. */
-export const judgeOf = (verifyHub: Client<typeof VerifyHub>): Judge => async (sessionToken, audience) =>
-  ({ principal: await verifyHub.verifyToken({ sessionToken, audience }, { withinMs: limits.gatewayCallMs }) })
+/** Who has lost touch with the zone says so: it is no fault of the session, which must not be taken away. */
+export const judgeOf = (enforcer: Pick<Enforcer, 'judge'>): Judge => async (sessionToken, audience) => {
+  try {
+    return await enforcer.judge(sessionToken, audience)
+  } catch (error) {
+    if (!(error instanceof Denied) || error.details['reason'] !== 'policy/lapsed') throw error
+    throw new Unavailable('The gateway has lost touch with the policy of the zone')
+  }
+}
 
 /** Keeps each for half of its life: the session is judged at every request, whatever is kept here. */
 export function serviceTokens(verifyHub: Client<typeof VerifyHub>, clock: Clock): ServiceTokens {

@@ -4,6 +4,7 @@ import type {
   Clock, HttpRequest, HttpResponse, Keys, Random, Transport,
 } from '../../../runtime/platform/ports.ts'
 import type { Client } from '../../../runtime/protocol.ts'
+import type { Enforcer } from '../../enforcement/enforcer.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { VerifyHub } from '../../verify-hub/protocol.ts'
 import { text } from '../responses.ts'
@@ -28,6 +29,8 @@ export interface WebOptions {
     readonly systemConfig: Client<typeof SystemConfig>
     readonly verifyHub: Client<typeof VerifyHub>
   }
+  /** By row `gateway` of the trust matrix. */
+  readonly enforcer: Pick<Enforcer, 'judge'>
   /** The gateway's own session. */
   readonly token: () => string
   readonly ownPort: () => number
@@ -56,7 +59,7 @@ export function createWeb(options: WebOptions): Web {
   const mark = createMark(step)
   const signIn = createSignIn({ keys, random: random.fork('forms'), origins, findApp, hub, codes, pages, mark })
   const sessions = createAppSessions({
-    clock, keys, random: random.fork('states'), findApp, judge: judgeOf(needs.verifyHub),
+    clock, keys, random: random.fork('states'), findApp, judge: judgeOf(options.enforcer),
     serviceToken: serviceTokens(needs.verifyHub, clock), hub, codes, pages,
     forward: createForward({ transport, clock, warn, mark }), mark, abandon,
   })

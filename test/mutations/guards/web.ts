@@ -121,6 +121,11 @@ export const web: readonly Guard[] = [
       'if (pair && pair.session_token !== ', 'what is wrong with a session never sends a browser round in circles',
     ],
     [
+      'a lost touch takes no session away',
+      "if (!(error instanceof Denied) || error.details['reason'] !== 'policy/lapsed')",
+      'if (error)', 'a gateway that has lost touch with the zone says so, and takes no session away',
+    ],
+    [
       'a session is judged at every request', 'const sub = await subjectOf(token, place.app)',
       "const sub = token && 'x'",
       'a session that has ended is refused at once, whatever the gateway has kept',
@@ -239,7 +244,8 @@ export const web: readonly Guard[] = [
       'end with the token that they are asked for with, and are no way to a longer one',
     ],
     [
-      'a token for a service is for who shows no key', '{ peer, systemConfig, keyless: true }', '{ peer, systemConfig }',
+      'a token for a service is for who shows no key',
+      '{ peer, systemConfig, keyless: true }', '{ peer, systemConfig }',
       'are given for a session that lives, by its session token, which is bound to no key',
     ],
   ),
