@@ -29,7 +29,8 @@ export const secondLines: readonly SecondLine[] = [
     second: 'No use of a login is kept that expired before what was swept: its session is not created',
   },
   {
-    name: 'by HTTP nobody shows a key', file: 'actors/verify-hub/asker.ts', guard: '(keyless || claims.cnf.jkt !== peer.kid)',
+    name: 'by HTTP nobody shows a key', file: 'actors/verify-hub/asker.ts',
+    guard: '(keyless || claims.cnf.jkt !== peer.kid)',
     second: 'Of a session that a key holds nothing is answered to who has shown none',
   },
   {
