@@ -57,7 +57,7 @@ const denials: Readonly<Record<string, Row>> = {
 }
 
 /** What of `details` may be told. */
-const TOLD = ['denial', 'reason', 'key', 'revision', 'expected', 'actual', 'id', 'host', 'actor'] as const
+const TOLD = ['denial', 'reason', 'retryMs', 'key', 'revision', 'expected', 'actual', 'id', 'host', 'actor'] as const
 
 function rowOf({ code, details }: ZonewrightError): Row | undefined {
   if (code !== 'Denied') return Object.hasOwn(rows, code) ? rows[code] : undefined
