@@ -58,7 +58,7 @@ const denials: Readonly<Record<string, Row>> = {
 
 /** What of `details` may be told. */
 const TOLD = [
-  'denial', 'reason', 'key', 'revision', 'expected', 'actual', 'id', 'host', 'actor',
+  'denial', 'reason', 'retryMs', 'key', 'revision', 'expected', 'actual', 'id', 'host', 'actor',
   'skewSeconds', 'issuedAgoSeconds', 'expiredAgoSeconds',
 ] as const
 

@@ -6,6 +6,7 @@ import {
   remove, secondsOf, sessionKey, SWEPT, sweptSeconds, tokensUntil, unchanged, type Ended, type Found, type Living,
   type LoginUse, type Session,
 } from './session-records.ts'
+import { createSharedTurns } from './turns.ts'
 
 export type { Found, Issue, LoginUse, Session } from './session-records.ts'
 
@@ -68,6 +69,24 @@ export function openSessions(store: Store, onEnded: () => void = () => {}): Sess
     throw new Overloaded(`Others kept writing the session: ${sid}`)
   }
 
+  /** Ends the oldest of more than may be, together; where another writes one of them meanwhile, one by one. */
+  const trim = async (session: Session): Promise<void> => {
+    // Other OODs may have ended the same ones: look until there are no more than may be
+    for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+      const excess = await oldest(store, session)
+      if (excess.length === 0) return
+      const found = (await Promise.all(excess.slice(0, ENDED_AT_ONCE).map(find))).filter((one) => one !== undefined)
+      const reason = 'replaced by a newer login'
+      const { succeeded } = await store.transact(
+        found.map(({ session: { sid }, revision }) => ({ key: sessionKey(sid), modRevision: revision })),
+        found.flatMap(({ session: old }) => rewrite(old, ended(old, reason))),
+      )
+      if (!succeeded) for (const sid of excess) await end(sid, reason)
+      onEnded()
+    }
+  }
+  const trims = createSharedTurns()
+
   return {
     find,
     replace,
@@ -90,13 +109,7 @@ export function openSessions(store: Store, onEnded: () => void = () => {}): Sess
         operations.push(put(loginKey(login.id, login.expires), use))
       }
       if (!(await store.transact(compare, operations)).succeeded) return false
-      // Logins at the same time may each have ended the same ones: look until there are no more than may be
-      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
-        const excess = await oldest(store, session)
-        if (excess.length === 0) break
-        for (const sid of excess) await end(sid, 'replaced by a newer login')
-        onEnded()
-      }
+      await trims.run(liveFolder(session), () => trim(session))
       return true
     },
     end,
@@ -116,6 +129,9 @@ export function openSessions(store: Store, onEnded: () => void = () => {}): Sess
     sweep: (nowSeconds) => sweep(store, nowSeconds),
   }
 }
+
+/** Each takes up to six operations of a transaction. */
+const ENDED_AT_ONCE = Math.floor(limits.transactionOperations / 6)
 
 const ended = (session: Session, reason: string): Session => ({ ...session, state: 'ended', reason, before: null })
 

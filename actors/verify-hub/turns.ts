@@ -26,3 +26,29 @@ export function createTurns(options: { readonly running: number; readonly waitin
     },
   }
 }
+
+/** For work that serves all who asked for it before it began: of those who ask while it runs, one runs it again. */
+export interface SharedTurns {
+  /** Settles when work that began after this was called has ended. @throws what that work throws */
+  run(name: string, work: () => Promise<void>): Promise<void>
+}
+
+export function createSharedTurns(): SharedTurns {
+  const running = new Map<string, Promise<void>>()
+  const next = new Map<string, Promise<void>>()
+  return {
+    run(name, work) {
+      const waiting = next.get(name)
+      if (waiting) return waiting
+      const turn = (running.get(name) ?? Promise.resolve()).catch(() => {}).then(() => {
+        next.delete(name)
+        running.set(name, turn)
+        return work()
+      }).finally(() => {
+        if (running.get(name) === turn) running.delete(name)
+      })
+      next.set(name, turn)
+      return turn
+    },
+  }
+}

@@ -12,6 +12,8 @@ import { ISSUER, type SelfSession } from './tokens.ts'
 
 export type Config = Client<typeof SystemConfig>
 
+type Item = Awaited<ReturnType<Config['get']>>
+
 export interface Device {
   readonly document: DeviceDocument
   readonly key: TrustKey
@@ -55,10 +57,22 @@ export async function openZone(
   const documents = new Map<string, Device | undefined>()
   const records = new Map<string, { readonly text: string; readonly value: unknown }>()
 
+  /** Of this moment: nothing of it has left yet, so that each of them comes after all who ask. */
+  const asked = new Map<string, Promise<Item>>()
+  const get = (client: Config, name: string, token: string): Promise<Item> => {
+    const known = asked.get(name)
+    // The other's call may have been cancelled
+    if (known) return known.catch(() => client.get({ key: name }, { token }))
+    const item = client.get({ key: name }, { token })
+    if (asked.size === 0) queueMicrotask(() => asked.clear())
+    asked.set(name, item)
+    return item
+  }
+
   const ask = async (client: Config, names: readonly string[]) => {
     const token = self.current(epoch)
     try {
-      return await Promise.all(names.map((name) => client.get({ key: name }, { token })))
+      return await Promise.all(names.map((name) => get(client, name, token)))
     } catch (error) {
       throw error instanceof Denied ? refusedByConfig(error, signing.current.public.kid) : error
     }

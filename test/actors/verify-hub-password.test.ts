@@ -99,6 +99,7 @@ test('no password logs anybody in as root, or under a name of the sudo rule', as
     const { username, password } = await firstPassword(hub)
     assert.is(username, owner)
     assert.is(await denied(() => passwordLogin(hub, password, owner)), 'login/user')
+    assert.equal((await zone.store.list('sessions/')).entries, [], 'nor was there ever a session')
   }
 })
 

@@ -270,7 +270,9 @@ test('an app service speaks for its owner, as long as the owner is active', asyn
   assert.is(await denied(() => login('bob')), 'login/subject')
   for (const state of ['suspended', 'pending', 'deleted']) {
     zone.put(kv.user('alice'), { name: 'alice', type: 'admin', state })
+    const before = (await zone.store.list('sessions/')).entries.length
     assert.is(await denied(() => login('alice')), 'login/user', state)
+    assert.is((await zone.store.list('sessions/')).entries.length, before, 'nor was there ever a session')
   }
 })
 

@@ -1,5 +1,6 @@
 import type { Change, LeaseRecord, Write } from '../change.ts'
 import { StoreState } from '../state.ts'
+import type { Entry } from '../store.ts'
 import { encodeRecord, readRecord, type LogRecord } from './log-record.ts'
 
 /**
@@ -25,7 +26,9 @@ interface Head {
 type Description =
   | { readonly head: Head }
   | { readonly lease: LeaseRecord }
+  /** One in each record: logs from before there were many in one. */
   | { readonly entry: WriteRow; readonly modRevision: number }
+  | { readonly entries: readonly (readonly [...WriteRow, modRevision: number])[] }
   | { readonly past: ChangeRow }
   | { readonly end: { readonly records: number } }
   | { readonly change: ChangeRow }
@@ -42,12 +45,35 @@ export function* encodeState(state: StoreState): Generator<Uint8Array> {
   }
   yield record({ head: { format, id, revision, floor: history.floor } })
   for (const lease of state.leases.values()) yield record({ lease })
-  for (const [key, entry] of state.entriesFrom('', false)) {
-    yield record({ entry: rowOf({ key, entry }), modRevision: entry.modRevision }, [entry.value])
+  for (const group of groups(state)) {
+    const entries = group.map((write) => [...rowOf(write), write.entry.modRevision] as const)
+    yield record({ entries }, group.map(({ entry }) => entry.value))
   }
   for (const change of history.since(history.floor)) yield record({ past: changeRow(change) }, valuesOf(change))
   yield record({ end: { records } })
 }
+
+/** A sum and a parse for each entry would be most of what opening a large store takes. */
+function* groups(state: StoreState): Generator<readonly Put[]> {
+  let group: Put[] = []
+  let bytes = 0
+  for (const [key, entry] of state.entriesFrom('', false)) {
+    group.push({ key, entry })
+    bytes += entry.value.length
+    if (group.length < GROUP_ENTRIES && bytes < GROUP_BYTES) continue
+    yield group
+    group = []
+    bytes = 0
+  }
+  if (group.length > 0) yield group
+}
+
+interface Put {
+  readonly key: string
+  readonly entry: Entry
+}
+const GROUP_ENTRIES = 128
+const GROUP_BYTES = 64 * 1024
 
 export const encodeChange = (change: Change): Uint8Array =>
   encodeRecord({ change: changeRow(change) } satisfies Description, valuesOf(change))
@@ -115,6 +141,14 @@ function decodeInto(state: StoreState, description: Description, { values }: Log
   else if ('entry' in description) {
     const { key, entry } = decodeWrite(description.entry, values, description.modRevision)
     state.set(key, entry)
+  } else if ('entries' in description) {
+    let offset = 0
+    for (const [key, length, createRevision, version, lease, modRevision] of description.entries) {
+      const row = [key, length, createRevision, version, lease] as const
+      const { entry } = decodeWrite(row, values.subarray(offset, offset + length), modRevision)
+      state.set(key, entry)
+      offset += length
+    }
   } else if ('past' in description) state.history.push(decodeChange(description.past, values))
   else return false
   return true

@@ -4,11 +4,6 @@ import { guardsOf, type Guard } from '../guard.ts'
 export const accounts: readonly Guard[] = [
   ...guardsOf('actors/verify-hub/asker.ts', 'test/actors/verify-hub-asker.test.ts',
     [
-      'by HTTP nobody shows a key', 'if (claims.cnf && (keyless || claims.cnf.jkt !== peer.kid)) {',
-      'if (claims.cnf && claims.cnf.jkt !== peer.kid) {',
-      "a session that a key holds asks by that key's link alone, and never by HTTP",
-    ],
-    [
       'a token of a key is shown by that key', 'if (claims.cnf && (keyless || claims.cnf.jkt !== peer.kid)) {',
       'if (claims.cnf && keyless) {', "a session that a key holds asks by that key's link alone, and never by HTTP",
     ],
@@ -166,7 +161,7 @@ export const accounts: readonly Guard[] = [
     [
       'only a user whose settings say so has a hashed password',
       'user?.compat_password === true ? { nonce } : undefined', '{ nonce }',
-      'what is as good as the password is made only while the settings ask for it, and does not stay',
+      'a flag that went off while verify-hub was away is seen when it starts, and at the next login',
     ],
   ),
   ...guardsOf('actors/verify-hub/password.ts', 'test/actors/verify-hub-compat.test.ts',

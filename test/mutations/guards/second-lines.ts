@@ -29,6 +29,11 @@ export const secondLines: readonly SecondLine[] = [
     second: 'No use of a login is kept that expired before what was swept: its session is not created',
   },
   {
+    name: 'by HTTP nobody shows a key', file: 'actors/verify-hub/asker.ts',
+    guard: '(keyless || claims.cnf.jkt !== peer.kid)',
+    second: 'Of a session that a key holds nothing is answered to who has shown none',
+  },
+  {
     name: 'nobody has a password', file: 'actors/verify-hub/password.ts',
     guard: 'if (!stored) throw wrong()',
     second: 'The hash of nobody is random bytes, which no password has',

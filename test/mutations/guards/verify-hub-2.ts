@@ -43,7 +43,7 @@ export const verifyHub2: readonly Guard[] = [
     ],
     [
       'an app has so many sessions of one user',
-      "for (const sid of excess) await end(sid, 'replaced by a newer login')", 'break',
+      'if (excess.length === 0) return', 'return',
       'one more login than an app may have ends its oldest',
     ],
   ),

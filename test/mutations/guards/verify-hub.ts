@@ -185,7 +185,7 @@ export const verifyHub: readonly Guard[] = [
     [
       'a user who logs in is active',
       "if (!activeUser(zone, username, userText)) return refuse('login/user', `user ${username}`)", '',
-      'each attempt costs one slow hash, whoever it is for, and all failures look the same',
+      'only active users log in or refresh, and no user logs in to a kernel service',
     ],
     [
       'a user logs in to an app that is there', "if (spec.kernel && spec.runtimeType !== 'gateway') return refuse(",
