@@ -1,7 +1,7 @@
 /**
- * What it costs a service to judge a session token: again, from what it remembers (ten thousand live tokens, some of them
- * asked for far more often than others, one in a hundred revoked meanwhile), and for the first time, against bare Ed25519
- * of the same bytes. The enforcer is the services' own; system-config's end of its stream is played here.
+ * What it costs a service to judge a session token: again, from what it remembers (ten thousand live tokens, some of
+ * them asked for far more often than others, one in a hundred revoked meanwhile), and for the first time, against bare
+ * Ed25519 of the same bytes. The enforcer is the services' own; system-config's end of its stream is played here.
  */
 import process from 'node:process'
 import { openEnforcer, type Enforcer } from '../actors/enforcement/enforcer.ts'
@@ -24,7 +24,9 @@ const ROUNDS = 5
 const CACHED_PER_SECOND = 300_000
 const UNCACHED_RATIO = 0.9
 const APP = 'service'
-const peer: Peer = { zone: 'bench', host: 'ood1', actor: 'caller', runtimeType: 'service', incarnation: 1, kid: 'caller' }
+const peer: Peer = {
+  zone: 'bench', host: 'ood1', actor: 'caller', runtimeType: 'service', incarnation: 1, kid: 'caller',
+}
 const use = { method: 'greet', link: 'link' }
 
 /** Processor time: what else runs on the machine does not count. */

@@ -6,7 +6,8 @@ import { InvalidPassword } from '../actors/verify-hub/protocol.ts'
 import { InvalidArgument, Overloaded } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import {
-  claimsOf, crypto, denied, failure, gateway, loggedIn as linkedService, peer, service, supervisor, testZone,
+  claimsOf, crypto, denied, failure, gateway, loggedIn as linkedService, peer, service, supervisor,
+  testZone,
   type Running, type TestZone,
 } from './actors/verify-hub-zone.ts'
 import { OriginalsClient, type Pair } from './krpc-client.ts'

@@ -47,8 +47,8 @@ export async function listSessions(hub: Hub, asker: Asker, { user, after }: List
 }
 
 /**
- * Who has an account, in pages; `after` is the last name of the page before. Read here, since whoever may know the names
- * need not read all that lies under `users`.
+ * Who has an account, in pages; `after` is the last name of the page before. Read here, since whoever may know the
+ * names need not read all that lies under `users`.
  */
 export async function listUsers(hub: Hub, asker: Asker, after = '') {
   await hub.authority.demand(asker, 'read', 'auth://users')

@@ -34,6 +34,9 @@ export class Desk {
   /** Told of each password that it is given. */
   readonly #onPassword: (password: string) => void
   #password: string | undefined
+  /** Somebody has logged in with it. */
+  #used = false
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(cluster: SimulatedCluster, onPassword: (password: string) => void) {
     this.#cluster = cluster
@@ -54,17 +57,31 @@ export class Desk {
     return krpcStream(this.#port, { service: 'system_config', method, params, token, signal })
   }
 
-  /** By the password that `up` says until it is used; later by the one that was. */
+  /**
+   * By the password that `up` says until it is used; later by the one that was. Until then one at a time: whoever asks
+   * is given a new one, and the one before is wrong from then on.
+   */
   async login(): Promise<Login> {
-    const given = await this.#firstPassword()
+    if (this.#used) return await this.#logIn()
+    const mine = this.#turn.then(() => this.#logIn())
+    this.#turn = mine.catch(() => {})
+    return await mine
+  }
+
+  async #logIn(): Promise<Login> {
+    const given = this.#used ? undefined : await this.#firstPassword()
     if (given) {
       this.#password = given.password
       this.#onPassword(given.password)
     }
+    // Tried without one it would be wrong, and so many are
+    if (this.#password === undefined) throw new Unavailable('up has not said the first password yet')
     const params = {
-      type: 'password', username: 'owner', password: this.#password ?? '', appid: APPID, audiences: AUDIENCES,
+      type: 'password', username: 'owner', password: this.#password, appid: APPID, audiences: AUDIENCES,
     }
-    return this.#loginOf(await this.call('verify-hub', 'login_by_password', params))
+    const login = this.#loginOf(await this.call('verify-hub', 'login_by_password', params))
+    this.#used = true
+    return login
   }
 
   /** Of a process that ends meanwhile nobody hears any more. */
@@ -135,10 +152,16 @@ export class Desk {
         return await act()
       } catch (error) {
         if (!(error instanceof ZonewrightError)) throw error
+        await pause(this.platform.clock, this.#againMs(error))
       }
-      await pause(this.platform.clock, RETRY_MS)
     }
     return undefined
+  }
+
+  /** Nobody comes before the time that they were told, and not all at that very time. */
+  #againMs({ details: { retryMs } }: ZonewrightError): number {
+    const [draw = 0] = this.random.bytes(1)
+    return (typeof retryMs === 'number' ? retryMs : 0) + RETRY_MS * (0.5 + draw / 256)
   }
 
   #loginOf(answer: unknown): Login {

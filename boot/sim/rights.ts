@@ -13,8 +13,8 @@ const LINE = `p, owner, ${KEY}, write, deny`
 const BY_SUDO = 'users/owner/key_settings'
 
 /**
- * People who change what others may do, and look at once whether it holds everywhere; and one who uses sudo. Each call
- * is one turn of somebody with a login. @returns false when the login is good no more
+ * People who change what others may do, and look at once whether it holds everywhere; and those who use what is good
+ * once. Each call is one turn of somebody; with a login, it says whether that is still good.
  */
 export class Rights {
   readonly #desk: Desk
@@ -63,6 +63,19 @@ export class Rights {
     const guard = { key: kv.policy, revision: found.output.version }
     const write = this.#desk.call('system_config', 'sys_config_exec_tx', { actions, main_key: guard }, writer)
     return (await outcomeOf(write)).type === 'done'
+  }
+
+  /** What the owner signed is good for one request. @returns whether its second use was refused */
+  async useRoot(key: string, number: number): Promise<boolean> {
+    const token = await this.#desk.rootToken().catch(() => undefined)
+    if (token === undefined) return false
+    const write = (name: string): Promise<unknown> =>
+      this.#desk.call('system_config', 'sys_config_set', { key: name, value: String(number) }, token)
+    const first = await outcomeOf(write(`${key}-${number}`))
+    const second = await outcomeOf(write(`${key}-again-${number}`))
+    // One that was never answered may not have come; then the other is its first use
+    if (first.type === 'done' && second.type === 'done') this.#broken('matrix', `root token ${number} was good twice`)
+    return second.type === 'refused'
   }
 
   /** What no session may do, a sudo token may, once. */
