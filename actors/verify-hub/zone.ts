@@ -10,6 +10,8 @@ import { VerifyHubKeyMismatch } from './protocol.ts'
 import { ISSUER, type SelfSession } from './tokens.ts'
 
 export type Config = Client<typeof SystemConfig>
+/** All that a question to verify-hub reads by. */
+export type Reader = Pick<Config, 'get'>
 
 type Item = Awaited<ReturnType<Config['get']>>
 
@@ -27,9 +29,9 @@ export interface Zone {
   /** The root key and verify-hub's own, by the `iss` that they sign for. */
   keyOf(issuer: string, kid: string): TrustKey | undefined
   /** Values of keys, in order, as verify-hub may read them. */
-  read(config: Config, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
+  read(config: Reader, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
   /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it no longer names our key */
-  refresh(config: Config): Promise<void>
+  refresh(config: Reader): Promise<void>
   /** The record in a value just read. One that has not changed is not parsed again. @throws RecordInvalid */
   record<S extends Schema>(schema: S, key: string, text: string): Infer<S>
   /** The registered device, if its document is there, names it, and the owner key signed it. */
@@ -54,7 +56,7 @@ export async function openZone(
 
   /** Of this moment: nothing of it has left yet, so that each of them comes after all who ask. */
   const asked = new Map<string, Promise<Item>>()
-  const get = (client: Config, name: string, token: string): Promise<Item> => {
+  const get = (client: Reader, name: string, token: string): Promise<Item> => {
     const known = asked.get(name)
     // The other's call may have been cancelled
     if (known) return known.catch(() => client.get({ key: name }, { token }))
@@ -64,7 +66,7 @@ export async function openZone(
     return item
   }
 
-  const items = async (client: Config, names: readonly string[]) => {
+  const items = async (client: Reader, names: readonly string[]) => {
     const token = self.current(epoch)
     try {
       return await Promise.all(names.map((name) => get(client, name, token)))
