@@ -48,8 +48,8 @@ const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
 export async function loginByJwt(
   hub: Hub, given: Caller, args: { jwt: string; audiences: readonly string[] | undefined },
 ): Promise<Login> {
-  const { peer, keyless = false } = given
-  const caller = { ...given, systemConfig: readAhead(given.systemConfig, args.jwt) }
+  const { peer, vault, keyless = false } = given
+  const caller: Caller = { peer, vault, keyless, systemConfig: readAhead(given.systemConfig, args.jwt) }
   for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
     const seen: { id: string; use: LoginUse | undefined } = { id: '', use: undefined }
     const verdict = await checkLoginToken(hub, caller, args.jwt, async (id, expires) => {
