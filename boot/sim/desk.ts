@@ -7,6 +7,7 @@ import { pause, within } from '../../runtime/within.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcService } from '../client/krpc.ts'
 import { APPID, AUDIENCES } from '../client/session.ts'
 import { file } from '../init.ts'
+import { LoginLocked } from '../../actors/verify-hub/protocol.ts'
 import { DESK, FOLDER, OOD, type SimulatedCluster } from './cluster.ts'
 import { forgeries, type Forged } from './forgeries.ts'
 
@@ -30,6 +31,7 @@ export class Desk {
   /** Told of each password that it is given. */
   readonly #onPassword: (password: string) => void
   #password: string | undefined
+  #logins: Promise<unknown> = Promise.resolve()
 
   constructor(cluster: SimulatedCluster, onPassword: (password: string) => void) {
     this.#cluster = cluster
@@ -49,15 +51,37 @@ export class Desk {
     return krpcStream(this.#port, { service: 'system_config', method, params, token, signal })
   }
 
-  /** By the password that `up` says until it is used; later by the one that was. */
-  async login(): Promise<Login> {
+  /**
+   * By the password that `up` says until it is used; later by the one that was. One after another: a password that is
+   * said anew makes the one before wrong, and too many wrong ones lock the name.
+   */
+  login(): Promise<Login> {
+    const login = this.#logins.catch(() => {}).then(() => this.#login())
+    this.#logins = login
+    return login
+  }
+
+  /** Whoever is told to wait waits. */
+  async #login(): Promise<Login> {
+    for (;;) {
+      try {
+        return await this.#tryPassword()
+      } catch (error) {
+        if (!(error instanceof LoginLocked)) throw error
+        await pause(this.platform.clock, Number(error.details['retryMs'] ?? RETRY_MS))
+      }
+    }
+  }
+
+  async #tryPassword(): Promise<Login> {
     const given = await this.#firstPassword()
     if (given) {
       this.#password = given.password
       this.#onPassword(given.password)
     }
+    if (this.#password === undefined) throw new Unavailable('Nobody has said the password yet')
     const params = {
-      type: 'password', username: 'owner', password: this.#password ?? '', appid: APPID, audiences: AUDIENCES,
+      type: 'password', username: 'owner', password: this.#password, appid: APPID, audiences: AUDIENCES,
     }
     return this.#loginOf(await this.call('verify-hub', 'login_by_password', params))
   }
