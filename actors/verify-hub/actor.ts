@@ -117,7 +117,7 @@ async function openHub(start: ActorStart<typeof needs>, access: Access): Promise
   const key = await readSigningKey(start.needs.vault, keys)
   const session = selfSession({ key, clock, random: random.fork('self'), linkKid: self.linkKid })
   const epoch = Number(env['ZONEWRIGHT_EPOCH'] ?? 0)
-  const zone = await openZone(config, { keys, key, self: session, epoch })
+  const zone = await openZone(config, { clock, keys, key, self: session, epoch })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: key.public.kid, epoch: zone.boot.epoch })
   const sessions: Sessions = openSessions(store, () => endings.tellSoon())
   const endings = createEndings(start, sessions, announcer(config, zone))

@@ -1,6 +1,6 @@
 import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Keys, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
 import type { Client, Infer, Schema } from '../../runtime/protocol.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
@@ -43,9 +43,9 @@ const RESERVED = new Set(['root', ISSUER])
 
 /** `epoch` is assumed until `boot/config` says which it is. @throws VerifyHubKeyMismatch */
 export async function openZone(
-  config: Config, options: { keys: Keys; key: SigningKey; self: SelfSession; epoch: number },
+  config: Config, options: { clock: Clock; keys: Keys; key: SigningKey; self: SelfSession; epoch: number },
 ): Promise<Zone> {
-  const { keys, key, self } = options
+  const { clock, keys, key, self } = options
   let { epoch } = options
   let text: string | undefined
   let revision = 0
@@ -61,7 +61,7 @@ export async function openZone(
     // The other's call may have been cancelled
     if (known) return known.catch(() => client.get({ key: name }, { token }))
     const item = client.get({ key: name }, { token })
-    if (asked.size === 0) queueMicrotask(() => asked.clear())
+    if (asked.size === 0) clock.soon(() => asked.clear())
     asked.set(name, item)
     return item
   }

@@ -144,7 +144,8 @@ test('as many records as the limit are remembered parsed, one more makes the old
   const key = crypto.generate(systemRandom)
   const text = JSON.stringify({ zone: 'z1', root: key.public.jwk, verifyHub: [key.public.jwk], epoch: 0 })
   const config = { get: async () => ({ value: text, revision: 1 }) } as unknown as Config
-  const zone = await openZone(config, { keys: crypto, key, self: { current: () => '' }, epoch: 0 })
+  const self = { current: () => '' }
+  const zone = await openZone(config, { clock: manualClock(), keys: crypto, key, self, epoch: 0 })
   const parse = (index: number) => zone.record(UserSettings, kv.user(`u${index}`), JSON.stringify({
     name: `u${index}`, type: 'user', state: 'active',
   }))
