@@ -1,7 +1,7 @@
 /**
- * Logins at verify-hub in a zone that was really booted. Over a link: pairs a second, against what one signature that is
- * checked and two that are made allow on the same machine. Over HTTP: against oidc-provider, whose client brings a signed
- * assertion and gets a signed token. All in turn, and medians are compared.
+ * Logins at verify-hub in a zone that was really booted. Over a link: pairs a second, against what one signature that
+ * is checked and two that are made allow on the same machine. Over HTTP: against oidc-provider, whose client brings a
+ * signed assertion and gets a signed token. All in turn, and medians are compared.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -109,7 +109,8 @@ async function install(zone: RunningZone, root: () => string): Promise<void> {
 }
 
 /** A login token of the zone's own device for one of its services, another each time. */
-function tokensOf({ clock, random }: Platform, { identity: { device, zone: { epoch } }, config: { host } }: RunningZone) {
+function tokensOf({ clock, random }: Platform, { identity, config: { host } }: RunningZone) {
+  const { device, zone: { epoch } } = identity
   return (appid: string): string => {
     const iat = Math.floor(clock.now() / 1000)
     return signToken(device, {

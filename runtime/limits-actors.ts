@@ -61,7 +61,7 @@ export const actorLimits = {
   /** Passwords tried in this many milliseconds: in all, then Overloaded; for one name, then LoginLocked. */
   loginAttemptsMs: 10_000,
   loginAttempts: 100,
-  loginAttemptsPerName: 10,
+  loginAttemptsPerName: 30,
   /** Milliseconds by which the number that the originals' clients hash a password with may be off our clock. */
   compatNonceMs: 5 * 60_000,
   /** Ended sessions that system-config is told of in one call; the others follow in the next. */

@@ -115,7 +115,7 @@ async function openHub(start: ActorStart<typeof needs>): Promise<Hub> {
   const signing = await openSigningKeys(start, start.needs.vault)
   const session = selfSession({ signing, clock, random: random.fork('self'), linkKid: self.linkKid })
   const epoch = Number(env['ZONEWRIGHT_EPOCH'] ?? 0)
-  const zone = await openZone(config, { keys, signing, self: session, epoch })
+  const zone = await openZone(config, { clock, keys, signing, self: session, epoch })
   start.step('boot', bootStep.verifyHubKeyLoaded, { kid: signing.current.public.kid, epoch: zone.boot.epoch })
   const sessions: Sessions = openSessions(store, () => endings.tellSoon())
   const endings = createEndings(start, sessions, announcer(config, zone))

@@ -12,7 +12,7 @@ import type { Hub } from './hub.ts'
 import { liveSession } from './check.ts'
 import { userOf } from './principals.ts'
 import { ISSUER, nowSeconds } from './tokens.ts'
-import type { Config } from './zone.ts'
+import type { Reader } from './zone.ts'
 
 /** Who asks about accounts: by a session of an app that may speak to verify-hub, or for one call by sudo. */
 export interface Asker {
@@ -31,7 +31,7 @@ export interface Askers {
 
 const RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'session', 'sudo')
 
-export function createAskers(hub: Hub, config: Config): Askers {
+export function createAskers(hub: Hub, config: Reader): Askers {
   const askers = new WeakMap<Principal, Asker>()
   return {
     async authenticate(token, peer, { method }) {
@@ -68,7 +68,7 @@ export function createAskers(hub: Hub, config: Config): Askers {
  * @throws Denied
  */
 export async function verifySudo(
-  hub: Hub, config: Config, token: string, { rules, audience }: Pick<VerifierPolicy, 'rules' | 'audience'>,
+  hub: Hub, config: Reader, token: string, { rules, audience }: Pick<VerifierPolicy, 'rules' | 'audience'>,
 ): Promise<Acceptance> {
   const { zone } = hub
   const now = nowSeconds(hub.clock)
@@ -118,7 +118,7 @@ const SIGNED: ReadonlySet<DenialReason> = new Set([
 ])
 
 /** `iss` of a token that nobody has checked yet. */
-async function userKey({ zone, keys }: Hub, config: Config, user: string): Promise<TrustKey | undefined> {
+async function userKey({ zone, keys }: Hub, config: Reader, user: string): Promise<TrustKey | undefined> {
   if (!isName(user)) return undefined
   const key = kv.userDocument(user)
   const [text] = await zone.read(config, key)

@@ -86,8 +86,10 @@ function lockMs(count: number): number {
   return Math.min(ms, limits.loginLockMsMax)
 }
 
-const locked = (retryMs: number): Error =>
-  new LoginLocked(`Too many wrong passwords; try again in ${Math.ceil(retryMs / 1000)} s`, { retryMs })
+function locked(ms: number): Error {
+  const retryMs = Math.ceil(ms)
+  return new LoginLocked(`Too many wrong passwords; try again in ${Math.ceil(retryMs / 1000)} s`, { retryMs })
+}
 
 /**
  * So many in `limits.loginAttemptsMs`, for each of the newest `most` names: a bucket that fills evenly. What is asked

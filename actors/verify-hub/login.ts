@@ -4,6 +4,7 @@ import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { DenialReason } from '../../runtime/trust/denial.ts'
+import { parseCompact } from '../../runtime/trust/jws.ts'
 import { tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance } from '../../runtime/trust/verify.ts'
 import { isName, kv, ServiceSpec } from '../records.ts'
@@ -15,7 +16,7 @@ import { admitService, admitUser, audiencesOf, userOf, type Admission } from './
 import { InvalidPassword } from './protocol.ts'
 import type { LoginUse, Session } from './sessions.ts'
 import { ISSUER, nowSeconds, randomId, type Pair } from './tokens.ts'
-import type { Config } from './zone.ts'
+import type { Reader } from './zone.ts'
 
 export interface Login {
   readonly pair: Pair
@@ -27,7 +28,7 @@ export interface Login {
 /** Who calls, and what the call may ask of others. */
 export interface Caller {
   readonly peer: Peer
-  readonly systemConfig: Config
+  readonly systemConfig: Reader
   readonly vault: Client<typeof Vault>
   /** It speaks through a gateway: the peer's key is the gateway's, and the caller has shown none. */
   readonly keyless?: boolean
@@ -45,9 +46,10 @@ const LOGIN_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'login')
  * @throws Denied
  */
 export async function loginByJwt(
-  hub: Hub, caller: Caller, args: { jwt: string; audiences: readonly string[] | undefined },
+  hub: Hub, given: Caller, args: { jwt: string; audiences: readonly string[] | undefined },
 ): Promise<Login> {
-  const { peer, keyless = false } = caller
+  const { peer, vault, keyless = false } = given
+  const caller: Caller = { peer, vault, keyless, systemConfig: readAhead(given.systemConfig, args.jwt) }
   for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
     const seen: { id: string; use: LoginUse | undefined } = { id: '', use: undefined }
     const verdict = await checkLoginToken(hub, caller, args.jwt, async (id, expires) => {
@@ -68,7 +70,7 @@ export async function loginByJwt(
     const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     mayCrash('verify-hub/login-stored')
-    if (created) await endUnlessActive(hub, caller, session)
+    if (created) await endUnlessActive(hub, given, session)
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }
@@ -171,6 +173,34 @@ async function isProgram({ zone }: Hub, { peer, systemConfig }: Caller, appid: s
   return spec.run !== undefined && !spec.kernel
 }
 
+/**
+ * All that the login of this token will ask for leaves at once, and each of it once. Nobody has checked the token: what
+ * it names is read, and means nothing yet.
+ */
+function readAhead(config: Reader, jwt: string): Reader {
+  const parsed = parseCompact(jwt, limits.token)
+  if ('fault' in parsed) return config
+  const names = ['iss', 'appid', 'sub'].map((claim) => String(parsed.jws.payload[claim]))
+  const [host, appid, sub] = names as [string, string, string]
+  if (!names.every(isName)) return config
+  const answers = new Map<string, ReturnType<Reader['get']>>()
+  return {
+    get(args, settings) {
+      const known = answers.get(args.key)
+      if (known) return known
+      const missing = [args.key, kv.device(host), kv.node(host), kv.spec(appid), kv.user(sub)]
+      for (const key of missing) {
+        if (answers.has(key)) continue
+        const answer = config.get({ key }, settings)
+        // It may never be asked for
+        answer.catch(() => {})
+        answers.set(key, answer)
+      }
+      return answers.get(args.key)!
+    },
+  }
+}
+
 type Burn = (id: string, expiresSeconds: number) => Promise<boolean>
 
 async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn): Promise<Acceptance> {
@@ -191,7 +221,7 @@ async function checkLoginToken(hub: Hub, caller: Caller, jwt: string, burn: Burn
   throw hub.deny(verdict.denial)
 }
 
-async function deviceKey(hub: Hub, config: Config, host: string) {
+async function deviceKey(hub: Hub, config: Reader, host: string) {
   // `iss` of a token that nobody has checked yet
   if (!isName(host)) return undefined
   const [document] = await hub.zone.read(config, kv.device(host))

@@ -1,7 +1,7 @@
 import type { Denial, DenialReason } from '../../runtime/trust/denial.ts'
 import { isName, kv, NodeConfig, ServiceSpec, UserSettings } from '../records.ts'
 import { isReserved, loginTypes } from '../trust-matrix.ts'
-import type { Config, Zone } from './zone.ts'
+import type { Reader, Zone } from './zone.ts'
 
 /** Who a session speaks for, taken from `kv://` and never from a token. */
 export type Admission =
@@ -18,7 +18,7 @@ export interface ServiceLogin {
  * Whether this host may run this service for this subject now: registered and active, placed there by the scheduler,
  * kernel services only on an OOD; sub is the device for the system's services and the owner for an app's.
  */
-export async function admitService(zone: Zone, config: Config, login: ServiceLogin): Promise<Admission> {
+export async function admitService(zone: Zone, config: Reader, login: ServiceLogin): Promise<Admission> {
   const { host, appid, sub } = login
   if (![host, appid, sub].every(isName)) return refuse('login/subject', 'a name is not one segment of a key')
   if (appid === NODE_DAEMON) return admitNode(zone, config, login)
@@ -49,7 +49,7 @@ export async function admitService(zone: Zone, config: Config, login: ServiceLog
 const NODE_DAEMON = 'node-daemon'
 
 /** Seed: Node Server. For its own device and no other; an OOD signs its sessions itself. */
-async function admitNode(zone: Zone, config: Config, { host, sub }: ServiceLogin): Promise<Admission> {
+async function admitNode(zone: Zone, config: Reader, { host, sub }: ServiceLogin): Promise<Admission> {
   const [text] = await zone.read(config, kv.device(host))
   const device = zone.device(host, text)
   if (!device) return refuse('token/unknown-key', `device ${host} is not registered`)
@@ -61,7 +61,7 @@ async function admitNode(zone: Zone, config: Config, { host, sub }: ServiceLogin
 
 /** Whether this user may use this app. Kernel services are nobody's app, save the gateway that a browser talks to. */
 export async function admitUser(
-  zone: Zone, config: Config, login: { username: string; appid: string },
+  zone: Zone, config: Reader, login: { username: string; appid: string },
 ): Promise<Admission> {
   const { username, appid } = login
   if (!isName(username) || !isName(appid)) return refuse('login/user', 'a name is not one segment of a key')
@@ -97,7 +97,7 @@ function activeUser(zone: Zone, name: string, text: string | undefined): UserSet
 }
 
 /** The user of this name, who is active now. */
-export async function userOf(zone: Zone, config: Config, name: string): Promise<UserSettings | undefined> {
+export async function userOf(zone: Zone, config: Reader, name: string): Promise<UserSettings | undefined> {
   if (!isName(name) || isReserved(name)) return undefined
   const [text] = await zone.read(config, kv.user(name))
   return activeUser(zone, name, text)

@@ -11,7 +11,7 @@ import { admitService, admitUser, type Admission } from './principals.ts'
 import type { Found, Session } from './sessions.ts'
 import { whoseOf } from './risk.ts'
 import { ISSUER, nowSeconds, type Pair } from './tokens.ts'
-import type { Config } from './zone.ts'
+import type { Reader } from './zone.ts'
 
 const REFRESH_RULES = onlyUse(rulesFor('verify-hub', 'normal'), 'refresh')
 
@@ -91,7 +91,7 @@ async function rotate(
 }
 
 /** The principal is asked for again at each refresh: a user may be suspended, a device or a service gone. */
-export function admitAgain(hub: Hub, config: Config, session: Session): Promise<Admission> {
+export function admitAgain(hub: Hub, config: Reader, session: Session): Promise<Admission> {
   const { sub, appid, host } = session
   return host === null
     ? admitUser(hub.zone, config, { username: sub, appid })

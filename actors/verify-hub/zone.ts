@@ -1,6 +1,6 @@
 import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Keys } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys } from '../../runtime/platform/ports.ts'
 import type { Client, Infer, Schema } from '../../runtime/protocol.ts'
 import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
@@ -11,6 +11,8 @@ import type { SigningKeys } from './signing-keys.ts'
 import { ISSUER, type SelfSession } from './tokens.ts'
 
 export type Config = Client<typeof SystemConfig>
+/** All that a question to verify-hub reads by. */
+export type Reader = Pick<Config, 'get'>
 
 type Item = Awaited<ReturnType<Config['get']>>
 
@@ -32,9 +34,9 @@ export interface Zone {
   /** The root key and verify-hub's own, by the `iss` that they sign for. */
   keyOf(issuer: string, kid: string): TrustKey | undefined
   /** Values of keys, in order, as verify-hub may read them. */
-  read(config: Config, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
+  read(config: Reader, ...keys: readonly string[]): Promise<readonly (string | undefined)[]>
   /** Reads `boot/config` again. @throws VerifyHubKeyMismatch when it names a key that the vault lacks */
-  refresh(config: Config): Promise<void>
+  refresh(config: Reader): Promise<void>
   /** The record in a value just read. One that has not changed is not parsed again. @throws RecordInvalid */
   record<S extends Schema>(schema: S, key: string, text: string): Infer<S>
   /** The registered device, if its document is there, names it, and the owner key signed it. */
@@ -46,9 +48,9 @@ const RESERVED = new Set(['root', ISSUER])
 
 /** `epoch` is assumed until `boot/config` says which it is. @throws VerifyHubKeyMismatch */
 export async function openZone(
-  config: Config, options: { keys: Keys; signing: SigningKeys; self: SelfSession; epoch: number },
+  config: Config, options: { clock: Clock; keys: Keys; signing: SigningKeys; self: SelfSession; epoch: number },
 ): Promise<Zone> {
-  const { keys, signing, self } = options
+  const { clock, keys, signing, self } = options
   let { epoch } = options
   let text: string | undefined
   let revision = 0
@@ -59,17 +61,17 @@ export async function openZone(
 
   /** Of this moment: nothing of it has left yet, so that each of them comes after all who ask. */
   const asked = new Map<string, Promise<Item>>()
-  const get = (client: Config, name: string, token: string): Promise<Item> => {
+  const get = (client: Reader, name: string, token: string): Promise<Item> => {
     const known = asked.get(name)
     // The other's call may have been cancelled
     if (known) return known.catch(() => client.get({ key: name }, { token }))
     const item = client.get({ key: name }, { token })
-    if (asked.size === 0) queueMicrotask(() => asked.clear())
+    if (asked.size === 0) clock.soon(() => asked.clear())
     asked.set(name, item)
     return item
   }
 
-  const ask = async (client: Config, names: readonly string[]) => {
+  const ask = async (client: Reader, names: readonly string[]) => {
     const token = self.current(epoch)
     try {
       return await Promise.all(names.map((name) => get(client, name, token)))

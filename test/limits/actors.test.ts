@@ -146,7 +146,8 @@ test('as many records as the limit are remembered parsed, one more makes the old
   const text = JSON.stringify({ zone: 'z1', root: key.public.jwk, verifyHub: [key.public.jwk], epoch: 0 })
   const config = { get: async () => ({ value: text, revision: 1 }) } as unknown as Config
   const signing = { current: key, follow: async () => {} } as unknown as SigningKeys
-  const zone = await openZone(config, { keys: crypto, signing, self: { current: () => '' }, epoch: 0 })
+  const self = { current: () => '' }
+  const zone = await openZone(config, { clock: manualClock(), keys: crypto, signing, self, epoch: 0 })
   const parse = (index: number) => zone.record(UserSettings, kv.user(`u${index}`), JSON.stringify({
     name: `u${index}`, type: 'user', state: 'active',
   }))

@@ -136,7 +136,7 @@ export const accounts: readonly Guard[] = [
       'who was suspended between the look and the login has no session left',
     ],
     [
-      'the login of a service looks again', 'if (created) await endUnlessActive(hub, caller, session)', '',
+      'the login of a service looks again', 'if (created) await endUnlessActive(hub, given, session)', '',
       'who was suspended between the look and the login has no session left',
     ],
   ),
