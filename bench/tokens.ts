@@ -188,6 +188,7 @@ async function enforcing(
         else await new Promise<void>((resolve) => { wake = resolve })
       }
     },
+    releaseLease: async () => ({}),
     async renewLease(asked: { sequence: number }) {
       acknowledged.get(asked.sequence)?.()
       return { granted: true }

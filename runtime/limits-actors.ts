@@ -7,7 +7,7 @@ export const actorLimits = {
   convergeRetryMs: 500,
   convergeRoundMs: 30_000,
   /** Milliseconds that the gateway waits for an actor; then it answers 503. */
-  gatewayCallMs: 5_000,
+  gatewayCallMs: 10_000,
   /** Milliseconds that running requests get when the gateway stops. */
   httpCloseMs: 2_000,
   /** HTTP connections of one server at a time; one more is closed. */

@@ -71,7 +71,8 @@ cookies('a token of another use, of another app, or by another key is no session
       'a session that was never begun': sign('session', { sid: 'nobody-began-this' }),
     }
     for (const [name, token] of Object.entries(tried)) {
-      assert.match(await visit(web, token), /^(302|401|403) not asked$/, name)
+      const seen = await visit(web, token)
+      assert.match(seen, /^(302|401|403) not asked$/, `${name}: ${seen}`)
     }
     assert.is(await visit(web, mine.zw_session), '200 asked')
   })

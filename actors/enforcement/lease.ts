@@ -49,6 +49,8 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   let epoch = 0
   let generation = 0
   let endsMs = 0
+  /** The newest. */
+  let held = ''
   let cancelLapse: Cancel = () => {}
 
   const leftMs = (): number => Math.max(0, endsMs - clock.monotonic())
@@ -90,6 +92,12 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
     }
   }
 
+  /** Nobody needs to wait for us: we accept nothing any more. */
+  const release = async (): Promise<void> => {
+    endsMs = 0
+    if (held !== '') await systemConfig.releaseLease({ lease: held }).catch(() => {})
+    held = ''
+  }
   /** One stream, until it ends. */
   const follow = async (onFirst: () => void): Promise<void> => {
     const life = new AbortController()
@@ -123,6 +131,7 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
       for await (const item of systemConfig.enforcement({}, { token: session.token(), signal: life.signal })) {
         await goBy(item)
         known = { lease: item.lease, sequence: item.sequence }
+        held = item.lease
         news.abort()
         if (renewals) continue
         hold(askedMs)
@@ -150,6 +159,7 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
         // Our own session is refused: whoever signed it may be trusted no more, and until we know nobody is
         if (error instanceof Denied && !hasExpired(error)) {
           trust([], epoch)
+          await release()
           await session.renew().catch(() => {})
         }
       }

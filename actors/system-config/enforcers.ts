@@ -22,6 +22,7 @@ export interface Enforcers {
    */
   open(linkKid: string): Feed<Enforcement>
   renew(lease: string, sequence: number, linkKid: string): boolean
+  release(lease: string, linkKid: string): void
   /** Settles when every enforcer goes by all that was published until now, or may go by nothing any more. */
   settled(): Promise<void>
 }
@@ -86,6 +87,10 @@ export function createEnforcers({ clock, random, revoked }: EnforcersOptions): E
       if (known < required()) return false
       lease.extend()
       return true
+    },
+    release(id, linkKid) {
+      const lease = leases.get(id)
+      if (lease?.linkKid === linkKid) lease.end()
     },
     async settled() {
       await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))

@@ -8,7 +8,7 @@ import type { Enforcement, SystemConfig } from './protocol.ts'
 import { chainOf, type Caller, type Session } from './sessions.ts'
 import type { State } from './state.ts'
 
-type Enforcing = Pick<Handlers<typeof SystemConfig, {}>, 'enforcement' | 'renewLease' | 'revoke'>
+type Enforcing = Pick<Handlers<typeof SystemConfig, {}>, 'enforcement' | 'renewLease' | 'releaseLease' | 'revoke'>
 
 /**
  * Runtime types that judge tokens of others. Not by lines of the policy: of one whose lines are taken away, the very
@@ -37,6 +37,10 @@ export function enforcing(
     async renewLease({ lease, sequence }, cx) {
       await enforcer(cx)
       return { granted: enforcers.renew(lease, sequence, cx.peer.kid) }
+    },
+    releaseLease({ lease }, { peer }) {
+      enforcers.release(lease, peer.kid)
+      return {}
     },
     async revoke({ sessions: ended }, cx) {
       const session = await sessions.current(cx)

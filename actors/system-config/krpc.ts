@@ -9,7 +9,7 @@ import { Action, krpcReads, own as ownMembers, type SystemConfig } from './proto
 import type { KvAction } from './transaction.ts'
 
 type Krpc = Pick<Handlers<typeof SystemConfig, {}>, 'krpc' | 'krpcRead' | 'krpcStream'>
-type Enforcing = 'enforcement' | 'renewLease' | 'revoke'
+type Enforcing = 'enforcement' | 'renewLease' | 'releaseLease' | 'revoke'
 type Own = Omit<Handlers<typeof SystemConfig, {}>, keyof Krpc | Enforcing>
 type Cx = CallContext<{}>
 

@@ -92,6 +92,8 @@ export const SystemConfig = protocol('system-config', {
   renewLease: call(
     object({ lease: string(), sequence: revision }), object({ granted: boolean() }), { concurrent: 256 },
   ),
+  /** "I go by nothing any more." Of who was given the lease, also when its session is good no more. */
+  releaseLease: call(object({ lease: string() }), object({}), { concurrent: 256 }),
   /** Of verify-hub alone. Answers when every enforcer goes by it, or has no lease any more. */
   revoke: call(object({ sessions: pipe(array(Revoked), maxLength(256)) }), object({}), { concurrent: 64 }),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */

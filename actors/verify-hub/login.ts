@@ -184,8 +184,12 @@ function readAhead(config: Reader, jwt: string): Reader {
   const [host, appid, sub] = names as [string, string, string]
   if (!names.every(isName)) return config
   const answers = new Map<string, ReturnType<Reader['get']>>()
+  let by: string | undefined
   return {
     get(args, settings) {
+      // Asked by another session of ours, since the one before was refused
+      if (by !== settings?.token) answers.clear()
+      by = settings?.token
       const known = answers.get(args.key)
       if (known) return known
       const missing = [args.key, kv.device(host), kv.node(host), kv.spec(appid), kv.user(sub)]

@@ -30,6 +30,7 @@ function wireOf(running: () => Running, from: ReturnType<typeof peer>) {
       const answer = await alive(() => as(settings).renewLease(args))
       return alive(() => answer)
     },
+    releaseLease: async (args: { lease: string }) => alive(() => running().as(undefined, from).releaseLease(args)),
     async *enforcement(args: {}, settings?: CallSettings) {
       for await (const item of alive(() => as(settings).enforcement(args, settings))) {
         if (cut || deaf) await new Promise(() => {})

@@ -55,11 +55,10 @@ test('a service whose own session is refused trusts nobody until it has a new on
   // The key is lost to a thief: it goes at once, and with it the session by which this service follows boot/config
   const rotating = rotate(zone.other)
   for (let turns = 0; turns < 10; turns++) await settle()
-  assert.is(await denied(() => by(zone.hub)), 'token/unknown-key')
-  assert.is(await denied(() => by(zone.other)), 'token/unknown-key', 'it cannot know yet')
-  assert.is(await isSettled(rotating), false)
+  assert.is(await denied(() => by(zone.hub)), 'policy/lapsed')
+  assert.is(await denied(() => by(zone.other)), 'policy/lapsed', 'it cannot know yet')
+  assert.is(await isSettled(rotating), true, 'nobody waits for who goes by nothing')
   await pass(limits.convergeRetryMs)
-  await rotating
   assert.is((await by(zone.other)).sub, 'alice')
   assert.is(await denied(() => by(zone.hub)), 'token/unknown-key')
   stop()
@@ -195,6 +194,21 @@ test('a lease is renewed by whom it was given to, and not beyond what there is',
   assert.equal(await theirs.renewLease({ lease, sequence }), { granted: false })
   assert.equal(await mine.renewLease({ lease, sequence: sequence + 1 }), { granted: false })
   assert.equal(await mine.renewLease({ lease, sequence }), { granted: true })
+  stop()
+})
+
+test('a lease is given up by whom it was given to, whatever has become of its session', async () => {
+  const { zone, running, revoke, pass, stop } = await notes()
+  const session = zone.tokens.session('notes', { runtime_type: 'service', sid: 'mine' })
+  const mine = { ...caller, kid: 'mine' }
+  const { lease, sequence } = (await running.as(session, mine).enforcement({})[Symbol.asyncIterator]().next()).value!
+  const revoking = revoke('mine')
+  await running.as(undefined, { ...caller, kid: 'theirs' }).releaseLease({ lease })
+  assert.is(await isSettled(revoking), false)
+  await running.as(undefined, mine).releaseLease({ lease })
+  assert.is(await isSettled(revoking), true)
+  assert.is(await denied(() => running.as(session, mine).renewLease({ lease, sequence })), 'token/revoked')
+  await pass(250)
   stop()
 })
 

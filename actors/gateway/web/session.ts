@@ -176,7 +176,12 @@ export function createAppSessions(options: SessionOptions): AppSessions {
     const sub = await subjectOf(token, place.app)
     if (token === undefined || sub === undefined) return withoutSession(request, place)
     mark('sessionReceived', place.app, { sub })
-    const given = await serviceToken(token, place.app)
+    const given = await serviceToken(token, place.app).catch((error: unknown) => {
+      if (error instanceof Denied) return undefined
+      throw error
+    })
+    // It has ended since, or verify-hub knows of no such session
+    if (given === undefined) return withoutSession(request, place)
     mark('serviceTokenReceived', place.app, { sub })
     return handOn(request, place, app, given)
   }

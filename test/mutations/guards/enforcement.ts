@@ -136,6 +136,10 @@ export const enforcement: readonly Guard[] = [
       whose,
     ],
     [
+      'a lease is given up by its enforcer', 'if (lease?.linkKid === linkKid) lease.end()', 'lease?.end()',
+      'a lease is given up by whom it was given to, whatever has become of its session',
+    ],
+    [
       'nobody knows what is to come',
       '|| lease.linkKid !== linkKid || known > sequence)',
       '|| lease.linkKid !== linkKid)',
