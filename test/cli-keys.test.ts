@@ -56,7 +56,7 @@ test('a key is announced, both are accepted, and the old one is retired: what wa
   const again = await zone.json(...rotate('--stage', 'announce', '--yes'))
   assert.equal([again['changed'], keysOf(again)], [false, keysOf(announced)])
 
-  const failure = await zone.fails(34, ...rotate('--yes'))
+  const failure = await zone.fails(35, ...rotate('--yes'))
   assert.is(failure.code, 'KeyInUse')
   assert.match(failure.message, /another 7 d|another 6 d 23 h/)
   assert.match(failure.next!, /--now/)

@@ -102,10 +102,11 @@ p, admin, auth://sessions/*, read|write
 p, admin, auth://locks/*, read|write
 p, admin, auth://users, read
 p, admin, users/*/settings, read
-p, admin, auth://keys/*, read
+p, admin, auth://keys/*, read|write
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write
+p, su_admin, services/verify-hub/settings, write
 p, su_admin, users/*/doc, read
 p, su_admin, auth://passwords/*, write
 p, su_admin, auth://keys/*, write
@@ -154,6 +155,8 @@ export const rootReads: readonly string[] = ['security', 'security/*']
 /** Beside root, only sudo writes these: they decide who a user is. No line gives them to an ordinary session. */
 export const sudoWrites: readonly string[] = [
   'users/*/doc', 'users/*/settings', 'users/*/key_settings', 'users/*/key_settings/*',
+  // What verify-hub watches for, and does about it
+  'services/verify-hub/settings',
 ]
 
 /** Written by `execTx` only, whose frames are signed: who changed these must be provable later. */

@@ -22,6 +22,8 @@ interface Verifier {
   readonly first: boolean
   /** As good as the password: only for a user whose settings ask for it. */
   readonly compat?: string
+  /** Of a user who is gone: no password has this hash. */
+  readonly forgotten?: true
 }
 
 /**
@@ -47,6 +49,8 @@ export interface Passwords {
   set(vault: VaultClient, username: string, password: string, options: { readonly compat: boolean }): Promise<void>
   /** The user's settings no longer ask for it. */
   forgetCompat(vault: VaultClient, username: string): Promise<void>
+  /** The user is gone: whoever has the name next does not have the password. */
+  forget(vault: VaultClient, username: string): Promise<void>
 }
 
 const SALT_BYTES = 16
@@ -103,6 +107,16 @@ export function createPasswords({ keys, random }: { keys: Keys; random: Random }
       const verifier = withCompat(keys, await verifierOf(password, false), username, password, compat)
       for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
         if (await write(vault, username, verifier, (await read(vault, username))?.version ?? 0)) return
+      }
+      throw new Overloaded(`Others kept writing the password: ${username}`)
+    },
+    async forget(vault, username) {
+      for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
+        const stored = await read(vault, username)
+        if (!stored || stored.verifier.forgotten) return
+        const { compat: _, ...none } = nobody
+        const verifier: Verifier = { ...none, salt: anything(SALT_BYTES), hash: anything(HASH_BYTES), forgotten: true }
+        if (await write(vault, username, verifier, stored.version)) return
       }
       throw new Overloaded(`Others kept writing the password: ${username}`)
     },

@@ -73,11 +73,20 @@ export function watchPrincipals({ start, hub, config, vault }: Parts): void {
     }
     if (sids.length > 0) await hub.endings.endQuietly(sids, `no longer admitted: ${kind.prefix.slice(0, -1)}`)
   }
+  const isDeleted = (name: string, text: string): boolean => {
+    try {
+      return zone.record(UserSettings, kv.user(name), text).state === 'deleted'
+    } catch (error) {
+      if (error instanceof RecordInvalid) return false
+      throw error
+    }
+  }
   /** Something else that follows from a record. */
   const follow = async (key: string, text: string | undefined): Promise<void> => {
     const [folder, name = '', leaf] = key.split('/')
     if (key === kv.settings('verify-hub')) hub.risk.follow(text)
     if (folder !== 'users' || leaf !== 'settings') return
+    if (text === undefined || isDeleted(name, text)) return await hub.passwords.forget(vault, name)
     const isActive = stands(kinds[0]!, name, text)
     if (!isActive || zone.record(UserSettings, key, text!).compat_password !== true) {
       await hub.passwords.forgetCompat(vault, name)

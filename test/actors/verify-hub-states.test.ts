@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kv } from '../../actors/records.ts'
 import { ask, krpc, people, type KrpcPair, type People } from './accounts-fixture.ts'
-import { denied, peer, service, type Running, type TestZone } from './verify-hub-zone.ts'
+import { InvalidPassword } from '../../actors/verify-hub/protocol.ts'
+import { denied, failure, peer, service, type Running, type TestZone } from './verify-hub-zone.ts'
 
 const live = async (hub: Running, sid: string): Promise<boolean> =>
   (await hub.handlers.verifySession({ sid }, hub.as(service))).active
@@ -53,14 +54,17 @@ for (const state of ['suspended', 'pending', 'deleted', 'gone']) {
         if (state === 'gone') zone.kv.delete(kv.user('bob'))
         else bobIs(users, state)
         await zone.clock.advance(1)
-        const refused = await denied(() => come(users, pair))
+        const gone = heard && (state === 'deleted' || state === 'gone')
+        const refused = gone && way.startsWith('a password')
+          ? (await failure(InvalidPassword, () => come(users, pair))).code : await denied(() => come(users, pair))
         const ended = heard && ['a refresh', 'a session', 'a new password'].includes(way)
-        assert.is(refused, ended ? 'token/revoked' : 'login/user', `${way}, ${heard ? 'heard' : 'not heard'}`)
+        const reason = ended ? 'token/revoked' : gone && way.startsWith('a password') ? 'InvalidPassword' : 'login/user'
+        assert.is(refused, reason, `${way}, ${heard ? 'heard' : 'not heard'}`)
         if (heard) assert.equal([await live(hub, pair.sid), await live(hub, program.sid)], [false, false])
         assert.is(await live(hub, other.sid), true)
         bobIs(users, 'active')
         await zone.clock.advance(1)
-        assert.ok(await login('bob'), 'active again')
+        if (!gone) assert.ok(await login('bob'), 'active again')
       }
     }
   })
@@ -117,6 +121,22 @@ test('with a device all sessions of its services end, and with a service all of 
   // A document that the owner key did not sign is none
   zone.put(kv.device('ood1'), 'x.y.z')
   assert.equal(await alive(), ['console'])
+})
+
+test('whoever has the name of a deleted user next does not have the password', async () => {
+  for (const deleted of [true, false]) {
+    const users = await people()
+    const { hub, zone, login, passwords, sudo } = users
+    await login('bob')
+    if (deleted) bobIs(users, 'deleted')
+    else zone.kv.delete(kv.user('bob'))
+    await zone.clock.advance(0)
+    bobIs(users, 'active')
+    await zone.clock.advance(0)
+    await failure(InvalidPassword, () => login('bob'))
+    await krpc(hub, 'set_password', { username: 'bob', password: passwords.bob }, sudo('alice'))
+    assert.ok(await login('bob'))
+  }
 })
 
 test('who was suspended between the look and the login has no session left', async () => {

@@ -2,6 +2,13 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const accounts: readonly Guard[] = [
+  ...guardsOf('actors/verify-hub/principals-watch.ts', 'test/actors/verify-hub-states.test.ts',
+    [
+      'the password of who is gone is forgotten',
+      'if (text === undefined || isDeleted(name, text)) return await hub.passwords.forget(vault, name)', '',
+      'whoever has the name of a deleted user next does not have the password',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/asker.ts', 'test/actors/verify-hub-asker.test.ts',
     [
       'a token of a key is shown by that key', 'if (claims.cnf && (keyless || claims.cnf.jkt !== peer.kid)) {',

@@ -70,14 +70,14 @@ export const rotation: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/rotation.ts', 'test/actors/verify-hub-rotation.test.ts',
     [
-      'who prepares a key is an administrator, by sudo',
+      'who prepares a key is an administrator',
       "await hub.authority.demand(askers.of(cx), 'write', KEYS)", 'askers.of(cx)',
-      'nobody else prepares a key: without sudo, as a service, as an ordinary user, after a suspension',
+      'nobody else prepares a key: without a token, as a service, as an ordinary user, after a suspension',
     ],
     [
       'who sees the keys is an administrator',
       "await hub.authority.demand(askers.of(cx), 'read', KEYS)", 'askers.of(cx)',
-      'nobody else prepares a key: without sudo, as a service, as an ordinary user, after a suspension',
+      'nobody else prepares a key: without a token, as a service, as an ordinary user, after a suspension',
     ],
   ),
   ...guardsOf('actors/verify-hub/tokens.ts', 'test/actors/verify-hub-rotation.test.ts',
