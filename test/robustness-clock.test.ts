@@ -97,7 +97,7 @@ test('a call on its way ends early at worst, the next is answered, a watch of a 
     }
     world.stepClock(HOST, HOUR)
     const value = JSON.stringify({ planted: true })
-    await systemConfig.execTx({ actions: { 'users/planted/settings': { action: 'create', value } } }, {
+    await systemConfig.execTx({ actions: { 'users/planted/notes': { action: 'create', value } } }, {
       token: await rootToken(),
     })
     is(await outcome, 'Denied')

@@ -66,7 +66,7 @@ async function files(folder: string): Promise<void> {
   const systemConfig = zone.get(SystemConfig)
   const token = await rootToken(zone, platform)
   const write = (name: string): Promise<string> => codeOf(systemConfig.execTx({
-    actions: { [`users/${name}/settings`]: { action: 'create', value: '{}' } },
+    actions: { [`users/${name}/notes`]: { action: 'create', value: '{}' } },
   }, { token }))
   const writes = [await write('before')]
   const taken: number[] = []
