@@ -128,7 +128,8 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
     }
     let renewals: Promise<void> | undefined
     try {
-      for await (const item of systemConfig.enforcement({}, { token: session.token(), signal: life.signal })) {
+      const settings = { token: session.token(), signal: life.signal }
+      for await (const item of systemConfig.enforcement({ replaces: held }, settings)) {
         await goBy(item)
         known = { lease: item.lease, sequence: item.sequence }
         held = item.lease
@@ -148,13 +149,18 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   }
 
   const first = deferred<void>()
+  let opened = false
   background(async () => {
     while (!stopping.aborted) {
       try {
-        await follow(() => first.resolve())
+        await follow(() => {
+          opened = true
+          first.resolve()
+        })
       } catch (error) {
         first.reject(error as Error)
-        if (stopping.aborted) return
+        // Whoever opens it tries again: two of one enforcer would each take the other for the one before
+        if (stopping.aborted || !opened) return
         if (!hasExpired(error)) log.warn(`Following what to enforce failed: ${messageOf(error)}`)
         // Our own session is refused: whoever signed it may be trusted no more, and until we know nobody is
         if (error instanceof Denied && !hasExpired(error)) {

@@ -17,10 +17,10 @@ export interface Enforcers {
   publish(change: Partial<Enforced>): void
   publishRevoked(sessions: readonly Revoked[]): void
   /**
-   * A lease for the enforcer with this link key. What it enforced under another lease it forgets when it renews this
-   * one. @throws Overloaded
+   * A lease for the enforcer with this link key. What it enforced under the lease that this one replaces it forgets
+   * when it renews this one. @throws Overloaded
    */
-  open(linkKid: string): Feed<Enforcement>
+  open(linkKid: string, replaces: string): Feed<Enforcement>
   renew(lease: string, sequence: number, linkKid: string): boolean
   release(lease: string, linkKid: string): void
   /** Settles when every enforcer goes by all that was published until now, or may go by nothing any more. */
@@ -62,6 +62,11 @@ export function createEnforcers({ clock, random, revoked }: EnforcersOptions): E
     return (recent[0]?.sequence ?? sequence + 1) - 1
   }
 
+  const release = (id: string, linkKid: string): void => {
+    const lease = leases.get(id)
+    if (lease?.linkKid === linkKid) lease.end()
+  }
+
   return {
     publish(change) {
       const next = { ...enforced, ...change }
@@ -71,10 +76,10 @@ export function createEnforcers({ clock, random, revoked }: EnforcersOptions): E
       if (!same) publish(change, [])
     },
     publishRevoked: (sessions) => publish({}, sessions),
-    open(linkKid) {
+    open(linkKid, replaces) {
       if (leases.size >= limits.enforcerLeases) throw new Overloaded('Too many enforcers hold a lease')
       const id = toBase64url(random.bytes(12))
-      const lease = new Lease(id, linkKid, clock, () => leases.delete(id))
+      const lease = new Lease({ id, linkKid, replaces }, clock, () => leases.delete(id))
       leases.set(id, lease)
       lease.push({ lease: id, sequence, whole: true, ...enforced, revoked: [...revoked()] })
       return lease
@@ -83,15 +88,12 @@ export function createEnforcers({ clock, random, revoked }: EnforcersOptions): E
       const lease = leases.get(id)
       if (!lease || lease.linkKid !== linkKid || known > sequence) return false
       lease.reached(known)
-      for (const other of leases.values()) if (other !== lease && other.linkKid === linkKid) other.end()
+      release(lease.replaces, linkKid)
       if (known < required()) return false
       lease.extend()
       return true
     },
-    release(id, linkKid) {
-      const lease = leases.get(id)
-      if (lease?.linkKid === linkKid) lease.end()
-    },
+    release,
     async settled() {
       await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))
     },
@@ -104,6 +106,7 @@ interface Waiter { readonly sequence: number; readonly resolve: () => void }
 class Lease extends Feed<Enforcement> {
   readonly id: string
   readonly linkKid: string
+  readonly replaces: string
   readonly #clock: Clock
   readonly #onEnd: () => void
   #pending: Enforcement[] = []
@@ -114,10 +117,13 @@ class Lease extends Feed<Enforcement> {
   #failure: Error | undefined
   #cancelTimer: Cancel = () => {}
 
-  constructor(id: string, linkKid: string, clock: Clock, onEnd: () => void) {
+  constructor(
+    { id, linkKid, replaces }: Pick<Lease, 'id' | 'linkKid' | 'replaces'>, clock: Clock, onEnd: () => void,
+  ) {
     super()
     this.id = id
     this.linkKid = linkKid
+    this.replaces = replaces
     this.#clock = clock
     this.#onEnd = onEnd
     this.extend()

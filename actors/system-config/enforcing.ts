@@ -30,9 +30,9 @@ export function enforcing(
     return session
   }
   return {
-    enforcement: (_, cx) => new Permitted(enforcer(cx), (session) => {
+    enforcement: ({ replaces }, cx) => new Permitted(enforcer(cx), (session) => {
       steps.read(session, kv.bootConfig, trust.revision)
-      return enforcers.open(cx.peer.kid)
+      return enforcers.open(cx.peer.kid, replaces)
     }),
     async renewLease({ lease, sequence }, cx) {
       await enforcer(cx)

@@ -86,8 +86,9 @@ export const SystemConfig = protocol('system-config', {
   /**
    * For who enforces: the keys, policy and revocations of now, then each change. It comes with a lease of
    * `limits.enforcerLeaseMs`, counted from when this was asked; without a renewal the stream ends with it.
+   * `replaces`: a lease of the same enforcer, which is over with the first renewal of this one.
    */
-  enforcement: stream(object({}), Enforcement),
+  enforcement: stream(object({ replaces: string() }), Enforcement),
   /** "I go by everything up to `sequence`." When granted, the lease runs anew from when this was asked. */
   renewLease: call(
     object({ lease: string(), sequence: revision }), object({ granted: boolean() }), { concurrent: 256 },

@@ -16,15 +16,15 @@ const enforcersOf = (zone: ReturnType<typeof testZone>) =>
 test('one more lease than may be is refused, and one that is over makes room', async () => {
   const zone = testZone()
   const enforcers = enforcersOf(zone)
-  for (let count = 0; count < limits.enforcerLeases; count++) enforcers.open(`link-${count}`)
-  await failure(Overloaded, () => enforcers.open('one more'))
+  for (let count = 0; count < limits.enforcerLeases; count++) enforcers.open(`link-${count}`, '')
+  await failure(Overloaded, () => enforcers.open('one more', ''))
   await zone.elapse(limits.enforcerLeaseMs * 1.05)
-  enforcers.open('one more')
+  enforcers.open('one more', '')
 })
 
 test('an enforcer that does not read what has changed is told so, and others go on', async () => {
   const enforcers = enforcersOf(testZone())
-  const [deaf, other] = [enforcers.open('deaf'), enforcers.open('other')]
+  const [deaf, other] = [enforcers.open('deaf', ''), enforcers.open('other', '')]
   for (let count = 0; count < limits.enforcerBacklog; count++) {
     assert.is.not(other.poll(), PENDING)
     enforcers.publishRevoked([{ sid: `s-${count}`, until: count }])

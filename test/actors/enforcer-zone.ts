@@ -31,7 +31,7 @@ function wireOf(running: () => Running, from: ReturnType<typeof peer>) {
       return alive(() => answer)
     },
     releaseLease: async (args: { lease: string }) => alive(() => running().as(undefined, from).releaseLease(args)),
-    async *enforcement(args: {}, settings?: CallSettings) {
+    async *enforcement(args: { replaces: string }, settings?: CallSettings) {
       for await (const item of alive(() => as(settings).enforcement(args, settings))) {
         if (cut || deaf) await new Promise(() => {})
         yield item
@@ -96,4 +96,11 @@ export async function notes(options: { policy?: string; burn?: (token: string) =
       await settle()
     },
   }
+}
+
+/** Whether it has settled by now. */
+export async function isSettled(work: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending')
+  await settle()
+  return await Promise.race([work, Promise.resolve(pending)]) !== pending
 }

@@ -136,10 +136,6 @@ export const enforcement: readonly Guard[] = [
       whose,
     ],
     [
-      'a lease is given up by its enforcer', 'if (lease?.linkKid === linkKid) lease.end()', 'lease?.end()',
-      'a lease is given up by whom it was given to, whatever has become of its session',
-    ],
-    [
       'nobody knows what is to come',
       '|| lease.linkKid !== linkKid || known > sequence)',
       '|| lease.linkKid !== linkKid)',
@@ -205,5 +201,22 @@ export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/system-config/revocations.ts', test,
     ['a revoked session is durable', 'await store.transact([], [...forgotten, ...writes])', '', outlives],
     ['a revoked session is remembered beyond its tokens', '- limits.revokedSeconds', '', outlives],
+  ),
+  ...guardsOf('actors/system-config/enforcers.ts', 'test/actors/enforcer-leases.test.ts',
+    [
+      'a lease is over when what replaces it is renewed', '      release(lease.replaces, linkKid)\n',
+      '      for (const other of leases.values()) if (other !== lease && other.linkKid === linkKid) other.end()\n',
+      'two enforcers of one actor do not take each other for the one before',
+    ],
+    [
+      'a lease is given up by its enforcer', 'if (lease?.linkKid === linkKid) lease.end()', 'lease?.end()',
+      'a lease is given up by whom it was given to, whatever has become of its session',
+    ],
+  ),
+  ...guardsOf('actors/enforcement/lease.ts', 'test/actors/enforcer-leases.test.ts',
+    [
+      'an enforcer that was not opened does not go on', '|| !opened) return', ') return',
+      'an enforcer that cannot be opened leaves nothing behind that goes on trying',
+    ],
   ),
 ]
