@@ -16,8 +16,8 @@ interface Suite {
   readonly fileSeconds: number
   /** All its files on one runtime, added up; more is a failure, so that the suite stays quick. */
   readonly suiteSeconds: number
-  /** Runs on this runtime alone. */
-  readonly only?: RuntimeName
+  /** Runs on this runtime alone; on the oldest Node and on Deno. */
+  readonly only?: RuntimeName | 'oldest and deno'
 }
 
 /** The first row that matches a file. */
@@ -29,10 +29,12 @@ const suites: readonly Suite[] = [
   // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
-  { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120 },
-  { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300 },
-  { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150 },
-  { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 240 },
+  { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120, only: 'oldest and deno' },
+  { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300,
+    only: 'oldest and deno' },
+  { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150,
+    only: 'oldest and deno' },
+  { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
@@ -169,8 +171,10 @@ const findRuntimes = (only: RuntimeName | undefined) => {
 const suiteOf = (file: string): Suite => suites.find(suite => suite.files.test(file)) ?? fail(`In no suite: ${file}`)
 
 /** What is for the current Node alone runs on this one where it is that itself. */
-const runsOn = ({ name }: Runtime, { only = name }: Suite, all: readonly Runtime[]): boolean =>
-  only === name || (only === 'current' && name === 'node' && !all.some(each => each.name === 'current'))
+const runsOn = ({ name }: Runtime, { only = name }: Suite, all: readonly Runtime[]): boolean => {
+  if (only === 'oldest and deno') return name !== 'current' || !all.some(each => each.name === 'node')
+  return only === name || (only === 'current' && name === 'node' && !all.some(each => each.name === 'current'))
+}
 
 const checkJobs = (only: RuntimeName | undefined): readonly Job[] => {
   const job = (file: string, runtime: string, command: readonly string[]): Job => ({

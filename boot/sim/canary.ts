@@ -7,6 +7,8 @@ import type { RunHooks } from './run.ts'
 
 const Set = looseObject({ method: string(), params: looseObject({ key: string() }) })
 const METHOD = 'sys_config_set'
+/** What the desk counts on. */
+const WRITTEN = 'users/owner/sim/'
 
 type Call = (args: unknown, context: unknown) => unknown
 
@@ -42,5 +44,6 @@ function beside(args: unknown): unknown {
   const parsed = safeParse(Set, args)
   if (!parsed.success || parsed.output.method !== METHOD) return args
   const { params, ...rest } = parsed.output
+  if (!params.key.startsWith(WRITTEN)) return args
   return { ...rest, params: { ...params, key: `${params.key}-lost` } }
 }
