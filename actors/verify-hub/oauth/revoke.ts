@@ -31,6 +31,6 @@ export async function answerRevocation(hub: Hub, caller: Caller, request: Reques
   })
   if (!verdict.accepted) return DONE
   if (isOfAnother(form, token)) return ofAnother()
-  await hub.sessions.end(verdict.claims.sid!, 'revoked by its holder')
+  await hub.endings.end([verdict.claims.sid!], 'revoked by its holder')
   return DONE
 }
