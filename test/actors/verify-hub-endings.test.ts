@@ -14,7 +14,8 @@ test('who revokes by OAuth is answered when everybody knows that the session has
     told.push(...sessions.map(({ sid }) => sid))
   }
   const revoke = async (token: string): Promise<number> => (await hub.handlers.http({
-    method: 'POST', path: '/oauth/revoke', origin: 'http://127.0.0.1:1', body: new URLSearchParams({ token }).toString(),
+    method: 'POST', path: '/oauth/revoke', origin: 'http://127.0.0.1:1',
+    body: new URLSearchParams({ token }).toString(),
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
   }, hub.as(gateway))).status
   const [one, two] = [await login('alice'), await login('bob')]

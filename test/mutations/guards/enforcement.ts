@@ -125,7 +125,7 @@ export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
       'who ends a session waits for all',
-      'await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))',
+      'await Promise.all([...leases.values()].map((lease) => lease.until(published)))',
       '',
       lapses,
     ],
@@ -142,6 +142,10 @@ export const enforcement: readonly Guard[] = [
       whose,
     ],
     ['who does not follow is not renewed', 'if (known < required()) return false\n', '\n', keepsInTouch],
+    [
+      'leases of before a start are waited for', 'while (clock.monotonic() < aloneMs) await', 'while (false) await',
+      'a lease of before a restart of system-config is waited for as well',
+    ],
     ['a lease is longer here than there', 'const CLOCK_RATE = 1.05', 'const CLOCK_RATE = 0.9', lapses],
   ),
   ...guardsOf('actors/system-config/enforcing.ts', test,
