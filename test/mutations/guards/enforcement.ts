@@ -206,4 +206,10 @@ export const enforcement: readonly Guard[] = [
     ['a revoked session is durable', 'await store.transact([], [...forgotten, ...writes])', '', outlives],
     ['a revoked session is remembered beyond its tokens', '- limits.revokedSeconds', '', outlives],
   ),
+  ...guardsOf('actors/system-config/revocations.ts', limitsTest,
+    [
+      'more is forgotten than is written', 'limit: written + limits.burnSweep', 'limit: limits.burnSweep',
+      'as many sessions as are told of at once make room for themselves, when as many are over',
+    ],
+  ),
 ]
