@@ -113,6 +113,13 @@ export const accounts: readonly Guard[] = [
       'every end of a session is told before who asked for it has an answer',
     ],
   ),
+  ...guardsOf('actors/verify-hub/endings.ts', 'test/actors/verify-hub-endings.test.ts',
+    [
+      'an end that failed is no end', 'tellSoon()\n      throw error\n    } finally {',
+      'tellSoon()\n      return count\n    } finally {',
+      'a session that the store would not end is ended as soon as it will',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/sessions.ts', 'test/actors/verify-hub-accounts.test.ts',
     [
       'an end stands in the outbox from its own transaction on',
