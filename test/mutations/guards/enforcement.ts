@@ -16,6 +16,7 @@ const sudo = 'a sudo token is good for one call, by the key of the user, who is 
 const whoseSudo = 'sudo is for the user whose key it is, as long as that user is active'
 const whoEnds = 'only services are told what to enforce, and only verify-hub ends sessions'
 const lost = 'a service whose own session is refused trusts nobody until it has a new one, then whom it should'
+const waited = 'a call that waited for its turn while its session ended, or its key was given up, does nothing'
 
 export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/enforcement/enforcer.ts', 'test/actors/operate.test.ts',
@@ -65,10 +66,8 @@ export const enforcement: readonly Guard[] = [
       lapses,
     ],
     [
-      'a lapsed enforcer decides nothing',
-      "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `${operation}",
-      "if (false) throw refuse('policy/lapsed', '-', `${operation}",
-      lapses,
+      'a lapsed enforcer decides nothing', 'if (lease.leftMs() === 0) throw refuse(\'policy/lapsed\', rule.id,',
+      'if (false) throw refuse(\'policy/lapsed\', rule.id,', lapses,
     ],
     [
       'a revoked session is refused when it is first seen',
@@ -78,8 +77,8 @@ export const enforcement: readonly Guard[] = [
     ],
     [
       'a revoked session is refused again',
-      'if (sid !== undefined && lease.isRevoked(sid)) throw',
-      'if (false) throw',
+      "if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', kept.rule.id,",
+      "if (false) throw refuse('token/revoked', kept.rule.id,",
       ends,
     ],
     [
@@ -120,6 +119,23 @@ export const enforcement: readonly Guard[] = [
       'return claims.aud.includes(audience) ? kept.verdict : undefined',
       'return kept.verdict',
       alike,
+    ],
+  ),
+  ...guardsOf('actors/enforcement/enforcer.ts', 'test/actors/enforcer-waiting.test.ts',
+    ['a call that waited is looked at again', 'if (known) confirm(known.by)', '', waited],
+    [
+      'a call that waited is of a session that lives',
+      "if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id,",
+      "if (false) throw refuse('token/revoked', rule.id,", waited,
+    ],
+    [
+      'a call that waited is by a key that is trusted',
+      "if (!sudo && !trustKey(key.kid, claims)) throw refuse('token/unknown-key',",
+      "if (false) throw refuse('token/unknown-key',", waited,
+    ],
+    [
+      'a token that took its time to be used up is looked at again', '    confirm(verdict)\n', '',
+      'a token that was used up while the lease ran out is refused',
     ],
   ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
