@@ -24,8 +24,8 @@ export const actorLimits = {
   /** Leases of one system-config; one more is Overloaded. Changes that wait for one enforcer; more end its stream. */
   enforcerLeases: 10_000,
   enforcerBacklog: 10_000,
-  /** Revoked sessions that are remembered; one more is Overloaded. */
-  revocations: 100_000,
+  /** Revoked sessions that are remembered, and told to an enforcer in one message; one more is Overloaded. */
+  revocations: 50_000,
   /** Seconds for which one is remembered beyond its tokens: a clock set back by less brings none to life. */
   revokedSeconds: 3_600,
   /** Verdicts about tokens that an enforcer keeps; the older half is checked anew. */

@@ -1,6 +1,6 @@
 import type { ActorStart, Authenticate, CallContext, Peer, Principal } from '../../runtime/actor.ts'
 import { Denied } from '../../runtime/errors.ts'
-import { allowedBy, denialReasons, deniedBy, type ChainEntry, type DenialReason } from '../../runtime/trust/denial.ts'
+import { allowedBy, denialReasons, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { trustKeyOf } from '../../runtime/trust/keys.ts'
 import { burn } from '../../runtime/trust/replay.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
@@ -73,12 +73,12 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     onLapse: () => unbind(() => true, 'policy/lapsed'),
   })
   const verdicts = new Verdicts()
-  /** By which rule of the matrix a principal got in, and how the policy knows it. */
-  const accepted = new WeakMap<Principal, { readonly rule: string; readonly speaker: Speaker }>()
+  /** By which token a principal got in, and how the policy knows it. */
+  const accepted = new WeakMap<Principal, { readonly by: Acceptance; readonly speaker: Speaker }>()
 
   const linked = allowedBy('link', `link/${appid}`)
-  const refuse = (reason: DenialReason, rule: string, detail: string, chain: readonly ChainEntry[] = []): Error =>
-    denials.denied([linked, ...chain, deniedBy({
+  const refuse = (reason: DenialReason, rule: string, detail: string): Error =>
+    denials.denied([linked, deniedBy({
       layer: reason.startsWith('policy/') ? 'rbac' : 'token', reason, rule, detail,
     })])
 
@@ -93,6 +93,13 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
   const trustKey = (kid: string, { iss }: { readonly iss: string }): TrustKey | undefined =>
     lease.trusted.find((key) => key.kid === kid && key.issuer === iss)
 
+  /** What was accepted a while ago is good by what holds now. @throws Denied */
+  const confirm = ({ rule, claims, key, principal: { sid, sudo } }: Acceptance): void => {
+    if (lease.leftMs() === 0) throw refuse('policy/lapsed', rule.id, `sub ${claims.sub}: the lease is over`)
+    if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id, `session ${sid}`)
+    if (!sudo && !trustKey(key.kid, claims)) throw refuse('token/unknown-key', rule.id, `kid ${key.kid}`)
+  }
+
   /** A token that is good once, or by a key that is not at hand. */
   const judgeOnce = async (token: string, audience: string, nowSeconds: number): Promise<Acceptance> => {
     const verdict = await verifyToken(token, {
@@ -105,6 +112,7 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
       },
     })
     if (!verdict.accepted) throw denials.denied([linked, deniedBy(verdict.denial)])
+    confirm(verdict)
     const { claims, rule } = verdict
     if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {
       throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
@@ -134,17 +142,21 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     throw denials.denied([linked, deniedBy(verdict.denial)])
   }
 
-  const admit = ({ claims, rule, principal }: Acceptance, peer: Peer): Principal => {
+  const admit = (by: Acceptance, peer: Peer): Principal => {
+    const { claims, rule, principal } = by
     if (claims.cnf && claims.cnf.jkt !== peer.kid) throw refuse('token/holder', rule.id, `sub ${claims.sub}`)
     const speaker = { ...principal, root: rule.tokenUse === 'root' }
     // A verdict that is not kept is asked for again, and then a token that is good once is good no more
     const given = rule.once ? { ...principal }
       : { ...principal, expires: Math.min(claims.exp * 1000, clock.now() + lease.leftMs()) }
-    accepted.set(given, { rule: rule.id, speaker })
+    accepted.set(given, { by, speaker })
     return given
   }
   const principal: Enforcer['principal'] = ({ principal: given, token, peer }) => {
     if (token === undefined) throw refuse('token/absent', '-', `${peer.actor} on ${peer.host}`)
+    const known = accepted.get(given)
+    // The call may have waited for its turn
+    if (known) confirm(known.by)
     return given
   }
 
@@ -157,11 +169,9 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     demand(cx, operation, path) {
       const known = accepted.get(principal(cx))
       if (!known) throw refuse('token/absent', '-', `${cx.peer.actor} on ${cx.peer.host}`)
-      const { rule, speaker } = known
-      const chain = [allowedBy('token', rule)]
-      if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `${operation} ${path}`, chain)
+      const { by: { rule }, speaker } = known
       const decision = lease.access.decide(speaker, operation, path)
-      if (!decision.allowed) throw denials.denied([linked, ...chain, ...decision.chain])
+      if (!decision.allowed) throw denials.denied([linked, allowedBy('token', rule.id), ...decision.chain])
     },
     judge: async (token, audience) => judge(token, audience),
   }

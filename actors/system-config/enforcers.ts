@@ -3,6 +3,7 @@ import { Feed, PENDING, type Polled } from '../../runtime/feed.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Cancel, Clock, Random } from '../../runtime/platform/ports.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { pause } from '../../runtime/within.ts'
 import type { Enforcement, Revoked } from './protocol.ts'
 
 /** What enforcers go by. */
@@ -32,15 +33,20 @@ export interface EnforcersOptions {
   readonly random: Random
   /** Those that an enforcer has to know that begins now. */
   readonly revoked: () => readonly Revoked[]
+  /** The zone has booted: an incarnation before this one may have given leases, which nobody here knows of. */
+  readonly booted: boolean
 }
 
 /** Our clock may be so much faster than theirs. */
 const CLOCK_RATE = 1.05
+const LEASE_MS = limits.enforcerLeaseMs * CLOCK_RATE
 
 interface Published { readonly sequence: number; readonly atMs: number }
 
-export function createEnforcers({ clock, random, revoked }: EnforcersOptions): Enforcers {
+export function createEnforcers({ clock, random, revoked, booted }: EnforcersOptions): Enforcers {
   const leases = new Map<string, Lease>()
+  /** By the monotonic clock: then the last lease of before is over. */
+  const aloneMs = booted ? clock.monotonic() + LEASE_MS : 0
   let enforced: Enforced = { boot: '', rbac: { model: '', policy: '' } }
   let sequence = 0
   /** Of the last `limits.enforcerLagMs`, and the last one before them. */
@@ -95,7 +101,10 @@ export function createEnforcers({ clock, random, revoked }: EnforcersOptions): E
     },
     release,
     async settled() {
-      await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))
+      const published = sequence
+      // A timer may be early
+      while (clock.monotonic() < aloneMs) await pause(clock, Math.ceil(aloneMs - clock.monotonic()))
+      await Promise.all([...leases.values()].map((lease) => lease.until(published)))
     },
   }
 }
@@ -151,9 +160,9 @@ class Lease extends Feed<Enforcement> {
   }
 
   extend(): void {
-    this.#endsMs = this.#clock.monotonic() + limits.enforcerLeaseMs * CLOCK_RATE
+    this.#endsMs = this.#clock.monotonic() + LEASE_MS
     this.#cancelTimer()
-    this.#cancelTimer = this.#clock.after(limits.enforcerLeaseMs * CLOCK_RATE, () => this.#lapse())
+    this.#cancelTimer = this.#clock.after(LEASE_MS, () => this.#lapse())
   }
 
   reached(sequence: number): void {

@@ -47,10 +47,10 @@ export async function openRevocations(
     revision = listed.revision
     return learn(listed.entries.map(({ key }) => revokedOf(key)))
   }
-  /** Forgets what is long over, a step with each write. */
-  const overdue = async (): Promise<Operation[]> => {
+  /** Forgets what is long over, a step with each write: more than is written, or the rest would only grow. */
+  const overdue = async (written: number): Promise<Operation[]> => {
     const before = forgottenUntil()
-    const { entries } = await store.list(PREFIX, { keysOnly: true, limit: limits.burnSweep })
+    const { entries } = await store.list(PREFIX, { keysOnly: true, limit: written + limits.burnSweep })
     const old = entries.filter(({ key }) => revokedOf(key).until < before)
     for (const { key } of old) known.delete(revokedOf(key).sid)
     return old.map(({ key }) => ({ type: 'delete', key }))
@@ -63,7 +63,7 @@ export async function openRevocations(
     async add(sessions) {
       const fresh = sessions.filter(({ sid, until }) => unwritten.has(sid) || (known.get(sid) ?? -1) < until)
       if (fresh.length === 0) return
-      const forgotten = await overdue()
+      const forgotten = await overdue(fresh.length)
       if (known.size + fresh.length > limits.revocations) {
         throw new Overloaded(`Too many sessions were revoked lately: ${known.size}`)
       }

@@ -49,7 +49,9 @@ export async function openState(start: ActorStart): Promise<State> {
     start.unbind(({ sid }) => sid !== undefined && ended.has(sid), sessionEnded())
     enforcers.publishRevoked(sessions)
   })
-  const enforcers = createEnforcers({ clock, random: start.random.fork('enforcers'), revoked: revocations.all })
+  const enforcers = createEnforcers({
+    clock, random: start.random.fork('enforcers'), revoked: revocations.all, booted: trust.phase === 'normal',
+  })
   const sessions = createSessions({ start, trust, records, revocations })
   const storedRules = rulesIn(records)
   const permission = createPermission(start, { sessions, trust, access, environment, storedRules })

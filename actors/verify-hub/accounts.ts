@@ -52,8 +52,16 @@ export async function listSessions(hub: Hub, asker: Asker, { user, after }: List
  */
 export async function listUsers(hub: Hub, asker: Asker, after = '') {
   await hub.authority.demand(asker, 'read', 'auth://users')
-  const { items, more = false } = await hub.zone.page('users/', 'settings', after === '' ? '' : kv.user(after))
-  return { users: items.map(({ key }) => key.split('/')[1]!), more }
+  for (let from = after === '' ? '' : kv.user(after); ;) {
+    const { items, more = false } = await hub.zone.page('users/', 'settings', from)
+    // Users have other settings below their names, as many as they like
+    const users = items.flatMap(({ key }) => {
+      const [, name = ''] = key.split('/')
+      return key === kv.user(name) ? [name] : []
+    })
+    if (users.length > 0 || !more) return { users, more }
+    from = items.at(-1)!.key
+  }
 }
 
 /** One that has ended already is told of again, if it was not heard: whoever asks may have had no answer. */

@@ -16,7 +16,10 @@ export interface Endings {
    * what telling them met: the sessions have ended, and it is told again until it is heard
    */
   end(sids: readonly string[], reason: string): Promise<number>
-  /** As `end`, for a caller who is refused anyway: that somebody could not be told yet is not its business. */
+  /**
+   * As `end`, for a caller who is refused anyway: that somebody could not be told yet is not its business. @throws when
+   * one could not be ended
+   */
   endQuietly(sids: readonly string[], reason: string): Promise<number>
   /** Something has ended that nobody waits for. */
   tellSoon(): void
@@ -44,10 +47,20 @@ export function createEndings(start: Start, sessions: Sessions, announce: Announ
     isDue = true
     waiting.abort()
   }
-  const end = async (sids: readonly string[], reason: string): Promise<number> => {
+  const inStore = async (sids: readonly string[], reason: string): Promise<number> => {
     let count = 0
-    for (const sid of sids) if (await sessions.end(sid, reason)) count++
-    if (count > 0) start.count(`verify_hub_sessions_ended_total{reason="${reason}"}`, count)
+    try {
+      for (const sid of sids) if (await sessions.end(sid, reason)) count++
+      return count
+    } catch (error) {
+      // Some may have ended before this one would not
+      tellSoon()
+      throw error
+    } finally {
+      if (count > 0) start.count(`verify_hub_sessions_ended_total{reason="${reason}"}`, count)
+    }
+  }
+  const everywhere = async (sids: readonly string[]): Promise<void> => {
     try {
       // Also those that ended before, if nobody could be told then
       await tell(await sessions.untold(sids))
@@ -55,7 +68,6 @@ export function createEndings(start: Start, sessions: Sessions, announce: Announ
       tellSoon()
       throw error
     }
-    return count
   }
 
   start.background(async () => {
@@ -81,11 +93,18 @@ export function createEndings(start: Start, sessions: Sessions, announce: Announ
   })
 
   return {
-    end,
-    endQuietly: async (sids, reason) => end(sids, reason).catch((error: unknown) => {
-      log.warn(`Telling of ended sessions failed: ${messageOf(error)}`)
-      return 0
-    }),
+    async end(sids, reason) {
+      const count = await inStore(sids, reason)
+      await everywhere(sids)
+      return count
+    },
+    async endQuietly(sids, reason) {
+      const count = await inStore(sids, reason)
+      await everywhere(sids).catch((error: unknown) => {
+        log.warn(`Telling of ended sessions failed: ${messageOf(error)}`)
+      })
+      return count
+    },
     tellSoon,
   }
 }

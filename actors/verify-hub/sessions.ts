@@ -209,8 +209,9 @@ async function sweep(store: Store, nowSeconds: number): Promise<number> {
   for (const key of sessions) {
     const sid = key.slice(key.lastIndexOf('/') + 1)
     const entry = await store.get(sessionKey(sid))
-    const records = entry ? namesOf(decode<Session>(entry.value)) : []
-    // Unless a refresh that began in time has just moved it
+    const session = entry && decode<Session>(entry.value)
+    // A refresh that began in time may have moved it since the list, or do so now
+    const records = session && dueKey(session) === key ? namesOf(session) : []
     await store.transact([unchanged(sessionKey(sid), entry)], [key, ...records].map(remove))
   }
   return logins.length + sessions.length

@@ -76,8 +76,9 @@ export function openTallies<T>(store: Store, folder: string, most: number): Tall
       for (const index of due) {
         const key = OF + index.slice(index.lastIndexOf('/') + 1)
         const entry = await store.get(key)
-        // Unless it was counted on meanwhile
-        await store.transact([unchanged(key, entry)], [index, key].map(remove))
+        // It may have been counted on since the list, or be now
+        const isDue = entry && decode<Kept<T>>(entry.value).until === secondsOf(DUE, index)
+        await store.transact([unchanged(key, entry)], (isDue ? [index, key] : [index]).map(remove))
       }
       counted = undefined
       change = 0

@@ -7,11 +7,12 @@ import { Overloaded, WatchOverrun } from '../../runtime/errors.ts'
 import { PENDING } from '../../runtime/feed.ts'
 import { limits } from '../../runtime/limits.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
 import type { Acceptance } from '../../runtime/trust/verify.ts'
 import { failure, testZone } from './system-config-zone.ts'
 
 const enforcersOf = (zone: ReturnType<typeof testZone>) =>
-  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [] })
+  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [], booted: false })
 
 test('one more lease than may be is refused, and one that is over makes room', async () => {
   const zone = testZone()
@@ -52,6 +53,30 @@ test('one more revoked session than is remembered is refused, and those that are
   await revocations.add([{ sid: 'one more', until: until + 10_000 }])
   assert.is(revocations.has('one more'), true)
   assert.is(revocations.has('s-0'), false)
+})
+
+test('as many sessions as are told of at once make room for themselves, when as many are over', async () => {
+  const { store, clock, ...zone } = { ...testZone() }
+  let now = zone.now
+  const at = { ...clock, now: () => now }
+  const told = (name: string, until: number) =>
+    Array.from({ length: limits.revocationsAtOnce }, (_, count) => ({ sid: `${name}-${count}`, until }))
+  const revocations = await openRevocations({ store, clock: at }, () => {})
+  for (let calls = 1; calls * limits.revocationsAtOnce <= limits.revocations; calls++) {
+    await revocations.add(told(String(calls), Math.floor(now / 1000)))
+  }
+  now += (limits.revokedSeconds + 1) * 1_000
+  for (let calls = 1; calls <= 10; calls++) await revocations.add(told(`later-${calls}`, Math.floor(now / 1000)))
+  assert.ok(revocations.all().length <= limits.revocations)
+})
+
+test('an enforcer can be told of as many revoked sessions as there may be, beside the longest policy', () => {
+  const sid = toBase64url(systemRandom.bytes(16))
+  const revoked = Array.from({ length: limits.revocations }, () => ({ sid, until: 1_795_000_000 }))
+  const policy = '#'.repeat(79).concat('\n').repeat(limits.valueBytes / 80)
+  const rbac = { model: 'm'.repeat(limits.modelCharacters), policy }
+  const item = { lease: sid, sequence: 1_000_000, whole: true, boot: 'b'.repeat(2_000), rbac, revoked }
+  assert.ok(JSON.stringify(item).length <= limits.message)
 })
 
 test('more tokens than are remembered are all judged alike', () => {

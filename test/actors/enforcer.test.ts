@@ -178,6 +178,26 @@ test('an enforcer that keeps in touch never lapses, and one that does not apply 
   stop()
 })
 
+test('a lease of before a restart of system-config is waited for as well', async () => {
+  const { zone, running, accept, cut, pass, stop } = await notes()
+  const token = zone.tokens.session('panel', { ...alice, sid: 's-1' })
+  running.stop()
+  cut()
+  const again = await zone.start({ ZONEWRIGHT_BOOTED: '1' })
+  const until = Math.floor(zone.now / 1000) + 900
+  const revoking = again.as(zone.tokens.verifyHub(), hubPeer).revoke({ sessions: [{ sid: 's-1', until }] })
+  await pass(limits.enforcerLeaseMs - 250)
+  await accept(token)
+  assert.is(await isSettled(revoking), false, 'it still accepts the session')
+  await pass(250)
+  assert.is(await denied(() => accept(token)), 'policy/lapsed')
+  await pass(500)
+  assert.is(await isSettled(revoking), true)
+  const later = again.as(zone.tokens.verifyHub(), hubPeer).revoke({ sessions: [{ sid: 's-2', until }] })
+  assert.is(await isSettled(later), true, 'there is nobody any more')
+  stop()
+})
+
 test('a lease is renewed by whom it was given to, and not beyond what there is', async () => {
   const { zone, running, stop } = await notes()
   const session = zone.tokens.session('notes', { runtime_type: 'service', sid: 'mine' })

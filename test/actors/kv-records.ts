@@ -1,4 +1,5 @@
 import type { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
 
 type Kv = Client<typeof SystemConfig>
@@ -43,11 +44,16 @@ export class KvRecords extends Map<string, string> {
         const value = own.get(key)
         return value === undefined ? null : { value, revision: own.#revisions.get(key) ?? 1 }
       },
-      async dump({ prefixes, leaves }, settings) {
+      async dump({ prefixes, leaves, page }, settings) {
         for (const prefix of prefixes) read(prefix, settings?.token ?? '')
         const items = [...own].filter(([key]) => prefixes.some((prefix) => matches(key, prefix, leaves)))
           .map(([key, value]) => ({ key, value, revision: 1 }))
-        return { items, revision: own.#revision, more: false }
+        if (!page) return { items, revision: own.#revision }
+        const rest = items.filter(({ key }) => key > page.after).sort((a, b) => (a.key < b.key ? -1 : 1))
+        let characters = 0
+        const end = rest.findIndex(({ key, value }, index) =>
+          (characters += key.length + value.length) > limits.dumpPage && index > 0)
+        return { items: end < 0 ? rest : rest.slice(0, end), revision: own.#revision, more: end >= 0 }
       },
       async *watch({ prefix, after, leaves }, settings) {
         const signal = settings?.signal

@@ -138,6 +138,22 @@ test('whether a session lives is told by kRPC to who has one', async () => {
   assert.is(await denied(() => krpc(hub, 'verify_session', { sid: one.sid })), 'token/absent')
 })
 
+test('what users write under their names hides nobody from the list of users, and adds nobody', async () => {
+  const { hub, zone, login } = await people()
+  const { session_token: token } = await login('alice')
+  zone.put(kv.user('carol'), { name: 'carol', type: 'user', state: 'active' })
+  for (const name of ['a', 'x', 'y', 'z']) zone.kv.set(`users/bob/${name}/settings`, '-'.repeat(limits.dumpPage))
+  const names: string[] = []
+  for (let pages = 0, more = true; more; pages++) {
+    assert.ok(pages < 10, 'it comes to an end')
+    const after = names.at(-1)
+    const page = await krpc(hub, 'list_users', after === undefined ? {} : { after }, token)
+    names.push(...(page as { users: string[] }).users)
+    ;({ more } = page as { more: boolean })
+  }
+  assert.equal(names, ['alice', 'bob', 'carol'])
+})
+
 /** What system-config was told, and whether it hears. */
 async function told() {
   const users = await people()

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openTallies } from '../../actors/verify-hub/tallies.ts'
 import { openSessions, type Session, type Sessions } from '../../actors/verify-hub/sessions.ts'
 import { limits } from '../../runtime/limits.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
@@ -23,15 +24,15 @@ const session = (sid: string, changes: Partial<Session> = {}): Session => ({
   ...changes,
 })
 
-/** A store on which others do something just before the first transaction of whoever holds it. */
-function overtaken(store: Store, by: () => Promise<unknown>): Store {
+/** A store on which others do something just before the first transaction of whoever holds it, or the first reading. */
+function overtaken(store: Store, by: () => Promise<unknown>, before: 'transact' | 'get' = 'transact'): Store {
   let waiting: (() => Promise<unknown>) | undefined = by
   return new Proxy(store, {
     get(target, name) {
       const value = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       const method = value.bind(target) as (...args: unknown[]) => unknown
-      if (name !== 'transact') return method
+      if (name !== before) return method
       return async (...args: unknown[]) => {
         const task = waiting
         waiting = undefined
@@ -115,6 +116,37 @@ test('an ended session is forgotten when its session token would have expired, a
   assert.is(await denied(() =>
     hub.handlers.refreshToken({ refreshToken: pair.refreshToken }, hub.as(service))), 'token/revoked')
   hub.stop()
+})
+
+test('a session that is refreshed while a sweep is at it lives on', async () => {
+  const store = newStore()
+  const fast = openSessions(store)
+  await fast.create(session('one', { expires: now + 100 }))
+  const list: Store['list'] = async (prefix, options) => {
+    const listed = await store.list(prefix, options)
+    const found = (await fast.find('one'))!
+    if (prefix === 'due/') await fast.replace(found, { ...found.session, expires: now + 604_800 })
+    return listed
+  }
+  const slow = openSessions(new Proxy(store, {
+    get: (target, name) => (name === 'list' ? list : (Reflect.get(target, name) as () => unknown).bind?.(target)),
+  }))
+  await slow.sweep(now + 100)
+  assert.is((await fast.find('one'))?.session.state, 'live')
+  assert.equal((await fast.page('ood1', undefined)).sessions.map(({ sid }) => sid), ['one'])
+})
+
+test('what is counted on while a sweep is at it is not forgotten', async () => {
+  const store = newStore()
+  const fast = openTallies<number>(store, 'locks', 10)
+  await fast.update('one', () => ({ value: 1, untilMs: now * 1000 }))
+  const slow = openTallies<number>(overtaken(store, async () => {
+    await fast.update('one', (value = 0) => ({ value: value + 1, untilMs: (now + 900) * 1000 }))
+  }, 'get'), 'locks', 10)
+  await slow.sweep(now * 1000)
+  assert.is(await fast.get('one'), 2)
+  await fast.sweep((now + 900) * 1000)
+  assert.is((await store.list('locks/')).entries.length, 0)
 })
 
 test.run()

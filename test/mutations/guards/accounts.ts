@@ -114,10 +114,23 @@ export const accounts: readonly Guard[] = [
       'who is logged in stays so while their name is locked, and an admin unlocks it',
     ],
   ),
+  ...guardsOf('actors/verify-hub/accounts.ts', 'test/actors/verify-hub-accounts.test.ts',
+    [
+      'a list of users is of users', 'return key === kv.user(name) ? [name] : []', 'return [name]',
+      'what users write under their names hides nobody from the list of users, and adds nobody',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/endings.ts', 'test/actors/verify-hub-accounts.test.ts',
     [
       'an end is told before it is answered', 'await tell(await sessions.untold(sids))', '',
       'every end of a session is told before who asked for it has an answer',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/endings.ts', 'test/actors/verify-hub-endings.test.ts',
+    [
+      'an end that failed is no end', 'tellSoon()\n      throw error\n    } finally {',
+      'tellSoon()\n      return count\n    } finally {',
+      'a session that the store would not end is ended as soon as it will',
     ],
   ),
   ...guardsOf('actors/verify-hub/sessions.ts', 'test/actors/verify-hub-accounts.test.ts',

@@ -16,6 +16,7 @@ const sudo = 'a sudo token is good for one call, by the key of the user, who is 
 const whoseSudo = 'sudo is for the user whose key it is, as long as that user is active'
 const whoEnds = 'only services are told what to enforce, and only verify-hub ends sessions'
 const lost = 'a service whose own session is refused trusts nobody until it has a new one, then whom it should'
+const waited = 'a call that waited for its turn while its session ended, or its key was given up, does nothing'
 
 export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/enforcement/enforcer.ts', 'test/actors/operate.test.ts',
@@ -65,10 +66,8 @@ export const enforcement: readonly Guard[] = [
       lapses,
     ],
     [
-      'a lapsed enforcer decides nothing',
-      "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `${operation}",
-      "if (false) throw refuse('policy/lapsed', '-', `${operation}",
-      lapses,
+      'a lapsed enforcer decides nothing', 'if (lease.leftMs() === 0) throw refuse(\'policy/lapsed\', rule.id,',
+      'if (false) throw refuse(\'policy/lapsed\', rule.id,', lapses,
     ],
     [
       'a revoked session is refused when it is first seen',
@@ -78,8 +77,8 @@ export const enforcement: readonly Guard[] = [
     ],
     [
       'a revoked session is refused again',
-      'if (sid !== undefined && lease.isRevoked(sid)) throw',
-      'if (false) throw',
+      "if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', kept.rule.id,",
+      "if (false) throw refuse('token/revoked', kept.rule.id,",
       ends,
     ],
     [
@@ -122,10 +121,27 @@ export const enforcement: readonly Guard[] = [
       alike,
     ],
   ),
+  ...guardsOf('actors/enforcement/enforcer.ts', 'test/actors/enforcer-waiting.test.ts',
+    ['a call that waited is looked at again', 'if (known) confirm(known.by)', '', waited],
+    [
+      'a call that waited is of a session that lives',
+      "if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id,",
+      "if (false) throw refuse('token/revoked', rule.id,", waited,
+    ],
+    [
+      'a call that waited is by a key that is trusted',
+      "if (!sudo && !trustKey(key.kid, claims)) throw refuse('token/unknown-key',",
+      "if (false) throw refuse('token/unknown-key',", waited,
+    ],
+    [
+      'a token that took its time to be used up is looked at again', '    confirm(verdict)\n', '',
+      'a token that was used up while the lease ran out is refused',
+    ],
+  ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
       'who ends a session waits for all',
-      'await Promise.all([...leases.values()].map((lease) => lease.until(sequence)))',
+      'await Promise.all([...leases.values()].map((lease) => lease.until(published)))',
       '',
       lapses,
     ],
@@ -142,6 +158,10 @@ export const enforcement: readonly Guard[] = [
       whose,
     ],
     ['who does not follow is not renewed', 'if (known < required()) return false\n', '\n', keepsInTouch],
+    [
+      'leases of before a start are waited for', 'while (clock.monotonic() < aloneMs) await', 'while (false) await',
+      'a lease of before a restart of system-config is waited for as well',
+    ],
     ['a lease is longer here than there', 'const CLOCK_RATE = 1.05', 'const CLOCK_RATE = 0.9', lapses],
   ),
   ...guardsOf('actors/system-config/enforcing.ts', test,
@@ -217,6 +237,12 @@ export const enforcement: readonly Guard[] = [
     [
       'an enforcer that was not opened does not go on', '|| !opened) return', ') return',
       'an enforcer that cannot be opened leaves nothing behind that goes on trying',
+    ],
+  ),
+  ...guardsOf('actors/system-config/revocations.ts', limitsTest,
+    [
+      'more is forgotten than is written', 'limit: written + limits.burnSweep', 'limit: limits.burnSweep',
+      'as many sessions as are told of at once make room for themselves, when as many are over',
     ],
   ),
 ]

@@ -59,4 +59,12 @@ export const oauth: readonly Guard[] = [
       'a session that was revoked and a user who was suspended are not active any more',
     ],
   ),
+  ...guardsOf('actors/verify-hub/oauth/revoke.ts', 'test/actors/verify-hub-endings.test.ts',
+    [
+      'a session that is revoked is told of',
+      "await hub.endings.end([verdict.claims.sid!], 'revoked by its holder')",
+      "await hub.sessions.end(verdict.claims.sid!, 'revoked by its holder')",
+      'who revokes by OAuth is answered when everybody knows that the session has ended',
+    ],
+  ),
 ]

@@ -58,6 +58,16 @@ export const verifyHub2: readonly Guard[] = [
       'await store.transact([], [key, ...records].map(remove))',
       'a sweep spares the session that a refresh has just carried on',
     ],
+    [
+      'a sweep forgets what is due still', 'session && dueKey(session) === key ? namesOf', 'session ? namesOf',
+      'a session that is refreshed while a sweep is at it lives on',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/tallies.ts', 'test/actors/verify-hub-sweep.test.ts',
+    [
+      'a sweep forgets no later count', 'decode<Kept<T>>(entry.value).until === secondsOf(DUE, index)', 'true',
+      'what is counted on while a sweep is at it is not forgotten',
+    ],
   ),
   ...guardsOf('actors/verify-hub/sessions.ts', 'test/actors/verify-hub.test.ts',
     [

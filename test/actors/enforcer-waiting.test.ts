@@ -1,0 +1,44 @@
+/** What was accepted is acted on later: a call waits for its turn, a token to be used up. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
+import { caller, notes } from './enforcer-zone.ts'
+import { denied, settle } from './system-config-zone.ts'
+
+const alice = { sub: 'alice', runtime_type: 'user', aud: ['notes'] }
+
+test('a call that waited for its turn while its session ended, or its key was given up, does nothing', async () => {
+  const { zone, enforcer, accept, pass, revoke, rotate, stop } = await notes()
+  const token = zone.tokens.session('notes', { ...alice, sub: 'bob', sid: 's-1' })
+  const cx = { principal: await accept(token), token, peer: caller }
+  enforcer.demand(cx, 'read', 'users/bob/apps/notes/settings')
+  const waited = zone.tokens.session('notes', { ...alice, sub: 'bob', sid: 's-2' })
+  const later = { ...cx, principal: await accept(waited) }
+  await revoke('s-1')
+  assert.is(await denied(() => enforcer.principal(cx)), 'token/revoked')
+  assert.is(await denied(() => enforcer.demand(cx, 'read', 'users/bob/apps/notes/settings')), 'token/revoked')
+  assert.is(enforcer.principal(later).sub, 'bob')
+  await rotate(zone.hub, zone.other)
+  assert.is(enforcer.principal(later).sub, 'bob')
+  const rotating = rotate(zone.other)
+  for (let turns = 0; turns < 10; turns++) await settle()
+  assert.is(await denied(() => enforcer.principal(later)), 'token/unknown-key')
+  await pass(limits.convergeRetryMs)
+  await rotating
+  stop()
+})
+
+test('a token that was used up while the lease ran out is refused', async () => {
+  let proceed = (): void => {}
+  const { zone, accept, cut, pass, stop } = await notes({
+    burn: () => new Promise<void>((resolve) => { proceed = resolve }),
+  })
+  const accepting = denied(() => accept(zone.tokens.root({ aud: ['notes'] })))
+  cut()
+  await pass(limits.enforcerLeaseMs)
+  proceed()
+  assert.is(await accepting, 'policy/lapsed')
+  stop()
+})
+
+test.run()
