@@ -9,7 +9,7 @@ import type { Terminal } from '../terminal.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcRequest, type KrpcService } from './krpc.ts'
 import { DEFAULT_DIR, locate, type Located, type Where } from './locate.ts'
 import { openSessionFile } from './session-file.ts'
-import { isStale, openSession, type Session } from './session.ts'
+import { isStale, nobody, openSession, type Session } from './session.ts'
 import { clockFault, openSudo, otherKey, type Sudo } from './sudo.ts'
 
 export interface ClientOptions extends Where {
@@ -72,9 +72,14 @@ export async function openZoneClient(
   }
   const once = (request: KrpcRequest): Promise<unknown> => reached(() => krpcCall(port(), request))
 
-  const loginHint = `${terminal.invocation} login${whereOf(options)}`
+  const zone = located.endpoint?.zone ?? located.url
+  /** Without a name it is the owner who logs in. */
+  const loginHint = (user: string | undefined): string => {
+    const named = user === undefined || user === located.endpoint?.owner ? '' : ` ${user}`
+    return `${terminal.invocation} login${named}${whereOf(options)}`
+  }
   const session = openSession({
-    clock: platform.clock, scope: located.scope, zone: located.endpoint?.zone ?? located.url,
+    clock: platform.clock, scope: located.scope, zone, asked: options.user,
     file: openSessionFile(terminal, platform, {
       scope: located.scope, user: options.user, file: options.session,
     }),
@@ -93,7 +98,7 @@ export async function openZoneClient(
   const user = async (): Promise<string> => {
     const name = await session.user()
     if (name !== undefined) return name
-    throw new NotLoggedIn(`Nobody is logged in to ${located.endpoint?.zone ?? located.url}`, { next: loginHint })
+    throw new NotLoggedIn(nobody(options.user, zone), { next: loginHint(options.user) })
   }
   let booted: Promise<Infer<typeof BootConfig>> | undefined
   const readBoot = async (): Promise<Infer<typeof BootConfig>> => {
@@ -126,7 +131,9 @@ export async function openZoneClient(
       const request = { service, method, params, ...settings }
       if (token !== undefined) return await once({ ...request, token })
       if (sudo && !plain) return await bySudo(sudo, request)
-      return await bySession(request).catch((error: unknown) => { throw notForIt(error, service, loginHint) })
+      return await bySession(request).catch(async (error: unknown) => {
+        throw notForIt(error, service, loginHint(await session.user()))
+      })
     },
     async *stream(service, method, params, signal) {
       const token = await session.token()
