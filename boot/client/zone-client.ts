@@ -38,7 +38,7 @@ export interface ZoneClient {
   readonly located: Located
   /** Finds it again: after a restart it may listen elsewhere. @throws ZoneNotRunning */
   relocate(): Promise<Located>
-  /** By the session; by the documents in the zone's folder when there is none, as for the owner key. @throws NotLoggedIn */
+  /** By the session, or the documents in the zone's folder: nobody need be logged in for keys. @throws NotLoggedIn */
   boot(): Promise<ZoneIdentity>
   /** Who is logged in, or whom `--user` names. @throws NotLoggedIn */
   user(): Promise<string>

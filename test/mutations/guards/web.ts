@@ -190,8 +190,8 @@ export const web: readonly Guard[] = [
       ownPages,
     ],
     [
-      'another site may lead here, no more', "return method === 'GET' && mode === 'navigate' && !WITHIN", 'return !WITHIN',
-      ownPages,
+      'another site may lead here, no more', "return method === 'GET' && mode === 'navigate' && !WITHIN",
+      'return !WITHIN', ownPages,
     ],
     ['no page stands within one of another app', "'embed', 'frame', 'iframe', ", "'embed', ", ownPages],
   ),
