@@ -35,7 +35,8 @@ export function sudoCommand(terminal: Terminal, perform: (inner: Terminal) => Pr
     .action(async (words: string[], options: SudoGiven) => {
       const why = notBySudo(words)
       if (why !== undefined) {
-        throw new Usage(`${words.slice(0, 2).join(' ')} is not possible by sudo: ${why}`, {
+        const called = words.slice(0, 2).filter((word) => !word.startsWith('-')).join(' ')
+        throw new Usage(`${called} is not possible by sudo: ${why}`, {
           next: `By sudo there are: ${sudoCommands.join(', ')}`,
         })
       }
