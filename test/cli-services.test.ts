@@ -98,6 +98,7 @@ test('a host is killed and comes back, and an actor that several hosts have has 
 test('a spec that is wrong is told by file, line and field, and nothing is written', async () => {
   const wrong = await zone.fails(3, 'services', 'add', write('wrong.yaml', 'name: web\nappid: web\nowners: null\n'))
   assert.match(wrong.message, /wrong\.yaml:\d: \w+: /)
+  assert.match(`${wrong.next}`, /^Fields are name, [^]*, run, http$/)
   await zone.fails(20, 'services', 'show', 'web')
   await zone.fails(2, 'services', 'add', 'absent.yaml')
   await zone.fails(2, 'services', 'show', 'a/b')

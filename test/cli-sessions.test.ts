@@ -45,7 +45,10 @@ test('a user sees and ends the own sessions, an admin those of others', async ()
   assert.ok((await sessions('--all')).some(({ user }) => user === 'ood1'), 'those of services are listed as well')
 
   assert.equal(await zone.json('sessions', 'revoke', mine!.sid), { sid: mine!.sid, ended: 1 })
-  assert.is((await zone.fails(18, 'whoami', ...BOB)).code, 'NotLoggedIn')
+  const ended = await zone.fails(18, 'whoami', ...BOB)
+  assert.equal([ended.code, ended.next?.includes(' login bob --session ')], ['NotLoggedIn', true], 'not the owner')
+  const absent = await zone.fails(18, 'whoami', '--user', 'carol')
+  assert.match(`${absent.message}: ${absent.next}`, /^carol is not logged in to zone\.local: .* login carol$/)
   assert.is((await zone.fails(20, 'sessions', 'revoke', mine!.sid)).code, 'NotFound', 'it has ended already')
   for (const words of [[], ['x', '--all'], ['--user', 'bob', '--all'], ['no such sid']]) {
     await zone.fails(2, 'sessions', 'revoke', ...words)

@@ -55,6 +55,9 @@ test('sudo opens what the policy says for it, and no more', async () => {
     const failure = await zone.fails(2, 'sudo', ...words)
     assert.match(failure.message, /is not possible by sudo: /, words.join(' '))
   }
+  assert.match((await zone.fails(2, 'sudo', 'login', '--dir', '.zone')).message, /^login is not possible by sudo: /)
+  const unread = await zone.fails(34, 'sudo', '--key', secret('no key'), ...set)
+  assert.match(`${unread.next}`, /^Give the file/, 'no passphrase opens what is no key')
   await zone.fails(2, 'sudo')
   assert.match((await zone.fails(2, 'sudo', 'kv', 'tx', '-', ...OWNER)).message, /^One of them signs: /)
   assert.is((await zone.fails(2, 'sudo', 'kv', 'set', 'users/owner/x')).message, 'Missing required argument \'value\'')

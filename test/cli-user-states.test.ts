@@ -40,4 +40,25 @@ test('a user who is suspended is out at once, and back when active again; one wh
   assert.is((await zone.fails(20, 'sudo', 'users', 'suspend', 'nobody')).code, 'NotFound')
 })
 
+test('an admin locks nobody out for good: not themselves by sudo, and the owner key needs no login', async () => {
+  for (const verb of ['suspend', 'delete']) {
+    const refused = await zone.fails(2, 'sudo', 'users', verb, 'owner')
+    assert.match(refused.message, /You are owner/)
+  }
+  assert.is((await zone.json('whoami'))['state'], 'active')
+  const suspended = await zone.run('users', 'suspend', 'owner', ...OWNER)
+  assert.match(suspended.stdout, /\nowner is suspended\n$/)
+  await zone.fails(18, 'whoami')
+  await zone.fails(18, 'users', 'list')
+
+  await zone.json('users', 'activate', 'owner', ...OWNER)
+  await zone.json('users', 'key', 'owner', ...OWNER, '--replace')
+  await zone.fails(18, 'sudo', 'whoami')
+  writeFileSync(join(zone.cwd, 'next'), 'quite another password\n', { mode: 0o600 })
+  assert.equal(await zone.json('sudo', 'passwd', 'owner', '--user', 'owner', '--password-file', 'next'),
+    { user: 'owner' })
+  await zone.json('login', '--password-file', 'next')
+  assert.is((await zone.json('whoami'))['state'], 'active')
+})
+
 test.run()

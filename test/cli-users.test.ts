@@ -48,9 +48,15 @@ test('who typed too many wrong passwords is locked out, until an admin unlocks',
     if (exitCode === 33) locked = stderr
     else assert.is(exitCode, 19, stderr)
   }
-  assert.match(`${locked}`, /Too many wrong passwords/)
-  await zone.json('users', 'unlock', 'carol')
+  assert.match(`${locked}`, /Too many wrong passwords[^]*next: [^]*users unlock/)
+  assert.is((await zone.run('users', 'unlock', 'carol')).stdout, 'carol is not locked out\n')
   await zone.json('login', 'carol', '--password-file', 'first', ...CAROL)
+})
+
+test('nobody is added by the name of a device: the policy would give them nothing', async () => {
+  const taken = await zone.fails(21, 'sudo', 'users', 'add', 'ood1', '--no-password')
+  assert.match(taken.message, /device of this name/)
+  assert.is((await zone.fails(20, 'users', 'show', 'ood1')).code, 'NotFound')
 })
 
 test('devices are shown as their documents say, which the root key signed', async () => {

@@ -126,11 +126,12 @@ test('only pages of the app itself use the session, refresh it or end it', async
       ]) assert.is(await send('POST', headers, path), 403, `${path} ${JSON.stringify(headers)}`)
     }
     for (const method of ['PUT', 'PATCH', 'DELETE']) assert.is(await send(method, {}), 403, method)
-    const embed = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'embed' }
+    const within = (dest: string) => ({ 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': dest })
     for (const headers of [
       site('cross-site'), site('same-site'), site('same-site', { 'sec-fetch-mode': 'cors' }),
-      site('cross-site', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' }), site('cross-site', embed),
-      site('same-site', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' }),
+      site('cross-site', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' }),
+      ...['object', 'embed', 'frame', 'iframe', 'fencedframe'].flatMap((dest) =>
+        [site('cross-site', within(dest)), site('same-site', within(dest))]),
       { origin: 'http://evil.example' }, { origin: 'null' },
     ]) assert.is(await send('GET', headers), 403, JSON.stringify(headers))
     assert.is(await send('HEAD', site('cross-site', { 'sec-fetch-mode': 'navigate' })), 403)
@@ -139,7 +140,7 @@ test('only pages of the app itself use the session, refresh it or end it', async
     assert.is(asked.length, count)
     for (const headers of [
       {}, site('none'), site('same-origin'), { origin: own }, site('cross-site', { 'sec-fetch-mode': 'navigate' }),
-      site('same-site', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }),
+      site('same-site', within('document')), site('same-origin', within('iframe')),
     ]) assert.is(await send('GET', headers), 200, JSON.stringify(headers))
     for (const headers of [{ origin: own }, site('same-origin'), site('same-origin', { origin: own }),
       site('same-origin', { origin: 'null' })]) {

@@ -34,16 +34,18 @@ export interface SessionOptions {
   readonly scope: string
   /** How the zone is called in a message. */
   readonly zone: string
-  readonly loginHint: string
+  /** Whose login is asked for; undefined: who logged in last. */
+  readonly asked: string | undefined
+  readonly loginHint: (user: string | undefined) => string
   readonly hub: CallHub
 }
 
-export function openSession({ file, clock, scope, zone, loginHint, hub }: SessionOptions): Session {
-  const notLoggedIn = (message: string, details: object = {}): Error =>
-    new NotLoggedIn(message, { ...details, next: loginHint })
+export function openSession({ file, clock, scope, zone, asked, loginHint, hub }: SessionOptions): Session {
+  const notLoggedIn = (message: string, user: string | undefined, details: object = {}): Error =>
+    new NotLoggedIn(message, { ...details, next: loginHint(user) })
   const ofThisZone = (saved: Saved | undefined): Saved => {
     if (saved?.scope === scope) return saved
-    throw notLoggedIn(saved ? `The session is of another zone than ${zone}` : `Nobody is logged in to ${zone}`)
+    throw notLoggedIn(saved ? `The session is of another zone than ${zone}` : nobody(asked, zone), asked)
   }
   const isFresh = ({ sessionToken }: Saved): boolean => expiry(sessionToken) - clock.now() / 1000 > RENEW_SECONDS
 
@@ -62,7 +64,7 @@ export function openSession({ file, clock, scope, zone, loginHint, hub }: Sessio
       const next = isGood(saved) ? saved : await refreshNow(saved).catch((error: unknown) => {
         if (!(error instanceof Denied)) throw error
         const { reason, denial } = error.details
-        ended = notLoggedIn(`The session of ${saved.user} has ended: ${error.message}`, { reason, denial })
+        ended = notLoggedIn(`The session of ${saved.user} has ended: ${error.message}`, saved.user, { reason, denial })
         return undefined
       })
       token = next?.sessionToken ?? ''
@@ -131,6 +133,9 @@ export function openSession({ file, clock, scope, zone, loginHint, hub }: Sessio
     })
   }
 }
+
+export const nobody = (asked: string | undefined, zone: string): string =>
+  `${asked ?? 'Nobody'} is ${asked === undefined ? '' : 'not '}logged in to ${zone}`
 
 /** Read, not believed: the zone judges the token. */
 function expiry(token: string): number {

@@ -50,7 +50,8 @@ export function openKey(keys: Keys, pem: string, path: string, passphrase?: stri
     return keys.importPem(pem, passphrase)
   } catch (error) {
     if (!(error instanceof InvalidArgument)) throw error
-    const next = passphrase === undefined ? 'Give its passphrase with --passphrase-file' : 'Check the passphrase'
+    const next = !isEncrypted(pem) ? 'Give the file that users key made'
+      : passphrase === undefined ? 'Give its passphrase with --passphrase-file' : 'Check the passphrase'
     throw new SudoKeyNeeded(`The key cannot be read: ${path}: ${error.message}`, { path, next })
   }
 }

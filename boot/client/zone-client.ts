@@ -4,12 +4,14 @@ import { Denied, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import type { Infer } from '../../runtime/protocol.ts'
+import { readDocuments } from '../backup/zone.ts'
 import { NotLoggedIn, Usage, ZoneNotRunning } from '../errors.ts'
+import { file } from '../init.ts'
 import type { Terminal } from '../terminal.ts'
 import { krpcCall, krpcStream, type KrpcPort, type KrpcRequest, type KrpcService } from './krpc.ts'
 import { DEFAULT_DIR, locate, type Located, type Where } from './locate.ts'
 import { openSessionFile } from './session-file.ts'
-import { isStale, openSession, type Session } from './session.ts'
+import { isStale, nobody, openSession, type Session } from './session.ts'
 import { clockFault, openSudo, otherKey, type Sudo } from './sudo.ts'
 
 export interface ClientOptions extends Where {
@@ -26,6 +28,9 @@ interface CallOptions {
   readonly bySession?: true
 }
 
+/** What tokens by the keys of people have to fit. */
+type ZoneIdentity = Pick<Infer<typeof BootConfig>, 'zone' | 'root' | 'epoch'>
+
 /** A running zone, as the command line reaches it: found anew when it moves, and spoken to by a person's session. */
 export interface ZoneClient {
   readonly platform: Platform
@@ -33,9 +38,9 @@ export interface ZoneClient {
   readonly located: Located
   /** Finds it again: after a restart it may listen elsewhere. @throws ZoneNotRunning */
   relocate(): Promise<Located>
-  /** `boot/config`, by the session. */
-  boot(): Promise<Infer<typeof BootConfig>>
-  /** Who is logged in. @throws NotLoggedIn */
+  /** By the session, or the documents in the zone's folder: nobody need be logged in for keys. @throws NotLoggedIn */
+  boot(): Promise<ZoneIdentity>
+  /** Who is logged in, or whom `--user` names. @throws NotLoggedIn */
   user(): Promise<string>
   /** By the session; after `sudo`, by a token for this one request. @throws what the zone answered, NotLoggedIn */
   call(service: KrpcService, method: string, params: object, options?: CallOptions): Promise<unknown>
@@ -72,9 +77,14 @@ export async function openZoneClient(
   }
   const once = (request: KrpcRequest): Promise<unknown> => reached(() => krpcCall(port(), request))
 
-  const loginHint = `${terminal.invocation} login${whereOf(options)}`
+  const zone = located.endpoint?.zone ?? located.url
+  /** Without a name it is the owner who logs in. */
+  const loginHint = (user: string | undefined): string => {
+    const named = user === undefined || user === located.endpoint?.owner ? '' : ` ${user}`
+    return `${terminal.invocation} login${named}${whereOf(options)}`
+  }
   const session = openSession({
-    clock: platform.clock, scope: located.scope, zone: located.endpoint?.zone ?? located.url,
+    clock: platform.clock, scope: located.scope, zone, asked: options.user,
     file: openSessionFile(terminal, platform, {
       scope: located.scope, user: options.user, file: options.session,
     }),
@@ -91,18 +101,28 @@ export async function openZoneClient(
     }
   }
   const user = async (): Promise<string> => {
-    const name = await session.user()
+    const name = await session.user() ?? options.user
     if (name !== undefined) return name
-    throw new NotLoggedIn(`Nobody is logged in to ${located.endpoint?.zone ?? located.url}`, { next: loginHint })
+    throw new NotLoggedIn(nobody(options.user, zone), { next: loginHint(options.user) })
   }
-  let booted: Promise<Infer<typeof BootConfig>> | undefined
-  const readBoot = async (): Promise<Infer<typeof BootConfig>> => {
+  let booted: Promise<ZoneIdentity> | undefined
+  const readBoot = async (): Promise<ZoneIdentity> => {
     const params = { key: kv.bootConfig }
     const found = await bySession({ service: 'system_config', method: 'sys_config_get', params })
     const { value = '' } = (found ?? {}) as { value?: unknown }
     return readRecord(BootConfig, kv.bootConfig, String(value))
   }
-  const boot = (): Promise<Infer<typeof BootConfig>> => (booted ??= readBoot())
+  /** Whoever has the folder: the zone that runs from it would not run by other documents. */
+  const readFolder = async (): Promise<ZoneIdentity | undefined> => {
+    if (!located.endpoint) return undefined
+    const text = await terminal.read(terminal.absolute(`${options.dir}/${file.identity}`)).catch(() => undefined)
+    return text === undefined ? undefined : readDocuments(platform, new TextEncoder().encode(text)).zone
+  }
+  const boot = (): Promise<ZoneIdentity> => (booted ??= readBoot().catch(async (error: unknown) => {
+    const found = error instanceof NotLoggedIn ? await readFolder() : undefined
+    if (found) return found
+    throw error
+  }))
   const sudo: Sudo | undefined = terminal.sudo && openSudo(terminal.sudo, {
     terminal, platform, scope: located.scope, user, epoch: async () => (await boot()).epoch,
   })
@@ -126,7 +146,9 @@ export async function openZoneClient(
       const request = { service, method, params, ...settings }
       if (token !== undefined) return await once({ ...request, token })
       if (sudo && !plain) return await bySudo(sudo, request)
-      return await bySession(request).catch((error: unknown) => { throw notForIt(error, service, loginHint) })
+      return await bySession(request).catch(async (error: unknown) => {
+        throw notForIt(error, service, loginHint(await session.user()))
+      })
     },
     async *stream(service, method, params, signal) {
       const token = await session.token()

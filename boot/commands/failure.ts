@@ -17,6 +17,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   VaultSealed: 'Restore unseal.key from a backup: it has to be the one that this vault was made with',
   StartFailed: 'Run it again with --debug to see where it failed',
   RestartLimit: 'Run it again with --debug to see why the actor keeps failing',
+  LoginLocked: 'Wait that long, or let an admin end it: users unlock NAME',
   DeadlineExceeded: 'See how the zone is with status, then run it again: what was done is kept',
 }
 

@@ -1,7 +1,8 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { array, boolean, looseObject, number, optional, picklist, string } from 'valibot'
 import { appLines, subjectLines } from '../../actors/rbac/base.ts'
 import { builtInModel, parseModel } from '../../actors/rbac/model.ts'
+import { RuntimeType } from '../../actors/records.ts'
 import { derivedPolicyMark, policyKey } from '../../actors/scheduler/schedule.ts'
 import { Denied } from '../../runtime/errors.ts'
 import type { Infer } from '../../runtime/protocol.ts'
@@ -53,11 +54,11 @@ function checkCommand(terminal: Terminal): Command {
     .argument('<act>', 'read or write')
     .argument('<path>', 'a key, a folder with its last slash, or auth://…')
     .option('--sudo', 'as with a sudo token of that user')
-    .option('--type <type>', 'runtime type of the session', 'user')
+    .addOption(new Option('--type <type>', 'runtime type of the session').choices(RuntimeType.options).default('user'))
     .addHelpText('after', '\nEnds with 0 when it is allowed and with 14 when it is denied.')
     .action(async (sub: string, appid: string, act: string, key: string, options: CheckOptions) => {
       if (act !== 'read' && act !== 'write') {
-        throw new Usage(`It is neither read nor write: ${act}`, { next: 'zonewright rbac check --help' })
+        throw new Usage(`It is neither read nor write: ${act}`, { next: `${terminal.invocation} rbac check --help` })
       }
       const params = { sub, appid, act, key, sudo: options.sudo ?? false, runtime_type: options.type }
       const client = await connect(terminal, options)

@@ -103,7 +103,7 @@ interface ChangeOptions extends ConnectOptions {
   readonly timeout: number
 }
 
-const SPEC_FORM = 'Fields are name, appid, owner, runtimeType, kernel, audiences, needs, replicas, state and run'
+const SPEC_FORM = `Fields are ${Object.keys(ServiceSpec.entries).join(', ')}`
 
 const SPEC_EXAMPLE = `  name: web
   appid: web
@@ -112,7 +112,8 @@ const SPEC_EXAMPLE = `  name: web
   kernel: false
   audiences: [system-config]  # beside its own
   replicas: 1
-  run: { command: [/opt/zone/web, --port, "8080"] }`
+  run: { command: [/opt/zone/web, --port, "8080"] }
+  http: { port: 8080 }        # opened by browser; with public: true by whoever comes`
 
 function addCommand(terminal: Terminal): Command {
   return timeoutOption(connectOptions(command(terminal, 'add', {

@@ -25,16 +25,18 @@ export function sudoCommand(terminal: Terminal, perform: (inner: Terminal) => Pr
     .option('--key <file>', 'your key; default: beside the session, see below')
     .option('--passphrase-file <file>', 'its first line opens the key; - is stdin. Without it you are asked')
     .addHelpText('after', [
-      '', 'Who is logged in is who signs. What a session may do already is done as well; for the rest the policy has',
-      'lines for su_NAME. Your key lies in $XDG_STATE_HOME/zonewright/keys/ZONE/NAME.key, or below ~/.local/state',
-      'where that is not set, and only you may read it. The owner makes the first one:',
+      '', 'Who is logged in signs, or whom --user names: by the key alone then, without a login. What a session may do',
+      'already is done as well; for the rest the policy has lines for su_NAME. Your key lies in',
+      '$XDG_STATE_HOME/zonewright/keys/ZONE/NAME.key, or below ~/.local/state where that is not set, and only you may',
+      'read it. The owner makes the first one:',
       `  ${terminal.invocation} users key NAME --owner-key FILE`,
     ].join('\n'))
     .passThroughOptions()
     .action(async (words: string[], options: SudoGiven) => {
       const why = notBySudo(words)
       if (why !== undefined) {
-        throw new Usage(`${words.slice(0, 2).join(' ')} is not possible by sudo: ${why}`, {
+        const called = words.slice(0, 2).filter((word) => !word.startsWith('-')).join(' ')
+        throw new Usage(`${called} is not possible by sudo: ${why}`, {
           next: `By sudo there are: ${sudoCommands.join(', ')}`,
         })
       }

@@ -1,12 +1,13 @@
 import { Option, type Command } from 'commander'
 import { kv, type UserSettings } from '../../actors/records.ts'
 import { KeyExists } from '../../actors/system-config/protocol.ts'
-import { messageOf } from '../../runtime/errors.ts'
+import { AlreadyExists, Denied, messageOf } from '../../runtime/errors.ts'
 import { setPassword } from '../client/account.ts'
+import { getItem } from '../client/kv.ts'
 import { documentChange, makeKey, type NewKey } from '../client/user-key.ts'
 import { newUserName } from '../client/users.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
-import { Usage } from '../errors.ts'
+import { NotLoggedIn, Usage } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
@@ -57,6 +58,7 @@ async function runAdd(terminal: Terminal, name: string, options: AddOptions): Pr
   }
   const client = await connect(terminal, options)
   // Before anything is written
+  await refuseDevice(client, name)
   const password = options.password && terminal.sudo !== undefined
     ? await newPasswordOf(terminal, passwordFile, printable(name)) : undefined
   const settings: UserSettings = {
@@ -74,6 +76,15 @@ async function runAdd(terminal: Terminal, name: string, options: AddOptions): Pr
     ...(key ? [`Their key for sudo is in ${printable(key.path)}: give it to them, and to nobody else`] : []),
     ...(password === undefined ? [`They have no password yet: ${terminal.invocation} sudo passwd ${name}`] : []),
   ])
+}
+
+/** The policy knows both by their name, so the scheduler gives nothing to a user who is called as a device is. */
+async function refuseDevice(client: ZoneClient, name: string): Promise<void> {
+  const device = await getItem(client, kv.device(name)).catch((error: unknown) => {
+    if (error instanceof Denied || error instanceof NotLoggedIn) return undefined
+    throw error
+  })
+  if (device) throw new AlreadyExists(`There is a device of this name: ${name}`, { next: 'Give another name' })
 }
 
 async function writeUser(

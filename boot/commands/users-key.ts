@@ -41,8 +41,8 @@ async function runKey(terminal: Terminal, name: string, options: KeyOptions): Pr
     throw new Usage('Two files cannot both be stdin', { next: 'Give a path for one of them' })
   }
   const client = await connect(terminal, options)
-  const me = await client.user()
-  if (ownerKey === undefined && name !== me) {
+  const me = ownerKey === undefined ? await client.user() : name
+  if (name !== me) {
     throw new Usage(`You are ${me}; the key of another user is made by the owner key`, {
       next: 'Give it with --owner-key',
     })

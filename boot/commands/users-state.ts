@@ -6,7 +6,7 @@ import { listSessions, revokeSessions } from '../client/account.ts'
 import { transact } from '../client/kv.ts'
 import { noSuchUser, userName } from '../client/users.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
-import { Usage } from '../errors.ts'
+import { NotLoggedIn, Usage } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
@@ -30,11 +30,11 @@ export const stateChanges: readonly StateChange[] = [
   },
   {
     verb: 'activate', state: 'active', done: 'active', ends: false,
-    description: 'Let a user log in again who was suspended or pending',
+    description: 'Let a user log in again who was suspended, pending or deleted',
   },
   {
     verb: 'delete', state: 'deleted', done: 'deleted', ends: true,
-    description: 'Close an account for good; its name and data stay, so that nobody else gets them',
+    description: 'Close an account; its name and data stay, so that nobody else gets them, and activate opens it again',
   },
 ]
 
@@ -54,6 +54,13 @@ async function runChange(terminal: Terminal, name: string, change: StateChange, 
   const { verb, state, done, ends } = change
   demandAuthority(terminal, options, `users ${verb} ${name}`)
   const client = await connect(terminal, options)
+  // verify-hub ends their own sessions before they could ask it to, and nobody is left who could undo it
+  const isMe = ends && await client.session.user() === name
+  if (isMe && options.ownerKey === undefined) {
+    throw new Usage(`You are ${name}, and would be locked out`, {
+      next: 'Let another admin do it, or say it with --owner-key FILE',
+    })
+  }
   const before = ends ? await livingOf(client, name) : 0
   // Not read first: who may write this need not be allowed to read it
   const actions = { [kv.user(name)]: { action: 'set_by_path', all_set: { '/state': state } } }
@@ -61,17 +68,17 @@ async function runChange(terminal: Terminal, name: string, change: StateChange, 
     throw error instanceof KeyNotFound ? noSuchUser(name) : error
   })
   // verify-hub ends them by itself once it sees the state; until this has been answered, nobody can rely on that
-  const ended = ends ? Math.max(before, await endSessions(terminal, client, name)) : undefined
+  const ended = ends && !isMe ? Math.max(before, await endSessions(terminal, client, name)) : undefined
   show(terminal, options, { user: name, state, revision, ...(ended === undefined ? {} : { ended }) }, () => [
     `${printable(name)} is ${done}`,
     ...(ended === undefined ? [] : [endedLine(name, ended)]),
   ])
 }
 
-/** How many sessions live; none, for who may not list them. */
+/** How many sessions live; none, for who may not list them or is not logged in. */
 async function livingOf(client: ZoneClient, user: string): Promise<number> {
   const sessions = await listSessions(client, user).catch((error: unknown) => {
-    if (error instanceof Denied) return []
+    if (error instanceof Denied || error instanceof NotLoggedIn) return []
     throw error
   })
   return sessions.filter(({ state }) => state === 'live').length

@@ -78,6 +78,6 @@ function unlockCommand(terminal: Terminal): Command {
     examples: ['users unlock bob'],
   })).argument('<name>').action(async (name: string, options: ConnectOptions) => {
     await unlock(await connect(terminal, options), userName(name))
-    show(terminal, options, { user: name }, () => [`${printable(name)} may log in again`])
+    show(terminal, options, { user: name }, () => [`${printable(name)} is not locked out`])
   })
 }

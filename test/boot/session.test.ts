@@ -25,7 +25,7 @@ function zoneOf(allowed: readonly string[]) {
   const asked: Params[] = []
   const file = memoryFile()
   const session = openSession({
-    file, clock: testClock(), scope: 'z', zone: 'z', loginHint: 'login',
+    file, clock: testClock(), scope: 'z', zone: 'z', asked: undefined, loginHint: () => 'login',
     hub: async (method, given) => {
       const params = given as Params
       asked.push({ method, ...params })

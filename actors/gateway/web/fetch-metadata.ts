@@ -6,6 +6,8 @@ import type { HttpRequest } from '../../../runtime/platform/ports.ts'
  */
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** Where a page stands within another, which may then lay its own over it, and have it clicked at. */
+const WITHIN: ReadonlySet<string> = new Set(['object', 'embed', 'frame', 'iframe', 'fencedframe'])
 
 /** Sent by a page of this origin. What changes something must say so: every browser names the origin of a POST. */
 export function isOwnPost({ headers }: Pick<HttpRequest, 'headers'>, origin: string): boolean {
@@ -24,7 +26,7 @@ export function mayUseSession({ method, headers }: HttpRequest, origin: string):
   if (from !== undefined && from !== origin) return false
   if (site === 'none' || site === 'same-origin') return true
   // A link may lead here from anywhere; that page sees nothing of what it leads to
-  return method === 'GET' && mode === 'navigate' && dest !== 'object' && dest !== 'embed'
+  return method === 'GET' && mode === 'navigate' && !WITHIN.has(dest ?? '')
 }
 
 /** A person opens a page: who is sent elsewhere then sees where. */

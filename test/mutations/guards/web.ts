@@ -190,10 +190,10 @@ export const web: readonly Guard[] = [
       ownPages,
     ],
     [
-      'another site may lead here, no more',
-      "return method === 'GET' && mode === 'navigate' && dest !== 'object' && dest",
-      "return dest", ownPages,
+      'another site may lead here, no more', "return method === 'GET' && mode === 'navigate' && !WITHIN",
+      'return !WITHIN', ownPages,
     ],
+    ['no page stands within one of another app', "'embed', 'frame', 'iframe', ", "'embed', ", ownPages],
   ),
   ...guardsOf('actors/gateway/web/forward.ts', 'test/web-apps.test.ts',
     ['what is handed on is bounded', 'if (running >= limits.forwards) throw', 'if (false) throw', handed],
