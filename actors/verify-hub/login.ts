@@ -70,7 +70,7 @@ export async function loginByJwt(
     const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     mayCrash('verify-hub/login-stored')
-    if (created) await endUnlessActive(hub, given, session)
+    if (created) await endUnlessAdmitted(hub, given, session)
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }
@@ -104,7 +104,7 @@ export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLo
   }
   // Not before: a hashed password that somebody overheard must not undo what wrong ones did
   if (nonce) await hub.lockout.clear(username)
-  await endUnlessActive(hub, caller, session)
+  await endUnlessAdmitted(hub, caller, session)
   return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
 }
 
@@ -154,11 +154,14 @@ async function nonceReused(hub: Hub, username: string, { id, expires }: NonceUse
   })
 }
 
-/** Whoever was suspended while they logged in: their sessions may have been ended before there was this one. */
-async function endUnlessActive(hub: Hub, { systemConfig }: Caller, { sid, sub, host }: Session): Promise<void> {
-  if (sub === host || await userOf(hub.zone, systemConfig, sub)) return
-  await hub.endings.endQuietly([sid], 'no longer admitted: login/user')
-  throw hub.deny({ layer: 'token', reason: 'login/user', rule: 'verify-hub/login', detail: `user ${sub}` })
+/** Who was suspended or taken away meanwhile: their sessions may have been ended before there was this one. */
+async function endUnlessAdmitted(hub: Hub, { systemConfig }: Caller, session: Session): Promise<void> {
+  const { sid, sub, appid, host } = session
+  const admission = host === null ? await admitUser(hub.zone, systemConfig, { username: sub, appid })
+    : await admitService(hub.zone, systemConfig, { host, appid, sub })
+  if (admission.admitted) return
+  await hub.endings.endQuietly([sid], `no longer admitted: ${admission.denial.reason}`)
+  throw hub.deny(admission.denial)
 }
 
 /**

@@ -145,12 +145,18 @@ export const accounts: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-states.test.ts',
     [
-      'a password login looks again', '  await endUnlessActive(hub, caller, session)\n  return', '  return',
+      'a password login looks again', '  await endUnlessAdmitted(hub, caller, session)\n  return', '  return',
       'who was suspended between the look and the login has no session left',
     ],
     [
-      'the login of a service looks again', 'if (created) await endUnlessActive(hub, given, session)', '',
+      'the login of a service looks again', 'if (created) await endUnlessAdmitted(hub, given, session)', '',
       'who was suspended between the look and the login has no session left',
+    ],
+    [
+      'the login of a service looks again for all that lets it in',
+      ': await admitService(hub.zone, systemConfig, { host, appid, sub })\n  if (admission',
+      ': await admitUser(hub.zone, systemConfig, { username: sub, appid })\n  if (admission',
+      'what was taken away between the look and the login of a service leaves it no session',
     ],
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-compat.test.ts',
