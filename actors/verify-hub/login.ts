@@ -13,6 +13,7 @@ import type { Vault } from '../vault/protocol.ts'
 import { isNonceOfNow } from './compat.ts'
 import type { Hub } from './hub.ts'
 import { admitService, admitUser, audiencesOf, userOf, type Admission } from './principals.ts'
+import type { Checked } from './password.ts'
 import { InvalidPassword } from './protocol.ts'
 import type { LoginUse, Session } from './sessions.ts'
 import { ISSUER, nowSeconds, randomId, type Pair } from './tokens.ts'
@@ -92,8 +93,8 @@ export interface PasswordLogin {
  */
 export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLogin): Promise<Login> {
   const { username, appid } = args
-  const form = await tryPassword(hub, caller, args)
-  const nonce = form === 'hashed' ? nonceUse(hub, args) : undefined
+  const checked = await tryPassword(hub, caller, args)
+  const nonce = checked.form === 'hashed' ? nonceUse(hub, args) : undefined
   await hub.zone.refresh(caller.systemConfig)
   const admission = await admitUser(hub.zone, caller.systemConfig, { username, appid })
   const holder = caller.peer.runtimeType === 'gateway' ? null : holderOf(caller)
@@ -105,6 +106,10 @@ export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLo
   // Not before: a hashed password that somebody overheard must not undo what wrong ones did
   if (nonce) await hub.lockout.clear(username)
   await endUnlessAdmitted(hub, caller, session)
+  if (!await hub.passwords.isStill(caller.vault, username, checked)) {
+    await hub.endings.endQuietly([session.sid], 'password changed')
+    throw new Overloaded('The password was changed while it was tried')
+  }
   return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
 }
 
@@ -115,21 +120,21 @@ export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLo
 export async function tryPassword(
   hub: Hub, { systemConfig, vault }: Caller,
   { username, password, nonce = 0 }: Pick<PasswordLogin, 'username' | 'password' | 'nonce'>,
-): Promise<'plain' | 'hashed'> {
+): Promise<Checked> {
   await hub.lockout.attempt(username)
   const user = await userOf(hub.zone, systemConfig, username)
   const compat = user?.compat_password === true ? { nonce } : undefined
-  let form: 'plain' | 'hashed'
+  let checked: Checked
   try {
-    form = await hub.passwords.check(vault, { username, password, compat })
+    checked = await hub.passwords.check(vault, { username, password, compat })
   } catch (error) {
     if (error instanceof InvalidPassword) await hub.risk.saw('password-failed', { user: username })
     // Nobody has looked at it: that the vault was away is not the fault of who tried
     else await hub.lockout.retract(username).catch(() => {})
     throw error
   }
-  if (form === 'plain') await hub.lockout.clear(username)
-  return form
+  if (checked.form === 'plain') await hub.lockout.clear(username)
+  return checked
 }
 
 interface NonceUse { readonly id: string; readonly expires: number }

@@ -159,6 +159,12 @@ export const accounts: readonly Guard[] = [
       'what was taken away between the look and the login of a service leaves it no session',
     ],
   ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-endings.test.ts',
+    [
+      'a password is looked at again', 'if (!await hub.passwords.isStill(caller.vault, username, checked)) {',
+      'if (false) {', 'a login with the old password that is on its way leaves no session when a new one is set',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-compat.test.ts',
     [
       'a nonce is of now', 'if (!isNonceOfNow(nonce, hub.clock.now())) {', 'if (false) {',
@@ -174,7 +180,7 @@ export const accounts: readonly Guard[] = [
       'a nonce is good once: its second use is refused and ends the session of the first, also elsewhere',
     ],
     [
-      'what was overheard undoes no failure', "if (form === 'plain') await hub.lockout.clear(username)",
+      'what was overheard undoes no failure', "if (checked.form === 'plain') await hub.lockout.clear(username)",
       'await hub.lockout.clear(username)', 'what somebody overheard does not undo wrong passwords',
     ],
     [
