@@ -8,6 +8,11 @@ export const accounts: readonly Guard[] = [
       'if (claims.cnf && keyless) {', "a session that a key holds asks by that key's link alone, and never by HTTP",
     ],
     [
+      'nobody is told which names have keys', '{ ...denial, detail: `there is',
+      "{ ...denial, reason: 'login/user', detail: `there is",
+      'a sudo token is signed by the key of the very user that it names, for verify-hub alone',
+    ],
+    [
       'a session that asks lives', 'const { session } = await liveSession(hub, verdict, { keyless })',
       'const { session } = (await hub.sessions.find(claims.sid!))!',
       'an ended session, or one of a user who is active no more, asks nothing',
