@@ -139,19 +139,25 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   }
 
   const first = deferred<void>()
+  let begun = false
+  const begin = (): void => {
+    begun = true
+    first.resolve()
+  }
   background(async () => {
     while (!stopping.aborted) {
       try {
-        await follow(() => first.resolve())
+        await follow(begin)
       } catch (error) {
-        first.reject(error as Error)
-        if (stopping.aborted) return
+        if (stopping.aborted) return first.reject(error as Error)
         if (!hasExpired(error)) log.warn(`Following what to enforce failed: ${messageOf(error)}`)
         // Our own session is refused: whoever signed it may be trusted no more, and until we know nobody is
         if (error instanceof Denied && !hasExpired(error)) {
           trust([], epoch)
           await session.renew().catch(() => {})
         }
+        // Whoever asked for it asks anew, and would have two
+        if (!begun) return first.reject(error as Error)
       }
       await pause(clock, limits.convergeRetryMs, stopping)
     }

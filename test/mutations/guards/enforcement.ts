@@ -138,6 +138,13 @@ export const enforcement: readonly Guard[] = [
       'a token that was used up while the lease ran out is refused',
     ],
   ),
+  ...guardsOf('actors/enforcement/lease.ts', 'test/actors/enforcer-waiting.test.ts',
+    [
+      'an enforcer that could not begin is gone', 'if (!begun) return first.reject(error as Error)',
+      'if (!begun) first.reject(error as Error)',
+      'what could not begin to enforce leaves nothing behind that goes on trying',
+    ],
+  ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
       'who ends a session waits for all',
