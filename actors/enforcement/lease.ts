@@ -149,18 +149,17 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   }
 
   const first = deferred<void>()
-  let opened = false
+  let begun = false
+  const begin = (): void => {
+    begun = true
+    first.resolve()
+  }
   background(async () => {
     while (!stopping.aborted) {
       try {
-        await follow(() => {
-          opened = true
-          first.resolve()
-        })
+        await follow(begin)
       } catch (error) {
-        first.reject(error as Error)
-        // Whoever opens it tries again: two of one enforcer would each take the other for the one before
-        if (stopping.aborted || !opened) return
+        if (stopping.aborted) return first.reject(error as Error)
         if (!hasExpired(error)) log.warn(`Following what to enforce failed: ${messageOf(error)}`)
         // Our own session is refused: whoever signed it may be trusted no more, and until we know nobody is
         if (error instanceof Denied && !hasExpired(error)) {
@@ -168,6 +167,8 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
           await release()
           await session.renew().catch(() => {})
         }
+        // Whoever asked for it asks anew, and would have two
+        if (!begun) return first.reject(error as Error)
       }
       await pause(clock, limits.convergeRetryMs, stopping)
     }

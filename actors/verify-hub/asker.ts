@@ -1,10 +1,8 @@
 import type { Authenticate, CallContext, Principal } from '../../runtime/actor.ts'
-import { limits } from '../../runtime/limits.ts'
 import type { Denial, DenialReason } from '../../runtime/trust/denial.ts'
 import { trustKeyOf } from '../../runtime/trust/keys.ts'
 import { burn } from '../../runtime/trust/replay.ts'
-import { parseCompact } from '../../runtime/trust/jws.ts'
-import { tokenTypes, type TokenClaims, type TrustKey } from '../../runtime/trust/token.ts'
+import type { TokenClaims, TrustKey } from '../../runtime/trust/token.ts'
 import { verifyToken, type Acceptance, type VerifierPolicy } from '../../runtime/trust/verify.ts'
 import { isName, kv, UserDocument } from '../records.ts'
 import { onlyUse, rulesFor } from '../trust-matrix.ts'
@@ -99,16 +97,9 @@ export async function verifySudo(
   if (signer !== undefined && SIGNED.has(denial.reason)) {
     await hub.risk.saw(denial.reason === 'token/replayed' ? 'sudo-replayed' : 'sudo-failed', { user: signer })
   }
-  if (keyless !== undefined && isName(keyless) && denial.reason === 'token/unknown-key' && isSudo(token)) {
-    throw hub.deny({ ...denial, reason: 'sudo/key', detail: `there is no ${kv.userDocument(keyless)}` })
-  }
-  throw hub.deny(denial)
-}
-
-/** Of a token that nobody could check: whose key was looked for in vain. */
-function isSudo(token: string): boolean {
-  const parsed = parseCompact(token, limits.token)
-  return 'jws' in parsed && parsed.jws.header.typ === tokenTypes.sudo
+  // Told as of a wrong key: to who has shown nothing it would say which names there are
+  const absent = keyless !== undefined && denial.reason === 'token/unknown-key'
+  throw hub.deny(absent ? { ...denial, detail: `there is no key of ${keyless}` } : denial)
 }
 
 /** What a token is refused for whose signature is good: of the others anybody could make as many as they like. */

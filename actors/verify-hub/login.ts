@@ -13,6 +13,7 @@ import type { Vault } from '../vault/protocol.ts'
 import { isNonceOfNow } from './compat.ts'
 import type { Hub } from './hub.ts'
 import { admitService, admitUser, audiencesOf, userOf, type Admission } from './principals.ts'
+import type { Checked } from './password.ts'
 import { InvalidPassword } from './protocol.ts'
 import type { LoginUse, Session } from './sessions.ts'
 import { ISSUER, nowSeconds, randomId, type Pair } from './tokens.ts'
@@ -70,7 +71,7 @@ export async function loginByJwt(
     const session = newSession(hub, admission, { sub, appid, host, holder: holderOf(caller) }, args.audiences)
     const created = await hub.sessions.create(session, { id: seen.id, expires: claims.exp })
     mayCrash('verify-hub/login-stored')
-    if (created) await endUnlessActive(hub, given, session)
+    if (created) await endUnlessAdmitted(hub, given, session)
     if (created) return { pair: hub.tokens.pair(session, session.issue), session, jti: claims.jti }
     // Another call with this token was faster: look again at what it gave
   }
@@ -92,8 +93,8 @@ export interface PasswordLogin {
  */
 export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLogin): Promise<Login> {
   const { username, appid } = args
-  const form = await tryPassword(hub, caller, args)
-  const nonce = form === 'hashed' ? nonceUse(hub, args) : undefined
+  const checked = await tryPassword(hub, caller, args)
+  const nonce = checked.form === 'hashed' ? nonceUse(hub, args) : undefined
   await hub.zone.refresh(caller.systemConfig)
   const admission = await admitUser(hub.zone, caller.systemConfig, { username, appid })
   const holder = caller.peer.runtimeType === 'gateway' ? null : holderOf(caller)
@@ -104,7 +105,11 @@ export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLo
   }
   // Not before: a hashed password that somebody overheard must not undo what wrong ones did
   if (nonce) await hub.lockout.clear(username)
-  await endUnlessActive(hub, caller, session)
+  await endUnlessAdmitted(hub, caller, session)
+  if (!await hub.passwords.isStill(caller.vault, username, checked)) {
+    await hub.endings.endQuietly([session.sid], 'password changed')
+    throw new Overloaded('The password was changed while it was tried')
+  }
   return { pair: hub.tokens.pair(session, session.issue), session, jti: '' }
 }
 
@@ -115,21 +120,21 @@ export async function loginByPassword(hub: Hub, caller: Caller, args: PasswordLo
 export async function tryPassword(
   hub: Hub, { systemConfig, vault }: Caller,
   { username, password, nonce = 0 }: Pick<PasswordLogin, 'username' | 'password' | 'nonce'>,
-): Promise<'plain' | 'hashed'> {
+): Promise<Checked> {
   await hub.lockout.attempt(username)
   const user = await userOf(hub.zone, systemConfig, username)
   const compat = user?.compat_password === true ? { nonce } : undefined
-  let form: 'plain' | 'hashed'
+  let checked: Checked
   try {
-    form = await hub.passwords.check(vault, { username, password, compat })
+    checked = await hub.passwords.check(vault, { username, password, compat })
   } catch (error) {
     if (error instanceof InvalidPassword) await hub.risk.saw('password-failed', { user: username })
     // Nobody has looked at it: that the vault was away is not the fault of who tried
     else await hub.lockout.retract(username).catch(() => {})
     throw error
   }
-  if (form === 'plain') await hub.lockout.clear(username)
-  return form
+  if (checked.form === 'plain') await hub.lockout.clear(username)
+  return checked
 }
 
 interface NonceUse { readonly id: string; readonly expires: number }
@@ -154,11 +159,14 @@ async function nonceReused(hub: Hub, username: string, { id, expires }: NonceUse
   })
 }
 
-/** Whoever was suspended while they logged in: their sessions may have been ended before there was this one. */
-async function endUnlessActive(hub: Hub, { systemConfig }: Caller, { sid, sub, host }: Session): Promise<void> {
-  if (sub === host || await userOf(hub.zone, systemConfig, sub)) return
-  await hub.endings.endQuietly([sid], 'no longer admitted: login/user')
-  throw hub.deny({ layer: 'token', reason: 'login/user', rule: 'verify-hub/login', detail: `user ${sub}` })
+/** Who was suspended or taken away meanwhile: their sessions may have been ended before there was this one. */
+async function endUnlessAdmitted(hub: Hub, { systemConfig }: Caller, session: Session): Promise<void> {
+  const { sid, sub, appid, host } = session
+  const admission = host === null ? await admitUser(hub.zone, systemConfig, { username: sub, appid })
+    : await admitService(hub.zone, systemConfig, { host, appid, sub })
+  if (admission.admitted) return
+  await hub.endings.endQuietly([sid], `no longer admitted: ${admission.denial.reason}`)
+  throw hub.deny(admission.denial)
 }
 
 /**

@@ -40,9 +40,19 @@ export interface Attempt {
   readonly compat?: { readonly nonce: number } | undefined
 }
 
+/** A password that was right. */
+export interface Checked {
+  /** In which form it came. */
+  readonly form: 'plain' | 'hashed'
+  /** What stands in the vault for it. */
+  readonly hash: string
+}
+
 export interface Passwords {
-  /** Costs one slow hash, whoever is asked for; says in which form the password came. @throws InvalidPassword */
-  check(vault: VaultClient, attempt: Attempt): Promise<'plain' | 'hashed'>
+  /** Costs one slow hash, whoever is asked for. @throws InvalidPassword */
+  check(vault: VaultClient, attempt: Attempt): Promise<Checked>
+  /** Whether that still stands there. */
+  isStill(vault: VaultClient, username: string, checked: Checked): Promise<boolean>
   /** A new first password, until one was used: then undefined. */
   issueFirst(vault: VaultClient, username: string): Promise<string | undefined>
   /** @throws InvalidArgument when it is none that may be set */
@@ -86,11 +96,11 @@ export function createPasswords({ keys, random }: { keys: Keys; random: Random }
       const plain = keys.equal(await hashOf(password, verifier), fromBase64url(verifier.hash)!)
       const hashed = wireMatches(keys, verifier.compat ?? nobody.compat!, password, compat?.nonce ?? 0)
       if (!stored) throw wrong()
-      if (compat && hashed && verifier.compat !== undefined) return 'hashed'
+      if (compat && hashed && verifier.compat !== undefined) return { form: 'hashed', hash: verifier.hash }
       if (!plain) throw wrong()
-      await used(vault, stored, { username, password, compat: compat !== undefined })
-      return 'plain'
+      return { form: 'plain', hash: await used(vault, stored, { username, password, compat: compat !== undefined }) }
     },
+    isStill: async (vault, username, { hash }) => (await read(vault, username))?.verifier.hash === hash,
     async issueFirst(vault, username) {
       for (let attempt = 0; attempt < limits.storeRaces; attempt++) {
         const stored = await read(vault, username)
@@ -133,21 +143,22 @@ export function createPasswords({ keys, random }: { keys: Keys; random: Random }
 
   /**
    * What a right password changes: a first one is not issued again, a hash that cost too little is made anew, and what
-   * the originals' clients need is made or removed as the user's settings say.
+   * the originals' clients need is made or removed as the user's settings say. Returns the hash that stands there then.
    */
   async function used(
     vault: VaultClient, stored: Stored, { username, password, compat }: Login,
-  ): Promise<void> {
+  ): Promise<string> {
     const { verifier } = stored
     const isSame = isCurrent(verifier) && compat === (verifier.compat !== undefined)
-    if (isSame && !verifier.first) return
+    if (isSame && !verifier.first) return verifier.hash
     const base = isCurrent(verifier) ? verifier : await verifierOf(password, false)
     const next = withCompat(keys, { ...base, first: false }, username, password, compat)
-    if (await write(vault, username, next, stored.version)) return
+    if (await write(vault, username, next, stored.version)) return next.hash
     // Somebody wrote it since. If that was another login, all is well; if it is another password, this one is wrong
     const now = (await read(vault, username))?.verifier
-    if (now?.hash === verifier.hash) return
+    if (now?.hash === verifier.hash) return now.hash
     if (!now || !keys.equal(await hashOf(password, now), fromBase64url(now.hash)!)) throw wrong()
+    return now.hash
   }
 }
 

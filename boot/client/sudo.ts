@@ -86,8 +86,7 @@ export function clockFault(error: unknown, nowMs: number, zoneMs: number | undef
 /** The key that signed is not the one in `users/{name}/doc`, or there is none. */
 export function otherKey(error: unknown, invocation: string): unknown {
   if (!(error instanceof Denied)) return error
-  const { reason } = error.details
-  if (reason !== 'token/unknown-key' && reason !== 'sudo/key') return error
+  if (error.details['reason'] !== 'token/unknown-key') return error
   return new Denied('The zone knows no such key of yours for sudo', {
     ...error.details, next: `${invocation} users show NAME says which one; users key NAME makes another`,
   })

@@ -59,7 +59,6 @@ export const denialReasons = {
   'login/nonce': 'The number that the password was hashed with is not of now',
   'login/nonce-reused': 'The number that the password was hashed with was used before: its session has been ended',
   'login/compat': 'The user may not log in by the hashed form of the password',
-  'sudo/key': 'The user has no key that sudo tokens are signed with',
   'policy/lapsed': 'This verifier has lost touch with the policy, and refuses until it has it again',
   'refresh/reused': 'The refresh token was used before: its session has been ended',
   'refresh/holder': 'The refresh token belongs to another key: its session has been ended',

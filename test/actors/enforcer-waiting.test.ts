@@ -1,9 +1,13 @@
 /** What was accepted is acted on later: a call waits for its turn, a token to be used up. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openEnforcer } from '../../actors/enforcement/enforcer.ts'
+import type { SystemConfig } from '../../actors/system-config/protocol.ts'
+import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Client } from '../../runtime/protocol.ts'
 import { caller, notes } from './enforcer-zone.ts'
-import { denied, settle } from './system-config-zone.ts'
+import { crypto, denied, failure, settle } from './system-config-zone.ts'
 
 const alice = { sub: 'alice', runtime_type: 'user', aud: ['notes'] }
 
@@ -38,6 +42,28 @@ test('a token that was used up while the lease ran out is refused', async () => 
   await pass(limits.enforcerLeaseMs)
   proceed()
   assert.is(await accepting, 'policy/lapsed')
+  stop()
+})
+
+test('what could not begin to enforce leaves nothing behind that goes on trying', async () => {
+  const { zone, running, pass, stop } = await notes()
+  let asked = 0
+  const systemConfig = {
+    enforcement() {
+      asked++
+      throw new Unavailable('The wire is cut')
+    },
+  } as unknown as Client<typeof SystemConfig>
+  await failure(Unavailable, () => openEnforcer({
+    appid: 'other', systemConfig, session: { token: () => 'x', renew: async () => {} },
+    start: {
+      keys: crypto, clock: zone.clock, store: zone.store, denials: running.denials, unbind() {},
+      stopping: new AbortController().signal, background: (task) => void task(),
+      log: { info() {}, warn() {}, error() {} },
+    },
+  }))
+  await pass(10 * limits.convergeRetryMs)
+  assert.is(asked, 1)
   stop()
 })
 

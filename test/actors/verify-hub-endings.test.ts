@@ -2,7 +2,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kv } from '../../actors/records.ts'
-import { DiskFull, Unavailable } from '../../runtime/errors.ts'
+import { DiskFull, Overloaded, Unavailable } from '../../runtime/errors.ts'
+import { InvalidPassword } from '../../actors/verify-hub/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
 import { krpc, people, type KrpcPair } from './accounts-fixture.ts'
 import { denied, failure, gateway, service } from './verify-hub-zone.ts'
@@ -63,6 +64,29 @@ test('who reuses a refresh token is not told that this has ended the session whe
   assert.is((await hub.handlers.verifySession({ sid }, hub.as(service))).active, true)
   assert.is(await denied(() => refresh(first)), 'refresh/reused')
   assert.is((await hub.handlers.verifySession({ sid }, hub.as(service))).active, false)
+})
+
+test('a login with the old password that is on its way leaves no session when a new one is set', async () => {
+  const { zone, hub, login, sudo, passwords } = await people()
+  const { transact } = zone.store
+  let sid = ''
+  Object.assign(zone.store, {
+    // After the old one was found right, in the moment before the session is stored
+    async transact(...args: Parameters<typeof transact>) {
+      const session = args[1].find(({ key }) => key.startsWith('sessions/'))
+      if (session) {
+        Object.assign(zone.store, { transact })
+        sid = session.key.slice('sessions/'.length)
+        await krpc(hub, 'set_password', { username: 'bob', password: 'another long one' }, sudo('alice'))
+      }
+      return transact.apply(zone.store, args)
+    },
+  })
+  await failure(Overloaded, () => login('bob'))
+  assert.is((await hub.handlers.verifySession({ sid }, hub.as(service))).active, false)
+  await failure(InvalidPassword, () => login('bob'))
+  Object.assign(passwords, { bob: 'another long one' })
+  assert.ok(await login('bob'))
 })
 
 test.run()

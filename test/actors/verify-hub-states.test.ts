@@ -139,29 +139,48 @@ test('whoever has the name of a deleted user next does not have the password', a
   }
 })
 
+/** Does something in the moment before the next session is stored; that session. */
+function beforeLogin(zone: TestZone, happens: () => unknown): { readonly sid: string } {
+  const { transact } = zone.store
+  const created = { sid: '' }
+  Object.assign(zone.store, {
+    async transact(...args: Parameters<typeof transact>) {
+      const session = args[1].find(({ key }) => key.startsWith('sessions/'))
+      if (session) {
+        created.sid = session.key.slice('sessions/'.length)
+        happens()
+        Object.assign(zone.store, { transact })
+      }
+      return transact.apply(zone.store, args)
+    },
+  })
+  return created
+}
+
 test('who was suspended between the look and the login has no session left', async () => {
   for (const way of ['a password', 'a login token of a service of theirs']) {
     const users = await people()
     const { hub, zone } = users
     installBobs(zone)
     hub.stop()
-    const { transact } = zone.store
-    let sid = ''
-    Object.assign(zone.store, {
-      // In the moment before the session is stored
-      async transact(...args: Parameters<typeof transact>) {
-        const created = args[1].find(({ key }) => key.startsWith('sessions/'))
-        if (created) {
-          sid = created.key.slice('sessions/'.length)
-          bobIs(users, 'suspended')
-          Object.assign(zone.store, { transact })
-        }
-        return transact.apply(zone.store, args)
-      },
-    })
+    const created = beforeLogin(zone, () => bobIs(users, 'suspended'))
     assert.is(await denied(() => ways[way]!(users, {} as KrpcPair)), 'login/user', way)
-    assert.is.not(sid, '')
-    assert.is(await live(hub, sid), false)
+    assert.is(await live(hub, created.sid), false)
+  }
+})
+
+test('what was taken away between the look and the login of a service leaves it no session', async () => {
+  const takings: Record<string, (zone: TestZone) => unknown> = {
+    'token/unknown-key': (zone) => zone.kv.delete(kv.device('ood1')),
+    'login/app': (zone) => zone.kv.delete(kv.spec('service')),
+    'login/placement': (zone) => zone.put(kv.node('ood1'), { host: 'ood1', state: 'running', services: {} }),
+  }
+  for (const [reason, take] of Object.entries(takings)) {
+    const { hub, zone } = await people()
+    hub.stop()
+    const created = beforeLogin(zone, () => take(zone))
+    assert.is(await denied(() => hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))), reason)
+    assert.is(await live(hub, created.sid), false)
   }
 })
 

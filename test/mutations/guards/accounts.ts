@@ -15,6 +15,11 @@ export const accounts: readonly Guard[] = [
       'if (claims.cnf && keyless) {', "a session that a key holds asks by that key's link alone, and never by HTTP",
     ],
     [
+      'nobody is told which names have keys', '{ ...denial, detail: `there is',
+      "{ ...denial, reason: 'login/user', detail: `there is",
+      'a sudo token is signed by the key of the very user that it names, for verify-hub alone',
+    ],
+    [
       'a session that asks lives', 'const { session } = await liveSession(hub, verdict, { keyless })',
       'const { session } = (await hub.sessions.find(claims.sid!))!',
       'an ended session, or one of a user who is active no more, asks nothing',
@@ -152,12 +157,24 @@ export const accounts: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-states.test.ts',
     [
-      'a password login looks again', '  await endUnlessActive(hub, caller, session)\n  return', '  return',
+      'a password login looks again', '  await endUnlessAdmitted(hub, caller, session)\n  return', '  return',
       'who was suspended between the look and the login has no session left',
     ],
     [
-      'the login of a service looks again', 'if (created) await endUnlessActive(hub, given, session)', '',
+      'the login of a service looks again', 'if (created) await endUnlessAdmitted(hub, given, session)', '',
       'who was suspended between the look and the login has no session left',
+    ],
+    [
+      'the login of a service looks again for all that lets it in',
+      ': await admitService(hub.zone, systemConfig, { host, appid, sub })\n  if (admission',
+      ': await admitUser(hub.zone, systemConfig, { username: sub, appid })\n  if (admission',
+      'what was taken away between the look and the login of a service leaves it no session',
+    ],
+  ),
+  ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-endings.test.ts',
+    [
+      'a password is looked at again', 'if (!await hub.passwords.isStill(caller.vault, username, checked)) {',
+      'if (false) {', 'a login with the old password that is on its way leaves no session when a new one is set',
     ],
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-compat.test.ts',
@@ -175,7 +192,7 @@ export const accounts: readonly Guard[] = [
       'a nonce is good once: its second use is refused and ends the session of the first, also elsewhere',
     ],
     [
-      'what was overheard undoes no failure', "if (form === 'plain') await hub.lockout.clear(username)",
+      'what was overheard undoes no failure', "if (checked.form === 'plain') await hub.lockout.clear(username)",
       'await hub.lockout.clear(username)', 'what somebody overheard does not undo wrong passwords',
     ],
     [

@@ -138,6 +138,13 @@ export const enforcement: readonly Guard[] = [
       'a token that was used up while the lease ran out is refused',
     ],
   ),
+  ...guardsOf('actors/enforcement/lease.ts', 'test/actors/enforcer-waiting.test.ts',
+    [
+      'an enforcer that could not begin is gone', 'if (!begun) return first.reject(error as Error)',
+      'if (!begun) first.reject(error as Error)',
+      'what could not begin to enforce leaves nothing behind that goes on trying',
+    ],
+  ),
   ...guardsOf('actors/system-config/enforcers.ts', test,
     [
       'who ends a session waits for all',
@@ -231,12 +238,6 @@ export const enforcement: readonly Guard[] = [
     [
       'a lease is given up by its enforcer', 'if (lease?.linkKid === linkKid) lease.end()', 'lease?.end()',
       'a lease is given up by whom it was given to, whatever has become of its session',
-    ],
-  ),
-  ...guardsOf('actors/enforcement/lease.ts', 'test/actors/enforcer-leases.test.ts',
-    [
-      'an enforcer that was not opened does not go on', '|| !opened) return', ') return',
-      'an enforcer that cannot be opened leaves nothing behind that goes on trying',
     ],
   ),
   ...guardsOf('actors/system-config/revocations.ts', limitsTest,

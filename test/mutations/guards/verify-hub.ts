@@ -123,8 +123,8 @@ export const verifyHub: readonly Guard[] = [
       'the login token of a worker, of a kernel service or of another host gets nobody in by HTTP',
     ],
     [
-      'a password is checked', 'form = await hub.passwords.check(vault, { username, password, compat })',
-      "form = 'plain'",
+      'a password is checked', 'checked = await hub.passwords.check(vault, { username, password, compat })',
+      "checked = { form: 'plain', hash: '' }",
       'a flood of password logins is bounded, and keeps nobody from refreshing',
     ],
     [
