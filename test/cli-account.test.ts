@@ -82,6 +82,8 @@ test('an admin sets the password of another user by sudo, and nobody does withou
   secret('given', 'given to him by an admin')
   const set = ['passwd', 'bob', '--password-file', 'given']
   assert.match(`${(await zone.fails(2, ...set)).next}`, / sudo passwd bob$/)
+  const nobody = await zone.fails(20, 'sudo', 'passwd', 'nobody', '--password-file', 'given')
+  assert.match(nobody.message, /There is no such user/)
   assert.is((await zone.fails(2, 'passwd', 'owner', '--password-file', 'given', ...BOB)).code, 'Usage')
   await zone.json('users', 'key', 'bob', '--out', 'bob.key', ...OWNER)
   const bobs = ['sudo', '--key', 'bob.key', 'passwd', 'owner', '--password-file', 'given', ...BOB]

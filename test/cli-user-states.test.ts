@@ -47,13 +47,15 @@ test('an admin locks nobody out for good: not themselves by sudo, and the owner 
   }
   assert.is((await zone.json('whoami'))['state'], 'active')
   const suspended = await zone.run('users', 'suspend', 'owner', ...OWNER)
-  assert.match(suspended.stdout, /\nowner is suspended\n$/)
+  assert.match(suspended.stdout, /\nowner is suspended\nTheir sessions end a moment later\n$/)
   await zone.fails(18, 'whoami')
   await zone.fails(18, 'users', 'list')
 
+  assert.is((await zone.run('users', 'suspend', 'bob', ...OWNER)).exitCode, 0, 'nobody is logged in')
   await zone.json('users', 'activate', 'owner', ...OWNER)
   await zone.json('users', 'key', 'owner', ...OWNER, '--replace')
   await zone.fails(18, 'sudo', 'whoami')
+  assert.match((await zone.fails(2, 'sudo', 'users', 'delete', 'owner', '--user', 'owner')).message, /You are owner/)
   writeFileSync(join(zone.cwd, 'next'), 'quite another password\n', { mode: 0o600 })
   assert.equal(await zone.json('sudo', 'passwd', 'owner', '--user', 'owner', '--password-file', 'next'),
     { user: 'owner' })

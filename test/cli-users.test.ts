@@ -53,6 +53,13 @@ test('who typed too many wrong passwords is locked out, until an admin unlocks',
   await zone.json('login', 'carol', '--password-file', 'first', ...CAROL)
 })
 
+test('a first password that is none adds nobody', async () => {
+  writeFileSync(join(zone.cwd, 'weak'), 'dora-dora\n', { mode: 0o600 })
+  const weak = await zone.fails(25, 'sudo', 'users', 'add', 'dora', '--password-file', 'weak')
+  assert.match(weak.message, /not be made of the user name/)
+  assert.is((await zone.fails(20, 'users', 'show', 'dora')).code, 'NotFound')
+})
+
 test('nobody is added by the name of a device: the policy would give them nothing', async () => {
   const taken = await zone.fails(21, 'sudo', 'users', 'add', 'ood1', '--no-password')
   assert.match(taken.message, /device of this name/)

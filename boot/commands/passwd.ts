@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { Denied, NotFound } from '../../runtime/errors.ts'
 import { setPassword } from '../client/account.ts'
 import { Usage } from '../errors.ts'
 import { printable } from '../printable.ts'
@@ -44,6 +45,12 @@ async function runPasswd(terminal: Terminal, given: string | undefined, options:
   const old = bySudo ? undefined
     : await passwordOf(terminal, oldPasswordFile, `Old password of ${whose}: `, '--old-password-file')
   const password = await newPasswordOf(terminal, passwordFile, whose)
-  await setPassword(client, { user, password, ...(old === undefined ? {} : { old }) })
-  show(terminal, options, { user }, () => [`The password of ${whose} is changed`])
+  await setPassword(client, { user, password, ...(old === undefined ? {} : { old }) }).catch((error: unknown) => {
+    // Who asks is active: their key or session was accepted
+    if (!(error instanceof Denied) || error.details['reason'] !== 'login/user' || user === me) throw error
+    throw new NotFound(`There is no such user, or the account is deleted: ${user}`, { name: user })
+  })
+  show(terminal, options, { user }, () => [
+    `The password of ${whose} is changed`, `Their sessions by password have ended${bySudo ? '' : ', save this one'}`,
+  ])
 }

@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander'
 import { kv, type UserSettings } from '../../actors/records.ts'
 import { KeyExists } from '../../actors/system-config/protocol.ts'
-import { AlreadyExists, Denied, messageOf } from '../../runtime/errors.ts'
+import { passwordFault } from '../../actors/verify-hub/password-text.ts'
+import { AlreadyExists, Denied, InvalidArgument, messageOf } from '../../runtime/errors.ts'
 import { setPassword } from '../client/account.ts'
 import { getItem } from '../client/kv.ts'
 import { documentChange, makeKey, type NewKey } from '../client/user-key.ts'
@@ -61,6 +62,9 @@ async function runAdd(terminal: Terminal, name: string, options: AddOptions): Pr
   await refuseDevice(client, name)
   const password = options.password && terminal.sudo !== undefined
     ? await newPasswordOf(terminal, passwordFile, printable(name)) : undefined
+  // verify-hub would refuse it as well, but of a user who is there by then
+  const fault = password === undefined ? undefined : passwordFault(name, password)
+  if (fault !== undefined) throw new InvalidArgument(`password: ${fault}`, { next: 'Nobody was added' })
   const settings: UserSettings = {
     name, type, state: 'active', ...(compatPassword ? { compat_password: true } : {}),
   }

@@ -6,7 +6,7 @@ import { listSessions, revokeSessions } from '../client/account.ts'
 import { transact } from '../client/kv.ts'
 import { noSuchUser, userName } from '../client/users.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
-import { NotLoggedIn, Usage } from '../errors.ts'
+import { Usage } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
@@ -54,31 +54,33 @@ async function runChange(terminal: Terminal, name: string, change: StateChange, 
   const { verb, state, done, ends } = change
   demandAuthority(terminal, options, `users ${verb} ${name}`)
   const client = await connect(terminal, options)
-  // verify-hub ends their own sessions before they could ask it to, and nobody is left who could undo it
-  const isMe = ends && await client.session.user() === name
-  if (isMe && options.ownerKey === undefined) {
+  const me = !ends ? undefined : await (terminal.sudo === undefined ? client.session.user() : client.user())
+  // Nobody might be left who could undo it
+  if (me === name && options.ownerKey === undefined) {
     throw new Usage(`You are ${name}, and would be locked out`, {
       next: 'Let another admin do it, or say it with --owner-key FILE',
     })
   }
-  const before = ends ? await livingOf(client, name) : 0
+  // Else nobody is left to ask verify-hub, which ends them by itself
+  const asks = me !== undefined && me !== name
+  const before = asks ? await livingOf(client, name) : 0
   // Not read first: who may write this need not be allowed to read it
   const actions = { [kv.user(name)]: { action: 'set_by_path', all_set: { '/state': state } } }
   const revision = await writeAsOwnerOrSudo(terminal, client, actions, options).catch((error: unknown) => {
     throw error instanceof KeyNotFound ? noSuchUser(name) : error
   })
-  // verify-hub ends them by itself once it sees the state; until this has been answered, nobody can rely on that
-  const ended = ends && !isMe ? Math.max(before, await endSessions(terminal, client, name)) : undefined
+  // verify-hub ends them in any case once it sees the state; until this has been answered, nobody can rely on that
+  const ended = asks ? Math.max(before, await endSessions(terminal, client, name)) : undefined
   show(terminal, options, { user: name, state, revision, ...(ended === undefined ? {} : { ended }) }, () => [
     `${printable(name)} is ${done}`,
-    ...(ended === undefined ? [] : [endedLine(name, ended)]),
+    ...(ended !== undefined ? [endedLine(name, ended)] : ends ? ['Their sessions end a moment later'] : []),
   ])
 }
 
-/** How many sessions live; none, for who may not list them or is not logged in. */
+/** How many sessions live; none, for who may not list them. */
 async function livingOf(client: ZoneClient, user: string): Promise<number> {
   const sessions = await listSessions(client, user).catch((error: unknown) => {
-    if (error instanceof Denied || error instanceof NotLoggedIn) return []
+    if (error instanceof Denied) return []
     throw error
   })
   return sessions.filter(({ state }) => state === 'live').length
