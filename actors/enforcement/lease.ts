@@ -39,7 +39,7 @@ export interface Lease {
 /**
  * Follows system-config and renews the lease, for as long as the actor runs. The lease counts from when it was asked
  * for: system-config, which counts from when it was asked, never takes it to be over before it is.
- * @throws what the first attempt met
+ * @throws what the first attempt met; then nothing follows any more
  */
 export async function holdLease(options: LeaseOptions): Promise<Lease> {
   const { start: { keys, clock, background, stopping, log }, systemConfig, session } = options
@@ -148,10 +148,14 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   }
 
   const first = deferred<void>()
+  let isHeld = false
   background(async () => {
     while (!stopping.aborted) {
       try {
-        await follow(() => first.resolve())
+        await follow(() => {
+          isHeld = true
+          first.resolve()
+        })
       } catch (error) {
         first.reject(error as Error)
         if (stopping.aborted) return
@@ -162,6 +166,8 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
           await release()
           await session.renew().catch(() => {})
         }
+        // Who was told so tries again with another: two of one actor would end each other's lease at every renewal
+        if (!isHeld) return
       }
       await pause(clock, limits.convergeRetryMs, stopping)
     }
