@@ -39,7 +39,7 @@ export interface Lease {
 /**
  * Follows system-config and renews the lease, for as long as the actor runs. The lease counts from when it was asked
  * for: system-config, which counts from when it was asked, never takes it to be over before it is.
- * @throws what the first attempt met
+ * @throws what the first attempt met; then nothing follows any more
  */
 export async function holdLease(options: LeaseOptions): Promise<Lease> {
   const { start: { keys, clock, background, stopping, log }, systemConfig, session } = options

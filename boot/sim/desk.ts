@@ -172,6 +172,14 @@ export class Desk {
   }
 }
 
+export type Use = Parameters<Desk['call']>
+
+/** Of a session, with each of those that judge it. */
+export const usesOf = ({ token }: Login): readonly Use[] => [
+  ['verify-hub', 'verify_token', { session_token: token }],
+  ['system_config', 'sys_config_get', { key: 'boot/config' }, token], ['scheduler', 'run_thunk', {}, token],
+]
+
 /** What became of a call, where an answer that never came may mean either. */
 export type Outcome<T> =
   | { readonly type: 'done'; readonly value: T }

@@ -1,7 +1,7 @@
 import { looseObject, nullable, number, object, safeParse, string } from 'valibot'
 import { pause } from '../../runtime/within.ts'
 import type { SimulatedCluster } from './cluster.ts'
-import { outcomeOf, type Desk, type Login } from './desk.ts'
+import { outcomeOf, usesOf, type Desk, type Login, type Use } from './desk.ts'
 import { webSpec } from './programs.ts'
 import { Rights } from './rights.ts'
 
@@ -218,6 +218,7 @@ export class Workload {
       if (!login) return
       this.counts.sessions++
       await outcomeOf(this.#desk.refresh(login))
+      await Promise.all(usesOf(login).map((use) => outcomeOf(this.#desk.call(...use))))
       const out = await outcomeOf(this.#desk.call('verify-hub', 'logout', { refresh_token: login.refresh }))
       if (out.type === 'done') {
         this.revoked.set(login.sid, this.#cluster.world.nowUs / 1_000)
@@ -229,14 +230,12 @@ export class Workload {
   }
 
   async #staysOut(login: Login): Promise<void> {
-    const attempts: readonly (readonly [string, object])[] = [
-      ['verify_token', { session_token: login.token }], ['refresh_token', { refresh_token: login.refresh }],
-    ]
-    for (const [method, params] of attempts) {
-      const outcome = await outcomeOf(this.#desk.call('verify-hub', method, params))
-      if (outcome.type === 'done') this.#broken('revoked-session', `${method} of ${login.sid}, which had logged out`)
+    const refresh: Use = ['verify-hub', 'refresh_token', { refresh_token: login.refresh }]
+    await Promise.all([refresh, ...usesOf(login)].map(async (use) => {
+      const outcome = await outcomeOf(this.#desk.call(...use))
+      if (outcome.type === 'done') this.#broken('revoked-session', `${use[1]} of ${login.sid}, which had logged out`)
       if (outcome.type === 'refused') this.counts.refused++
-    }
+    }))
   }
 
   async #writeAsRoot(rights: Rights): Promise<void> {

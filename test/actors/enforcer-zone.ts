@@ -6,7 +6,7 @@ import type { SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import type { CallSettings, Client } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
-import { crypto, peer, policy, settle, testZone, type Running } from './system-config-zone.ts'
+import { crypto, failure, peer, policy, settle, testZone, type Running } from './system-config-zone.ts'
 
 export const caller = peer('panel')
 const use = { method: 'greet', link: 'link-1' }
@@ -41,12 +41,20 @@ function wireOf(running: () => Running, from: ReturnType<typeof peer>) {
   return {
     systemConfig: systemConfig as unknown as Client<typeof SystemConfig>,
     cut: () => { cut = true },
+    mend: () => { cut = false },
     deafen: () => { deaf = true },
   }
 }
 
+interface NotesOptions {
+  readonly policy?: string
+  readonly burn?: (token: string) => Promise<unknown>
+  /** The wire is cut when it is opened first, and whole when it is opened again. */
+  readonly again?: true
+}
+
 /** An enforcer of the app `notes`, on the real system-config; its session is renewed by verify-hub's key of then. */
-export async function notes(options: { policy?: string; burn?: (token: string) => Promise<unknown> } = {}) {
+export async function notes(options: NotesOptions = {}) {
   const zone = testZone()
   const running = await zone.booted({ 'system/rbac/policy': options.policy ?? policy })
   let hub = zone.hub
@@ -55,7 +63,7 @@ export async function notes(options: { policy?: string; burn?: (token: string) =
   const stopping = new AbortController()
   const unbound: { ends(principal: Partial<Principal>): boolean; readonly reason: unknown }[] = []
   const wire = wireOf(() => running, peer('notes'))
-  const enforcer = await openEnforcer({
+  const open = () => openEnforcer({
     appid: 'notes', systemConfig: wire.systemConfig,
     session: { token: () => own, renew: async () => { own = newSession() } },
     ...(options.burn ? { burn: options.burn } : {}),
@@ -68,6 +76,12 @@ export async function notes(options: { policy?: string; burn?: (token: string) =
       }),
     },
   })
+  if (options.again) {
+    wire.cut()
+    await failure(Unavailable, open)
+    wire.mend()
+  }
+  const enforcer = await open()
   const accept = async (token: string) => enforcer.authenticate(token, caller, use)
   const root = () => running.as(zone.tokens.root())
   return {

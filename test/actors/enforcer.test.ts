@@ -100,6 +100,19 @@ test('a session that verify-hub has ended is refused everywhere when the answer 
   stop()
 })
 
+test('an enforcer that was opened at the second attempt is told of every session that ends', async () => {
+  const { zone, accept, revoke, pass, stop } = await notes({ again: true })
+  for (let number = 0; number < 20; number++) {
+    const sid = `s-${number}`
+    const token = zone.tokens.session('panel', { ...alice, sid })
+    await accept(token)
+    await revoke(sid)
+    assert.is(await denied(() => accept(token)), 'token/revoked')
+    await pass(limits.convergeRetryMs * 0.3, 50)
+  }
+  stop()
+})
+
 test('a session that ended before it was ever seen is refused', async () => {
   const { zone, accept, revoke, stop } = await notes()
   await revoke('s-1')

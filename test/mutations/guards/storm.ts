@@ -37,7 +37,7 @@ export const storm: readonly Guard[] = [
       'a transaction is answered when it is durable',
       '    await this.#commit(change)\n    return { succeeded: true, revision }',
       '    void this.#commit(change).catch(() => {})\n    return { succeeded: true, revision }',
-      1, 'acknowledged-write', longer,
+      1, 'revoked-session',
     ],
     [
       'a transaction compares',
@@ -56,21 +56,21 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a watch repeats in order', 'queue.replay(past().flatMap((change) => within(prefix, eventsOf(change))))',
-      'queue.replay([...past()].reverse().flatMap((change) => within(prefix, eventsOf(change))))', 4, 'watch-order',
+      'queue.replay([...past()].reverse().flatMap((change) => within(prefix, eventsOf(change))))', 1, 'watch-order',
     ],
   ),
   ...found('runtime/trust/verify.ts',
     [
       'the signature of a token is checked',
-      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 1, 'matrix',
+      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 3, 'matrix',
     ],
     [
       'a rule names the keys that may sign for it',
       'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
       1, 'matrix', longer,
     ],
-    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 1, 'matrix'],
-    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 1, 'matrix'],
+    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 3, 'matrix'],
+    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 7, 'matrix'],
     ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 54, 'matrix', longer],
     ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
     [
@@ -78,15 +78,15 @@ export const storm: readonly Guard[] = [
       'return true', 1, 'matrix',
     ],
     [
-      'a root token is for one verifier', 'if (rule.audienceAlone && aud.length !== 1) return false', '', 1, 'matrix',
+      'a root token is for one verifier', 'if (rule.audienceAlone && aud.length !== 1) return false', '', 4, 'matrix',
     ],
     [
       'a token does not live too long', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'lifetimeSecondsMax > 0',
-      1, 'matrix',
+      3, 'matrix',
     ],
     [
       'a rule names its subjects', "rule.subject === 'issuer' ? sub === iss : rule.subject.is.includes(sub)", 'true',
-      6, 'matrix',
+      3, 'matrix',
     ],
   ),
   ...found('actors/system-config/sessions.ts',
@@ -97,8 +97,20 @@ export const storm: readonly Guard[] = [
     [
       'a relayed root token is good for one call',
       'if (!isForOneCall(session, relayed)) remember(sessions, token, session)',
-      'if (true) remember(sessions, token, session)',
+      "if (session.use !== 'sudo') remember(sessions, token, session)",
       1, 'matrix',
+    ],
+    [
+      'a sudo token is good for one call', "once && (relayed || use === 'sudo')", "once && relayed && use !== 'sudo'",
+      1, 'sudo',
+    ],
+    [
+      'a token of a session that ended is refused', 'isRevoked: revocations.has,', 'isRevoked: () => false,',
+      1, 'revoked-session',
+    ],
+    [
+      'what a link remembers of a token ends with its session', ' && (sid === undefined || !revocations.has(sid))', '',
+      1, 'revoked-session',
     ],
   ),
   ...found('actors/system-config/transaction.ts',
@@ -114,7 +126,24 @@ export const storm: readonly Guard[] = [
       'a session writes no boot/config',
       "    demand(session, 'write', key)\n"
       + "    if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)\n", '',
-      1, 'boot-config',
+      4, 'boot-config',
+    ],
+  ),
+  ...found('actors/rbac/base.ts',
+    [
+      'no session writes what needs sudo',
+      "  'users/*/doc', 'users/*/settings', 'users/*/key_settings', 'users/*/key_settings/*',\n",
+      "  'users/*/doc', 'users/*/settings',\n", 1, 'sudo',
+    ],
+  ),
+  ...found('actors/enforcement/enforcer.ts',
+    [
+      'a verdict that is kept ends with its session', 'if (sid !== undefined && lease.isRevoked(sid)) throw',
+      "if (sid === '') throw", 1, 'revoked-session',
+    ],
+    [
+      'a service refuses a session that ended', 'isRevoked: lease.isRevoked, trustKey,\n',
+      'isRevoked: () => false, trustKey,\n', 3, 'revoked-session',
     ],
   ),
   ...found('actors/system-config/phase.ts',
@@ -164,7 +193,7 @@ export const storm: readonly Guard[] = [
   ...found('runtime/restart.ts',
     [
       'an actor is not given up early', 'if (this.#times.length >= limits.restarts) return undefined',
-      'if (this.#times.length >= 1) return undefined', 1, 'restart-limit',
+      'if (this.#times.length >= 1) return undefined', 2, 'restart-limit',
     ],
   ),
 ]
