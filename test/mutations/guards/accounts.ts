@@ -157,7 +157,8 @@ export const accounts: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/actors/verify-hub-states.test.ts',
     [
-      'a password login looks again', '  await endUnlessAdmitted(hub, caller, session)\n  return', '  return',
+      'a password login looks again', '  await endUnlessAdmitted(hub, caller, session)\n  if (!await',
+      '  if (!await',
       'who was suspended between the look and the login has no session left',
     ],
     [

@@ -138,8 +138,9 @@ export const storm: readonly Guard[] = [
   ),
   ...found('actors/enforcement/enforcer.ts',
     [
-      'a verdict that is kept ends with its session', 'if (sid !== undefined && lease.isRevoked(sid)) throw',
-      "if (sid === '') throw", 1, 'revoked-session',
+      'a verdict that is kept ends with its session',
+      "if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', kept",
+      "if (sid === '') throw refuse('token/revoked', kept", 1, 'revoked-session',
     ],
     [
       'a service refuses a session that ended', 'isRevoked: lease.isRevoked, trustKey,\n',
