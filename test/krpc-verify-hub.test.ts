@@ -38,8 +38,11 @@ async function withProgram(): Promise<{ zone: TestZone; hub: Running; jwt: (chan
   const zone = await testZone()
   const spec = { name: 'tool', appid: 'tool', owner: null, runtimeType: 'service', kernel: false, audiences: [] }
   zone.put(kv.spec('tool'), { ...spec, audiences: ['system-config'], run: { command: ['/bin/tool'] } })
-  const services = Object.fromEntries(['tool', 'service', 'gateway', 'scheduler'].map((name) =>
+  const services = Object.fromEntries(['tool', 'core', 'service', 'gateway', 'scheduler'].map((name) =>
     [name, { target: 'running', specRevision: 1 }]))
+  // Of the system by its runtime type alone
+  const core = { ...spec, name: 'core', appid: 'core', runtimeType: 'kernel-service' }
+  zone.put(kv.spec('core'), { ...core, run: { command: ['/bin/core'] } })
   zone.put(kv.node('ood1'), { host: 'ood1', state: 'running', services })
   return { zone, hub: await zone.start(), jwt: (changes = {}) => zone.login({ appid: 'tool', ...changes }) }
 }
@@ -109,6 +112,7 @@ hubs('the login token of a worker, of a kernel service or of another host gets n
     ['a worker', () => call(hub, 'login_by_jwt', { jwt: jwt({ appid: 'service' }) })],
     ['the gateway itself', () => call(hub, 'login_by_jwt', { jwt: jwt({ appid: 'gateway' }) })],
     ['the scheduler', () => call(hub, 'login_by_jwt', { jwt: jwt({ appid: 'scheduler' }) })],
+    ['a kernel service by its type', () => call(hub, 'login_by_jwt', { jwt: jwt({ appid: 'core' }) })],
     ['another host', () => call(hub, 'login_by_jwt', { jwt: jwt() }, elsewhere)],
   ] as const) assert.is(await denied(attempt), 'login/presenter', what)
   const token = zone.login()

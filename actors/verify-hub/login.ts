@@ -12,7 +12,7 @@ import { onlyUse, rulesFor } from '../trust-matrix.ts'
 import type { Vault } from '../vault/protocol.ts'
 import { isNonceOfNow } from './compat.ts'
 import type { Hub } from './hub.ts'
-import { admitService, admitUser, audiencesOf, userOf, type Admission } from './principals.ts'
+import { admitService, admitUser, audiencesOf, isKernel, userOf, type Admission } from './principals.ts'
 import type { Checked } from './password.ts'
 import { InvalidPassword } from './protocol.ts'
 import type { LoginUse, Session } from './sessions.ts'
@@ -178,7 +178,7 @@ async function isProgram({ zone }: Hub, { peer, systemConfig }: Caller, appid: s
   const [text] = await zone.read(systemConfig, kv.spec(appid))
   if (text === undefined) return false
   const spec = zone.record(ServiceSpec, kv.spec(appid), text)
-  return spec.run !== undefined && !spec.kernel
+  return spec.run !== undefined && !isKernel(spec)
 }
 
 /**

@@ -35,8 +35,7 @@ export async function admitService(zone: Zone, config: Reader, login: ServiceLog
   // Others see in its session what the spec says it is: who logs in by another way is not a service
   const wrongType = notByJwt(spec.runtimeType)
   if (wrongType !== undefined) return refuse('login/role', wrongType)
-  const kernel = spec.kernel || spec.runtimeType === 'kernel-service'
-  if (kernel && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
+  if (isKernel(spec) && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
   const node = nodeText === undefined ? undefined : zone.record(NodeConfig, kv.node(host), nodeText)
   if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
     return refuse('login/placement', `${appid} on ${host}`)
@@ -45,6 +44,10 @@ export async function admitService(zone: Zone, config: Reader, login: ServiceLog
   if (spec.owner !== null && !activeUser(zone, sub, userText)) return refuse('login/user', `user ${sub}`)
   return { admitted: true, runtimeType: spec.runtimeType, audiences: spec.audiences }
 }
+
+/** Of the system: by what it may hold, or by what others take it for. */
+export const isKernel = ({ kernel, runtimeType }: Pick<ServiceSpec, 'kernel' | 'runtimeType'>): boolean =>
+  kernel || runtimeType === 'kernel-service'
 
 const NODE_DAEMON = 'node-daemon'
 
@@ -71,7 +74,7 @@ export async function admitUser(
   if (specText === undefined) return refuse('login/app', `services/${appid}/spec`)
   const spec = zone.record(ServiceSpec, kv.spec(appid), specText)
   if (spec.appid !== appid) return refuse('login/app', `services/${appid}/spec names ${spec.appid}`)
-  if (spec.kernel && spec.runtimeType !== 'gateway') return refuse('login/app', `${appid} is a kernel service`)
+  if (isKernel(spec) && spec.runtimeType !== 'gateway') return refuse('login/app', `${appid} is a kernel service`)
   return { admitted: true, runtimeType: 'user', audiences: spec.audiences }
 }
 

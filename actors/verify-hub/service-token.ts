@@ -2,6 +2,7 @@ import { kv, ServiceSpec } from '../records.ts'
 import { checkSession } from './check.ts'
 import type { Hub } from './hub.ts'
 import type { Caller } from './login.ts'
+import { isKernel } from './principals.ts'
 import { ISSUER, nowSeconds, randomId } from './tokens.ts'
 
 /** Long enough for one request, too short to be worth keeping. */
@@ -32,7 +33,7 @@ export async function serviceToken(
   // A name, since only names are written into `aud`
   const [text] = await hub.zone.read(systemConfig, kv.spec(audience))
   const spec = text === undefined ? undefined : hub.zone.record(ServiceSpec, kv.spec(audience), text)
-  if (spec?.appid !== audience || !spec.http || spec.kernel) {
+  if (spec?.appid !== audience || !spec.http || isKernel(spec)) {
     throw hub.deny({ layer: 'token', reason: 'login/app', rule: RULE, detail: `${audience} answers no HTTP` })
   }
   const iat = nowSeconds(hub.clock)

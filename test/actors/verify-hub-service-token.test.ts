@@ -22,13 +22,14 @@ interface SignedIn {
 /** alice in the app `web`, by a gateway. */
 async function signedIn(): Promise<SignedIn> {
   const zone = await testZone()
-  zone.put(kv.spec('web'), spec('web', { audiences: ['scheduler', 'system-config', 'quiet', 'alias'] }))
+  zone.put(kv.spec('web'), spec('web', { audiences: ['scheduler', 'core', 'system-config', 'quiet', 'alias'] }))
   zone.put(kv.spec('quiet'), spec('quiet', { http: undefined }))
   zone.put(kv.spec('alias'), spec('web', { name: 'alias' }))
+  zone.put(kv.spec('core'), spec('core', { runtimeType: 'kernel-service' }))
   zone.put(kv.spec('scheduler'), spec('scheduler', { kernel: true, runtimeType: 'kernel-service' }))
   const hub = await zone.start()
   const { password } = await hub.handlers.issueFirstPassword({}, hub.as(supervisor))
-  const audiences = ['scheduler', 'system-config', 'quiet', 'alias']
+  const audiences = ['scheduler', 'core', 'system-config', 'quiet', 'alias']
   const login = { username: 'alice', password, appid: 'web', audiences }
   return { zone, hub, pair: await hub.handlers.loginByPassword(login, hub.as(gateway)) }
 }
@@ -74,9 +75,11 @@ test('are given to gateways only', async () => {
 test('are given for what the session names, and never for a service of the system', async () => {
   const all = await signedIn()
   const { sessionToken } = all.pair
-  assert.equal([...claimsOf(sessionToken).aud].sort(), ['alias', 'quiet', 'scheduler', 'system-config', 'web'])
+  const audiences = [...claimsOf(sessionToken).aud].sort()
+  assert.equal(audiences, ['alias', 'core', 'quiet', 'scheduler', 'system-config', 'web'])
   for (const [audience, reason] of [
-    ['scheduler', 'login/app'], ['system-config', 'login/app'], ['quiet', 'login/app'], ['alias', 'login/app'],
+    ['scheduler', 'login/app'], ['core', 'login/app'], ['system-config', 'login/app'], ['quiet', 'login/app'],
+    ['alias', 'login/app'],
     ['notes', 'token/audience'], ['verify-hub', 'token/audience'], ['', 'token/audience'], ['web/x', 'token/audience'],
   ] as const) assert.is(await denied(() => ask(all, sessionToken, audience)), reason, audience)
 })

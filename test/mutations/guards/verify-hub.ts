@@ -119,7 +119,12 @@ export const verifyHub: readonly Guard[] = [
   ),
   ...guardsOf('actors/verify-hub/login.ts', 'test/krpc-verify-hub.test.ts',
     [
-      'only a program comes by the gateway', 'return spec.run !== undefined && !spec.kernel', 'return true',
+      'only a program comes by the gateway', 'return spec.run !== undefined && !isKernel(spec)', 'return true',
+      'the login token of a worker, of a kernel service or of another host gets nobody in by HTTP',
+    ],
+    [
+      'no program is of the system by its type', 'spec.run !== undefined && !isKernel(spec)',
+      'spec.run !== undefined && !spec.kernel',
       'the login token of a worker, of a kernel service or of another host gets nobody in by HTTP',
     ],
     [
@@ -188,7 +193,7 @@ export const verifyHub: readonly Guard[] = [
       'only active users log in or refresh, and no user logs in to a kernel service',
     ],
     [
-      'a user logs in to an app that is there', "if (spec.kernel && spec.runtimeType !== 'gateway') return refuse(",
+      'a user logs in to an app that is there', "if (isKernel(spec) && spec.runtimeType !== 'gateway') return refuse(",
       'if (false) return refuse(', 'only active users log in or refresh, and no user logs in to a kernel service',
     ],
   ),

@@ -223,7 +223,7 @@ export const web: readonly Guard[] = [
       'are given to gateways only',
     ],
     [
-      'a token for a service is none for the system', ' || spec.kernel) {', ') {',
+      'a token for a service is none for the system', ' || isKernel(spec)) {', ') {',
       'are given for what the session names, and never for a service of the system',
     ],
     [
