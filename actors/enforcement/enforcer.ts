@@ -6,6 +6,7 @@ import { burn } from '../../runtime/trust/replay.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { sawAgain, verifyToken, verifyTokenSync, type Acceptance } from '../../runtime/trust/verify.ts'
 import type { Client } from '../../runtime/protocol.ts'
+import { pause } from '../../runtime/within.ts'
 import type { Speaker } from '../rbac/access.ts'
 import type { Operation } from '../rbac/policy.ts'
 import { isName, kv, readRecord, UserDocument } from '../records.ts'
@@ -61,7 +62,7 @@ export interface Enforcer {
  */
 export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> {
   const { start, systemConfig, session, appid, verifier = 'service', onceSinceSeconds } = options
-  const { keys, clock, store, denials } = start
+  const { keys, clock, store, denials, stopping } = start
   const rules = rulesFor(verifier, 'normal')
   const takesSudo = rules.some(({ tokenUse }) => tokenUse === 'sudo')
   const unbind = (matches: (principal: Principal) => boolean, reason: DenialReason): void =>
@@ -95,9 +96,9 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
 
   /** What was accepted a while ago is good by what holds now. @throws Denied */
   const confirm = ({ rule, claims, key, principal: { sid, sudo } }: Acceptance): void => {
-    if (lease.leftMs() === 0) throw refuse('policy/lapsed', rule.id, `sub ${claims.sub}: the lease is over`)
     if (sid !== undefined && lease.isRevoked(sid)) throw refuse('token/revoked', rule.id, `session ${sid}`)
     if (!sudo && !trustKey(key.kid, claims)) throw refuse('token/unknown-key', rule.id, `kid ${key.kid}`)
+    if (lease.leftMs() === 0) throw refuse('policy/lapsed', rule.id, `sub ${claims.sub}: the lease is over`)
   }
 
   /** A token that is good once, or by a key that is not at hand. */
@@ -112,11 +113,17 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
       },
     })
     if (!verdict.accepted) throw denials.denied([linked, deniedBy(verdict.denial)])
-    confirm(verdict)
     const { claims, rule } = verdict
-    if (rule.once && onceSinceSeconds !== undefined && claims.iat <= onceSinceSeconds) {
-      throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
+    if (rule.once && onceSinceSeconds !== undefined) {
+      if (claims.iat <= onceSinceSeconds) {
+        throw refuse('token/replay-unchecked', rule.id, `sub ${claims.sub}, from before this start`)
+      }
+      // Used before its time by our clock, it would be new for a start that comes between
+      while (clock.now() < claims.iat * 1000 && !stopping.aborted) {
+        await pause(clock, claims.iat * 1000 - clock.now(), stopping)
+      }
     }
+    confirm(verdict)
     return verdict
   }
   const judge = (token: string, audience: string): Acceptance | Promise<Acceptance> => {

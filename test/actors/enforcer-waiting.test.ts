@@ -6,7 +6,7 @@ import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
-import { caller, notes } from './enforcer-zone.ts'
+import { caller, isSettled, notes } from './enforcer-zone.ts'
 import { crypto, denied, failure, settle } from './system-config-zone.ts'
 
 const alice = { sub: 'alice', runtime_type: 'user', aud: ['notes'] }
@@ -64,6 +64,19 @@ test('what could not begin to enforce leaves nothing behind that goes on trying'
   }))
   await pass(10 * limits.convergeRetryMs)
   assert.is(asked, 1)
+  stop()
+})
+
+test('a token of a clock that is ahead is used no sooner than a start of later would refuse it', async () => {
+  const { zone, accept, pass, stop } = await notes({ onceSinceSeconds: 0 })
+  const iat = Math.floor(zone.now / 1000) + 30
+  const token = zone.tokens.root({ aud: ['notes'], iat, exp: iat + 300 })
+  const accepting = accept(token)
+  assert.is(await isSettled(accepting), false)
+  await pass(29_000)
+  assert.is(await isSettled(accepting), false)
+  await pass(1_000)
+  assert.is((await accepting).sub, 'root')
   stop()
 })
 

@@ -51,6 +51,7 @@ interface NotesOptions {
   readonly burn?: (token: string) => Promise<unknown>
   /** The wire is cut when it is opened first, and whole when it is opened again. */
   readonly again?: true
+  readonly onceSinceSeconds?: number
 }
 
 /** An enforcer of the app `notes`, on the real system-config; its session is renewed by verify-hub's key of then. */
@@ -67,6 +68,7 @@ export async function notes(options: NotesOptions = {}) {
     appid: 'notes', systemConfig: wire.systemConfig,
     session: { token: () => own, renew: async () => { own = newSession() } },
     ...(options.burn ? { burn: options.burn } : {}),
+    ...(options.onceSinceSeconds === undefined ? {} : { onceSinceSeconds: options.onceSinceSeconds }),
     start: {
       keys: crypto, clock: zone.clock, store: createMemoryStore({ clock: zone.clock, random: systemRandom }),
       denials: running.denials, stopping: stopping.signal, background: (task) => void task(),
