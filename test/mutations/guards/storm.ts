@@ -144,7 +144,7 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a service refuses a session that ended', 'isRevoked: lease.isRevoked, trustKey,\n',
-      'isRevoked: () => false, trustKey,\n', 3, 'revoked-session',
+      'isRevoked: () => false, trustKey,\n', 1, 'revoked-session',
     ],
   ),
   ...found('actors/system-config/phase.ts',
