@@ -33,8 +33,8 @@ export interface EnforcersOptions {
   readonly random: Random
   /** Those that an enforcer has to know that begins now. */
   readonly revoked: () => readonly Revoked[]
-  /** The zone has booted: an incarnation before this one may have given leases, which nobody here knows of. */
-  readonly booted: boolean
+  /** An incarnation before this one may have given leases, which nobody here knows of. */
+  readonly leasesBefore: boolean
 }
 
 /** Our clock may be so much faster than theirs. */
@@ -43,10 +43,10 @@ const LEASE_MS = limits.enforcerLeaseMs * CLOCK_RATE
 
 interface Published { readonly sequence: number; readonly atMs: number }
 
-export function createEnforcers({ clock, random, revoked, booted }: EnforcersOptions): Enforcers {
+export function createEnforcers({ clock, random, revoked, leasesBefore }: EnforcersOptions): Enforcers {
   const leases = new Map<string, Lease>()
   /** By the monotonic clock: then the last lease of before is over. */
-  const aloneMs = booted ? clock.monotonic() + LEASE_MS : 0
+  const aloneMs = leasesBefore ? clock.monotonic() + LEASE_MS : 0
   let enforced: Enforced = { boot: '', rbac: { model: '', policy: '' } }
   let sequence = 0
   /** Of the last `limits.enforcerLagMs`, and the last one before them. */

@@ -16,6 +16,8 @@ export interface Environment {
   readonly epoch: number
   /** This host has booted a zone before. */
   readonly booted: boolean
+  /** Only the zone's own change of its epoch runs here: every actor that could hold a lease has ended. */
+  readonly alone: boolean
 }
 
 /**
@@ -43,6 +45,7 @@ export function readEnvironment({ env, keys, self }: Pick<ActorStart, 'env' | 'k
     root,
     epoch: zone.payload.epoch,
     booted: env['ZONEWRIGHT_BOOTED'] === '1',
+    alone: env['ZONEWRIGHT_ALONE'] === '1',
   }
 }
 

@@ -50,7 +50,10 @@ export async function openState(start: ActorStart): Promise<State> {
     enforcers.publishRevoked(sessions)
   })
   const enforcers = createEnforcers({
-    clock, random: start.random.fork('enforcers'), revoked: revocations.all, booted: trust.phase === 'normal',
+    clock,
+    random: start.random.fork('enforcers'),
+    revoked: revocations.all,
+    leasesBefore: trust.phase === 'normal' && !environment.alone,
   })
   const sessions = createSessions({ start, trust, records, revocations })
   const storedRules = rulesIn(records)

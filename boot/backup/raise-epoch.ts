@@ -63,7 +63,7 @@ export async function raiseEpoch(options: RaiseOptions): Promise<void> {
     // Of the epoch that boot/config has: a zone whose two differ does not start
     const zoneDocument = signZoneDocument(owner, zone, booted.config.epoch, platform.clock.now())
     await supervisor.start('system-config', {
-      env: { ...env, BUCKYOS_THIS_DEVICE: deviceDocument, BUCKYOS_ZONE_DOC: zoneDocument },
+      env: { ...env, ZONEWRIGHT_ALONE: '1', BUCKYOS_THIS_DEVICE: deviceDocument, BUCKYOS_ZONE_DOC: zoneDocument },
     })
     await change(supervisor, options)
   } finally {

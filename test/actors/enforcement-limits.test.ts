@@ -12,7 +12,7 @@ import type { Acceptance } from '../../runtime/trust/verify.ts'
 import { failure, testZone } from './system-config-zone.ts'
 
 const enforcersOf = (zone: ReturnType<typeof testZone>) =>
-  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [], booted: false })
+  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [], leasesBefore: false })
 
 test('one more lease than may be is refused, and one that is over makes room', async () => {
   const zone = testZone()
