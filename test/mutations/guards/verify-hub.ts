@@ -221,7 +221,7 @@ export const verifyHub: readonly Guard[] = [
       'a spec makes no user, no OOD and, off an OOD, no kernel service of what logs in by a token',
     ],
     [
-      'a kernel service is on an OOD', "if (kernel && device.document.role !== 'ood') return refuse(",
+      'a kernel service is on an OOD', "if (isKernel(spec) && device.document.role !== 'ood') return refuse(",
       'if (false) return refuse(',
       'a spec makes no user, no OOD and, off an OOD, no kernel service of what logs in by a token',
     ],
