@@ -1,6 +1,6 @@
 /** Signing in at a real zone: its own workers, real connections, an app that is a server of its own. */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, request as ask, type IncomingMessage, type Server } from 'node:http'
+import { createServer, request as ask, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +58,7 @@ test.before(async () => {
         response.write('one')
         return setTimeout(() => response.end('two'), 100)
       }
+      if (request.url === '/endless') return response.write('one')
       return response.end(`app ${request.url}`)
     })
   })
@@ -137,10 +138,11 @@ test('a browser that goes away lets the service go, and an upgrade is refused', 
     'sec-websocket-version: 13', 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA=='))
   assert.is(statusOf(upgrade), '501')
   let gone = false
-  app.once('request', (request: IncomingMessage) => request.socket.on('close', () => { gone = true }))
-  const { socket } = await open(web.port, head('GET /lines'))
-  await until(() => asked.length > 0)
-  socket.destroy()
+  app.once('request', (_, response: ServerResponse) => response.on('close', () => { gone = true }))
+  const slow = await open(web.port, head('GET /endless'))
+  assert.ok(await until(() => slow.heard.includes('one')), 'the service answers')
+  assert.is(gone, false)
+  slow.socket.destroy()
   assert.ok(await until(() => gone))
 })
 
