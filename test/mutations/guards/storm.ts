@@ -62,15 +62,15 @@ export const storm: readonly Guard[] = [
   ...found('runtime/trust/verify.ts',
     [
       'the signature of a token is checked',
-      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 3, 'matrix',
+      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 2, 'matrix',
     ],
     [
       'a rule names the keys that may sign for it',
       'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
-      1, 'matrix', longer,
+      3, 'matrix', longer,
     ],
     ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 3, 'matrix'],
-    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 7, 'matrix'],
+    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 1, 'matrix'],
     ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 54, 'matrix', longer],
     ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
     [
@@ -82,11 +82,11 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a token does not live too long', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'lifetimeSecondsMax > 0',
-      3, 'matrix',
+      1, 'matrix',
     ],
     [
       'a rule names its subjects', "rule.subject === 'issuer' ? sub === iss : rule.subject.is.includes(sub)", 'true',
-      3, 'matrix',
+      4, 'matrix',
     ],
   ),
   ...found('actors/system-config/sessions.ts',
@@ -181,7 +181,7 @@ export const storm: readonly Guard[] = [
   ...found('runtime/supervisor.ts',
     [
       'what needs an actor goes with it',
-      'for (const name of withDependents(this.#graph(), served)) this.#life(name).lostNeed()', '', 12, 'needs-first',
+      'for (const name of withDependents(this.#graph(), served)) this.#life(name).lostNeed()', '', 11, 'needs-first',
     ],
   ),
   ...found('runtime/introduce.ts',
