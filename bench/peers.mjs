@@ -8,7 +8,7 @@ const { dependencies } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8'
 const missing = Object.keys(dependencies).filter(name => !existsSync(`${folder}node_modules/${name}`))
 if (missing.length > 0) {
   console.error(`Installing peers: ${missing.join(' ')}`)
-  const command = ['install', '--no-audit', '--no-fund']
+  const command = ['install', '--no-audit', '--no-fund', '--no-package-lock']
   const { status } = spawnSync('npm', command, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0) {
     console.error(`Peers could not be installed: ${missing.join(' ')}`)
