@@ -88,6 +88,8 @@ export async function notes(options: NotesOptions = {}) {
   const root = () => running.as(zone.tokens.root())
   return {
     zone, running, enforcer, accept, unbound, cut: wire.cut, deafen: wire.deafen, stop: () => stopping.abort(), settle,
+    /** Its own session is another from now on. */
+    speakBy: (token: string) => { own = token },
     /** Lets time pass in small steps, so that what renews by timers does. */
     async pass(ms: number, stepMs = 250) {
       for (let passed = 0; passed < ms; passed += stepMs) {

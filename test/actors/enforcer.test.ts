@@ -57,6 +57,18 @@ test('a service whose own session is refused trusts nobody until it has a new on
   stop()
 })
 
+test('a service whose own session is refused ends at once what it serves', async () => {
+  const { zone, accept, speakBy, pass, unbound, stop } = await notes()
+  await accept(zone.tokens.session('panel', alice))
+  speakBy(zone.tokens.session('notes', { runtime_type: 'service' }, zone.other))
+  const before = unbound.length
+  await pass(limits.enforcerRenewMs + 250)
+  const [ended] = unbound.slice(before)
+  assert.is(ended?.reason, 'token/unknown-key')
+  assert.ok(ended?.ends({ sub: 'alice' }))
+  stop()
+})
+
 test('a token of root is good for one call of a service', async () => {
   const { zone, accept, stop } = await notes()
   const token = zone.tokens.root({ aud: ['notes'] })

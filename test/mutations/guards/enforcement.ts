@@ -96,7 +96,11 @@ export const enforcement: readonly Guard[] = [
     ],
   ),
   ...guardsOf('actors/enforcement/lease.ts', test,
-    ['a service whose session is refused trusts nobody', 'trust([], epoch)\n', '\n', lost],
+    [
+      'what a service serves ends when its session is refused', 'trust([], epoch)\n', '\n',
+      'a service whose own session is refused ends at once what it serves',
+    ],
+    ['a service whose session is refused goes by nothing', '          await release()\n', '', lost],
     [
       'a lease counts from when it was asked for',
       'endsMs = askedMs + limits.enforcerLeaseMs',
@@ -104,6 +108,10 @@ export const enforcement: readonly Guard[] = [
       lapses,
     ],
     ['a lease is held when it was granted', 'if (granted) hold(renewedMs)', 'if (true) hold(renewedMs)', unheard],
+    [
+      'what could not be opened follows nothing', 'if (!isHeld) return\n', '\n',
+      'an enforcer that was opened at the second attempt is told of every session that ends',
+    ],
   ),
   ...guardsOf('actors/enforcement/verdicts.ts', limitsTest,
     [
