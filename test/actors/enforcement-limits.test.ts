@@ -9,6 +9,7 @@ import { limits } from '../../runtime/limits.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import type { Acceptance } from '../../runtime/trust/verify.ts'
+import { hubPeer, isSettled, notes } from './enforcer-zone.ts'
 import { failure, testZone } from './system-config-zone.ts'
 
 const enforcersOf = (zone: ReturnType<typeof testZone>) =>
@@ -94,6 +95,16 @@ test('more tokens than are remembered are all judged alike', () => {
     verdicts.get(newest, generation, audience, now) !== undefined
   assert.equal([asked(), asked(2), asked(1, 'other'), asked(1, 'notes', 900)], [true, false, false, false])
   assert.is(asked(1, 'notes', -61), false, 'a clock that was set back')
+})
+
+test('a change of the epoch waits for nobody, since whoever held a lease has ended', async () => {
+  const { zone, running, stop } = await notes()
+  running.stop()
+  const again = await zone.start({ ZONEWRIGHT_BOOTED: '1', ZONEWRIGHT_ALONE: '1' })
+  const until = Math.floor(zone.now / 1000) + 900
+  const revoking = again.as(zone.tokens.verifyHub(), hubPeer).revoke({ sessions: [{ sid: 's-1', until }] })
+  assert.is(await isSettled(revoking), true)
+  stop()
 })
 
 test.run()

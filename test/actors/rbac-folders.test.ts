@@ -16,6 +16,9 @@ test('a folder is denied for what lies deep in it, also after keys of it were al
   assert.equal(['zone/a/', 'zone/a/b/', 'zone/', 'zone/a/b/secret'].map(reads), [false, false, false, false])
   // And the key of a folder's name is not in it
   assert.equal(['zone/a/b/secret/', 'zone/a'].map(reads), [true, true])
+  // No line names a key so deep: what was found for one is kept for its whole folder
+  const deep = using('p, alice, zone/*, read\np, alice, zone/a/b/c/d/e/secret, read, deny')
+  assert.equal(['zone/a/b/c/x', 'zone/a/b/c/'].map(deep), [true, false])
 })
 
 test('a star and a name in braces stand for no scheme, nor a folder of kv:// for what another scheme has', () => {

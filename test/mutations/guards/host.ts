@@ -171,7 +171,7 @@ export const host: readonly Guard[] = [
     ],
     [
       'a document under the name of another host registers nobody', 'device && kv.device(device.host) === key ?',
-      'device ?', 'only what the owner of this zone signed is a host, and a reserved name never',
+      'device ?', 'a document that lies under another key than its own registers nobody',
     ],
   ),
   ...guardsOf('boot/supervision.ts', 'test/boot/supervision.test.ts',

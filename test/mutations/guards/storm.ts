@@ -4,8 +4,6 @@ import type { Guard, SeedJudge } from '../guard.ts'
 const options = { nodes: 2, hours: 0.006, faults: 'storm', keys: 'cheap' } as const
 /** Where it takes a fault that comes once in many seeds. */
 const longer = { ...options, hours: 0.01 } as const
-/** Where a link has to close within milliseconds of a change. */
-const longest = { ...options, nodes: 0, hours: 0.05 } as const
 
 type SeedRow = readonly [
   name: string, guard: string, without: string, seed: number, invariant: string, given?: SeedJudge['options'],
@@ -123,13 +121,6 @@ export const storm: readonly Guard[] = [
       1, 'transaction-whole',
     ],
   ),
-  ...found('actors/system-config/state.ts',
-    [
-      'who writes the policy waits for all that go by it',
-      'if ([kv.bootConfig, MODEL_KEY, POLICY_KEY].some((key) => actions.has(key))) await enforcers.settled()', '',
-      22, 'policy-in-force', longest,
-    ],
-  ),
   ...found('actors/system-config/permission.ts',
     [
       'a session writes no boot/config',
@@ -160,9 +151,6 @@ export const storm: readonly Guard[] = [
       "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', 'no lease on trust, policy and revocations')", '',
       3, 'revoked-session', { ...options, hours: 0.02 },
     ],
-  ),
-  ...found('actors/enforcement/lease.ts',
-    ['one of an actor follows', 'if (!isHeld) return\n', '\n', 116, 'revoked-session'],
   ),
   ...found('actors/system-config/phase.ts',
     [
