@@ -107,4 +107,15 @@ test('a change of the epoch waits for nobody, since whoever held a lease has end
   stop()
 })
 
+test('a write of the policy waits for an enforcer that is cut off, until it goes by nothing', async () => {
+  const { writePolicy, cut, pass, stop } = await notes()
+  cut()
+  const writing = writePolicy('g, notes, app')
+  await pass(limits.enforcerLeaseMs - 250)
+  assert.is(await isSettled(writing), false)
+  await pass(750)
+  assert.is(await isSettled(writing), true)
+  stop()
+})
+
 test.run()

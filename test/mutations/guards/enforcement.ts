@@ -109,11 +109,11 @@ export const enforcement: readonly Guard[] = [
     ],
     ['a lease is held when it was granted', 'if (granted) hold(renewedMs)', 'if (true) hold(renewedMs)', unheard],
   ),
-  ...guardsOf('actors/system-config/state.ts', test,
+  ...guardsOf('actors/system-config/state.ts', limitsTest,
     [
       'who writes the policy waits for all that go by it',
       'if ([kv.bootConfig, MODEL_KEY, POLICY_KEY].some((key) => actions.has(key))) await enforcers.settled()', '',
-      'a write of the policy is answered when every enforcer goes by it',
+      'a write of the policy waits for an enforcer that is cut off, until it goes by nothing',
     ],
   ),
   ...guardsOf('actors/enforcement/verdicts.ts', limitsTest,
