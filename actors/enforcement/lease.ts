@@ -3,14 +3,13 @@ import { Denied, messageOf } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Cancel } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
-import { trustKeyOf } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import { deferred, pause } from '../../runtime/within.ts'
 import { createAccess, type Access } from '../rbac/access.ts'
 import { kv, readRecord } from '../records.ts'
 import { hasExpired, type OwnSession } from '../session.ts'
 import { BootConfig, type Enforcement, type SystemConfig } from '../system-config/protocol.ts'
-import { issuers, keyReason } from '../trust-matrix.ts'
+import { zoneKeys } from '../zone-keys.ts'
 
 export interface LeaseOptions {
   readonly start: Pick<ActorStart, 'keys' | 'clock' | 'background' | 'stopping' | 'log'>
@@ -71,10 +70,7 @@ export async function holdLease(options: LeaseOptions): Promise<Lease> {
   const goBy = async ({ whole, boot, rbac, revoked: sessions }: Enforcement): Promise<void> => {
     if (boot !== null && boot !== '') {
       const config = readRecord(BootConfig, kv.bootConfig, boot)
-      trust([
-        trustKeyOf(keys, config.root, keyReason.root, issuers.root),
-        ...config.verifyHub.map((jwk) => trustKeyOf(keys, jwk, keyReason.verifyHub, issuers.verifyHub)),
-      ], config.epoch)
+      trust(zoneKeys(keys, config), config.epoch)
     }
     if (whole) revoked = new Map()
     for (const { sid, until } of sessions) revoked.set(sid, until)

@@ -21,12 +21,12 @@ export class Trie {
 
   /** A line that matches the path: of several the one that says most of it. */
   match(path: readonly string[], caller: string): Line | undefined {
-    return match(this.#root, path, 0, caller)
+    return match(this.#root, { path, length: path.length, caller }, 0)
   }
 
   /** A line that could match something in the folder. */
   reach(folder: readonly string[], caller: string): Line | undefined {
-    return reach(this.#root, folder, 0, caller)
+    return match(this.#root, { path: folder, length: folder.length - 1, caller }, 0)
   }
 }
 
@@ -67,28 +67,23 @@ class Node {
   }
 }
 
-function match(node: Node, path: readonly string[], index: number, caller: string): Line | undefined {
-  if (index === path.length) return node.end
-  const segment = path[index]!
-  const named = node.named(segment)
-  const found = named && match(named, path, index + 1, caller)
-  if (found) return found
-  if (index === 0 && isScheme(segment)) return undefined
-  const own = node.caller && segment === caller ? match(node.caller, path, index + 1, caller) : undefined
-  if (own) return own
-  const one = node.star && segment !== '' ? match(node.star, path, index + 1, caller) : undefined
-  return one ?? node.rest
+interface Sought {
+  readonly path: readonly string[]
+  /** Segments that a pattern has to go along with; of a folder all but the empty last one. */
+  readonly length: number
+  readonly caller: string
 }
 
-function reach(node: Node, folder: readonly string[], index: number, caller: string): Line | undefined {
-  const segment = folder[index]!
-  if (index === folder.length - 1) return node.below(index === 0)
+function match(node: Node, sought: Sought, index: number): Line | undefined {
+  const { path, length, caller } = sought
+  if (index === length) return length === path.length ? node.end : node.below(index === 0)
+  const segment = path[index]!
   const named = node.named(segment)
-  const found = named && reach(named, folder, index + 1, caller)
+  const found = named && match(named, sought, index + 1)
   if (found) return found
   if (index === 0 && isScheme(segment)) return undefined
-  const own = node.caller && segment === caller ? reach(node.caller, folder, index + 1, caller) : undefined
+  const own = node.caller && segment === caller ? match(node.caller, sought, index + 1) : undefined
   if (own) return own
-  const one = node.star && segment !== '' ? reach(node.star, folder, index + 1, caller) : undefined
+  const one = node.star && segment !== '' ? match(node.star, sought, index + 1) : undefined
   return one ?? node.rest
 }

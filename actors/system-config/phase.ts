@@ -1,10 +1,11 @@
 import type { ActorStart } from '../../runtime/actor.ts'
 import { InvalidArgument, ZonewrightError } from '../../runtime/errors.ts'
-import { thumbprint, trustKeyOf } from '../../runtime/trust/keys.ts'
+import { thumbprint } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { kv, readRecord } from '../records.ts'
-import { issuers, keyReason, type Phase } from '../trust-matrix.ts'
+import type { Phase } from '../trust-matrix.ts'
+import { zoneKeys } from '../zone-keys.ts'
 import type { Environment } from './environment.ts'
 import { BootConfig, EpochMismatch, ZoneStoreMismatch } from './protocol.ts'
 import type { KvRecord, Records } from './records.ts'
@@ -59,11 +60,7 @@ export async function openTrust(
   }
   const install = (record: KvRecord): void => {
     const config = check(record.value)
-    trusted = [
-      device,
-      trustKeyOf(keys, config.root, keyReason.root, issuers.root),
-      ...config.verifyHub.map((jwk) => trustKeyOf(keys, jwk, keyReason.verifyHub, issuers.verifyHub)),
-    ]
+    trusted = [device, ...zoneKeys(keys, config)]
     epoch = config.epoch
     revision = record.revision
     text = record.value
