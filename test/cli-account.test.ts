@@ -3,16 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { liveZone, removeFolders, start, zonewright, type LiveCommandLine } from './boot-fixtures/command-line.ts'
+import {
+  BOB, liveZoneWithSudo, OWNER, removeFolders, start, zonewright, type LiveCommandLine,
+} from './boot-fixtures/command-line.ts'
 
 let zone: LiveCommandLine
-const OWNER = ['--owner-key', '.zone/owner.key', '--yes']
-/** Bob's own login, beside the owner's. */
-const BOB = ['--session', 'bob.json']
 
 test.before(async () => {
-  zone = await liveZone()
-  await zone.json('users', 'key', 'owner', ...OWNER)
+  zone = await liveZoneWithSudo()
 })
 test.after(async () => {
   await zone.stop()

@@ -3,18 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { liveZone, removeFolders, type LiveCommandLine } from './boot-fixtures/command-line.ts'
+import { BOB, liveZoneWithBob, OWNER, removeFolders, type LiveCommandLine } from './boot-fixtures/command-line.ts'
 
 let zone: LiveCommandLine
-const OWNER = ['--owner-key', '.zone/owner.key', '--yes']
-/** Bob's own login, beside the owner's. */
-const BOB = ['--session', 'bob.json']
 
 test.before(async () => {
-  zone = await liveZone()
-  writeFileSync(join(zone.cwd, 'first'), 'a first password of his\n', { mode: 0o600 })
-  await zone.json('users', 'key', 'owner', ...OWNER)
-  await zone.json('sudo', 'users', 'add', 'bob', '--password-file', 'first')
+  zone = await liveZoneWithBob()
 })
 test.after(async () => {
   await zone.stop()

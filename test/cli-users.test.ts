@@ -4,15 +4,13 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  liveZone, objectOf, removeFolders, start, zonewright, type LiveCommandLine,
+  liveZoneWithSudo, objectOf, OWNER, removeFolders, start, zonewright, type LiveCommandLine,
 } from './boot-fixtures/command-line.ts'
 
 let zone: LiveCommandLine
-const OWNER = ['--owner-key', '.zone/owner.key', '--yes']
 
 test.before(async () => {
-  zone = await liveZone()
-  await zone.json('users', 'key', 'owner', ...OWNER)
+  zone = await liveZoneWithSudo()
 })
 test.after(async () => {
   await zone.stop()

@@ -152,3 +152,23 @@ export function objectOf({ stdout }: Pick<Ended, 'stdout'>): Record<string, unkn
   assert.is(stdout.trim().split('\n').length, 1, stdout)
   return JSON.parse(stdout) as Record<string, unknown>
 }
+
+/** The owner signs what the command says, unasked. */
+export const OWNER = ['--owner-key', '.zone/owner.key', '--yes'] as const
+/** Bob's own login, beside the owner's. */
+export const BOB = ['--session', 'bob.json'] as const
+
+/** A zone whose owner has a sudo key. */
+export async function liveZoneWithSudo(): Promise<LiveCommandLine> {
+  const zone = await liveZone()
+  await zone.json('users', 'key', 'owner', ...OWNER)
+  return zone
+}
+
+/** The same with a user bob, whose password is in the file `first`. */
+export async function liveZoneWithBob(): Promise<LiveCommandLine> {
+  const zone = await liveZoneWithSudo()
+  writeFileSync(join(zone.cwd, 'first'), 'a first password of his\n', { mode: 0o600 })
+  await zone.json('sudo', 'users', 'add', 'bob', '--password-file', 'first')
+  return zone
+}
