@@ -21,7 +21,10 @@ export const keyReason = {
 export const issuers = { root: 'root', verifyHub: 'verify-hub' } as const
 
 /** Names and runtime types that only an OOD may have. */
-export const kernelActors = ['system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault'] as const
+export const kernelActors = [
+  'system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault', 'vault-listener', 'cert-manager', 'node-monitor',
+  'dns',
+] as const
 
 export const kernelRuntimeTypes = ['ood', 'kernel-service'] as const
 

@@ -9,6 +9,10 @@ import { openRecord, sealRecord } from './record.ts'
 export interface Barrier {
   /** @throws VaultDamaged */
   read<S extends Schema>(path: string, schema: S): Promise<Opened<Infer<S>> | undefined>
+  /** As it was written, for what is no JSON. @throws VaultDamaged */
+  readBytes(path: string): Promise<Opened<Uint8Array> | undefined>
+  /** Paths that begin with `prefix`, in order of their bytes, behind `after`. */
+  list(prefix: string, options: { after?: string; limit: number }): Promise<{ paths: string[]; more: boolean }>
   /** All guards hold, then all changes in one transaction; else nothing, and false. */
   commit(guards: readonly Compare[], changes: readonly Change[]): Promise<boolean>
 }
@@ -21,25 +25,54 @@ export interface Opened<T> {
 /** A value of undefined removes the entry. */
 export interface Change {
   readonly path: string
-  readonly value: object | undefined
+  readonly value: object | Uint8Array | undefined
+}
+
+/** The part of the barrier below a prefix, under paths of its own: what one engine sees. */
+export function barrierView(barrier: Barrier, prefix: string): Barrier {
+  const { length } = prefix
+  return {
+    read: (path, schema) => barrier.read(prefix + path, schema),
+    readBytes: (path) => barrier.readBytes(prefix + path),
+    async list(below, { after, limit }) {
+      const { paths, more } = await barrier.list(prefix + below, {
+        limit, ...(after === undefined ? {} : { after: prefix + after }),
+      })
+      return { paths: paths.map((path) => path.slice(length)), more }
+    },
+    commit: (guards, changes) => barrier.commit(
+      guards.map(({ key, modRevision }) => ({ key: prefix + key, modRevision })),
+      changes.map(({ path, value }) => ({ path: prefix + path, value })),
+    ),
+  }
 }
 
 export function createBarrier({ store, random, terms }: { store: Store; random: Random; terms: Terms }): Barrier {
   const operationOf = ({ path, value }: Change): Operation => {
     if (value === undefined) return { type: 'delete', key: path }
-    const plaintext = new TextEncoder().encode(JSON.stringify(value))
+    const isBytes = value instanceof Uint8Array
+    const plaintext = isBytes ? value : new TextEncoder().encode(JSON.stringify(value))
     const record = sealRecord(terms.current, random, path, plaintext)
-    plaintext.fill(0)
+    if (!isBytes) plaintext.fill(0)
     return { type: 'put', key: path, value: record }
   }
+  const readBytes: Barrier['readBytes'] = async (path) => {
+    const entry = await store.get(path)
+    if (entry === undefined) return undefined
+    return { value: openRecord(path, entry.value, terms.aeadOf), revision: entry.modRevision }
+  }
   return {
+    readBytes,
     async read(path, schema) {
-      const entry = await store.get(path)
-      if (entry === undefined) return undefined
-      const plaintext = openRecord(path, entry.value, terms.aeadOf)
-      const value = readJson(schema, path, plaintext)
-      plaintext.fill(0)
-      return { value, revision: entry.modRevision }
+      const found = await readBytes(path)
+      if (found === undefined) return undefined
+      const value = readJson(schema, path, found.value)
+      found.value.fill(0)
+      return { value, revision: found.revision }
+    },
+    async list(prefix, options) {
+      const { entries, more } = await store.list(prefix, { ...options, keysOnly: true })
+      return { paths: entries.map(({ key }) => key), more }
     },
     async commit(guards, changes) {
       const { succeeded } = await store.transact(guards, changes.map(operationOf))

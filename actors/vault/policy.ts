@@ -11,7 +11,7 @@ interface PolicyRule {
   /** `own`: only from the vault's own host. `any`: kernel names are certified for OODs only. */
   readonly host: 'own' | 'any'
   readonly methods: readonly VaultMethod[]
-  /** A name; a prefix when it ends with `/`; `-` where the method has no resource. */
+  /** A name; a prefix when it ends with `/`; `-` where the method has no resource; `*` for any mount. */
   readonly resource: string
 }
 
@@ -38,7 +38,47 @@ export const vaultPolicy: readonly PolicyRule[] = [
   },
   {
     rule: 'vault/supervisor-of-this-host', actor: 'supervisor', runtimeType: 'ood',
-    host: 'own', methods: ['status', 'takeRecoveryShares'], resource: '-',
+    host: 'own', methods: ['status', 'takeRecoveryShares', 'seal', 'unseal', 'rotateBarrier', 'auditHead'],
+    resource: '-',
+  },
+  {
+    rule: 'vault/supervisor-makes-authorities', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['ensureAuthorities', 'roots'], resource: '-',
+  },
+  {
+    rule: 'vault/supervisor-makes-the-anchor', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['ensureKey'], resource: 'anchor',
+  },
+  {
+    rule: 'vault/supervisor-reads-authorities', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['authorities', 'certificates', 'crl'], resource: '*',
+  },
+  {
+    rule: 'vault/supervisor-signs-for-etcd', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['signCertificate'], resource: 'pki-etcd/',
+  },
+  {
+    rule: 'vault/supervisor-signs-for-this-host', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['signCertificate'], resource: 'pki/ood',
+  },
+  {
+    rule: 'vault/listener-signs-for-itself', actor: 'vault-listener', runtimeType: 'kernel-service',
+    host: 'own', methods: ['signCertificate'], resource: 'pki/vault',
+  },
+  {
+    rule: 'vault/listener-hands-requests-on', actor: 'vault-listener', runtimeType: 'kernel-service',
+    host: 'own', methods: ['http'], resource: '-',
+  },
+  {
+    rule: 'vault/cert-manager-keeps-authorities', actor: 'cert-manager', runtimeType: 'kernel-service',
+    host: 'any', methods: ['ensureAuthorities', 'roots', 'status', 'auditHead'], resource: '-',
+  },
+  {
+    rule: 'vault/cert-manager-keeps-certificates', actor: 'cert-manager', runtimeType: 'kernel-service',
+    host: 'any', methods: [
+      'authorities', 'stepAuthority', 'certificates', 'certificate', 'revokeCertificate', 'crl', 'tidyCertificates',
+    ],
+    resource: '*',
   },
 ]
 
@@ -46,7 +86,9 @@ export const vaultPolicy: readonly PolicyRule[] = [
 export function allowingRule(peer: Peer, self: Self, method: VaultMethod, resource: string): string | undefined {
   const allows = (rule: PolicyRule): boolean => speaksFor(rule, peer, self)
     && rule.methods.includes(method)
-    && (rule.resource.endsWith('/') ? resource.startsWith(rule.resource) : resource === rule.resource)
+    && (rule.resource === '*' || (rule.resource.endsWith('/')
+      ? resource.startsWith(rule.resource)
+      : resource === rule.resource))
   return vaultPolicy.find(allows)?.rule
 }
 

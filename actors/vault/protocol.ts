@@ -1,7 +1,8 @@
 import { defineError } from '../../runtime/errors.ts'
 import {
-  array, boolean, call, integer, number, object, optional, pipe, protocol, string, type Infer,
+  array, boolean, call, integer, number, object, optional, picklist, pipe, protocol, string, type Infer,
 } from '../../runtime/protocol.ts'
+import { httpCall } from '../http-protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
@@ -13,6 +14,45 @@ export const KeyVersion = object({
   createdAt: number(),
 })
 export type KeyVersion = Infer<typeof KeyVersion>
+
+/**
+ * One authority of a mount: the root, or the intermediate that signs. `next` is told to everybody before it signs,
+ * `active` signs, `tainted` signs no more while what it signed is trusted, `revoked` is trusted no more.
+ */
+export const Authority = object({
+  mount: string(),
+  /** Thumbprint of its key. */
+  id: string(),
+  kind: picklist(['root', 'intermediate']),
+  state: picklist(['next', 'active', 'tainted', 'revoked']),
+  subject: string(), serial: string(),
+  /** Epoch milliseconds. */
+  notBefore: count, notAfter: count,
+  pem: string(),
+  /** `id` of who signed it; its own for a root. */
+  signedBy: string(),
+})
+export type Authority = Infer<typeof Authority>
+
+/** What the inventory says of one certificate. Times are epoch milliseconds; `serial` is hexadecimal with colons. */
+export const CertificateRecord = object({
+  serial: string(), role: string(), subject: string(), names: array(string()), authority: string(),
+  /** Who asked: `actor@host` by link certificate, or the accessor of a vault token. */
+  holder: string(),
+  notBefore: count, notAfter: count,
+  revokedAt: optional(count),
+})
+export type CertificateRecord = Infer<typeof CertificateRecord>
+
+export const IssuedCertificate = object({
+  serial: string(), certificate: string(),
+  /** PEM of who signed it, up to the root, without the root. */
+  chain: array(string()),
+  /** PEM of the roots that a peer's certificate may end at, now. */
+  roots: array(string()),
+  notBefore: count, notAfter: count,
+})
+export type IssuedCertificate = Infer<typeof IssuedCertificate>
 
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
@@ -50,9 +90,79 @@ export const Vault = protocol('vault', {
   ),
   /** Shares of the root key, for the owner: once, by the start that made the vault, to the supervisor of its host. */
   takeRecoveryShares: call(object({}), object({ shares: array(string()) }), { suite: 'signature' }),
+  /** From now on it answers `VaultSealed` to all but `status`, `unseal` and `http`; its keys leave its memory. */
+  seal: call(object({}), object({}), { suite: 'signature' }),
+  /** One share; it opens when the threshold is reached. `reset` forgets those given before. @throws VaultSealed */
+  unseal: call(
+    object({ share: optional(string()), reset: optional(boolean()) }),
+    object({ sealed: boolean(), progress: count, threshold: count, shares: count }), { suite: 'sealed' },
+  ),
+  /** A new term of the barrier: what is written from now on is sealed under it, what lies there opens as before. */
+  rotateBarrier: call(object({}), object({ term: count }), { suite: 'signature' }),
+  /** A request of HashiCorp Vault's API (`/v1/…`), from the vault's own listener. */
+  http: httpCall({ suite: 'sealed' }),
+
+  /** Makes the authorities of the zone (`pki`) and of its etcd (`pki-etcd`) where absent. A retry changes nothing. */
+  ensureAuthorities: call(object({}), array(Authority), { suite: 'signature' }),
+  /** Every authority of a mount, newest last. */
+  authorities: call(object({ mount: string() }), array(Authority), { concurrent: 8, suite: 'sealed' }),
+  /** One step of the rotation of a mount's authority; `id` says of which. A retry changes nothing. */
+  stepAuthority: call(
+    object({ mount: string(), step: picklist(['prepare', 'activate', 'taint', 'revoke']), id: optional(string()) }),
+    array(Authority), { suite: 'signature' },
+  ),
+  /** A certificate for the key of a signing request (PKCS #10, PEM), within a role. Durable before the answer. */
+  signCertificate: call(
+    object({
+      mount: string(), role: string(), csr: string(),
+      /** What the certificate is to say, where the request says nothing or is not to be believed. */
+      commonName: optional(string()), dns: optional(array(string())), ip: optional(array(string())),
+      uri: optional(array(string())),
+      /** Seconds; the role's own when it does not say. */
+      ttl: optional(count),
+      /** Milliseconds by which the caller's clock is behind: notBefore goes back by at most ten minutes. */
+      skewMs: optional(count),
+    }),
+    IssuedCertificate, { concurrent: 64, suite: 'signature' },
+  ),
+  /** The inventory, by serial. No private key is in it. */
+  certificates: call(
+    object({ mount: string(), after: optional(string()), limit: optional(count) }),
+    object({ certificates: array(CertificateRecord), more: boolean() }), { concurrent: 8, suite: 'sealed' },
+  ),
+  certificate: call(
+    object({ mount: string(), serial: string() }), object({ ...CertificateRecord.entries, pem: string() }),
+    { concurrent: 8, suite: 'sealed' },
+  ),
+  /** Revoked for good; the CRL that says so is made before the answer. A retry gets the first time. */
+  revokeCertificate: call(
+    object({ mount: string(), serial: string(), reason: optional(string()) }), object({ revokedAt: count }),
+    { suite: 'signature' },
+  ),
+  /** The newest CRL of each authority that has not ended, PEM. */
+  crl: call(
+    object({ mount: string() }),
+    array(object({ authority: string(), number: count, nextUpdate: count, pem: string() })),
+    { concurrent: 8, suite: 'sealed' },
+  ),
+  /** Forgets certificates that ended more than `safetyMs` ago. */
+  tidyCertificates: call(
+    object({ mount: string(), safetyMs: optional(count) }), object({ removed: count, left: count }),
+    { suite: 'signature' },
+  ),
+  /** `{zone, version, roots, iat, notAfter}`, a JWS (`zw-roots+jws`) by the anchor: the roots to be trusted now. */
+  roots: call(object({}), object({ document: string(), version: count }), { concurrent: 8, suite: 'sealed' }),
+  /** Public part of the key that signs the audit, and how far that has come. */
+  auditHead: call(
+    object({}), object({ kid: string(), publicKey: PublicKey, sequence: count, hash: string() }), { suite: 'sealed' },
+  ),
 })
 
 export const VaultSealed = defineError('VaultSealed')
 export const VaultDamaged = defineError('VaultDamaged')
+/** A certificate that a role does not allow, or a signing request that is not sound. `details.reason` says which. */
+export const CertificateRefused = defineError('CertificateRefused')
+/** There is no such mount, role, authority or certificate. */
+export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')
 export const SecretVersionMismatch = defineError('SecretVersionMismatch')

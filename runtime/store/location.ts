@@ -1,0 +1,14 @@
+import type { EtcdCredentials } from './etcd/connection.ts'
+
+/** Where the stores of a host's actors lie. */
+export type StoreLocation =
+  /** Embedded stores below an absolute folder, one each. */
+  | { readonly type: 'folder'; readonly path: string }
+  /** Below a prefix of an etcd cluster: the store of `vault` under `{prefix}/vault`. */
+  | {
+    readonly type: 'etcd'
+    readonly endpoints: readonly string[]
+    readonly prefix: string
+    /** With a private key: it goes in a start message and nowhere else. */
+    readonly credentials?: EtcdCredentials
+  }
