@@ -162,6 +162,13 @@ export interface HttpServer {
   close(withinMs: number): Promise<void>
 }
 
+/** Where datagrams or connections are taken. */
+export interface SocketServer {
+  readonly port: number
+  /** Takes no more, and cuts what is under way. */
+  close(): Promise<void>
+}
+
 export interface Transport {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
@@ -170,6 +177,22 @@ export interface Transport {
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
   request(call: HttpCall): Promise<HttpAnswer>
+  /**
+   * UDP: what `answer` gives for a datagram goes back to its sender; undefined is silence. One that throws is dropped.
+   * @throws PortInUse, as `serveHttp`
+   */
+  serveDatagrams(
+    options: { hostname: string; port: number }, answer: (datagram: Uint8Array, from: string) => Uint8Array | undefined,
+  ): Promise<SocketServer>
+  /**
+   * TCP: `converse` reads what comes of one connection and gives what is to be sent; when it ends, the connection does.
+   * One more connection than `connectionsMax` is closed, as is one that brings, or takes, nothing for `idleMs`.
+   * @throws PortInUse, as `serveHttp`
+   */
+  serveStreams(
+    options: { hostname: string; port: number; connectionsMax: number; idleMs: number },
+    converse: (pieces: AsyncIterable<Uint8Array>, from: string) => AsyncIterable<Uint8Array>,
+  ): Promise<SocketServer>
 }
 
 export interface FileInfo {

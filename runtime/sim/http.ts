@@ -44,7 +44,7 @@ export class HttpPorts {
     networks.set(schedule, this.#network.set(host, this))
   }
 
-  transportOf(thread: SimulatedThread): Transport {
+  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request'> {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
       request: (call) => this.#send(thread, call),
