@@ -93,6 +93,8 @@ export const NodeConfig = object({
     /** Revision of the spec that this was made from. */
     specRevision: count,
   })),
+  /** How it is to tell of itself, where somebody wants to know: `devices/{host}/info`. */
+  report: optional(picklist(['changes', 'regularly'])),
 })
 export type NodeConfig = Infer<typeof NodeConfig>
 

@@ -1,5 +1,5 @@
 import { DeadlineExceeded } from '../../runtime/errors.ts'
-import type { HttpCall, Platform } from '../../runtime/platform/ports.ts'
+import type { HttpCall, Platform, Transport } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { within } from '../../runtime/within.ts'
 import { ConfigInvalid } from '../errors.ts'
