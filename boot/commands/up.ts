@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { DEFAULT_DIR } from '../client/locate.ts'
 import { keepEndpoint } from '../endpoint.ts'
 import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
@@ -46,7 +47,7 @@ async function serveUntilEnd(
   if (options.json) terminal.out(JSON.stringify(summary(booted, options)))
   else {
     if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
-    for (const line of await readyLines(terminal, booted, options, style)) say(line)
+    for (const line of await readyLines(terminal, booted, style)) say(line)
   }
   const { broken, end } = watch(booted, terminal, style)
   const ended = await Promise.race([terminal.interrupted(), broken])
@@ -114,10 +115,10 @@ function readyLine({ zone }: BootedZone, style: Style): string {
 }
 
 async function readyLines(
-  terminal: Terminal, booted: BootedZone, { dir }: UpCommandOptions, style: Style,
+  terminal: Terminal, booted: BootedZone, style: Style,
 ): Promise<readonly string[]> {
-  const { zone } = booted
-  const where = dir === './.zone' ? '' : ` --dir ${dir}`
+  const { zone, folder } = booted
+  const where = folder === DEFAULT_DIR ? '' : ` --dir ${folder}`
   const { hostname, port } = zone.address
   const first = await zone.firstPassword()
   return [
