@@ -2,10 +2,12 @@ import type { Vault } from '../../actors/vault/protocol.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
+import { limits } from '../../runtime/limits.ts'
 import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
+import { sameBytes } from '../../runtime/x509/der.ts'
 import { signRequest } from '../../runtime/x509/csr.ts'
 import { encodeName } from '../../runtime/x509/name.ts'
-import { decodePem, encodePem } from '../../runtime/x509/pem.ts'
+import { decodePems, encodePem } from '../../runtime/x509/pem.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
 import { verifyChain } from '../../runtime/x509/verify-chain.ts'
 import { readPair, writePair, type Pair } from './pair.ts'
@@ -34,7 +36,7 @@ export interface Held {
 
 /** Certificates of one PEM text, the leaf first. @throws InvalidArgument */
 export const certificatesIn = (pem: string): readonly Certificate[] =>
-  decodePem(pem, 'CERTIFICATE').map((der) => parseCertificate(der))
+  decodePems(pem, 'CERTIFICATE', limits.certificateChain + 1).map((der) => parseCertificate(der))
 
 /** Why a pair cannot stay, or undefined. */
 export function fault(
@@ -64,9 +66,6 @@ function coversNames(leaf: Certificate, { dns, ip }: Wanted): boolean {
   const names = new Set((leaf.extensions.names ?? []).map(({ type, value }) => `${type}:${value}`))
   return [...dns.map((name) => `dns:${name}`), ...ip.map((address) => `ip:${address}`)].every((name) => names.has(name))
 }
-
-const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
-  left.length === right.length && left.every((byte, index) => byte === right[index])
 
 /**
  * The certificate's files as they are to be: what is good stays, anything else is made anew. The key is born here, and
@@ -98,7 +97,7 @@ export async function askFor(
   { mount, role, commonName, dns, ip, names }: Wanted,
 ): Promise<Pair> {
   const key = await keys.certificates.generate(keys.certificates.preferred, random.fork(`key of ${names.key}`))
-  const request = signRequest({ subject: encodeName([['CN', commonName]]), names: [] }, key)
+  const request = signRequest({ subject: encodeName([{ type: 'CN', value: commonName }]) }, key)
   const { certificate, chain } = await vault.signCertificate({
     mount, role, csr: encodePem('CERTIFICATE REQUEST', request), commonName,
     ...(dns.length === 0 ? {} : { dns: [...dns] }), ...(ip.length === 0 ? {} : { ip: [...ip] }),
