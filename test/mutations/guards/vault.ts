@@ -2,7 +2,7 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const vault: readonly Guard[] = [
-  ...guardsOf('actors/vault/actor.ts', 'test/actors/vault-shares.test.ts',
+  ...guardsOf('actors/vault/handlers/seal.ts', 'test/actors/vault-shares.test.ts',
     [
       'recovery shares are given once', 'recoveryShares = undefined\n', '',
       'recovery shares are given once, by the start that made the vault',
@@ -10,16 +10,19 @@ export const vault: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/actor.ts', 'test/actors/vault.test.ts',
     [
-      'every method asks the policy',
-      "if (rule === undefined) throw refusal(peer, method, '-', 'not allowed')\n    return rule", "return rule ?? '-'",
-      'every peer is denied every method that the policy does not name for it',
-    ],
-    [
       'who links to the vault has a row', 'return allowed\n', 'return true\n',
       'every peer is denied every method that the policy does not name for it',
     ],
+  ),
+  ...guardsOf('actors/vault/guarded.ts', 'test/actors/vault.test.ts',
     [
-      'a key is read once', 'if (key === undefined) throw refusal(', 'if (false && key === undefined) throw refusal(',
+      'every method asks the policy', 'if (rule === undefined) throw refusal(', 'if (false) throw refusal(',
+      'every peer is denied every method that the policy does not name for it',
+    ],
+  ),
+  ...guardsOf('actors/vault/handlers/keys.ts', 'test/actors/vault.test.ts',
+    [
+      'a key is read once', 'if (key === undefined) throw refuse(', 'if (false && key === undefined) throw refuse(',
       'verify-hub reads its private key once per incarnation, also when the vault restarted in between',
     ],
   ),
@@ -90,7 +93,9 @@ export const vault: readonly Guard[] = [
     ],
     [
       'a policy row is of its resource',
-      "(rule.resource.endsWith('/') ? resource.startsWith(rule.resource) : resource === rule.resource)",
+      `(rule.resource === '*' || (rule.resource.endsWith('/')
+      ? resource.startsWith(rule.resource)
+      : resource === rule.resource))`,
       "resource !== ''", 'every peer is denied every method that the policy does not name for it',
     ],
   ),
