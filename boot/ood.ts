@@ -8,6 +8,7 @@ import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
+import { reachedBy } from '../runtime/store/location.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
@@ -23,7 +24,7 @@ import type { Zone } from './zone.ts'
 
 export interface OodOptions {
   readonly zone: Zone
-  readonly actors: (stores: string) => readonly ActorSpec[]
+  readonly actors: (stores: string, etcd: readonly string[]) => readonly ActorSpec[]
   /** Owner-signed documents of the nodes that the zone begins with. */
   readonly nodeDocuments: readonly string[]
   /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
@@ -58,7 +59,7 @@ export class Ood implements HostRun {
       platform, host, trace, allow: config.processes.allow, folder: files.path(file.services), address: zone.url,
     })
     this.#supervisor = new Supervisor({
-      platform, zone: config.zone, host, device: identity.device, stores, trace, kernelActors, kernelRuntimeTypes,
+      platform, zone: config.zone, host, device: identity.device, stores: zone.stores, trace, kernelActors, kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({
@@ -69,7 +70,7 @@ export class Ood implements HostRun {
           this.#supervisor.trust(devices)
         },
       }),
-    }, actors(stores))
+    }, actors(stores, reachedBy(zone.stores)))
   }
 
   readonly supervisor = (): Supervisor => this.#supervisor
