@@ -1,4 +1,4 @@
-import { InvalidArgument } from '../../../runtime/errors.ts'
+import { InvalidArgument, type ZonewrightError } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { ExtendedKeyUsage, KeyUsage } from '../../../runtime/x509/extensions.ts'
 import { readDuration } from './duration.ts'
@@ -96,7 +96,7 @@ export function readRole(data: Readonly<Record<string, unknown>>, base: Role = d
 }
 
 function readField(name: string, field: Fields[keyof Fields], value: unknown): unknown {
-  const wrong = (expected: string): InvalidArgument =>
+  const wrong = (expected: string): ZonewrightError =>
     new InvalidArgument(`The field must be ${expected}: ${name}`, { field: name })
   switch (field.type) {
     case 'flag':

@@ -87,7 +87,6 @@ async function prepare(given: RotationPorts, book: Book, id: string | undefined)
 }
 
 async function activate(given: RotationPorts, book: Book, id: string | undefined): Promise<Plan | undefined> {
-  const { ports, shape } = given
   const waiting = book.authorities.filter(({ state }) => state === 'next')
   const target = id === undefined ? waiting[0] : found(given, book, id)
   if (target === undefined) throw outOfOrder('No authority waits to be activated', 'prepare')
@@ -95,7 +94,9 @@ async function activate(given: RotationPorts, book: Book, id: string | undefined
   const crossSigned = target.kind === 'root' ? crossSign(given, book, target) : []
   const active: StoredAuthority = { ...target.stored, state: 'active', crossSigned }
   const made = [active]
-  if (target.kind === 'root' && shape.intermediate) made.push(await newAuthority(given, 'intermediate', 'active', target))
+  if (target.kind === 'root' && given.shape.intermediate) {
+    made.push(await newAuthority(given, 'intermediate', 'active', target))
+  }
   const list = book.authorities.map(({ stored }) => (stored.id === target.id ? active : stored))
   return withLists(given, withRoom([...list, ...made.slice(1)]), made)
 }
