@@ -24,6 +24,15 @@ export function upCommand(terminal: Terminal): Command {
     .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
 }
 
+export function startCommand(terminal: Terminal): Command {
+  return zoneOptions(command(terminal, 'start', {
+    description: 'Start a zone with its stores in the etcd of its config: the same as up, by the name of rk8s',
+    examples: ['start --config config.yaml', 'start --config config.yaml --once --json'],
+  }))
+    .option('--once', 'boot, attack the zone as `prove` does, stop')
+    .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
+}
+
 async function serve(terminal: Terminal, options: UpCommandOptions): Promise<void> {
   const booted = await bootZone(terminal, options, styleOf(terminal.colours))
   const { zone, platform } = booted

@@ -4,6 +4,7 @@ import { Vault, type Authority } from '../../actors/vault/protocol.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
+import { folderOf } from '../../runtime/store/location.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
 import type { StepEvent, Trace } from '../../runtime/trace.ts'
 import { bootedMarker } from '../booted.ts'
@@ -147,13 +148,13 @@ class PemsRun {
     await files.makeFolder(file.stores, { mode: 0o700 })
     const stores = files.path(file.stores)
     const supervisor = new Supervisor({
-      platform, zone, host, device: identity.device, stores, trace, kernelActors, kernelRuntimeTypes,
+      platform, zone, host, device: identity.device, stores: folderOf(stores), trace, kernelActors, kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
     }, catalogue(stores, config).filter(({ protocol }) => protocol === Vault))
     try {
       await supervisor.load()
       await supervisor.start('vault', {
-        env: { [INIT_ENV]: '1', ...(marker ? { ZONEWRIGHT_BOOTED: '1' } : {}) },
+        env: { [INIT_ENV]: 'pems', ...(marker ? { ZONEWRIGHT_BOOTED: '1' } : {}) },
         secrets: { 'unseal-key': identity.unsealKey },
       })
       const shares = await keepRecoveryShares(supervisor, files, () => {})

@@ -1,6 +1,6 @@
 import type { ZoneConfig } from '../config.ts'
 import type { Wanted } from './certificates.ts'
-import { endpointOf, memberIdentities, memberNames, pems, type Endpoint } from './names.ts'
+import { endpointOf, etcdServerName, memberIdentities, memberNames, pems, type Endpoint } from './names.ts'
 
 /** A certificate, and for whom. */
 export interface WantedFile extends Wanted {
@@ -26,7 +26,8 @@ export function wantedCertificates({ zone, host, addr, etcd }: ZoneConfig): read
       const member = endpointOf(url)
       return {
         what: `etcd at ${url}`, member, names: memberNames(member), mount: 'pki-etcd', role: 'member',
-        purpose: 'serverAuth', commonName: member.host, ...memberIdentities(member, zone),
+        purpose: 'serverAuth', commonName: member.isAddress ? etcdServerName(zone) : member.host,
+        ...memberIdentities(member, zone),
       }
     }),
   ]
