@@ -1,0 +1,96 @@
+import { Unavailable } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Platform } from '../../runtime/platform/ports.ts'
+import { backoffMs } from '../../runtime/restart.ts'
+import type { EtcdCredentials } from '../../runtime/store/etcd.ts'
+import { lookAtEtcd, type EtcdAnswer } from '../../runtime/store/etcd/look.ts'
+import { probeEtcd, type Probe, type ProbeFault } from '../../runtime/store/etcd/probe.ts'
+import { pause } from '../../runtime/within.ts'
+import { EtcdCertificateExpired, EtcdNotTrusted, EtcdRefused, EtcdUnreachable } from '../errors.ts'
+import { endpointOf } from './names.ts'
+
+export interface ReachOptions {
+  readonly platform: Platform
+  readonly endpoints: readonly string[]
+  readonly credentials: EtcdCredentials
+  /** Told before each further round. */
+  readonly onWait?: (waiting: { readonly missing: readonly string[]; readonly detail: string }) => void
+}
+
+export interface Reached extends EtcdAnswer {
+  /** Endpoints that answered; the others are down, which a cluster may bear. */
+  readonly answered: readonly string[]
+  readonly absent: readonly { readonly endpoint: string; readonly detail: string }[]
+}
+
+type Failed = Extract<Probe, { reached: false }>
+
+/**
+ * Looks at every member, until one takes our certificate and the cluster answers. What only a person can mend ends it
+ * at once; what may pass is waited for, `limits.etcdReachMs` in all.
+ * @throws EtcdUnreachable, EtcdNotTrusted, EtcdRefused, EtcdCertificateExpired
+ */
+export async function reachEtcd({ platform, endpoints, credentials, onWait }: ReachOptions): Promise<Reached> {
+  const { clock } = platform
+  const random = platform.random.fork('reach etcd')
+  const end = clock.monotonic() + limits.etcdReachMs
+  for (let round = 0; ; round++) {
+    const probes = await Promise.all(endpoints.map((endpoint) => probe(clock, endpoint, credentials)))
+    const failed = probes.flatMap(({ endpoint, found }) => (found.reached ? [] : [{ endpoint, found }]))
+    const answered = probes.filter(({ found }) => found.reached).map(({ endpoint }) => endpoint)
+    const absent = failed.map(({ endpoint, found: { detail } }) => ({ endpoint, detail }))
+    let detail = absent.map((each) => `${each.endpoint}: ${each.detail}`).join('; ')
+    if (answered.length > 0) {
+      try {
+        return { ...await lookAtEtcd({ endpoints: answered, credentials, clock }), answered, absent }
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error
+        detail = `${answered.length} of ${endpoints.length} members answer, and they have no leader`
+      }
+    } else {
+      const final = failed.find(({ found: { fault } }) => !passing.includes(fault))
+      if (final) throw refusal(final.endpoint, final.found, credentials)
+    }
+    const missing = absent.map(({ endpoint }) => endpoint)
+    if (clock.monotonic() >= end) throw unreachable(detail, missing)
+    onWait?.({ missing, detail })
+    await pause(clock, backoffMs(random, round, { min: limits.etcdRetryMsMin, max: limits.etcdRetryMsMax }))
+  }
+}
+
+/** A server that is about to come. */
+const passing: readonly ProbeFault[] = ['unreachable', 'no-tls']
+
+async function probe(
+  clock: Platform['clock'], url: string, credentials: EtcdCredentials,
+): Promise<{ endpoint: string; found: Probe }> {
+  const { host: hostname, port } = endpointOf(url)
+  return { endpoint: url, found: await probeEtcd({ hostname, port, credentials, withinMs: limits.etcdProbeMs, clock }) }
+}
+
+function unreachable(detail: string, missing: readonly string[]): Error {
+  return new EtcdUnreachable(`etcd was not reached within ${limits.etcdReachMs / 1000} s: ${detail}`, {
+    missing, next: 'Start its members, more than half of them, with the certificates that `gen pems` has made; '
+      + 'then run it again: nothing was changed',
+  })
+}
+
+function refusal(endpoint: string, { fault, detail }: Failed, { serverName }: EtcdCredentials): Error {
+  const name = serverName ?? endpointOf(endpoint).host
+  const details = { endpoint, reason: fault }
+  switch (fault) {
+    case 'authority': return new EtcdNotTrusted(`${endpoint} has a certificate of another authority: ${detail}`, {
+      ...details, next: 'Give this member the cert.pem, private.key and ca.pem that `gen pems` has made for it',
+    })
+    case 'name': return new EtcdNotTrusted(`${endpoint} has a certificate that is not for ${name}: ${detail}`, {
+      ...details, next: 'Name the member in xline_config.endpoints as its certificate does, or run `gen pems` again',
+    })
+    case 'expired': return new EtcdCertificateExpired(`The certificate of ${endpoint} has ended: ${detail}`, {
+      ...details, next: 'Run `recover etcd`, and copy the new files to each member',
+    })
+    default: return new EtcdRefused(`${endpoint} does not take the certificate of this host: ${detail}`, {
+      ...details, next: 'Start this member with --client-cert-auth and --trusted-ca-file=ca.pem, as `gen pems` has '
+        + 'printed it; its clock may be wrong, too',
+    })
+  }
+}
