@@ -17,10 +17,10 @@ export const serviceLimits = {
   /** Milliseconds between a change of the zone's config and its names, so that many changes are read once. */
   dnsSettleMs: 100,
   /**
-   * Milliseconds after which a published root set is taken to be known to everybody: twice the time after which whoever
-   * verifies certificates of the zone reads it again.
+   * Milliseconds after which a published root set is taken to be known to everybody: one lives for 30 days and is read
+   * anew at half of that; half of this again for who was away.
    */
-  rootsHeardMs: 2 * 86_400_000,
+  rootsHeardMs: 22 * 86_400_000,
   /** Milliseconds between rounds of the certificate manager, when nothing is due before; after one that failed. */
   certificateRoundMs: 6 * 3_600_000,
   certificateRetryMsMin: 1_000,

@@ -28,8 +28,11 @@ export interface Rotation {
   readonly now: number
 }
 
-/** Parts of its life after which an authority is to be replaced, and below which it is warned of what is left. */
-export const share = { replaced: 0.6, warned: 1 / 3, urgent: 0.1 } as const
+/**
+ * Parts of its life after which an authority is to be replaced, so early that a zone which is off for years finds one
+ * that lives, and below which it is warned of what is left.
+ */
+export const share = { replaced: 0.5, warned: 1 / 3, urgent: 0.1 } as const
 
 const kinds = ['root', 'intermediate'] as const
 
@@ -54,9 +57,9 @@ function dueOf({ authorities, told, lastEnds, now }: Rotation, kind: Authority['
   const due: Due[] = []
   const next = ofKind.find(({ state }) => state === 'next')
   if (next) {
-    // Nothing can be verified by the one that it follows any more, so there is nothing to wait for
-    const at = !newest || newest.notAfter <= now ? now : heard(next)
-    if (at !== undefined) due.push({ step: 'activate', id: next.id, at })
+    // When the one that it follows ends before everybody has heard, those who have not are cut off either way
+    const latest = newest ? newest.notAfter - limits.rootsHeardMs : now
+    due.push({ step: 'activate', id: next.id, at: Math.min(heard(next) ?? Infinity, latest) })
   } else if (newest) {
     const life = newest.notAfter - newest.notBefore
     due.push({ step: 'prepare', id: newest.id, at: Math.floor(newest.notBefore + share.replaced * life) })

@@ -1,5 +1,6 @@
 import type { ActorStart } from '../../runtime/actor.ts'
 import { integer, number, object, picklist, pipe, record, string, type Client, type Infer } from '../../runtime/protocol.ts'
+import { NotFound } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { parseCompact } from '../../runtime/trust/jws.ts'
 import { readRecord } from '../records.ts'
@@ -32,7 +33,7 @@ export interface PublishedOptions {
   readonly start: Pick<ActorStart, 'clock' | 'log'>
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get' | 'set' | 'delete' | 'dump'>
   readonly session: Pick<OwnSession, 'token'>
-  readonly vault: Pick<Client<typeof Vault>, 'roots' | 'crl'>
+  readonly vault: Pick<Client<typeof Vault>, 'roots' | 'crl' | 'ensureKey'>
 }
 
 export type Published = ReturnType<typeof createPublished>
@@ -43,6 +44,17 @@ export function createPublished({ start: { clock, log }, systemConfig, session, 
     (await systemConfig.get({ key }, settings()))?.value
   const write = async (key: string, value: object): Promise<void> =>
     void await systemConfig.set({ key, value: JSON.stringify(value) }, settings())
+  /** A zone that was made without an anchor gets one; its owner key certifies it when somebody is to trust it. */
+  const rootsNow = async () => {
+    try {
+      return await vault.roots({})
+    } catch (error) {
+      if (!(error instanceof NotFound)) throw error
+      const { kid } = await vault.ensureKey({ name: 'anchor' })
+      log.info('The anchor was made, which signs the set of trusted roots', { kid })
+      return await vault.roots({})
+    }
+  }
   let told: Infer<typeof PublishedRotation>['told'] | undefined
 
   return {
@@ -62,7 +74,7 @@ export function createPublished({ start: { clock, log }, systemConfig, session, 
     async roots(authorities: readonly Authority[]): Promise<{ readonly version: number; readonly refreshAt: number }> {
       const text = await read(pkiKey.roots)
       const published = text === undefined ? undefined : readRecord(PublishedRoots, pkiKey.roots, text)
-      const now = await vault.roots({})
+      const now = await rootsNow()
       const refreshAt = published ? middleOf(published.document) : 0
       let current = published
       if (!published || published.version !== now.version || refreshAt <= clock.now()) {

@@ -147,7 +147,7 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
           if (stopping.aborted) return
           failure = messageOf(error)
           // At its start the link to the vault may not be up yet
-          if (failures === 3) log.warn(`The certificates are not looked after: ${failure}`)
+          if (failures === 1) log.warn(`The certificates are not looked after: ${failure}`)
           waitMs = backoffMs(jitter, failures++, RETRY)
         }
         await pause(clock, waitMs, wake.signal)
