@@ -24,6 +24,8 @@ export interface EngineResponse {
   /** Absent: 204. */
   readonly data?: Readonly<Record<string, unknown>>
   readonly warnings?: readonly string[]
+  /** Default 200. */
+  readonly status?: number
   /** In place of the envelope: certificates and revocation lists as files. */
   readonly raw?: { readonly contentType: string; readonly body: Uint8Array }
 }

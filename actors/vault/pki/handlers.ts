@@ -2,11 +2,13 @@ import { INIT_ENV, INIT_SEQUENCE, initStep } from '../../init-steps.ts'
 import type { Authority, CertificateRecord, IssuedCertificate } from '../protocol.ts'
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
+import type { Engine, EnginePorts } from '../engine.ts'
 import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
 import { certificatePem, told } from './authority-record.ts'
 import type { Book } from './book.ts'
 import { zoneMounts } from './built-in.ts'
-import type { Issued } from './issue.ts'
+import { pkiEngine } from './http/engine.ts'
+import type { Issued } from './keep.ts'
 import { createPki, type Pki } from './pki.ts'
 import { notInVault } from './refused.ts'
 import { listPem } from './revocation.ts'
@@ -26,6 +28,13 @@ export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: 
     ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
   })])))
 }
+
+/** Makes the engine of a mount of type `pki`, at `path` with a slash at its end, for the HTTP API. */
+export const pkiEngineAt = ({ start }: Pick<Area, 'start'>) =>
+  ({ path }: { readonly path: string }, ports: EnginePorts, { namedKeys }: Unsealed): Engine =>
+    pkiEngine(createPki({
+      mount: path.replace(/\/$/, ''), zone: start.self.zone, ports, anchor: () => namedKeys.signer(anchorKey),
+    }))
 
 /** What the link's methods do with the mounts of the zone. */
 export function pkiHandlers(

@@ -34,6 +34,8 @@ export interface RoleInUse {
   readonly name: string
   readonly role: Role
   readonly builtIn?: BuiltInRole
+  /** The whole subject of the request is taken. */
+  readonly verbatim?: true
 }
 
 /** The zone as its certificates name it. */
