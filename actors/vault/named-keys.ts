@@ -2,7 +2,7 @@ import { LimitExceeded, NotFound, Overloaded } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Peer } from '../../runtime/actor.ts'
-import type { Clock, Keys, PublicJwk, Random } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys, PublicJwk, Random, SigningKey } from '../../runtime/platform/ports.ts'
 import {
   array, integer, literal, minLength, number, object, optional, pipe, string, type Infer,
 } from '../../runtime/protocol.ts'
@@ -38,6 +38,8 @@ const grantsPath = (name: string): string => `grants/keys/${name}`
 
 export interface NamedKeys {
   ensure(name: string): Promise<{ kid: string; publicKey: PublicJwk; created: boolean }>
+  /** The newest version, made if there is none: for the vault's own work. It leaves the vault by no method. */
+  signing(name: string): Promise<SigningKey>
   /** Oldest first. @throws NotFound */
   versions(name: string): Promise<readonly Omit<Version, 'pem'>[]>
   /**
@@ -81,7 +83,13 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
   const write = (name: string, guard: Compare, versions: readonly Version[]): Promise<boolean> =>
     barrier.commit([guard], [{ path: keyPath(name), value: { type: 'ed25519', versions } }])
 
-  return {
+  const keyNamed: NamedKeys = {
+    async signing(name) {
+      await keyNamed.ensure(name)
+      const found = await current(name)
+      if (found === undefined) throw damaged(keyPath(name), 'it went away while it was read')
+      return keys.importPem(found.pem)
+    },
     async ensure(name) {
       const found = await current(name)
       if (found !== undefined) return { kid: found.kid, publicKey: found.publicKey, created: false }
@@ -139,4 +147,5 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       throw new Overloaded(`Too many writers of one key; attempts: ${limits.vaultTransactionAttempts}`)
     },
   }
+  return keyNamed
 }
