@@ -52,7 +52,7 @@ export const nodeAt = (root: DerNode, ...path: readonly number[]): DerNode =>
 
 /** A copy of `der` with one node changed. */
 export function changed(der: Uint8Array, path: readonly number[], change: (node: DerNode) => void): Uint8Array {
-  const root = treeOf(der)
+  const root = treeOf(der.slice())
   change(nodeAt(root, ...path))
-  return bytesOf(root)
+  return Uint8Array.from(bytesOf(root))
 }
