@@ -97,4 +97,4 @@ export function readNameElement(reader: DerReader): Uint8Array {
 
 /** RFC 7093 §2 method 1: the first 160 bits of SHA-256 over the key. `hash` is SHA-256. */
 export const keyIdOf = (spki: Uint8Array, hash: (message: Uint8Array) => Uint8Array): Uint8Array =>
-  hash(publicKeyBits(spki)).slice(0, 20)
+  new Uint8Array(hash(publicKeyBits(spki)).subarray(0, 20))

@@ -53,6 +53,7 @@ const NOT_AUTHORITY = extension('basicConstraints', sequence(), true)
 /** By the set of bits: usages are few, and the same for every certificate of a role. */
 const usageExtensions = new Map<number, Uint8Array>()
 const purposeExtensions = new Map<string, Uint8Array>()
+const purposes = new Map<string, string>(Object.entries(extendedKeyUsages))
 const PURPOSES_KEPT = 64
 
 /**
@@ -101,8 +102,7 @@ export function purposeExtension(usages: Extensions['extendedKeyUsage'] & {}): U
   const key = usages.join()
   const known = purposeExtensions.get(key)
   if (known) return known
-  const made = extension('extendedKeyUsage', sequence(...usages.map((usage) =>
-    oid((extendedKeyUsages as Readonly<Record<string, string>>)[usage] ?? usage))))
+  const made = extension('extendedKeyUsage', sequence(...usages.map((usage) => oid(purposes.get(usage) ?? usage))))
   if (purposeExtensions.size < PURPOSES_KEPT) purposeExtensions.set(key, made)
   return made
 }
