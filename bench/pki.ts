@@ -50,8 +50,8 @@ const bench: Bench = async ({ say }) => {
       peer: () => x509(requests.pems, X509_CERTIFICATES),
     })
     const [ownCpu, linkCpu] = [spent.alone, spent.link].map(middle) as [number, number]
-    say(`alone ${own.toFixed(0)} µs (processor ${ownCpu.toFixed(0)}), by link ${link.toFixed(0)} µs (both ends, `
-      + `processor ${linkCpu.toFixed(0)}), verify and sign ${bare.toFixed(0)} µs, @peculiar/x509 ${peer.toFixed(0)} µs`)
+    say(`alone ${own.toFixed(0)} µs (processor ${ownCpu.toFixed(0)}), by link ${link.toFixed(0)} µs (processor of both `
+      + `ends ${linkCpu.toFixed(0)}), verify and sign ${bare.toFixed(0)} µs, @peculiar/x509 ${peer.toFixed(0)} µs`)
     return rowsOf({ own, link, bare, peer, ownCpu, linkCpu })
   } finally {
     await zone?.stop()
@@ -101,9 +101,14 @@ function rowsOf(
     { name: 'verify and sign, nothing else', value: perSecond(bare), unit: 'pairs/s' },
     { name: '@peculiar/x509, nothing kept', value: perSecond(peer), unit },
     { name: 'engine alone, durable, against @peculiar/x509', inFlight, value: perSecond(own), unit, ratio: peer / own },
-    { name: `engine alone, durable, by processor time, ${against}`, inFlight, value: perSecond(ownCpu), unit, ...held(ownCpu) },
+    {
+      name: `engine alone, durable, by processor time, ${against}`, inFlight, value: perSecond(ownCpu), unit,
+      ...held(ownCpu),
+    },
     { name: 'through the link, durable', inFlight, value: perSecond(link), unit, ratio: peer / link },
-    { name: `through the link, durable, by processor time of both ends, ${against}`, inFlight, value: perSecond(linkCpu),
-      unit, ...held(linkCpu) },
+    {
+      name: `through the link, durable, by processor time of both ends, ${against}`, inFlight,
+      value: perSecond(linkCpu), unit, ...held(linkCpu),
+    },
   ]
 }

@@ -20,12 +20,16 @@ export async function openAlone(platform: Platform): Promise<Alone> {
   const store = await openEmbeddedStore(folder, platform)
   const aead = keys.aead(random.bytes(32))
   const barrier = createBarrier({ store, random, terms: { current: { term: 1, aead }, aeadOf: () => aead } })
-  const pki = createPki({ mount: 'pki', zone: 'bench.local', ports: { barrier: barrierView(barrier, 'pki/'), keys, random, clock } })
+  const ports = { barrier: barrierView(barrier, 'pki/'), keys, random, clock }
+  const pki = createPki({ mount: 'pki', zone: 'bench.local', ports })
   await pki.rotation.ensure()
   const use = await pki.roles.read('ood')
   const peer = { zone: 'bench.local', host: HOST, actor: 'bench', runtimeType: 'ood', incarnation: 1, kid: 'bench' }
   return {
-    sign: async (csr) => certificatePem((await pki.issuing.sign(csr, use, { names: [] }, { holder: 'bench', peer })).der),
+    async sign(csr) {
+      const { der } = await pki.issuing.sign(csr, use, { names: [] }, { holder: 'bench', peer })
+      return certificatePem(der)
+    },
     async close() {
       await store.close()
       rmSync(folder, { recursive: true, force: true })

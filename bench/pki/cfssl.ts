@@ -43,7 +43,8 @@ export async function startCfssl({ keys, clock, random }: Platform): Promise<Cfs
   }
   const began = performance.now()
   while (child.exitCode === null && child.pid !== undefined && performance.now() - began < START_MS) {
-    const answered = await fetch(`http://127.0.0.1:${port}/api/v1/cfssl/health`).then((answer) => answer.text(), () => '')
+    const address = `http://127.0.0.1:${port}/api/v1/cfssl/health`
+    const answered = await fetch(address).then((answer) => answer.text(), () => '')
     if (answered !== '') return { port, stop }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }

@@ -24,7 +24,9 @@ export async function makeRequests({ keys, random }: Platform): Promise<Requests
 }
 
 /** Does `count` pieces of work, so many at a time; microseconds of wall time each. */
-export async function timed(count: number, inFlight: number, work: (index: number) => Promise<unknown>): Promise<number> {
+export async function timed(
+  count: number, inFlight: number, work: (index: number) => Promise<unknown>,
+): Promise<number> {
   const began = performance.now()
   let next = 0
   const loop = async (): Promise<void> => {

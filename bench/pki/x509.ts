@@ -16,7 +16,7 @@ export async function openX509(): Promise<(pems: readonly string[], count: numbe
     const request = new x509.Pkcs10CertificateRequest(pem)
     if (!await request.verify()) throw new Error('The request does not verify')
     const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+      serialNumber: crypto.randomUUID().replaceAll('-', ''),
       subject: request.subject, issuer: issuer.subject, publicKey: request.publicKey, signingKey: keys.privateKey,
       signingAlgorithm: algorithm, notBefore: new Date(), notAfter: new Date(Date.now() + 30 * DAY_MS),
       extensions: [

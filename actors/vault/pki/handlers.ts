@@ -88,7 +88,9 @@ export function pkiHandlers(
       const { certificates } = at(vault, mount)
       return certificates.told(await certificates.read(serial)) as CertificateRecord & { pem: string }
     }),
-    revokeCertificate: guarded.open('revokeCertificate', ofMount, async ({ mount, serial, reason }, { vault, note }) => {
+    revokeCertificate: guarded.open('revokeCertificate', ofMount, async (
+      { mount, serial, reason }, { vault, note },
+    ) => {
       const revoked = await at(vault, mount).revocation.revoke(serial, reason)
       note({ serial, revokedAt: revoked.revokedAt })
       log.info('A certificate was revoked', { mount, serial })
