@@ -44,7 +44,7 @@ function importPem(pem: string): CertificateSigningKey {
 
 /** @throws InvalidArgument when its public part is of no type that certificates have here */
 function signingKey(key: KeyObject): CertificateSigningKey {
-  const own = publicKey(createPublicKey(key).export({ format: 'der', type: 'spki' }))
+  const own = publicKey(Uint8Array.from(createPublicKey(key).export({ format: 'der', type: 'spki' })))
   const hash = own.type === 'ed25519' ? null : hashOf(own.type)
   return {
     public: own,
