@@ -10,6 +10,7 @@ import { secretHandlers } from './handlers/secrets.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
 import { createSealLife } from './seal/life.ts'
+import { Rekey } from './seal/rekey.ts'
 import { unseal } from './unseal.ts'
 
 /** Name of the vault's own key that signs the audit. */
@@ -43,7 +44,8 @@ export default actor(Vault, {}, async (start) => {
     }
     log.info(`The vault stays sealed: ${error.message}`)
   }
-  const area: Area = { start, core, audit, life, guarded: createGuarded({ start, core, audit }) }
+  const rekey = new Rekey(core, audit, secrets)
+  const area: Area = { start, core, audit, life, rekey, guarded: createGuarded({ start, core, audit }) }
 
   // No `authenticate`: callers are known by their link certificate, and every token is denied.
   const lifecycle: Lifecycle = {
