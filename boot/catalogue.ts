@@ -6,6 +6,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
+import { file } from './init.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that a node can run: what reaches its config on the OOD, and services. */
@@ -31,8 +32,13 @@ export function catalogue(
 ): readonly ActorSpec[] {
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
   const store = (name: string) => ({ write: [`${stores}/${name}`] })
+  const audit = auditBeside(stores)
   return [
-    worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
+    worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), {
+      ...kernel,
+      permissions: { write: [...store('vault').write, audit] },
+      files: audit,
+    }),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
       ...kernel,
       permissions: store('system-config'),
@@ -71,6 +77,9 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
     return { net: [...own, '127.0.0.1'] }
   },
 })
+
+/** Beside the folder of the stores, in the same host's folder. */
+export const auditBeside = (stores: string): string => `${stores.replace(/[^/]*$/, '')}${file.audit}`
 
 /** As Deno writes it. */
 const address = ({ hostname, port }: ZoneConfig['http']): string =>
