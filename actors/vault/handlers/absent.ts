@@ -23,12 +23,3 @@ export function pkiHandlers({ guarded }: Area): Pick<VaultHandlers, PkiMethods> 
     roots: guarded.open('roots', noResource, absent),
   }
 }
-
-/** Seam: in its place comes what serves HashiCorp Vault's API, from `http/`. */
-export function httpHandlers({ guarded }: Area): Pick<VaultHandlers, 'http'> {
-  return {
-    http: guarded.always('http', noResource, () => {
-      throw new NotInVault('This vault serves no HTTP')
-    }),
-  }
-}
