@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 
@@ -91,6 +92,7 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
