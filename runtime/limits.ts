@@ -1,6 +1,7 @@
 import { actorLimits } from './limits-actors.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 
@@ -95,6 +96,7 @@ export const limits = {
   ...actorLimits,
   ...serviceLimits,
   ...etcdLimits,
+  ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */

@@ -4,15 +4,16 @@ import { INIT_ENV, INIT_SEQUENCE, initStep } from '../init-steps.ts'
 import { openAudit } from './audit/audit.ts'
 import { createCore } from './core.ts'
 import { createGuarded, type Area } from './guarded.ts'
-import { httpHandlers } from './handlers/absent.ts'
 import { keyHandlers } from './handlers/keys.ts'
 import { recoveryHandlers } from './handlers/recovery.ts'
 import { sealHandlers } from './handlers/seal.ts'
 import { secretHandlers } from './handlers/secrets.ts'
+import { httpHandlers } from './http/handlers.ts'
 import { pkiHandlers, zonePki } from './pki/handlers.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
 import { createSealLife } from './seal/life.ts'
+import { Rekey } from './seal/rekey.ts'
 import { unseal } from './unseal.ts'
 
 /** Name of the vault's own key that signs the audit. */
@@ -50,7 +51,8 @@ export default actor(Vault, {}, async (start) => {
     const { vaultId, term } = core.unsealed
     start.step(INIT_SEQUENCE, initStep.vaultUnsealed, { vaultId, term, store: store.id })
   }
-  const area: Area = { start, core, audit, life, guarded: createGuarded({ start, core, audit }) }
+  const rekey = new Rekey(core, audit, secrets)
+  const area: Area = { start, core, audit, life, rekey, guarded: createGuarded({ start, core, audit }) }
   const mounts = zonePki(area)
 
   // No `authenticate`: callers are known by their link certificate, and every token is denied.

@@ -162,8 +162,16 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+/** PEM: the certificate with those between it and the root, and its private key. */
+export interface HttpTls {
+  readonly certificate: string
+  readonly key: string
+}
+
 export interface HttpServer {
   readonly port: number
+  /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
+  renew?(tls: HttpTls): void
   /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
   close(withinMs: number): Promise<void>
 }
@@ -175,10 +183,22 @@ export interface SocketServer {
   close(): Promise<void>
 }
 
+export interface HttpServerOptions {
+  readonly hostname: string
+  readonly port: number
+  readonly bodyBytesMax: number
+  readonly requestMsMax: number
+  readonly tls?: HttpTls
+  /** Takes the method LIST, which no HTTP parser knows. */
+  readonly lists?: boolean
+  /** What it says itself where no handler could answer, default `{error, code}`. */
+  readonly faultBody?: (error: string, code: string) => object
+}
+
 export interface Transport {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
-    options: { hostname: string; port: number; bodyBytesMax: number; requestMsMax: number },
+    options: HttpServerOptions,
     handle: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */

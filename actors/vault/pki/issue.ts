@@ -26,11 +26,17 @@ export interface Issuing {
   /** @throws CertificateRefused, Overloaded */
   sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued>
   /** With a key that is made here, and kept nowhere. */
-  issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued & { readonly privateKey: string; readonly keyType: string }>
+  issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<IssuedWithKey>
   /** For an authority below the one that signs. */
   signAuthority(csr: string, wish: AuthorityRequest, asker: Asker): Promise<Issued>
-  /** Into the inventory, what an authority of this mount has signed and nothing was kept of. @throws CertificateRefused */
+  /** Into the inventory, what an authority here has signed and nothing was kept of. @throws CertificateRefused */
   adopt(certificate: Certificate, asker: Asker): Promise<void>
+}
+
+export interface IssuedWithKey extends Issued {
+  /** PKCS #8 PEM. */
+  readonly privateKey: string
+  readonly keyType: CertificateKeyType
 }
 
 export interface AuthorityRequest {

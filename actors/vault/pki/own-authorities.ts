@@ -51,7 +51,8 @@ async function add(pki: Pki, made: StoredAuthority, replaces = false): Promise<O
     const stored: StoredAuthority = { ...made, state: signs ? 'active' : 'next' }
     const list = [...before.authorities.map((one) => one.stored), stored]
     if (!signs) return { authorities: withRoom(list) }
-    const first = nextList(openAuthority(stored, ports.keys.certificates), undefined, [], { now: ports.clock.now(), lifeMs })
+    const opened = openAuthority(stored, ports.keys.certificates)
+    const first = nextList(opened, undefined, [], { now: ports.clock.now(), lifeMs })
     return { authorities: withRoom(list), guards: [first.guard], changes: [first.change] }
   })
   return book.authorities.find(({ id }) => id === made.id)!

@@ -83,7 +83,8 @@ async function signVerbatim(call: Call): Promise<EngineResponse> {
   const { pki, at, holder, fields, data } = call
   const format = formatOf(call)
   const named = at.length > 0 ? (await roleOf(call)).role : undefined
-  const usages = Object.hasOwn(data, 'key_usage') ? fields.words('key_usage') : named?.key_usage ?? defaultRole.key_usage
+  const usages = Object.hasOwn(data, 'key_usage') ? fields.words('key_usage')
+    : named?.key_usage ?? defaultRole.key_usage
   const use: RoleInUse = {
     name: at[0] ?? '', verbatim: true,
     role: {

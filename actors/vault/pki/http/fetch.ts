@@ -39,6 +39,8 @@ export async function listOf(pki: Pki, authority: OpenAuthority): Promise<OpenLi
 }
 const ownList = async ({ pki }: Call): Promise<OpenList> => listOf(pki, await signerOf(pki))
 
+const told = (pem: string): EngineResponse => ({ data: { certificate: trimmed(pem), revocation_time: 0 } })
+
 async function certificate({ pki, at: [serial] }: Call): Promise<EngineResponse> {
   const { stored, key } = await pki.certificates.read(serial!)
   const { revokedAt } = stored
@@ -76,7 +78,7 @@ export const fetchRoutes: readonly Route[] = [
   { path: 'ca_chain', open: true, on: { read: async ({ pki }) => pemFile((await chainOf(pki)).join('')) } },
   {
     path: 'cert/ca', open: true,
-    on: { read: async ({ pki }) => ({ data: { certificate: trimmed((await signerOf(pki)).pem), revocation_time: 0 } }) },
+    on: { read: async ({ pki }) => told((await signerOf(pki)).pem) },
   },
   {
     path: 'cert/ca_chain', open: true,
@@ -89,7 +91,7 @@ export const fetchRoutes: readonly Route[] = [
   },
   {
     path: 'cert/crl', open: true,
-    on: { read: async (call) => ({ data: { certificate: trimmed(listPem(await ownList(call))), revocation_time: 0 } }) },
+    on: { read: async (call) => told(listPem(await ownList(call))) },
   },
   { path: 'cert/:', open: true, on: { read: certificate } },
   {

@@ -32,8 +32,7 @@ export function fieldsOf(data: Readonly<Record<string, unknown>>): Fields {
     text,
     needed(name) {
       const value = text(name)
-      if (value === undefined || value === '') throw new InvalidArgument(`The field is missing: ${name}`, { field: name })
-      return value
+      return value || fail(new InvalidArgument(`The field is missing: ${name}`, { field: name }))
     },
     flag(name) {
       const value = given(name)

@@ -68,7 +68,10 @@ export const issuerRoutes: readonly Route[] = [
     on: { read: async (call) => derFile((await issuerOf(call)).authority.certificate.raw) },
   },
   { path: 'issuer/:/pem', open: true, on: { read: async (call) => pemFile((await issuerOf(call)).authority.pem) } },
-  { path: 'issuer/:/crl', open: true, on: { read: async (call) => ({ data: { crl: trimmed(listPem(await own(call))) } }) } },
+  {
+    path: 'issuer/:/crl', open: true,
+    on: { read: async (call) => ({ data: { crl: trimmed(listPem(await own(call))) } }) },
+  },
   { path: 'issuer/:/crl/der', open: true, on: { read: async (call) => listFile(await own(call)) } },
   { path: 'issuer/:/crl/pem', open: true, on: { read: async (call) => pemFile(listPem(await own(call))) } },
   {

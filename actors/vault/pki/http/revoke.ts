@@ -26,8 +26,8 @@ async function foundBy(call: Call): Promise<FoundCertificate> {
     return await pki.certificates.read(serial!)
   } catch (error) {
     // A serial in a body is a wrong request, not a wrong path
-    if (error instanceof NotInVault) throw new InvalidArgument(`certificate with serial ${serial!.slice(0, 64)} not found`)
-    throw error
+    if (!(error instanceof NotInVault)) throw error
+    throw new InvalidArgument(`certificate with serial ${serial!.slice(0, 64)} not found`)
   }
 }
 
