@@ -13,7 +13,6 @@ import { pkiHandlers, zonePki } from './pki/handlers.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
 import { createSealLife } from './seal/life.ts'
-import { Rekey } from './seal/rekey.ts'
 import { unseal } from './unseal.ts'
 
 /** Name of the vault's own key that signs the audit. */
@@ -29,7 +28,12 @@ export default actor(Vault, {}, async (start) => {
     ports: { store, keys, random, clock }, audit,
     reopen: () => unseal({ store, keys, random }, { 'unseal-key': secrets['unseal-key'] ?? '' }),
   })
-  if (audit.isKept) core.onUnsealed(async ({ namedKeys }) => audit.useKey(await namedKeys.signing(AUDIT_KEY)))
+  if (audit.isKept) {
+    core.onUnsealed(async ({ namedKeys }) => {
+      await namedKeys.ensure(AUDIT_KEY)
+      await audit.useKey(await namedKeys.signer(AUDIT_KEY))
+    })
+  }
   const life = createSealLife({
     core, audit, secrets, booted: env['ZONEWRIGHT_BOOTED'] === '1',
     onChange(state) {
