@@ -54,7 +54,9 @@ export function catalogue(
       ...kernel, thread: 'scheduler', env: services,
     }),
     // They wait most of the time: a worker of its own would cost each start of a zone more than they ever do
-    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), {
+      ...kernel, thread: 'scheduler',
+    }),
     ...(asked.includes('node-monitor') ? [
       worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), {
         ...kernel, thread: 'scheduler',
@@ -87,7 +89,9 @@ export const servicesAskedBy = ({ dns, tls, etcd, vault }: ZoneConfig): readonly
 const nameServer = (hostname: string, port: number): ActorSpec =>
   worker(Dns, new URL('../actors/dns/actor.ts', import.meta.url), {
     runtimeType: 'kernel-service', manual: true,
-    env: { ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port) },
+    env: {
+      ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port),
+    },
     permissions: { net: [address({ hostname, port, origins: [] })] },
   })
 

@@ -122,7 +122,8 @@ export function encodeReply(query: Query, reply: Reply, by: 'udp' | 'tcp'): Uint
 
 function encode(query: Query, reply: Reply, more: number): Uint8Array {
   const { code, authoritative = false, answers = [], authorities = [], additionals = [] } = reply
-  const flags = (authoritative ? AUTHORITATIVE : 0) | (query.recursionDesired ? RECURSION_DESIRED : 0) | more | (code & 15)
+  const flags = (authoritative ? AUTHORITATIVE : 0) | (query.recursionDesired ? RECURSION_DESIRED : 0) | more
+    | (code & 15)
   const options: packet.OptAnswer[] = query.edns ? [{
     type: 'OPT', name: '.', udpPayloadSize: UDP_BYTES, extendedRcode: code >> 4, ednsVersion: 0, flags: 0,
     flag_do: false, options: [],
