@@ -47,6 +47,7 @@ const meanings: Readonly<Record<number, string>> = {
   43: 'etcd did not take the certificate of this host',
   44: 'A certificate for etcd has ended (`recover etcd`)',
   45: 'The stores lie in etcd, which the config does not name',
+  46: 'A certificate ends before long (`certs --check`)',
   130: 'Interrupted before it was done',
 }
 
