@@ -92,7 +92,10 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
     env: {
       ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port),
     },
-    permissions: { net: [address({ hostname, port, origins: [] })] },
+    // Whoever asks by UDP is sent to, as any address that there is: on loopback, those of loopback
+    permissions: {
+      net: LOOPBACK.test(hostname) ? ['127.0.0.1', '[::1]', address({ hostname, port, origins: [] })] : ['*'],
+    },
   })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
@@ -110,6 +113,8 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
     return { net: [...own, '127.0.0.1'] }
   },
 })
+
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
 
 /** As Deno writes it. */
 const address = ({ hostname, port }: ZoneConfig['http']): string =>

@@ -129,6 +129,7 @@ if (onDeno) {
     const store = (name: string) => ({ write: [join(folder, file.stores, name)] })
     assert.equal(asked, {
       'vault': store('vault'), 'system-config': store('system-config'), 'boot-scheduler': {}, 'scheduler': {},
+      'cert-manager': {},
       'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: [`${LOOPBACK}:0`, LOOPBACK] },
       'service': store('service'),
     })

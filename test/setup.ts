@@ -17,6 +17,7 @@ interface SystemPart {
 
 const parts: readonly SystemPart[] = [
   { program: 'etcd', package: 'etcd-server', neededFor: 'the Store compliance suite on a real etcd' },
+  { program: 'dig', package: 'bind9-dnsutils', neededFor: 'asking the DNS of a zone as others do' },
   { program: 'etcdctl', package: 'etcd-client', neededFor: 'looking into that etcd from outside' },
 ]
 

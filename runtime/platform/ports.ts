@@ -244,7 +244,7 @@ export interface WorkerPermissions {
   readonly read?: readonly string[]
   /** And read. */
   readonly write?: readonly string[]
-  /** Hosts with their port: 'localhost:80', '[::1]:0'; without it, any port: '127.0.0.1'. */
+  /** Hosts with their port: 'localhost:80', '[::1]:0'; without it, any port: '127.0.0.1'. '*': any host. */
   readonly net?: readonly string[]
 }
 
