@@ -14,7 +14,7 @@ export interface FollowOptions {
   readonly session: Pick<OwnSession, 'token'>
   readonly prefix: string
   readonly leaves: readonly string[]
-  /** What there is now, at each beginning: the watch goes on from its revision. What it throws is told, and tried again. */
+  /** What there is now, at each beginning: the watch goes on from its revision. */
   readonly onBegin: (items: Infer<typeof SystemConfig.methods.dump.result>['items'], revision: number) => void
   readonly onEvent: (event: ConfigEvent) => void
   /** Nothing is heard from now on, until `onBegin`. */

@@ -60,7 +60,9 @@ export function catalogue(
       ...kernel, thread: 'scheduler', env: services,
     }),
     // They wait most of the time: a worker of its own would cost each start of a zone more than they ever do
-    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), {
+      ...kernel, thread: 'scheduler',
+    }),
     ...(asked.includes('node-monitor') ? [
       worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), {
         ...kernel, thread: 'scheduler',
@@ -93,8 +95,13 @@ export const servicesAskedBy = ({ dns, tls, etcd, vault }: ZoneConfig): readonly
 const nameServer = (hostname: string, port: number): ActorSpec =>
   worker(Dns, new URL('../actors/dns/actor.ts', import.meta.url), {
     runtimeType: 'kernel-service', manual: true,
-    env: { ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port) },
-    permissions: { net: [address({ hostname, port, origins: [] })] },
+    env: {
+      ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port),
+    },
+    // Whoever asks by UDP is sent to, as any address that there is: on loopback, those of loopback
+    permissions: {
+      net: LOOPBACK.test(hostname) ? ['127.0.0.1', '[::1]', address({ hostname, port, origins: [] })] : ['*'],
+    },
   })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
@@ -115,6 +122,8 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
 
 /** Beside the folder of the stores, in the same host's folder. */
 export const auditBeside = (stores: string): string => `${stores.replace(/[^/]*$/, '')}${file.audit}`
+
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
 
 /** As Deno writes it. */
 const address = ({ hostname, port }: ZoneConfig['http']): string =>

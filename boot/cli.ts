@@ -22,6 +22,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),
     ps: async (terminal) => (await import('./commands/ps.ts')).psCommand(terminal),
+    nodes: async (terminal) => (await import('./commands/nodes.ts')).nodesCommand(terminal),
     services: async (terminal) => (await import('./commands/services.ts')).servicesCommand(terminal),
     kv: async (terminal) => (await import('./commands/kv.ts')).kvCommand(terminal),
     logs: async (terminal) => (await import('./commands/logs.ts')).logsCommand(terminal),
@@ -42,6 +43,8 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   'Keep a zone safe:': {
     keys: async (terminal) => (await import('./commands/keys.ts')).keysCommand(terminal),
     audit: async (terminal) => (await import('./commands/audit.ts')).auditCommand(terminal),
+    certs: async (terminal) => (await import('./commands/certs.ts')).certsCommand(terminal),
+    ca: async (terminal) => (await import('./commands/ca.ts')).caCommand(terminal),
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
     recover: async (terminal) => (await import('./commands/recover.ts')).recoverCommand(terminal),

@@ -19,6 +19,8 @@ export const NotLoggedIn = defineError('NotLoggedIn')
 /** A user's own key, for `sudo`: it is not there, is not for them alone, or its passphrase is missing or wrong. */
 export const SudoKeyNeeded = defineError('SudoKeyNeeded')
 export const NotHealthy = defineError('NotHealthy')
+/** A certificate ends within the time that was asked about. */
+export const CertificateExpiring = defineError('CertificateExpiring')
 export const ServiceNotServing = defineError('ServiceNotServing')
 /** It listens there, but what answers is no zone of ours. */
 export const NotAZone = defineError('NotAZone')
@@ -81,6 +83,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   LoginLocked: 33,
   SudoKeyNeeded: 34,
   NotFound: 20,
+  NotInVault: 20,
   KeyNotFound: 20,
   AlreadyExists: 21,
   KeyExists: 21,
@@ -95,6 +98,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   HandshakeFailed: 24,
   NotAZone: 24,
   InvalidArgument: 25,
+  CertificateRefused: 25,
   InvalidKey: 25,
   InvalidPath: 25,
   LimitExceeded: 25,
@@ -106,6 +110,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EpochMismatch: 31,
   SimulationBroken: 32,
   KeyInUse: 35,
+  CertificateExpiring: 46,
   PemsMissing: 40,
   EtcdUnreachable: 41,
   EtcdNotTrusted: 42,

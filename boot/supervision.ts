@@ -112,9 +112,9 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
 /** One that serves one address only has no other; one that serves all has those of its machine. */
 async function machineState({ platform: { host }, folder, hostname }: HostParts): Promise<Infer<typeof MachineState>> {
   const { addresses, ...rest } = await host.machine.condition(folder)
-  const own = hostname === '0.0.0.0' || hostname === '::' ? [...addresses] : []
-  const named = hostname === 'localhost' ? '127.0.0.1' : hostname
-  return { runtime: host.runtime, ...rest, addresses: own.length > 0 ? own : [named === '::' || named === '0.0.0.0' ? '127.0.0.1' : named] }
+  const isAny = hostname === '0.0.0.0' || hostname === '::'
+  const one = isAny || hostname === 'localhost' ? '127.0.0.1' : hostname
+  return { runtime: host.runtime, ...rest, addresses: isAny && addresses.length > 0 ? [...addresses] : [one] }
 }
 
 /** What came with the call is for one start: its tokens are good once. The daemon makes another for each one after. */

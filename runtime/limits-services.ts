@@ -4,7 +4,7 @@ export const serviceLimits = {
   datagramsSending: 1_024,
   /** Bytes of one DNS query; a longer one is dropped, or ends its connection. */
   dnsQueryBytes: 4_096,
-  /** DNS queries a second by UDP of one network (/24, /56), twice as many in one go; what is more gets silence or TC. */
+  /** DNS queries a second by UDP of one network (/24, /56), twice as many at once; more get silence, or TC. */
   dnsQueriesPerSecond: 200,
   /** Networks whose queries are counted; the one that was quiet longest is forgotten. */
   dnsNetworks: 4_096,

@@ -113,6 +113,8 @@ export const limits = {
   clientLockMs: 20_000,
   /** Sessions that the command line collects into one list; more is LimitExceeded. */
   clientSessions: 100_000,
+  /** Certificates that the command line collects into one list; more is LimitExceeded. */
+  clientCertificates: 200_000,
   /** Milliseconds that the shell waits for names to complete; then it offers none. */
   completionMs: 1_500,
   /** Milliseconds before a link that closed is made anew, doubled from failure to failure up to the maximum. */

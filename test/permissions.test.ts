@@ -130,6 +130,7 @@ if (onDeno) {
     assert.equal(asked, {
       'vault': { write: [...store('vault').write, join(folder, file.audit)] },
       'system-config': store('system-config'), 'boot-scheduler': {}, 'scheduler': {},
+      'cert-manager': {},
       'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: [`${LOOPBACK}:0`, LOOPBACK] },
       'service': store('service'),
     })

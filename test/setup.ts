@@ -19,6 +19,7 @@ const parts: readonly SystemPart[] = [
   { program: 'etcd', package: 'etcd-server', neededFor: 'the Store compliance suite on a real etcd' },
   { program: 'openssl', package: 'openssl', neededFor: 'the judgement of certificates' },
   { program: 'certtool', package: 'gnutls-bin', neededFor: 'the judgement of certificates' },
+  { program: 'dig', package: 'bind9-dnsutils', neededFor: 'asking the DNS of a zone as others do' },
   { program: 'etcdctl', package: 'etcd-client', neededFor: 'looking into that etcd from outside' },
 ]
 

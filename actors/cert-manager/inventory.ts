@@ -38,7 +38,9 @@ const identityOf = ({ role, subject, names, holder }: CertificateRecord): string
   JSON.stringify([role, subject, [...names].sort(), holder])
 
 /** Reads the whole inventory of a mount, page by page. `now`: epoch milliseconds. */
-export async function survey(vault: Pick<Client<typeof Vault>, 'certificates'>, mount: string, now: number): Promise<Survey> {
+export async function survey(
+  vault: Pick<Client<typeof Vault>, 'certificates'>, mount: string, now: number,
+): Promise<Survey> {
   const counts = { valid: 0, revoked: 0, ended: 0 }
   const lastEnds = new Map<string, number>()
   const newest = new Map<string, CertificateRecord>()
@@ -53,7 +55,8 @@ export async function survey(vault: Pick<Client<typeof Vault>, 'certificates'>, 
       lastEnds.set(record.authority, Math.max(lastEnds.get(record.authority) ?? 0, record.notAfter))
       const identity = identityOf(record)
       const known = newest.get(identity)
-      if (known ? known.notAfter < record.notAfter : newest.size < limits.certificateHolders) newest.set(identity, record)
+      const isNewest = known ? known.notAfter < record.notAfter : newest.size < limits.certificateHolders
+      if (isNewest) newest.set(identity, record)
     }
     after = page.certificates.at(-1)?.serial
     if (!page.more || after === undefined) break

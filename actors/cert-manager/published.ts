@@ -1,5 +1,7 @@
 import type { ActorStart } from '../../runtime/actor.ts'
-import { integer, number, object, picklist, pipe, record, string, type Client, type Infer } from '../../runtime/protocol.ts'
+import {
+  integer, number, object, picklist, pipe, record, string, type Client, type Infer,
+} from '../../runtime/protocol.ts'
 import { NotFound } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { parseCompact } from '../../runtime/trust/jws.ts'

@@ -73,7 +73,9 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
 
   const tell = ({ at, authorities, surveys }: Seen, lists: { oldestEnds: number }): void => {
     for (const { mount, counts, soonest } of surveys) {
-      for (const [state, number] of Object.entries(counts)) gauge(`certificates{mount="${mount}",state="${state}"}`, number)
+      for (const [state, found] of Object.entries(counts)) {
+        gauge(`certificates{mount="${mount}",state="${state}"}`, found)
+      }
       for (const role of roles.get(mount) ?? []) if (!soonest.has(role)) gauge(expiryOf(mount, role), undefined)
       for (const [role, end] of soonest) gauge(expiryOf(mount, role), inSeconds(end))
       roles.set(mount, [...soonest.keys()])

@@ -1,7 +1,7 @@
 import { actor } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import { PortInUse } from '../../runtime/errors.ts'
-import type { SocketServer } from '../../runtime/platform/ports.ts'
+import type { SocketServer } from '../../runtime/platform/socket-ports.ts'
 import { pause } from '../../runtime/within.ts'
 import { follow } from '../follow.ts'
 import { Gateway } from '../gateway/protocol.ts'
@@ -21,7 +21,7 @@ const APPID = 'dns'
 /** Ports that are tried until one is free for UDP and TCP alike, where any will do. */
 const FREE_PORTS_TRIED = 8
 
-/** The zone's names by DNS: authoritative for them alone, by UDP and TCP at one port. It asks nobody on behalf of others. */
+/** The zone's names by DNS, and no others: authoritative, by UDP and TCP at one port. It asks nobody for anybody. */
 export default actor(Dns, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon, gateway: Gateway },
   // Names stay what they were while it is away
@@ -68,7 +68,7 @@ export default actor(Dns, {
     return bytes
   }
   let refused = 0
-  /** Half of what is too much gets the advice to ask by TCP, where nobody can ask in another's name; the rest nothing. */
+  /** Half of what is too much is told to ask by TCP, where nobody can ask in another's name; the rest gets nothing. */
   const tooMany = (message: Uint8Array): Uint8Array | undefined => {
     count('dns_queries_total{transport="udp",outcome="limited"}')
     if (refused++ % 2 === 0 || message.length < 12 || (message[2]! & 0x80) !== 0) return undefined

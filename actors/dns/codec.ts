@@ -92,9 +92,9 @@ function readName(bytes: Uint8Array, from: number): { text: string; end: number 
   return undefined
 }
 
-/** A dot within a label is not one between two: it is written so that no name of ours is the same. */
+/** A dot within a label is none between two: it is written as RFC 4343 §2.1 does, so that no name of ours is the same. */
 const labelOf = (label: Uint8Array): string =>
-  String.fromCharCode(...label).replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll('.', '\\.')
+  String.fromCharCode(...label).replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll('.', '\\046')
 
 export interface Reply {
   readonly code: number
@@ -122,7 +122,8 @@ export function encodeReply(query: Query, reply: Reply, by: 'udp' | 'tcp'): Uint
 
 function encode(query: Query, reply: Reply, more: number): Uint8Array {
   const { code, authoritative = false, answers = [], authorities = [], additionals = [] } = reply
-  const flags = (authoritative ? AUTHORITATIVE : 0) | (query.recursionDesired ? RECURSION_DESIRED : 0) | more | (code & 15)
+  const flags = (authoritative ? AUTHORITATIVE : 0) | (query.recursionDesired ? RECURSION_DESIRED : 0) | more
+    | (code & 15)
   const options: packet.OptAnswer[] = query.edns ? [{
     type: 'OPT', name: '.', udpPayloadSize: UDP_BYTES, extendedRcode: code >> 4, ednsVersion: 0, flags: 0,
     flag_do: false, options: [],

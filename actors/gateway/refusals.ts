@@ -33,6 +33,9 @@ const rows: Readonly<Record<string, Row>> = {
     `Failed due to reason: revision mismatch for key ${String(key)}: expected ${String(expected)}, `
       + `actual ${String(actual)}`],
   NotFound: failed(404),
+  NotInVault: failed(404),
+  CertificateRefused: failed(400),
+  VaultSealed: [503, () => 'Failed due to reason: The vault is sealed'],
   Compacted: failed(410),
   WatchOverrun: failed(410),
   LimitExceeded: failed(413),

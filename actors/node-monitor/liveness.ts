@@ -37,8 +37,8 @@ export interface Moment {
 
 /**
  * Which hosts are up, by the reports that they write. A late one makes a host suspect, silence makes it down, and one
- * report does not make it up again: what comes and goes is not told as a change each time. While this watch itself hears
- * nothing, no host grows silent.
+ * report does not make it up again: what comes and goes is not told as a change each time. While this watch itself
+ * hears nothing, no host grows silent.
  */
 export class Liveness {
   readonly #nodes = new Map<string, Watched>()

@@ -100,8 +100,10 @@ export function actionOf(config: Config, key: string, text: string): Infer<typeo
   const present = config.get(key)
   if (present === undefined) return { action: 'create', value: text }
   if (!isNode(key) || !readNode(() => {}, key, present)) return { action: 'update', value: text }
-  const { services, report = null } = readRecord(NodeConfig, key, text)
-  return { action: 'set_by_path', all_set: { '/services': services, '/report': report } }
+  const { services, report } = readRecord(NodeConfig, key, text)
+  const before = readNode(() => {}, key, present)?.report
+  const reporting = report === before ? {} : { '/report': report ?? null }
+  return { action: 'set_by_path', all_set: { '/services': services, ...reporting } }
 }
 
 function specsIn(config: Config, onInvalid: OnInvalid) {

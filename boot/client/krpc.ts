@@ -7,7 +7,8 @@ import { NotAZone } from '../errors.ts'
 
 /** kRPC over HTTP (the originals' envelope): one request one answer, or lines of JSON that go on. */
 
-export type KrpcService = 'system_config' | 'verify-hub' | 'scheduler' | 'node-daemon'
+export type KrpcService =
+  'system_config' | 'verify-hub' | 'scheduler' | 'node-daemon' | 'cert-manager' | 'node-monitor'
 
 export interface KrpcRequest {
   readonly service: KrpcService

@@ -8,13 +8,13 @@ import { OwnerKeyNeeded } from '../errors.ts'
 export const rootLifetimeSeconds = tokenLifetimeSeconds.root
 
 /**
- * A token for one action, good once and for system-config alone. Opens the key, signs, and keeps nothing of it.
+ * A token for one action, good once and for one actor alone, by default system-config. Opens the key, signs, and keeps nothing of it.
  * @throws OwnerKeyNeeded when the file is no key, or its passphrase is missing or wrong
  */
 export function signRootToken(
-  { keys, clock, random }: Platform, pem: string, options: { path: string; passphrase?: string; epoch: number },
+  { keys, clock, random }: Platform, pem: string, options: { path: string; passphrase?: string; epoch: number; audience?: string },
 ): string {
-  const { path, passphrase, epoch } = options
+  const { path, passphrase, epoch, audience = 'system-config' } = options
   let key: SigningKey
   try {
     key = keys.importPem(pem, passphrase)
@@ -25,7 +25,7 @@ export function signRootToken(
   }
   const iat = Math.floor(clock.now() / 1000)
   return signToken(key, {
-    iss: issuers.root, sub: issuers.root, aud: ['system-config'], iat, exp: iat + rootLifetimeSeconds,
+    iss: issuers.root, sub: issuers.root, aud: [audience], iat, exp: iat + rootLifetimeSeconds,
     jti: toBase64url(random.fork('root token').bytes(16)), token_use: 'root', appid: 'console', runtime_type: 'user',
     epoch,
   })

@@ -180,6 +180,7 @@ export async function openZoneClient(
 /** By the name in the path: the audience of a sudo token. node-daemon takes none (the matrix: node). */
 const takesSudo: Readonly<Partial<Record<KrpcService, string>>> = {
   system_config: 'system-config', 'verify-hub': 'verify-hub', scheduler: 'scheduler',
+  'cert-manager': 'cert-manager', 'node-monitor': 'node-monitor',
 }
 
 /** A session from before the app was allowed to ask there. */

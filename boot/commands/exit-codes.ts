@@ -48,6 +48,7 @@ const meanings: Readonly<Record<number, string>> = {
   44: 'A certificate for etcd has ended (`recover etcd`)',
   45: 'The stores lie in etcd, which the config does not name',
   36: 'The audit of the vault was changed, or some of it is missing',
+  46: 'A certificate ends before long (`certs --check`)',
   130: 'Interrupted before it was done',
 }
 

@@ -38,12 +38,36 @@ export interface OwnerSigns {
 export async function signedByOwner(
   terminal: Terminal, client: ZoneClient, signs: OwnerSigns, options: OwnerKeyOptions & { readonly json?: true },
 ): Promise<string | undefined> {
-  const { ownerKey, ownerPassphraseFile, yes, json } = options
-  if (ownerKey === undefined) return undefined
+  if (options.ownerKey === undefined) return undefined
+  const lines = linesOf(signs, terminal)
+  return signed(terminal, client, { audience: 'system-config', what: 'transaction', lines }, options)
+}
+
+/** The same for one request to another actor. @returns undefined when no key was given */
+export async function requestByOwner(
+  terminal: Terminal, client: ZoneClient, request: { readonly audience: string; readonly words: string },
+  options: OwnerKeyOptions & { readonly json?: true },
+): Promise<string | undefined> {
+  if (options.ownerKey === undefined) return undefined
+  const { audience, words } = request
+  return signed(terminal, client, { audience, what: 'request', lines: [`    ${printable(words)}`] }, options)
+}
+
+interface Signs {
+  readonly audience: string
+  readonly what: string
+  readonly lines: readonly string[]
+}
+
+async function signed(
+  terminal: Terminal, client: ZoneClient, signs: Signs, options: OwnerKeyOptions & { readonly json?: true },
+): Promise<string> {
+  const { ownerKey = '', ownerPassphraseFile, yes, json } = options
+  const { audience } = signs
   const path = terminal.absolute(ownerKey)
   const { epoch, zone } = await client.boot()
   const say = (line: string): void => (json ? terminal.error(line) : terminal.out(line))
-  for (const line of whatIsSigned(zone, epoch, path, signs, terminal.columns)) say(line)
+  for (const line of whatIsSigned(zone, epoch, path, signs)) say(line)
   if (!yes) {
     if (!terminal.interactive) {
       throw new Usage('There is no terminal to ask whether to sign', { next: 'Sign without being asked: --yes' })
@@ -54,24 +78,27 @@ export async function signedByOwner(
   const pem = await textFile(terminal, ownerKey, 'owner key')
   const passphrase = ownerPassphraseFile === undefined ? undefined
     : await secretIn(terminal, ownerPassphraseFile, 'passphrase')
-  return signRootToken(client.platform, pem, { path, epoch, ...(passphrase === undefined ? {} : { passphrase }) })
+  const given = passphrase === undefined ? {} : { passphrase }
+  return signRootToken(client.platform, pem, { path, epoch, audience, ...given })
 }
 
 const VALUE_SHOWN = 2_000
 
-function whatIsSigned(
-  zone: string, epoch: number, path: string, { actions, guard }: OwnerSigns, columns: number | undefined,
-): readonly string[] {
+function whatIsSigned(zone: string, epoch: number, path: string, { audience, what, lines }: Signs): readonly string[] {
   const about = fields([
     ['zone', `${zone}, epoch ${epoch}`],
     ['key', path],
-    ['for', `system-config alone, ${rootLifetimeSeconds / 60} minutes, and for this one transaction:`],
+    ['for', `${audience} alone, ${rootLifetimeSeconds / 60} minutes, and for this one ${what}:`],
   ], '  ')
+  return ['The owner key will sign a root token:', ...about, ...lines]
+}
+
+function linesOf({ actions, guard }: OwnerSigns, { columns }: Terminal): readonly string[] {
   const changes = Object.entries(actions).map(([key, change]) => {
     const value = change.value ?? (change.all_set === undefined ? '' : JSON.stringify(change.all_set))
     return cutTo(`    ${change.action}  ${printable(key)}  ${printable(value.slice(0, VALUE_SHOWN))}`.trimEnd(),
       columns ?? VALUE_SHOWN)
   })
   const only = guard ? [`    only if ${printable(guard.key)} is at revision ${guard.revision}`] : []
-  return ['The owner key will sign a root token:', ...about, ...changes, ...only]
+  return [...changes, ...only]
 }

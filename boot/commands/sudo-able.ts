@@ -8,6 +8,7 @@ export const SUDO = 'sudo'
 const possible: Readonly<Record<string, readonly string[] | undefined>> = {
   kv: ['get', 'set', 'list', 'tx', 'delete'], users: undefined, devices: undefined, sessions: undefined,
   passwd: undefined, whoami: undefined, keys: undefined,
+  certs: undefined, ca: undefined, nodes: undefined,
 }
 
 export const sudoCommands: readonly string[] = Object.keys(possible)

@@ -18,8 +18,10 @@ export type Collector = (body: string, signal: AbortSignal) => Promise<Collector
 const BODY_BYTES_MAX = 65_536
 const TRACES = '/v1/traces'
 
+type CollectorPorts = Pick<Platform, 'clock'> & { readonly transport: Pick<Transport, 'request'> }
+
 /** `url` is the collector's base, or ends with the path of traces. @throws ConfigInvalid */
-export function collectorAt(url: string, { transport, clock }: Pick<Platform, 'clock'> & { readonly transport: Pick<Transport, 'request'> }): Collector {
+export function collectorAt(url: string, { transport, clock }: CollectorPorts): Collector {
   const { protocol, hostname, port, pathname, username, password, search } = parsed(url)
   if (`${username}${password}${search}` !== '') throw invalid('a user, a password and a query are not supported')
   const secure = protocol === 'https:'

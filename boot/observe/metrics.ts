@@ -124,7 +124,7 @@ export function createMetrics({ version, runtime }: { readonly version: string; 
     return { metric, name, labels: { ...parsed.labels } }
   }
   /** The gauge of a sample; its labels are those that it had first. */
-  const gaugeOf = (sample: string): { metric: Gauge<string>; name: string; labels: Record<string, string> } | undefined => {
+  const gaugeOf = (sample: string) => {
     const parsed = parseSample(sample)
     if (!parsed) return undefined
     const name = parsed.name.startsWith('zonewright_') ? parsed.name : `zonewright_${parsed.name}`

@@ -1,5 +1,6 @@
 import type { CertificateKeys } from './certificate-keys.ts'
 import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
+import type { Sockets } from './socket-ports.ts'
 
 /**
  * The six ports. Everything nondeterministic goes through one of them, so that the simulator can own it:
@@ -176,13 +177,6 @@ export interface HttpServer {
   close(withinMs: number): Promise<void>
 }
 
-/** Where datagrams or connections are taken. */
-export interface SocketServer {
-  readonly port: number
-  /** Takes no more, and cuts what is under way. */
-  close(): Promise<void>
-}
-
 export interface HttpServerOptions {
   readonly hostname: string
   readonly port: number
@@ -195,7 +189,7 @@ export interface HttpServerOptions {
   readonly faultBody?: (error: string, code: string) => object
 }
 
-export interface Transport {
+export interface Transport extends Sockets {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
     options: HttpServerOptions,
@@ -203,22 +197,6 @@ export interface Transport {
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
   request(call: HttpCall): Promise<HttpAnswer>
-  /**
-   * UDP: what `answer` gives for a datagram goes back to its sender; undefined is silence. One that throws is dropped.
-   * @throws PortInUse, as `serveHttp`
-   */
-  serveDatagrams(
-    options: { hostname: string; port: number }, answer: (datagram: Uint8Array, from: string) => Uint8Array | undefined,
-  ): Promise<SocketServer>
-  /**
-   * TCP: `converse` reads what comes of one connection and gives what is to be sent; when it ends, the connection does.
-   * One more connection than `connectionsMax` is closed, as is one that brings, or takes, nothing for `idleMs`.
-   * @throws PortInUse, as `serveHttp`
-   */
-  serveStreams(
-    options: { hostname: string; port: number; connectionsMax: number; idleMs: number },
-    converse: (pieces: AsyncIterable<Uint8Array>, from: string) => AsyncIterable<Uint8Array>,
-  ): Promise<SocketServer>
 }
 
 export interface FileInfo {
@@ -288,7 +266,7 @@ export interface WorkerPermissions {
   readonly read?: readonly string[]
   /** And read. */
   readonly write?: readonly string[]
-  /** Hosts with their port: 'localhost:80', '[::1]:0'; without it, any port: '127.0.0.1'. */
+  /** Hosts with their port: 'localhost:80', '[::1]:0'; without it, any port: '127.0.0.1'. '*': any host. */
   readonly net?: readonly string[]
 }
 

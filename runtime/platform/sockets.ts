@@ -2,14 +2,14 @@ import { createSocket, type RemoteInfo } from 'node:dgram'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { SocketServer, Transport } from './ports.ts'
+import type { SocketServer, Sockets } from './socket-ports.ts'
 
 /** UDP and TCP by `node:dgram` and `node:net` on both runtimes. What a peer does ends its own exchange and no more. */
 
 const faultOf = (error: Error & { code?: string }, port: number): Error =>
   (error.code === 'EADDRINUSE' ? new PortInUse(`The port is in use: ${port}`, { port }) : error)
 
-export const serveDatagrams: Transport['serveDatagrams'] = async ({ hostname, port }, answer) => {
+export const serveDatagrams: Sockets['serveDatagrams'] = async ({ hostname, port }, answer) => {
   const socket = createSocket(hostname.includes(':') ? 'udp6' : 'udp4')
   let sending = 0
   const send = (reply: Uint8Array, from: RemoteInfo): void => {
@@ -37,7 +37,7 @@ export const serveDatagrams: Transport['serveDatagrams'] = async ({ hostname, po
   } satisfies SocketServer
 }
 
-export const serveStreams: Transport['serveStreams'] = async (options, converse) => {
+export const serveStreams: Sockets['serveStreams'] = async (options, converse) => {
   const { hostname, port, connectionsMax, idleMs } = options
   const open = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
@@ -62,7 +62,7 @@ export const serveStreams: Transport['serveStreams'] = async (options, converse)
   } satisfies SocketServer
 }
 
-async function serve(socket: Socket, converse: Parameters<Transport['serveStreams']>[1]): Promise<void> {
+async function serve(socket: Socket, converse: Parameters<Sockets['serveStreams']>[1]): Promise<void> {
   try {
     const pieces = socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
     for await (const reply of converse(pieces, socket.remoteAddress ?? '')) {

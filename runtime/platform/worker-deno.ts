@@ -73,7 +73,8 @@ function create(options: SpawnOptions): WebWorker {
   const { read = [], write = [], net = [] } = options.permissions
   const beside = options.modules.map((module) => fileURLToPath(new URL('.', module)))
   const permissions = {
-    read: named([...program, ...beside, ...read, ...write]), write: named(write), net: net.flatMap(addresses),
+    read: named([...program, ...beside, ...read, ...write]), write: named(write),
+    net: net.includes('*') || net.flatMap(addresses),
     env: false, run: false, sys: false, ffi: false, import: false,
   }
   return new WebWorker(url, { ...base, deno: { permissions } })

@@ -1,5 +1,5 @@
 import { PortInUse, Unavailable } from '../errors.ts'
-import type { SocketServer, Transport } from '../platform/ports.ts'
+import type { SocketServer, Sockets } from '../platform/socket-ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
 import type { SeededRandom } from './random.ts'
@@ -9,8 +9,8 @@ import type { SimulatedThread } from './thread.ts'
 const FIRST_FREE_PORT = 50_000
 const CLIENT = '127.0.0.1'
 
-type Answer = Parameters<Transport['serveDatagrams']>[1]
-type Converse = Parameters<Transport['serveStreams']>[1]
+type Answer = Parameters<Sockets['serveDatagrams']>[1]
+type Converse = Parameters<Sockets['serveStreams']>[1]
 
 interface Listener<Handle> {
   readonly thread: SimulatedThread
@@ -34,7 +34,7 @@ export class SocketPorts {
     this.#random = random
   }
 
-  transportOf(thread: SimulatedThread): Pick<Transport, 'serveDatagrams' | 'serveStreams'> {
+  transportOf(thread: SimulatedThread): Sockets {
     return {
       serveDatagrams: ({ port }, handle) => thread.whileAlive(() => listen(this.#datagrams, port, { thread, handle })),
       serveStreams: ({ port }, handle) => thread.whileAlive(() => listen(this.#streams, port, { thread, handle })),

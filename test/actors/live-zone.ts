@@ -1,6 +1,6 @@
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
-import { catalogue } from '../../boot/catalogue.ts'
-import { defaultConfig } from '../../boot/config.ts'
+import { catalogue, nodeCatalogue } from '../../boot/catalogue.ts'
+import { defaultConfig, type ZoneConfig } from '../../boot/config.ts'
 import { file } from '../../boot/init.ts'
 import type { RunningZone } from '../../boot/up.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
@@ -30,6 +30,8 @@ export interface LiveZone {
   names(key: string): Promise<readonly string[]>
   setPath(key: string, path: string, value: unknown): Promise<void>
   remove(key: string): Promise<void>
+  /** A token by the owner key for one request to this actor. */
+  root(audience: string): Promise<string>
 }
 
 /** Its start throws while it is not healthy. */
@@ -45,29 +47,57 @@ export const failingUnless = (healthy: () => boolean): Change => (definition) =>
 export async function inLiveZone(
   test: (live: LiveZone) => Promise<void>,
   changes: Readonly<Record<string, Change>> = {},
+  options: LiveOptions = {},
+): Promise<void> {
+  await inBoots(async (boot) => {
+    const live = await boot(options)
+    try {
+      await test(live)
+    } finally {
+      await live.zone.stop()
+    }
+  }, changes, options)
+}
+
+export interface LiveOptions {
+  /** In place of what the zone's file says. */
+  readonly config?: Partial<ZoneConfig>
+  readonly nodes?: number
+  readonly maxVirtualMs?: number
+  readonly maxEvents?: number
+}
+
+/** The same for several boots of one folder, each by what `boot` is told. Whoever boots stops what has booted. */
+export async function inBoots(
+  test: (boot: (options?: LiveOptions) => Promise<LiveZone>) => Promise<void>,
+  changes: Readonly<Record<string, Change>> = {},
+  { config = {}, maxVirtualMs = 3_600_000, maxEvents = 500_000 }: LiveOptions = {},
 ): Promise<void> {
   const modules = new Map(
     await Promise.all(
-      catalogue(FOLDER, defaultConfig).map(async ({ module, protocol }) => {
+      [...catalogue(FOLDER, { ...defaultConfig, ...config }), ...nodeCatalogue(FOLDER)].map(async ({ module, protocol }) => {
         const { default: definition } = await import(module.href) as { default: ActorDefinition }
         return [module.href, changes[protocol.name]?.(definition) ?? definition] as const
       }),
     ),
   )
   let fault: unknown
-  await simulate({ seed: 7, keys: 'cheap', modules, maxEvents: 500_000, maxVirtualMs: 3_600_000 }, async (world) => {
-    const events: ActorEvent[] = []
-    const { zone, error, logs, process } = await bootIn(world, {
-      watch: (trace) => trace.on('actor', (event) => void events.push(event)),
-    })
-    try {
+  await simulate({ seed: 7, keys: 'cheap', modules, maxEvents, maxVirtualMs }, async (world) => {
+    const boot = async (options: LiveOptions = {}): Promise<LiveZone> => {
+      const events: ActorEvent[] = []
+      const { config: changed = {}, nodes = 0 } = options
+      const { zone, error, logs, process } = await bootIn(world, {
+        watch: (trace) => trace.on('actor', (event) => void events.push(event)), config: changed, nodes,
+      })
       if (!zone) throw error ?? new Error('It did not boot')
-      await test(liveZone(zone, process.platform, world, logs, events))
+      return liveZone(zone, process.platform, world, logs, events)
+    }
+    try {
+      await test(boot)
     } catch (thrown) {
       // A thrown ZonewrightError breaks uvu's report, and a diff uses what a simulation traps
       fault = thrown instanceof ZonewrightError ? new Error(`${thrown.code}: ${thrown.message}`) : thrown
     }
-    await zone?.stop()
   })
   if (fault) throw fault
 }
@@ -106,17 +136,20 @@ function liveZone(
     names: async (key) => systemConfig.list({ key }, await owner()),
     setPath: async (key, path, value) =>
       void await systemConfig.setByJsonPath({ key, path, value: JSON.stringify(value) }, await owner()),
+    root: (audience) => rootToken(zone, platform, audience),
     remove: async (key) => void await systemConfig.delete({ key }, await owner()),
   }
 }
 
-async function rootToken(zone: RunningZone, { keys, clock, random }: Platform): Promise<string> {
+async function rootToken(
+  zone: RunningZone, { keys, clock, random }: Platform, audience = 'system-config',
+): Promise<string> {
   const pem = new TextDecoder().decode((await zone.files.read(file.ownerKey))!)
   const iat = Math.floor(clock.now() / 1000)
   return signToken(keys.importPem(pem), {
     iss: 'root',
     sub: 'root',
-    aud: ['system-config'],
+    aud: [audience],
     iat,
     exp: iat + 300,
     jti: toBase64url(random.bytes(16)),

@@ -1,5 +1,5 @@
 import { catalogue } from '../../boot/catalogue.ts'
-import { defaultConfig } from '../../boot/config.ts'
+import { defaultConfig, type ZoneConfig } from '../../boot/config.ts'
 import { type Progress, type RunningZone, up } from '../../boot/up.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import type { ZonewrightError } from '../../runtime/errors.ts'
@@ -50,7 +50,13 @@ export async function simulateZones(
 /** Boots in a process of its own, and tells what happened whether or not it succeeded. */
 export async function bootIn(
   world: World,
-  options: { host?: string; watch?: (trace: Trace, process: SimulatedProcess) => void } = {},
+  options: {
+    host?: string
+    watch?: (trace: Trace, process: SimulatedProcess) => void
+    /** In place of what the zone's file says. */
+    config?: Partial<ZoneConfig>
+    nodes?: number
+  } = {},
 ): Promise<SimulatedBoot> {
   const process = world.startProcess(options.host ?? HOST)
   const trace = createTrace()
@@ -74,6 +80,8 @@ export async function bootIn(
       platform: process.platform,
       folder: FOLDER,
       trace,
+      nodes: options.nodes ?? 0,
+      actors: (stores, config, portBefore) => catalogue(stores, { ...config, ...options.config }, portBefore),
       onProgress: (told) => void progress.push(told),
     })
     return { ...boot, denials, zone, error: undefined }
