@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { moveLimits } from './limits-move.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
 export const limits = {
@@ -89,6 +90,7 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...moveLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */
