@@ -3,7 +3,12 @@ import type { EtcdCredentials } from './etcd/connection.ts'
 /** Where the stores of a host's actors lie. */
 export type StoreLocation =
   /** Embedded stores below an absolute folder, one each. */
-  | { readonly type: 'folder'; readonly path: string }
+  | {
+    readonly type: 'folder'
+    readonly path: string
+    /** They are being moved there: one that has gone already is opened there. */
+    readonly moving?: StoreLocation & { readonly type: 'etcd' }
+  }
   /** Below a prefix of an etcd cluster: the store of `vault` under `{prefix}/vault`. */
   | {
     readonly type: 'etcd'
