@@ -21,6 +21,8 @@ export interface Reached extends EtcdAnswer {
   /** Endpoints that answered; the others are down, which a cluster may bear. */
   readonly answered: readonly string[]
   readonly absent: readonly { readonly endpoint: string; readonly detail: string }[]
+  /** DER of the certificate that each of those has shown. */
+  readonly shown: ReadonlyMap<string, Uint8Array>
 }
 
 type Failed = Extract<Probe, { reached: false }>
@@ -37,12 +39,14 @@ export async function reachEtcd({ platform, endpoints, credentials, onWait }: Re
   for (let round = 0; ; round++) {
     const probes = await Promise.all(endpoints.map((endpoint) => probe(clock, endpoint, credentials)))
     const failed = probes.flatMap(({ endpoint, found }) => (found.reached ? [] : [{ endpoint, found }]))
-    const answered = probes.filter(({ found }) => found.reached).map(({ endpoint }) => endpoint)
+    const shown = new Map(probes.flatMap(({ endpoint, found }) =>
+      (found.reached ? [[endpoint, found.certificate] as const] : [])))
+    const answered = [...shown.keys()]
     const absent = failed.map(({ endpoint, found: { detail } }) => ({ endpoint, detail }))
     let detail = absent.map((each) => `${each.endpoint}: ${each.detail}`).join('; ')
     if (answered.length > 0) {
       try {
-        return { ...await lookAtEtcd({ endpoints: answered, credentials, clock }), answered, absent }
+        return { ...await lookAtEtcd({ endpoints: answered, credentials, clock }), answered, absent, shown }
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error
         detail = `${answered.length} of ${endpoints.length} members answer, and they have no leader`

@@ -202,7 +202,7 @@ test('a member that was handed its key keeps its certificate', async () => {
 test('another member of etcd gets files of its own, and the others stay', async () => {
   const text = configText({ endpoints: ['https://etcd1.example:2379', 'https://etcd4.example:2379'] })
   const { made } = await pemsIn(folder, { config: { path: PATH, text } })
-  assert.equal(made!.written.sort(), ['ca.pem', 'cert.pem', 'private.key'].map((name) =>
+  assert.equal([...made!.written].sort(), ['ca.pem', 'cert.pem', 'private.key'].map((name) =>
     `pems/etcd-etcd4.example-2379/${name}`))
 })
 
