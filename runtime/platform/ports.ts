@@ -225,6 +225,8 @@ export interface Host {
   /** @throws NotWritable */
   openFolder(path: string): Promise<Files>
   env(name: string): string | undefined
+  /** Addresses of a host's name; none where it has none, or nobody can tell. */
+  lookup(name: string): Promise<readonly string[]>
   /** Keeps the process alive until cancelled; timers and workers do not. */
   hold(): Cancel
   /** A new worker that runs `runtime/worker-entry`. */

@@ -1,3 +1,4 @@
+import dns from 'node:dns/promises'
 import process from 'node:process'
 import { openStore } from '../store/open.ts'
 import { systemClock } from './clock.ts'
@@ -13,6 +14,9 @@ import { systemRandom } from './random.ts'
 
 /** Longer than any process lives; only its being there counts. */
 const HOLD_MS = 2 ** 31 - 1
+
+const lookup = (name: string): Promise<readonly string[]> =>
+  dns.lookup(name, { all: true }).then((found) => found.map(({ address }) => address), () => [])
 
 function hold(): Cancel {
   const timer = setInterval(() => {}, HOLD_MS)
@@ -34,7 +38,7 @@ export async function systemPlatform(
     random: systemRandom,
     keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
     host: {
-      runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn,
+      runtime, processId: process.pid, openFolder, env: (name) => process.env[name], lookup, hold, spawn: workers.spawn,
       spawnProcess, machine, usage,
     },
     transport: { serveHttp, request: httpRequest },
