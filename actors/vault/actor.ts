@@ -55,8 +55,7 @@ export default actor(Vault, {}, async (start) => {
     const { vaultId, term } = core.unsealed
     start.step(INIT_SEQUENCE, initStep.vaultUnsealed, { vaultId, term, store: store.id })
   }
-  const rekey = new Rekey(core, audit, secrets)
-  const area: Area = { start, core, audit, life, rekey, guarded: createGuarded({ start, core, audit }) }
+  const area: Area = { start, core, audit, life, guarded: createGuarded({ start, core, audit }) }
   const mounts = zonePki(area)
 
   // No `authenticate`: callers are known by their link certificate, and every token is denied.

@@ -24,6 +24,31 @@ export type Probe =
   | { readonly reached: true; readonly certificate: Uint8Array }
   | { readonly reached: false; readonly fault: ProbeFault; readonly detail: string }
 
+/** DER of the certificate that a server shows, whoever it is: nothing is sent to it. Undefined when it shows none. */
+export function shownBy({ hostname, port, withinMs, clock }: {
+  hostname: string
+  port: number
+  withinMs: number
+  clock: Clock
+}): Promise<Uint8Array | undefined> {
+  return new Promise((settle) => {
+    const servername = isIP(hostname) === 0 ? { servername: hostname } : {}
+    const socket = connect({ host: hostname, port, ALPNProtocols: ['h2'], rejectUnauthorized: false, ...servername })
+    const end = (certificate: Uint8Array | undefined): void => {
+      cancel()
+      socket.destroy()
+      settle(certificate)
+    }
+    const cancel = clock.after(withinMs, () => end(undefined))
+    socket.on('secureConnect', () => {
+      const { raw } = socket.getPeerCertificate()
+      end(raw && new Uint8Array(raw))
+    })
+    socket.on('error', () => end(undefined))
+    socket.on('close', () => end(undefined))
+  })
+}
+
 /** RFC 9113 §3.4 and §6.5: a client's first words. A server of TLS 1.3 tells of a certificate it refuses only after. */
 const preface = Buffer.concat([
   Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
