@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { limits } from '../limits.ts'
 import { faults, type Fault } from './http-faults.ts'
 import { sendPieces } from './http-pieces.ts'
-import type { HttpRequest, HttpResponse, Transport } from './ports.ts'
+import type { HttpRequest, HttpResponse, Transport } from './http-ports.ts'
+import { tlsPeerOf } from './tls-server.ts'
 
 type ServeHttp = Transport['serveHttp']
 
@@ -142,7 +143,9 @@ function toRequest(request: IncomingMessage, body: Uint8Array): HttpRequest {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(request.headers))
     headers[name] = Array.isArray(value) ? value.join(', ') : (value ?? '')
+  const tls = tlsPeerOf(request.socket)
   return {
+    ...(tls ? { tls } : {}),
     method: request.method ?? 'GET',
     path: mark < 0 ? target : target.slice(0, mark),
     query: mark < 0 ? '' : target.slice(mark + 1),

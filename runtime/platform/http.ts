@@ -1,10 +1,12 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { PortInUse } from '../errors.ts'
+import { InvalidArgument, PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
 import { faultOf } from './http-faults.ts'
-import type { HttpServer, Transport } from './ports.ts'
+import type { HttpServer, HttpServing, Transport } from './http-ports.ts'
+import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
+import { listenOn } from './unix-socket.ts'
 
 /** How often the server looks for requests that have not come whole in time; its own default is half a minute. */
 const CHECK_MS = 1_000
@@ -14,20 +16,12 @@ const CHECK_MS = 1_000
  * handler could answer is answered as JSON, `{error, code}`; a handler that throws is answered 500, no text.
  */
 export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
-  const { requestMsMax } = options
   const serving: Serving = { options, handle, connections: new WeakMap(), closing: false, requests: 0, bodyBytes: 0 }
-  const server = createServer(
-    {
-      requestTimeout: requestMsMax,
-      headersTimeout: requestMsMax,
-      connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
-    },
-    (request, response) => {
-      void new Exchange(request, response, serving).run()
-    },
-  )
+  const server = serverOf(options, (request, response) => {
+    void new Exchange(request, response, serving).run()
+  })
   server.maxConnections = limits.httpConnections
-  server.on('clientError', (error: { code?: string }, socket) => refuse(serving, error, socket as Socket))
+  server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
     server.on('error', (error: { code?: string }) => {
@@ -37,10 +31,15 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
           : error,
       )
     })
-    server.listen(options.port, options.hostname, resolve)
+    if (options.socket !== undefined) listenOn(server, options.socket).then(resolve, reject)
+    else server.listen(options.port, options.hostname, resolve)
   })
   return {
-    port: (server.address() as AddressInfo).port,
+    port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
+    swap(pair) {
+      if (!options.tls || !('setSecureContext' in server)) throw new InvalidArgument('It is no server of TLS')
+      server.setSecureContext(secureContext({ ...options.tls, ...pair }))
+    },
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
@@ -54,10 +53,20 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   } satisfies HttpServer
 }
 
+function serverOf({ requestMsMax, tls }: HttpServing, listener: RequestListener): Server | ReturnType<typeof createTlsServer> {
+  const bounds = {
+    requestTimeout: requestMsMax,
+    headersTimeout: requestMsMax,
+    connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
+  }
+  return tls ? createTlsServer(tls, bounds, listener) : createServer(bounds, listener)
+}
+
 /** What cannot be read as HTTP is answered once, and never into the midst of another answer. */
 function refuse({ connections }: Serving, { code }: { code?: string }, socket: Socket): void {
   const open = [...connections.get(socket) ?? []]
   const [only] = open
+  if (isTlsFault(code)) return void socket.destroy()
   if (!socket.writable || open.length > 1 || (only && !only.unread)) return void socket.destroy()
   const { status, headers, body } = faultOf(code)
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
