@@ -1,5 +1,6 @@
 import { actorLimits } from './limits-actors.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
@@ -92,6 +93,7 @@ export const limits = {
   denials: 1_000,
   ...actorLimits,
   ...etcdLimits,
+  ...pkiLimits,
   ...certificateLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,

@@ -106,9 +106,15 @@ export const Vault = protocol('vault', {
   ensureAuthorities: call(object({}), array(Authority), { suite: 'signature' }),
   /** Every authority of a mount, newest last. */
   authorities: call(object({ mount: string() }), array(Authority), { concurrent: 8, suite: 'sealed' }),
-  /** One step of the rotation of a mount's authority; `id` says of which. A retry changes nothing. */
+  /**
+   * One step of the rotation of a mount's authority; `id` says of which. A retry changes nothing. `force` revokes one
+   * by which certificates have not ended.
+   */
   stepAuthority: call(
-    object({ mount: string(), step: picklist(['prepare', 'activate', 'taint', 'revoke']), id: optional(string()) }),
+    object({
+      mount: string(), step: picklist(['prepare', 'activate', 'taint', 'revoke']), id: optional(string()),
+      force: optional(boolean()),
+    }),
     array(Authority), { suite: 'signature' },
   ),
   /** A certificate for the key of a signing request (PKCS #10, PEM), within a role. Durable before the answer. */
