@@ -35,5 +35,5 @@ export const initStep = {
 
 export const INIT_SEQUENCE = 'init'
 
-/** ENV of a vault whose start or work is part of that sequence. */
+/** ENV of a vault whose work is part of that sequence: `pems`, or `start`. */
 export const INIT_ENV = 'ZONEWRIGHT_INIT'

@@ -14,6 +14,7 @@ import { up } from '../boot/up.ts'
 import { actor, type ActorDefinition } from '../runtime/actor.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
+import { folderOf } from '../runtime/store/location.ts'
 import { Supervision } from '../runtime/supervision.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace } from '../runtime/trace.ts'
@@ -80,7 +81,7 @@ async function durableWrites(
   platform: Platform,
   folder: string,
 ): Promise<{ stores: readonly number[]; files: number }> {
-  const stores = platform.stores(join(folder, 'stores'))
+  const stores = platform.stores(folderOf(join(folder, 'stores')))
   const revisions = await Promise.all(
     stateful.map(async (name) => {
       const store = await stores.open(name)
@@ -107,7 +108,7 @@ async function floorMs(
       zone: 'floor',
       host: 'ood1',
       device,
-      stores: join(folder, 'stores'),
+      stores: folderOf(join(folder, 'stores')),
       trace: createTrace(),
       kernelActors,
       devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
@@ -122,7 +123,7 @@ async function floorMs(
   for (let file = 0; file < writes.files; file++)
     await files.write(`file-${file}`, new Uint8Array(512), { mode: 0o600 })
   for (const [index, count] of writes.stores.entries()) {
-    const store = await platform.stores(join(folder, 'stores')).open(stateful[index]!)
+    const store = await platform.stores(folderOf(join(folder, 'stores'))).open(stateful[index]!)
     for (let write = 0; write < count; write++) await store.put(`key-${write}`, new Uint8Array(512))
     await store.close()
   }

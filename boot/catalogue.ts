@@ -25,12 +25,15 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
   ]
 }
 
-/** Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which. */
+/**
+ * Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which.
+ * @param etcd hosts with their ports that the actors with a store may reach, besides the folder that it may be moved from
+ */
 export function catalogue(
-  stores: string, { http }: ZoneConfig, portBefore: () => number = () => 0,
+  stores: string, { http }: ZoneConfig, portBefore: () => number = () => 0, etcd: readonly string[] = [],
 ): readonly ActorSpec[] {
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
-  const store = (name: string) => ({ write: [`${stores}/${name}`] })
+  const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
   return [
     worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {

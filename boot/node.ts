@@ -6,6 +6,7 @@ import { createProcesses, type Processes } from '../runtime/process/processes.ts
 import type { Platform } from '../runtime/platform/ports.ts'
 import type { RemoteActor } from '../runtime/remote.ts'
 import { backoffMs } from '../runtime/restart.ts'
+import { folderOf } from '../runtime/store/location.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { pause } from '../runtime/within.ts'
 import { nodeCatalogue } from './catalogue.ts'
@@ -44,7 +45,7 @@ export class Node implements HostRun {
       address: zone.url,
     })
     this.#supervisor = new Supervisor({
-      platform, zone: config.zone, host, device, stores, trace, kernelActors, kernelRuntimeTypes,
+      platform, zone: config.zone, host, device, stores: folderOf(stores), trace, kernelActors, kernelRuntimeTypes,
       devices: [
         { host, role: 'node', jwk: device.public.jwk },
         { host: ood.name, role: 'ood', jwk: identity.device.public.jwk },

@@ -4,11 +4,11 @@ import { BootScheduler } from '../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
-import { NotFound } from '../runtime/errors.ts'
 import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
+import { reachedBy } from '../runtime/store/location.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
@@ -17,13 +17,14 @@ import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } f
 import { sequenceComplete } from './complete.ts'
 import type { HostRun } from './hosts.ts'
 import { file } from './init.ts'
+import { keepRecoveryShares } from './recovery-shares.ts'
 import { supervisionOf } from './supervision.ts'
 import type { Progress } from './up.ts'
 import type { Zone } from './zone.ts'
 
 export interface OodOptions {
   readonly zone: Zone
-  readonly actors: (stores: string) => readonly ActorSpec[]
+  readonly actors: (stores: string, etcd: readonly string[]) => readonly ActorSpec[]
   /** Owner-signed documents of the nodes that the zone begins with. */
   readonly nodeDocuments: readonly string[]
   /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
@@ -58,7 +59,7 @@ export class Ood implements HostRun {
       platform, host, trace, allow: config.processes.allow, folder: files.path(file.services), address: zone.url,
     })
     this.#supervisor = new Supervisor({
-      platform, zone: config.zone, host, device: identity.device, stores, trace, kernelActors, kernelRuntimeTypes,
+      platform, zone: config.zone, host, device: identity.device, stores: zone.stores, trace, kernelActors, kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({
@@ -69,7 +70,7 @@ export class Ood implements HostRun {
           this.#supervisor.trust(devices)
         },
       }),
-    }, actors(stores))
+    }, actors(stores, reachedBy(zone.stores)))
   }
 
   readonly supervisor = (): Supervisor => this.#supervisor
@@ -107,27 +108,9 @@ export class Ood implements HostRun {
     const { zone: { files, identity, observer }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
     await this.#supervisor.start('vault', { env: bootedEnv(marker), secrets })
-    const shares = await this.#recoveryShares()
+    const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
     if (!shares && !marker) await this.#warnOfLostShares()
-    if (!shares) return
-    await files.makeFolder(file.recoveryShares, { mode: 0o700 })
-    for (const [index, share] of shares.entries()) {
-      observer.conceal(share)
-      const name = `${file.recoveryShares}/share-${index + 1}.txt`
-      await files.write(name, new TextEncoder().encode(`${share}\n`), { mode: 0o600 })
-      mayCrash('boot/share-written')
-    }
-    onProgress({ type: 'shares', path: files.path(file.recoveryShares), count: shares.length })
-  }
-
-  /** Given once, by the incarnation that made the vault. */
-  async #recoveryShares(): Promise<readonly string[] | undefined> {
-    try {
-      return (await this.#supervisor.get(Vault).takeRecoveryShares({})).shares
-    } catch (error) {
-      if (error instanceof NotFound) return undefined
-      throw error
-    }
+    if (shares) onProgress({ type: 'shares', ...shares })
   }
 
   /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */

@@ -51,7 +51,9 @@ const party = ({ each }: DocumentedStep, name: string, { evidence }: StepEvent):
 /** Between two columns, and between two pieces of evidence. */
 export const GAP = '  '
 /** Identifiers are random: their beginning is enough to compare by eye. */
-const IDENTIFIERS = new Set(['kid', 'jti', 'sid', 'serial'])
+const IDENTIFIERS = new Set([
+  'kid', 'jti', 'sid', 'serial', 'root', 'etcd', 'server', 'client', 'vaultId', 'store', 'cluster', 'member', 'digest',
+])
 const IDENTIFIER_LENGTH = 8
 /** What a narrow terminal shows of the evidence. */
 const FIRST = ['revision', 'kid', 'jti', 'sid']

@@ -5,6 +5,7 @@ import { limits } from '../runtime/limits.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
 import type { HostState } from '../runtime/supervision.ts'
+import { folderOf, type StoreLocation } from '../runtime/store/location.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
@@ -38,6 +39,8 @@ export interface UpOptions {
   readonly ownerKey?: GivenOwnerKey
   readonly ownerPassphrase?: string
   readonly trace?: Trace
+  /** Where the first host's actors have their stores. Default: in the zone's folder. */
+  readonly stores?: StoreLocation
   /** What the first host can run. Default: the catalogue of an OOD. */
   readonly actors?: typeof catalogue
   /** Told of each thing that `up` itself does, as it is done. */
@@ -155,6 +158,7 @@ class Boot {
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
+      stores: options.stores ?? folderOf(files.path(file.stores)),
       platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
@@ -163,7 +167,8 @@ class Boot {
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, actors: (stores) => actors(stores, config, () => this.#address.port), unmanaged: this.#unmanaged,
+        zone, unmanaged: this.#unmanaged,
+        actors: (stores, etcd) => actors(stores, config, () => this.#address.port, etcd),
         nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
         onProgress: this.#ood.starts > 1 ? () => {} : onProgress,

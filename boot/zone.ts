@@ -1,5 +1,6 @@
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { RemoteActor } from '../runtime/remote.ts'
+import type { StoreLocation } from '../runtime/store/location.ts'
 import type { Trace } from '../runtime/trace.ts'
 import type { ZoneConfig } from './config.ts'
 import type { Hosts } from './hosts.ts'
@@ -17,6 +18,8 @@ export interface Zone {
   readonly files: Files
   readonly identity: Identity
   readonly config: ZoneConfig
+  /** Where the first host's actors have their stores. */
+  readonly stores: StoreLocation
   readonly trace: Trace
   readonly hosts: Hosts
   /** Sees all of them. */

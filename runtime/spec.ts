@@ -2,6 +2,7 @@ import type { ActorDefinition } from './actor.ts'
 import type { Platform, SigningKey, WorkerPermissions } from './platform/ports.ts'
 import type { Protocol } from './protocol.ts'
 import type { RemoteActor } from './remote.ts'
+import type { StoreLocation } from './store/location.ts'
 import type { Trace } from './trace.ts'
 import type { TrustedDevice } from './worker.ts'
 
@@ -44,8 +45,8 @@ export interface SupervisorOptions {
   /** Hosts that may link to this one from the start, itself among them; `trust` replaces them. */
   readonly devices: readonly TrustedDevice[]
   readonly trace: Trace
-  /** Folder of the actors' stores; without one they are in memory. */
-  readonly stores?: string
+  /** Where the actors' stores lie; without it they are in memory. */
+  readonly stores?: StoreLocation
   /** Actor names, and runtime types, that only an OOD may certify. */
   readonly kernelActors: readonly string[]
   readonly kernelRuntimeTypes?: readonly string[]

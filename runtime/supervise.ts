@@ -2,6 +2,7 @@ import type { Platform, SigningKey } from './platform/ports.ts'
 import { openPlatform } from './platform/index.ts'
 import type { Client, Protocol } from './protocol.ts'
 import type { ActorSpec } from './spec.ts'
+import { folderOf } from './store/location.ts'
 import { Supervisor } from './supervisor.ts'
 import { createTrace, type Trace } from './trace.ts'
 
@@ -42,7 +43,7 @@ export async function supervise(specs: readonly ActorSpec[], options: SuperviseO
   const supervisor = new Supervisor({
     platform, zone: options.zone ?? 'local', host, device, devices: [{ host, role: 'ood', jwk: device.public.jwk }],
     trace: options.trace ?? createTrace(), kernelActors: [], spans: options.spans ?? false,
-    ...(options.stores === undefined ? {} : { stores: options.stores }),
+    ...(options.stores === undefined ? {} : { stores: folderOf(options.stores) }),
   }, specs)
   try {
     await supervisor.load()

@@ -1,5 +1,6 @@
 import type { TraceEvents } from './trace.ts'
 import type { PublicJwk } from './platform/ports.ts'
+import type { StoreLocation } from './store/location.ts'
 
 /**
  * What the supervisor may ask of a worker. On threads Comlink carries it; in simulation it is called directly.
@@ -49,8 +50,8 @@ export interface StartMessage {
   readonly incarnation: number
   /** Absolute URL of the module whose default export is the actor. */
   readonly module: string
-  /** Absolute folder of the embedded stores; without one the actor's store is in memory. */
-  readonly stores?: string
+  /** Where the stores of this host's actors lie; without it the actor's store is in memory. */
+  readonly stores?: StoreLocation
   /** Device keys that may certify peers. */
   readonly devices: readonly TrustedDevice[]
   /** Actor names, and runtime types, that only an OOD may certify. */

@@ -69,7 +69,7 @@ test('a token of before the jump is too old or too new, and one that was used st
 
 test('a lease lasts as long as it was granted for, whatever the wall clock shows', () =>
   inZone(51, async ({ world, platform }) => {
-    const store = await platform.stores('/other').open('leases')
+    const store = await platform.stores({ type: 'folder', path: '/other' }).open('leases')
     const lease = await store.grant(60_000)
     await store.put('leased', new Uint8Array(1), { lease: lease.id })
     for (const stepMs of [HOUR, -2 * HOUR]) world.stepClock(HOST, stepMs)

@@ -4,6 +4,7 @@ import { issuers, kernelActors } from '../../actors/trust-matrix.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import { verifyZoneDocument, zoneDocumentType, type ZoneDocument } from '../../actors/zone-document.ts'
 import type { Platform, SigningKey } from '../../runtime/platform/ports.ts'
+import { folderOf } from '../../runtime/store/location.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
 import { createTrace } from '../../runtime/trace.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
@@ -52,7 +53,7 @@ export async function raiseEpoch(options: RaiseOptions): Promise<void> {
   const { zone, deviceDocument } = documents
   const host = zone.host
   const supervisor = new Supervisor({
-    platform, zone: zone.zone, host, device, stores, devices: [{ host, role: 'ood', jwk: device.public.jwk }],
+    platform, zone: zone.zone, host, device, stores: folderOf(stores), devices: [{ host, role: 'ood', jwk: device.public.jwk }],
     trace: createTrace(), kernelActors,
   }, catalogue(stores, { ...defaultConfig, zone: zone.zone, host, owner: zone.owner })
     .filter(({ protocol }) => protocol === Vault || protocol === SystemConfig))

@@ -24,6 +24,7 @@ export class Initialisation {
   readonly #files: Files
   readonly #began: number
   readonly #steps = new Map<number, RememberedStep>()
+  readonly #before: ReadonlySet<number>
   /** What this command has marked, in the order in which it came. */
   readonly #now: RememberedStep[] = []
   #end: () => void = () => {}
@@ -31,6 +32,7 @@ export class Initialisation {
   private constructor(files: Files, began: number, before: readonly RememberedStep[]) {
     this.#files = files
     this.#began = began
+    this.#before = new Set(before.map(({ number }) => number))
     for (const step of before) this.#steps.set(step.number, step)
   }
 
@@ -63,8 +65,9 @@ export class Initialisation {
     this.#end()
   }
 
-  has(number: number): boolean {
-    return this.#steps.has(number)
+  /** Whether it was marked before this command. */
+  had(number: number): boolean {
+    return this.#before.has(number)
   }
 
   /** As rows of the timeline, by number; of a step that was marked twice the last. */

@@ -224,6 +224,5 @@ export interface Platform {
   channelPair(): readonly [unknown, unknown]
   /** The Channel over one such end, in the worker that received it. */
   openChannel(end: unknown): Channel
-  /** Stores below a folder of this host. */
-  stores(folder: string): Stores
+  stores(location: import('../store/location.ts').StoreLocation): Stores
 }

@@ -1,6 +1,5 @@
 import process from 'node:process'
-import { join } from 'node:path'
-import { openEmbeddedStore } from '../store/embedded.ts'
+import { openStore } from '../store/open.ts'
 import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
@@ -41,8 +40,6 @@ export async function systemPlatform(
     transport: { serveHttp, request: httpRequest },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
-    stores: (folder) => ({
-      open: (name) => openEmbeddedStore(join(folder, name), { clock: systemClock, random: systemRandom }),
-    }),
+    stores: (location) => ({ open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }) }),
   }
 }

@@ -22,9 +22,14 @@ export const channelPair = (): readonly [unknown, unknown] => {
 const FLAG = '--unstable-worker-options'
 const restricted = commandLine().includes(FLAG)
 
-/** What a worker imports: our sources, or what they were built into. Deno reads the packages by itself. */
-const program = ['runtime', 'transport', 'actors', 'chunks']
-  .map((folder) => fileURLToPath(new URL(`../../${folder}`, import.meta.url)))
+/**
+ * What a worker imports: our sources, or what they were built into. Deno reads the packages by itself, but for what one
+ * of them reads as a file: the protocol of etcd.
+ */
+const program = [
+  ...['runtime', 'transport', 'actors', 'chunks'].map((folder) => new URL(`../../${folder}`, import.meta.url)),
+  new URL('../proto', import.meta.resolve('etcd3')),
+].map((url) => fileURLToPath(url))
 
 /** Why workers have all permissions of this process, if they do. */
 export const workersUnrestricted = (): string | undefined =>

@@ -1,7 +1,7 @@
 import type { ActorDefinition } from '../actor.ts'
 import { messageOf, StartFailed } from '../errors.ts'
 import type {
-  Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions,
+  Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions, Stores,
 } from '../platform/ports.ts'
 import { createWorkerControl } from '../worker-control.ts'
 import type { WorkerEvent } from '../worker.ts'
@@ -94,9 +94,19 @@ export class SimulatedHost implements Machinery {
   /** The ports that all threads of a host see the same way. */
   portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
     const { etcd } = this.#shared
-    const stores = (folder: string) => etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
-    return { transport: this.#ports.transportOf(thread), stores }
+    const inFolder = (folder: string): Stores =>
+      etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
+    return {
+      transport: this.#ports.transportOf(thread),
+      stores: (location) => (location.type === 'folder' ? inFolder(location.path) : etcdOf(etcd).in(location.prefix, thread)),
+    }
   }
+}
+
+/** @throws StartFailed */
+function etcdOf(etcd: SimulatedEtcd | undefined): SimulatedEtcd {
+  if (etcd) return etcd
+  throw new StartFailed('The simulation has no etcd')
 }
 
 export class SimulatedProcess {

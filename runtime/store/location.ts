@@ -12,3 +12,9 @@ export type StoreLocation =
     /** With a private key: it goes in a start message and nowhere else. */
     readonly credentials?: EtcdCredentials
   }
+
+export const folderOf = (path: string): StoreLocation => ({ type: 'folder', path })
+
+/** What must be reached to open them, as `localhost:2379`. */
+export const reachedBy = (location: StoreLocation): readonly string[] =>
+  (location.type === 'folder' ? [] : location.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, '')))

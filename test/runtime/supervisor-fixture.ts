@@ -112,7 +112,7 @@ export async function withHost(
       devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
       trace,
       kernelActors: [],
-      ...(options.stores ? { stores: '/stores' } : {}),
+      ...(options.stores ? { stores: { type: 'folder', path: '/stores' } } : {}),
       ...(options.startMs === undefined ? {} : { startMs: options.startMs }),
     }, Object.entries(parts).map(([name, part]) => specOf(name, part)))
     await supervisor.load()

@@ -1,3 +1,4 @@
+import { INIT_ENV, INIT_SEQUENCE, initStep } from '../../init-steps.ts'
 import type { Authority, CertificateRecord, IssuedCertificate } from '../protocol.ts'
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
@@ -42,6 +43,11 @@ export function pkiHandlers(
       const made: Authority[] = []
       for (const pki of mountsOf(vault).values()) made.push(...authoritiesOf(pki, await pki.rotation.ensure()))
       note({ authorities: made.length })
+      if (start.env[INIT_ENV] !== undefined) {
+        const [root, etcd] = Object.keys(zoneMounts).map((mount) => made.findLast((each) => each.mount === mount
+          && each.kind === 'root' && each.state === 'active')?.serial ?? '')
+        start.step(INIT_SEQUENCE, initStep.authoritiesAsked, { root: root!, etcd: etcd!, vaultId: vault.vaultId })
+      }
       return made
     }),
     authorities: guarded.open('authorities', ofMount, async ({ mount }, { vault }) => {

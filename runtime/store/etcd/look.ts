@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Clock } from '../../platform/ports.ts'
 import { Connection, type EtcdCredentials } from './connection.ts'
 
@@ -18,7 +19,7 @@ export async function lookAtEtcd({ endpoints, credentials, clock }: {
   const connection = new Connection(endpoints, credentials, clock)
   try {
     const { header } = await connection.call(
-      () => connection.client.kv.range({ key: '/', count_only: true }), { repeatable: true })
+      () => connection.client.kv.range({ key: Buffer.from('/'), count_only: true }), { repeatable: true })
     return { clusterId: hex(header.cluster_id), memberId: hex(header.member_id), revision: Number(header.revision) }
   } finally {
     connection.close()
