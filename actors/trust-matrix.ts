@@ -23,7 +23,7 @@ export const issuers = { root: 'root', verifyHub: 'verify-hub' } as const
 /** Names and runtime types that only an OOD may have. */
 export const kernelActors = [
   'system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault', 'vault-listener', 'cert-manager', 'node-monitor',
-  'dns',
+  'dns', 'enrolment',
 ] as const
 
 export const kernelRuntimeTypes = ['ood', 'kernel-service'] as const

@@ -1,5 +1,6 @@
 import { actorLimits } from './limits-actors.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { joinLimits } from './limits-join.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 
@@ -93,6 +94,7 @@ export const limits = {
   denials: 1_000,
   ...actorLimits,
   ...etcdLimits,
+  ...joinLimits,
   ...pkiLimits,
   ...certificateLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */

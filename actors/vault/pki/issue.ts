@@ -7,6 +7,8 @@ import type { Extensions } from '../../../runtime/x509/extensions.ts'
 import { encodeName } from '../../../runtime/x509/name.ts'
 import { decodePem } from '../../../runtime/x509/pem.ts'
 import { newSerial } from '../../../runtime/x509/serial.ts'
+import type { Compare } from '../../../runtime/store/store.ts'
+import type { Change } from '../barrier.ts'
 import type { EnginePorts } from '../engine.ts'
 import type { OpenAuthority } from './authority-record.ts'
 import type { Authorities, Book } from './book.ts'
@@ -34,9 +36,17 @@ export interface IssuePorts {
   readonly crlUrls: () => Promise<readonly string[]>
 }
 
+/** What is to become durable in the transaction that records a certificate, or not at all; by whole paths. */
+export interface WithCertificate {
+  readonly guards: readonly Compare[]
+  changes(issued: Issued): readonly Change[]
+  /** Asked when a transaction did not hold, before the next. @throws when it cannot hold any more */
+  stillHolds(): Promise<void>
+}
+
 export interface Issuing {
   /** @throws CertificateRefused, Overloaded */
-  sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued>
+  sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker, beside?: WithCertificate): Promise<Issued>
   /** With a key that is made here, and kept nowhere. */
   issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued & { readonly privateKey: string; readonly keyType: string }>
 }
@@ -62,13 +72,13 @@ export interface CheckedRequest {
 export function createIssuing(given: IssuePorts): Issuing {
   const { ports } = given
   return {
-    async sign(csr, use, wish, asker) {
+    async sign(csr, use, wish, asker, beside) {
       const { request, key } = checkedRequest(ports, csr)
       if (request.asksForAuthority) {
         throw refused('authority-request', 'The signing request asks for an authority; a role certifies none')
       }
       checkKey(use.role, key)
-      return certify(given, key, use, wish, asker, request)
+      return certify(given, key, use, wish, asker, request, beside)
     },
     async issue(use, wish, asker) {
       const key = await ports.keys.certificates.generate(keyTypeOf(given, use), ports.random)
@@ -89,7 +99,7 @@ function keyTypeOf({ ports }: IssuePorts, { role: { key_type: type, key_bits: bi
 
 async function certify(
   given: IssuePorts, key: CertificatePublicKey, use: RoleInUse, wish: Wish, asker: Asker,
-  request: CertificationRequest | undefined,
+  request: CertificationRequest | undefined, beside?: WithCertificate,
 ): Promise<Issued> {
   const { authorities, ports } = given
   const { commonName, names } = allowedNames(use, wish, request, asker, given.zone)
@@ -124,7 +134,9 @@ async function certify(
     })
     // No serial twice, and none by an authority that has changed since: it may sign no more
     const guards = [{ key: path, modRevision: 0 }, authorities.guard(book)]
-    if (await ports.barrier.commit(guards, [{ path, value }])) return issued
+    const more = beside && { guards: beside.guards, changes: beside.changes(issued) }
+    if (await ports.barrier.commit(guards, [{ path, value }], more)) return issued
+    await beside?.stillHolds()
     book = await authorities.fresh()
   }
   throw new Overloaded(`The authorities of the mount change too often; attempts: ${limits.vaultTransactionAttempts}`)
