@@ -56,8 +56,8 @@ export interface HttpServer {
   readonly port: number
   /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
   close(withinMs: number): Promise<void>
-  /** Of a server with `tls`: new connections get this one, and those that are open stay. @throws InvalidArgument */
-  swap(pair: TlsPair): void
+  /** Of a server with `tls`: new connections get this, and those that are open stay. @throws InvalidArgument */
+  swap(next: TlsPair & Pick<TlsServing, 'clientRoots'>): void
 }
 
 export interface HttpServing {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
+import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { InvalidArgument, messageOf, TlsNotTrusted, Unavailable } from '../errors.ts'
 import type { TlsCall, TlsFault } from './tls-ports.ts'
 
@@ -20,7 +20,7 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
     let socket: TLSSocket
     try {
       socket = connect({
-        host: hostname, port, ca: [...tls.roots], minVersion: 'TLSv1.3',
+        host: hostname, port, ca: tls.roots === 'anybody' ? [] : [...tls.roots], minVersion: 'TLSv1.3',
         // Judged below, before anything is sent
         rejectUnauthorized: false,
         ALPNProtocols: [tls.alpn ?? 'http/1.1'],
@@ -44,7 +44,7 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', abort)
       try {
-        tls.check?.(trusted(socket, name, where))
+        tls.check?.(tls.roots === 'anybody' ? shown(socket, where).raw : trusted(socket, name, where))
         resolve(socket)
       } catch (error) {
         end(error as Error)
@@ -53,10 +53,16 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
   })
 }
 
-/** The server's certificate. @throws TlsNotTrusted */
-function trusted(socket: TLSSocket, name: string, where: string): Uint8Array {
+/** @throws TlsNotTrusted */
+function shown(socket: TLSSocket, where: string): PeerCertificate {
   const peer = socket.getPeerCertificate()
   if (!peer?.raw) throw notTrusted('no-tls', `${where} shows no certificate`)
+  return peer
+}
+
+/** The server's certificate. @throws TlsNotTrusted */
+function trusted(socket: TLSSocket, name: string, where: string): Uint8Array {
+  const peer = shown(socket, where)
   const [from, to] = [Date.parse(peer.valid_from), Date.parse(peer.valid_to)]
   if (!socket.authorized) {
     const now = Date.now()

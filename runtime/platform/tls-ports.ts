@@ -23,8 +23,8 @@ export interface TlsPeer {
 }
 
 export interface TlsCall {
-  /** PEM of all that the server's certificate may end at. */
-  readonly roots: readonly string[]
+  /** PEM of all that the server's certificate may end at. `anybody`: for answers that carry a proof of their own. */
+  readonly roots: readonly string[] | 'anybody'
   /** Whom the certificate has to name. Default: the `hostname` of the call. */
   readonly servername?: string
   readonly alpn?: string
