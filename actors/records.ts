@@ -93,6 +93,8 @@ export const NodeConfig = object({
     /** Revision of the spec that this was made from. */
     specRevision: count,
   })),
+  /** How it is to tell of itself, where somebody wants to know: `devices/{host}/info`. */
+  report: optional(picklist(['changes', 'regularly'])),
 })
 export type NodeConfig = Infer<typeof NodeConfig>
 
@@ -110,6 +112,24 @@ export const DeviceDocument = object({
   iat: count,
 })
 export type DeviceDocument = Infer<typeof DeviceDocument>
+
+/** `devices/{host}/info`: what a host tells of itself, written by its node daemon while somebody wants to know. */
+export const DeviceInfo = object({
+  name: Name,
+  /** At which it is reached: IPv4 and IPv6. */
+  addresses: array(string()),
+  /** 'node 20.20.2' */
+  runtime: string(),
+  processors: count,
+  /** Of the last minute, in hundredths of a processor. */
+  load: count,
+  memoryBytes: count, memoryFreeBytes: count,
+  /** Of the file system that holds the zone's folder. */
+  diskBytes: count, diskFreeBytes: count,
+  /** Grows with every report of one start of the daemon, which `incarnation` numbers. */
+  report: count, incarnation: count,
+})
+export type DeviceInfo = Infer<typeof DeviceInfo>
 
 /** `users/{name}/settings`. Verifiers of passwords are in the vault, never here. */
 export const UserSettings = object({
@@ -157,6 +177,8 @@ export const kv = {
   control: (host: string) => `nodes/${host}/control`,
   logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
+  deviceInfo: (host: string) => `devices/${host}/info`,
+  info: (service: string) => `services/${service}/info`,
   user: (name: string) => `users/${name}/settings`,
   userDocument: (name: string) => `users/${name}/doc`,
 } as const

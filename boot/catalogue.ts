@@ -1,5 +1,9 @@
+import { CertManager } from '../actors/cert-manager/protocol.ts'
+import { Dns } from '../actors/dns/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
+import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
+import { SERVICES } from '../actors/scheduler/built-in.ts'
 import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
 import { Service } from '../actors/service/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
@@ -30,9 +34,12 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
  * @param etcd hosts with their ports that the actors with a store may reach, besides the folder that it may be moved from
  */
 export function catalogue(
-  stores: string, { http }: ZoneConfig, portBefore: () => number = () => 0, etcd: readonly string[] = [],
+  stores: string, config: ZoneConfig, portBefore: () => number = () => 0, etcd: readonly string[] = [],
 ): readonly ActorSpec[] {
+  const { http, dns } = config
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
+  const asked = servicesAskedBy(config)
+  const services = { [SERVICES]: asked.join(' ') }
   const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
   return [
     worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), { ...kernel, permissions: store('vault') }),
@@ -41,10 +48,21 @@ export function catalogue(
       permissions: store('system-config'),
     }),
     worker(BootScheduler, new URL('../actors/scheduler/boot-actor.ts', import.meta.url), {
-      ...kernel,
-      thread: 'scheduler',
+      ...kernel, thread: 'scheduler', env: services,
     }),
-    worker(Scheduler, new URL('../actors/scheduler/actor.ts', import.meta.url), { ...kernel, thread: 'scheduler' }),
+    worker(Scheduler, new URL('../actors/scheduler/actor.ts', import.meta.url), {
+      ...kernel, thread: 'scheduler', env: services,
+    }),
+    // They wait most of the time: a worker of its own would cost each start of a zone more than they ever do
+    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), {
+      ...kernel, thread: 'scheduler',
+    }),
+    ...(asked.includes('node-monitor') ? [
+      worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), {
+        ...kernel, thread: 'scheduler',
+      }),
+    ] : []),
+    ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
       ...kernel,
       permissions: store('verify-hub'),
@@ -58,6 +76,24 @@ export function catalogue(
     }),
   ]
 }
+
+/** Services beside those of every zone, as its config asks for them. */
+export const servicesAskedBy = ({ dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
+  'cert-manager',
+  ...(dns ? ['dns'] : []),
+  ...(tls.enable || etcd ? ['node-monitor'] : []),
+  ...(vault ? ['vault-listener'] : []),
+]
+
+/** It has a thread of its own: what comes by DNS comes from anybody. */
+const nameServer = (hostname: string, port: number): ActorSpec =>
+  worker(Dns, new URL('../actors/dns/actor.ts', import.meta.url), {
+    runtimeType: 'kernel-service', manual: true,
+    env: {
+      ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port),
+    },
+    permissions: { net: [address({ hostname, port, origins: [] })] },
+  })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
 const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec => ({

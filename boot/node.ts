@@ -55,7 +55,8 @@ export class Node implements HostRun {
         (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
-        cluster: hosts.of(host), observer: only(host, observer), knownHosts,
+        cluster: hosts.of(host), observer: only(host, observer), knownHosts, platform, folder: files.path('.'),
+        hostname: config.http.hostname,
         trust: (devices) => this.#supervisor.trust(devices),
       }),
     }, nodeCatalogue(stores))

@@ -64,7 +64,7 @@ export class Ood implements HostRun {
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
-        cluster: hosts, observer, knownHosts,
+        cluster: hosts, observer, knownHosts, platform, folder: files.path('.'), hostname: config.http.hostname,
         trust: (devices) => {
           this.devices = devices
           this.#supervisor.trust(devices)

@@ -3,7 +3,9 @@ import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
 import { Denied, StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Processes } from '../runtime/process/processes.ts'
-import { Supervision, type HostState, type ServiceStart } from '../runtime/supervision.ts'
+import type { Platform } from '../runtime/platform/ports.ts'
+import type { Infer } from '../runtime/protocol.ts'
+import { Supervision, type HostState, type MachineState, type ServiceStart } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import type { ActorEvent } from '../runtime/trace.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
@@ -27,6 +29,11 @@ export interface HostParts extends Managed {
   readonly cluster: Cluster
   readonly observer: Observer
   readonly knownHosts: KnownHosts
+  readonly platform: Pick<Platform, 'host'>
+  /** Of the zone's files. */
+  readonly folder: string
+  /** Where people reach it by HTTP, as configured. */
+  readonly hostname: string
   /** From now on these hosts may link. */
   readonly trust: (devices: readonly TrustedDevice[]) => void
 }
@@ -81,6 +88,7 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
         return { known: devices !== undefined }
       },
       hosts: () => [...cluster.hosts()],
+      machine: () => machineState(parts),
       async kill({ host: which, actor: name }, { peer }) {
         onlyDaemon(peer, 'kill')
         await cluster.kill(which, name)
@@ -99,6 +107,14 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
     },
     lifecycle: { admit: (peer: Peer) => peer.host === host && ['node-daemon', 'gateway'].includes(peer.actor) },
   })) as unknown as ActorDefinition
+}
+
+/** One that serves one address only has no other; one that serves all has those of its machine. */
+async function machineState({ platform: { host }, folder, hostname }: HostParts): Promise<Infer<typeof MachineState>> {
+  const { addresses, ...rest } = await host.machine.condition(folder)
+  const isAny = hostname === '0.0.0.0' || hostname === '::'
+  const one = isAny || hostname === 'localhost' ? '127.0.0.1' : hostname
+  return { runtime: host.runtime, ...rest, addresses: isAny && addresses.length > 0 ? [...addresses] : [one] }
 }
 
 /** What came with the call is for one start: its tokens are good once. The daemon makes another for each one after. */

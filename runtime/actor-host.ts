@@ -64,6 +64,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
   let framesRejected = 0
   let handshakesRefused = 0
   const counters = new Map<string, number>()
+  const gauges = new Map<string, number>()
   // Spans leave the worker only when somebody asked for them
   const spans = start.spans ? spanTrace(clock, emit) : undefined
   let introductions = 0
@@ -172,7 +173,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
     },
     inspect: () => ({
       actor: start.actor, incarnation, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
-      handshakesRefused, counters: Object.fromEntries(counters),
+      handshakesRefused, counters: Object.fromEntries(counters), gauges: Object.fromEntries(gauges),
       deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
     }),
     stop(withinMs) {
@@ -254,6 +255,10 @@ export function createActorHost({ start, definition, platform, key, ...options }
       count: (sample, by = 1) => {
         const counted = counters.get(sample)
         if (counted !== undefined || counters.size < limits.counters) counters.set(sample, (counted ?? 0) + by)
+      },
+      gauge(sample, value) {
+        if (value === undefined) gauges.delete(sample)
+        else if (gauges.has(sample) || gauges.size < limits.gauges) gauges.set(sample, value)
       },
       self: { ...names, linkKid: key.public.kid },
     }

@@ -89,6 +89,8 @@ export interface ActorStart<N extends Needs = Needs> {
   unbind(matches: (principal: Principal) => boolean, error: ZonewrightError): void
   /** Adds to a counter of this incarnation: `http_requests_total{code="200"}`. Names are few; none holds a secret. */
   count(sample: string, by?: number): void
+  /** What is so now, until told otherwise: `certificates{mount="pki"}`; undefined: is told no more. */
+  gauge(sample: string, value: number | undefined): void
   readonly self: Self
 }
 

@@ -107,6 +107,8 @@ export const actorLimits = {
   vaultTransactionAttempts: 16,
   /** Counters of one actor; what more names would count is not counted. */
   counters: 256,
+  /** Gauges of one actor; one more is not shown. */
+  gauges: 2_048,
   /** Lines of log kept in memory for who asks; older ones are in the files only. */
   logLinesKept: 10_000,
   /** Characters of one line of log; a longer one is cut, that of a process divided. */

@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { joinLimits } from './limits-join.ts'
 import { pkiLimits } from './limits-pki.ts'
@@ -93,6 +94,7 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...serviceLimits,
   ...etcdLimits,
   ...joinLimits,
   ...pkiLimits,

@@ -55,6 +55,14 @@ export const ServiceStart = object({
 })
 export type ServiceStart = Infer<typeof ServiceStart>
 
+/** Of the machine that a host runs on. */
+export const MachineState = object({
+  runtime: string(), processors: count, load: count, memoryBytes: count, memoryFreeBytes: count, diskBytes: count,
+  diskFreeBytes: count,
+  /** At which the host is reached. */
+  addresses: array(string()),
+})
+
 export const LogLine = object({
   /** Grows by one from line to line of this process of the zone. */
   sequence: count,
@@ -91,6 +99,7 @@ export const Supervision = protocol('supervision', {
   /** As `devices`, by that digest: false where this process has not had these documents, or not lately. */
   devicesBefore: call(object({ digest: string() }), object({ known: boolean() }), { concurrent: 8 }),
   hosts: call(object({}), array(HostState), { concurrent: 8 }),
+  machine: call(object({}), MachineState, { concurrent: 2 }),
   /** Ends a host, or one actor of it, at once, as a crash would; the restart rules do the rest. */
   kill: call(object({ host: string(), actor: optional(string()) }), object({}), { concurrent: 8 }),
   /** Lines after `after`; the last `tail` of those that are kept already, then, with `follow`, what comes. */

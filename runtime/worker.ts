@@ -99,4 +99,6 @@ export interface Inspection {
   readonly handshakesRefused: number
   /** Of `ActorStart.count`. */
   readonly counters: Readonly<Record<string, number>>
+  /** Of `ActorStart.gauge`. */
+  readonly gauges: Readonly<Record<string, number>>
 }

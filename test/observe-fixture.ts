@@ -85,7 +85,7 @@ export async function written(folder: string): Promise<readonly LogLine[]> {
 
 export const inspection = (actor: string, incarnation: number, given: Partial<Inspection> = {}): Inspection => ({
   actor, incarnation, state: 'serving', waiting: 0, running: 0, links: 1, deadLetters: 0, framesRejected: 0,
-  handshakesRefused: 0, counters: {}, ...given,
+  handshakesRefused: 0, counters: {}, gauges: {}, ...given,
 })
 
 export const isRoot = process.getuid?.() === 0

@@ -4,6 +4,8 @@ import type { HttpRequest, HttpResponse, HttpServer } from '../../runtime/platfo
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { bootStep, bootStepText } from '../boot-steps.ts'
+import { CertManager } from '../cert-manager/protocol.ts'
+import { NodeMonitor } from '../node-monitor/protocol.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { kv } from '../records.ts'
 import { Scheduler } from '../scheduler/protocol.ts'
@@ -28,10 +30,10 @@ const withinMs = { withinMs: limits.gatewayCallMs }
 export default actor(Gateway, {
   needs: {
     supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon,
-    scheduler: Scheduler,
+    scheduler: Scheduler, certManager: CertManager, nodeMonitor: NodeMonitor,
   },
   // One that is down, or runs on another host, takes its own route with it and nothing else
-  servesWithout: ['scheduler'],
+  servesWithout: ['scheduler', 'certManager', 'nodeMonitor'],
   stateless: true,
 }, async (start) => {
   const { needs, transport, clock, random, keys, env, log, stopping, background, step, self, count } = start
@@ -56,6 +58,8 @@ export default actor(Gateway, {
       'verify-hub': { client: needs.verifyHub, tokenMethods },
       scheduler: { client: needs.scheduler },
       'node-daemon': { client: needs.nodeDaemon },
+      'cert-manager': { client: needs.certManager },
+      'node-monitor': { client: needs.nodeMonitor },
     },
   })
 

@@ -10,6 +10,7 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
 import type { NodeDaemon } from './protocol.ts'
+import { createReports } from './reports.ts'
 import { createServices, type Converged } from './services.ts'
 
 /** What the daemon of every host needs. */
@@ -49,7 +50,14 @@ export function createDaemon(
     host: self.host, supervision: needs.supervision, read, login: (spec) => loginToken(signer, spec),
     epoch: String(signer.epoch), zone: self.zone, device: start.env['BUCKYOS_THIS_DEVICE'], clock,
     warn: (message) => { if (!stopping.aborted) log.warn(message) }, wake: () => wake.abort(),
+    onConfig: ({ report }) => reports.wanted(report),
   })
+  const reports = createReports({
+    host: self.host, incarnation: self.incarnation, clock, stopping, machine: () => needs.supervision.machine({}),
+    write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
+    warn: (message) => { if (!stopping.aborted) log.warn(message) },
+  })
+  background(() => reports.run())
   let telling: Promise<void> = Promise.resolve()
   /** Digest of what the supervisor was told last; undefined where that is not known. */
   let told: string | undefined

@@ -3,7 +3,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Clock } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { Supervision } from '../../runtime/supervision.ts'
-import { kv, readRecord, ServiceSpec } from '../records.ts'
+import { kv, readRecord, ServiceSpec, type NodeConfig } from '../records.ts'
 import { loginTokenName } from '../session.ts'
 import { difference, readWanted, type Known, type Wanted, type WantedSpec } from './converge.ts'
 import { environmentOf, type EnvironmentOptions } from './environment.ts'
@@ -16,6 +16,8 @@ export interface ServicesOptions extends EnvironmentOptions {
   readonly warn: (message: string) => void
   /** Asks for another round. */
   readonly wake: () => void
+  /** Told of the config of this host, whenever it was read. */
+  readonly onConfig?: (config: NodeConfig) => void
 }
 
 export interface Converged {
@@ -61,6 +63,7 @@ export function createServices(options: ServicesOptions) {
 
   const convergeNow = async (): Promise<Converged> => {
     const wanted = await readWanted(host, read, ({ message }) => warn(message))
+    options.onConfig?.(wanted.config)
     const known = await supervision.list({})
     const plan = difference(wanted, known)
     const kinds = new Map(known.map(({ name, kind }) => [name, kind]))

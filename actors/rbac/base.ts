@@ -9,6 +9,10 @@ g, node-daemon, kernel
 g, scheduler, kernel
 g, verify-hub, kernel
 g, gateway, kernel
+g, cert-manager, kernel
+g, dns, kernel
+g, node-monitor, kernel
+g, vault-listener, kernel
 p, kernel, boot/*, read
 p, kernel, devices/*, read
 p, kernel, nodes/*, read
@@ -22,11 +26,18 @@ p, scheduler, nodes/*/config, write
 p, scheduler, nodes/*/gateway_config, write
 p, scheduler, nodes/*/gateway_info, write
 p, scheduler, services/*/info, write
+p, scheduler, services/cert-manager/spec, write
+p, scheduler, services/console/spec, write
+p, scheduler, services/dns/spec, write
+p, scheduler, services/node-monitor/spec, write
+p, scheduler, services/vault-listener/spec, write
 p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
+p, cert-manager, system/pki/*, write
 p, node-daemon, devices/*/info, write
 p, node-daemon, services/*/instances/*, write
 p, app, boot/config, read
+p, app, system/pki/*, read
 p, app, services/*/info, read
 p, app, users/*/doc, read
 p, app, services/{app}/*, read
@@ -49,6 +60,9 @@ p, console, auth://users, read
 p, console, auth://passwords/*, write
 p, console, auth://locks/*, read|write
 p, console, auth://keys/verify-hub, read|write
+p, console, cert://*, read|write
+p, console, ca://*, read|write
+p, console, monitor://nodes, read
 `
 
 /** By subject. The runtime type of its token is a role; users are given theirs by the policy. */
@@ -69,18 +83,22 @@ p, type:kernel-service, nodes/*, write
 p, type:kernel-service, services/*, write
 p, type:kernel-service, system/rbac/policy, write
 p, type:kernel-service, system/scheduler/*, write
+p, type:kernel-service, system/pki/*, write
 p, type:node, boot/config, read
+p, type:node, system/pki/*, read
 p, type:node, devices/*, read
 p, type:node, services/*, read
 p, type:node, nodes/{node}/*, read
 p, type:node, devices/{node}/info, write
 p, type:node, services/*/instances/{node}, write
 p, type:gateway, boot/config, read
+p, type:gateway, system/pki/*, read
 p, type:gateway, devices/*, read
 p, type:gateway, services/*, read
 p, type:gateway, nodes/{gateway}/*, read
 p, type:gateway, services/*/instances/{gateway}, write
 p, type:service, boot/config, read
+p, type:service, system/pki/*, read
 p, type:service, users/*/doc, read
 p, type:service, services/*, read
 p, type:service, services/*/settings, write
@@ -103,6 +121,9 @@ p, admin, auth://locks/*, read|write
 p, admin, auth://users, read
 p, admin, users/*/settings, read
 p, admin, auth://keys/*, read|write
+p, admin, cert://*, read
+p, admin, ca://*, read
+p, admin, monitor://nodes, read
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write
@@ -110,6 +131,8 @@ p, su_admin, services/verify-hub/settings, write
 p, su_admin, users/*/doc, read
 p, su_admin, auth://passwords/*, write
 p, su_admin, auth://keys/*, write
+p, su_admin, cert://*, write
+p, su_admin, ca://*, write
 `
 
 /**

@@ -1,6 +1,5 @@
 import { messageOf } from '../../runtime/errors.ts'
 import { actor } from '../../runtime/actor.ts'
-import type { Client } from '../../runtime/protocol.ts'
 import { limits } from '../../runtime/limits.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { pause } from '../../runtime/within.ts'
@@ -8,15 +7,21 @@ import { kv, readRecord } from '../records.ts'
 import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
-import { followed, readInputs, roundKey } from './inputs.ts'
+import { askedFor, builtInChanges, withChanges } from './built-in.ts'
+import { followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
 import { Scheduler } from './protocol.ts'
-import { readDeviceBy } from './read-device.ts'
+import { readDeviceBy } from '../read-device.ts'
 import { actionOf, changes, policyKey, schedule } from './schedule.ts'
 
 const APPID = 'scheduler'
 const retryMs = (failures: number): number =>
   Math.min(limits.schedulerRoundMs, limits.schedulerRetryMs * 2 ** Math.min(failures, 16))
+
+/** Undefined: the key is removed. */
+type Change = readonly [key: string, text: string | undefined]
+const NOTHING: ReadonlyMap<string, string | undefined> = new Map()
+const named = (changes: ReadonlyMap<string, unknown>): { keys: string } => ({ keys: [...changes.keys()].join(' ') })
 
 export default actor(Scheduler, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon }, stateless: true,
@@ -29,15 +34,21 @@ export default actor(Scheduler, {
   stopping.addEventListener('abort', () => wake.abort())
 
   type Round = { revision: number; written: string[] }
+  /** Done once a start: what an operator does to a service afterwards stays. */
+  let ensured = false
   const roundNow = async (): Promise<Round> => {
     const { items, revision } = await readInputs(needs.systemConfig, session.token)
     const config = new Map(items.map(({ key, value }) => [key, value]))
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
-    const wanted = changes(config, schedule(config, readDeviceBy(keys, boot), ({ message }) => log.warn(message)))
-    const write = async (guard: string, changed: typeof wanted): Promise<void> => {
+    const builtIn = ensured ? NOTHING : builtInChanges(config, askedFor(env))
+    const next = withChanges(config, builtIn)
+    const derived = schedule(next, readDeviceBy(keys, boot), ({ message }) => log.warn(message))
+    const wanted: readonly Change[] = [...builtIn, ...changes(config, derived)]
+    const write = async (guard: string, changed: readonly Change[]): Promise<void> => {
       if (changed.length === 0) return
       const last = items.find(({ key }) => key === guard)?.revision ?? 0
-      const actions = Object.fromEntries(changed.map(([key, value]) => [key, actionOf(config, key, value)]))
+      const actions = Object.fromEntries(changed.map(([key, value]) =>
+        [key, value === undefined ? { action: 'remove' as const } : actionOf(config, key, value)]))
       const mainKey = { key: guard, revision: last }
       const written = await needs.systemConfig.execTx({ actions, mainKey }, { token: session.token() })
       done.revision = written.revision
@@ -49,6 +60,8 @@ export default actor(Scheduler, {
     const rest = wanted.filter(([key]) => key !== policyKey)
     const some = rest.slice(0, limits.transactionOperations - 1)
     if (some.length > 0) await write(roundKey, [...some, [roundKey, JSON.stringify({ from: revision })]])
+    if (builtIn.size > 0) log.info('Services that ship with Zonewright were brought up to date', named(builtIn))
+    ensured = true
     if (some.length === rest.length) return done
     const more = await roundNow()
     return { revision: more.revision, written: [...done.written, ...more.written] }
@@ -72,10 +85,10 @@ export default actor(Scheduler, {
       await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
     }
   })
-  for (const prefix of followed.prefixes) background(() => follow(prefix))
+  for (const { prefix, leaves } of followed) background(() => follow(prefix, [...leaves]))
 
   /** A change of input wakes the loop; the loop itself decides whether anything follows from it. */
-  async function follow(prefix: string): Promise<void> {
+  async function follow(prefix: string, leaves: string[]): Promise<void> {
     let after = 0
     let failures = 0
     while (!stopping.aborted) {
@@ -85,10 +98,11 @@ export default actor(Scheduler, {
           // What happened before that is not known
           if (failures > 0) wake.abort()
         }
-        for await (const event of watch(needs.systemConfig, prefix, after)) {
+        const settings = { token: session.token(), signal: stopping }
+        for await (const event of needs.systemConfig.watch({ prefix, after, leaves }, settings)) {
           after = event.revision
           failures = 0
-          if (followed.has(event.key)) wake.abort()
+          if (mayAsk(event.key)) wake.abort()
         }
       } catch (error) {
         if (stopping.aborted) return
@@ -102,9 +116,6 @@ export default actor(Scheduler, {
       await pause(clock, retryMs(failures), stopping)
     }
   }
-
-  const watch = (systemConfig: Client<typeof SystemConfig>, prefix: string, after: number) =>
-    systemConfig.watch({ prefix, after, leaves: [...followed.leaves] }, { token: session.token(), signal: stopping })
 
   const { krpc, authenticate } = createKrpc(start, session, round)
   return {

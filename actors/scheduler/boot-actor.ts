@@ -8,9 +8,10 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
 import { verifyZoneDocument } from '../zone-document.ts'
 import { bootPlan } from './boot-plan.ts'
+import { askedFor } from './built-in.ts'
 import { BootScheduler } from './protocol.ts'
-import { readDeviceBy } from './read-device.ts'
-import type { ReadDevice } from './schedule.ts'
+import { readDeviceBy } from '../read-device.ts'
+import type { ReadDevice } from '../read-device.ts'
 
 /** Seed: BOOT 2. Runs once, before there is a verify-hub to log in to; its ENV holds all that it knows. */
 export default actor(BootScheduler, {
@@ -32,7 +33,9 @@ export default actor(BootScheduler, {
         const verifyHub = await needs.vault.ensureKey({ name: 'verify-hub' })
         const readDevice = readDeviceBy(keys, zone)
         const nodeDocuments = nodesIn(env, zone.host, readDevice)
-        const plan = bootPlan({ zone, deviceDocument, nodeDocuments, verifyHubKey: verifyHub.publicKey, readDevice })
+        const asked = askedFor(env) ?? new Set<string>()
+        const verifyHubKey = verifyHub.publicKey
+        const plan = bootPlan({ zone, deviceDocument, nodeDocuments, verifyHubKey, readDevice, asked })
         const actions = Object.fromEntries([...plan].map(([key, value]) => [key, { action: 'create' as const, value }]))
         const mainKey = { key: kv.bootConfig, revision: 0 }
         const { revision } = await needs.systemConfig.execTx({ actions, mainKey }, { token })

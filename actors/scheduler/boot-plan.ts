@@ -1,28 +1,11 @@
 import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
-import { kv, type ServiceSpec, type UserSettings } from '../records.ts'
+import { kv, type UserSettings } from '../records.ts'
 import type { BootConfig } from '../system-config/protocol.ts'
 import type { ZoneDocument } from '../zone-document.ts'
-import { schedule, type Config, type ReadDevice } from './schedule.ts'
-
-const ownSpec = (
-  name: string, runtimeType: ServiceSpec['runtimeType'], kernel: boolean, audiences: string[],
-): ServiceSpec => ({ name, appid: name, owner: null, runtimeType, kernel, audiences })
-
-/** The command line's app: people use it, and no host runs it. */
-const consoleApp: ServiceSpec = {
-  ...ownSpec('console', 'client-device', false, ['system-config', 'node-daemon', 'scheduler', 'verify-hub']),
-  replicas: 0,
-}
-
-/** What every zone runs from its first boot on. */
-export const firstServices: readonly ServiceSpec[] = [
-  consoleApp,
-  ownSpec('gateway', 'gateway', true, ['system-config']),
-  ownSpec('scheduler', 'kernel-service', true, ['system-config']),
-  ownSpec('service', 'service', false, ['system-config']),
-  ownSpec('verify-hub', 'kernel-service', true, []),
-]
+import { servicesOf } from './built-in.ts'
+import type { ReadDevice } from '../read-device.ts'
+import { schedule, type Config } from './schedule.ts'
 
 export interface BootPlanInput {
   readonly zone: ZoneDocument
@@ -32,17 +15,20 @@ export interface BootPlanInput {
   readonly nodeDocuments: ReadonlyMap<string, string>
   readonly verifyHubKey: PublicJwk
   readonly readDevice: ReadDevice
+  /** Services beside those of every zone, by name. */
+  readonly asked?: ReadonlySet<string>
 }
 
 /** All keys of the first write, with what follows from them: the zone is whole after one transaction. */
-export function bootPlan({ zone, deviceDocument, nodeDocuments, verifyHubKey, readDevice }: BootPlanInput): Config {
+export function bootPlan(input: BootPlanInput): Config {
+  const { zone, deviceDocument, nodeDocuments, verifyHubKey, readDevice, asked } = input
   const boot: BootConfig = { zone: zone.zone, root: zone.root, verifyHub: [verifyHubKey], epoch: zone.epoch }
   const owner: UserSettings = { name: zone.owner, type: 'admin', state: 'active' }
   const given = new Map<string, string>([
     [kv.bootConfig, JSON.stringify(boot)],
     [kv.device(zone.host), deviceDocument],
     [kv.user(zone.owner), JSON.stringify(owner)],
-    ...firstServices.map((spec): [string, string] => [kv.spec(spec.name), JSON.stringify(spec)]),
+    ...servicesOf(asked).map((spec): [string, string] => [kv.spec(spec.name), JSON.stringify(spec)]),
   ])
   // What ships with Zonewright runs on the first host; what is installed later is spread over all
   const first = new Map([...given, ...schedule(given, readDevice)])

@@ -9,13 +9,16 @@ export const roundKey = 'system/scheduler/snapshot'
 /** Last segments of the keys that a round reads. What services keep beside them, it never sees. */
 const leaves = ['config', 'doc', 'info', 'policy', 'settings', 'spec']
 
-/** Prefixes and last segments of the keys of which a change may ask for a round. */
-export const followed = {
-  prefixes: ['devices/', 'services/', 'users/'],
-  leaves: ['doc', 'info', 'settings', 'spec'],
-  /** Of those, the keys of a device, service or user, and none of what belongs to an app or an instance of it. */
-  has: (key: string): boolean => key.split('/').length === 3,
-} as const
+/** By prefix, the last segments of the keys of which a change may ask for a round. */
+export const followed = [
+  // What a host tells of itself changes nothing here
+  { prefix: 'devices/', leaves: ['doc'] },
+  { prefix: 'services/', leaves: ['info', 'spec'] },
+  { prefix: 'users/', leaves: ['settings'] },
+] as const
+
+/** Of those, the keys of a device, service or user, and none of what belongs to an app or an instance of it. */
+export const mayAsk = (key: string): boolean => key.split('/').length === 3
 
 type Kv = Pick<Client<typeof SystemConfig>, 'dump'>
 type Item = Infer<typeof SystemConfig.methods.dump.result>['items'][number]

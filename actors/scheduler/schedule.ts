@@ -1,7 +1,8 @@
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import {
-  type DeviceDocument, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision, UserSettings,
+  kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision, UserSettings,
 } from '../records.ts'
+import type { ReadDevice } from '../read-device.ts'
 import type { Action } from '../system-config/protocol.ts'
 import { isReserved } from '../trust-matrix.ts'
 
@@ -21,9 +22,6 @@ interface HostState {
   readonly config: NodeConfig | undefined
 }
 
-/** A device document, checked where it was registered: here only its content counts. */
-export type ReadDevice = (text: string) => DeviceDocument | undefined
-
 /** Told of a record that is not what its key promises. */
 export type OnInvalid = (error: Error) => void
 const fail: OnInvalid = (error) => { throw error }
@@ -40,6 +38,7 @@ export function schedule(
   const hosts = hostsIn(config, readDevice, onInvalid)
   const placed = place(specs, hosts)
   const derived = new Map<string, string>()
+  const report = reportOf(specs)
   for (const host of hosts) {
     const services: NodeConfig['services'] = {}
     for (const name of [...specs.keys(), ...unreadable].sort()) {
@@ -49,7 +48,9 @@ export function schedule(
         services[name] = { target: spec.spec.state ?? 'running', specRevision: specRevision(spec.text) }
       }
     }
-    const node: NodeConfig = { host: host.name, state: host.config?.state ?? 'running', services }
+    const node: NodeConfig = {
+      host: host.name, state: host.config?.state ?? 'running', services, ...(report ? { report } : {}),
+    }
     derived.set(kv.node(host.name), JSON.stringify(node))
   }
   for (const [key, [root, name, leaf]] of keysIn(config, 3)) {
@@ -61,6 +62,15 @@ export function schedule(
   }
   derived.set(policyKey, policyText(config, specs, onInvalid))
   return derived
+}
+
+/** Whoever watches the hosts wants to hear of them, and whoever tells their addresses wants those. */
+function reportOf(specs: ReadonlyMap<string, { spec: ServiceSpec }>): NodeConfig['report'] {
+  const runs = (name: string): boolean => {
+    const spec = specs.get(name)?.spec
+    return spec?.kernel === true && spec.state !== 'stopped'
+  }
+  return runs('node-monitor') ? 'regularly' : runs('dns') ? 'changes' : undefined
 }
 
 const infoOf = (name: string, hosts: readonly string[]): string => JSON.stringify({ name, hosts })
@@ -85,12 +95,15 @@ export function changes(config: Config, derived: ReadonlyMap<string, string>): r
 /** A node config is written in part, so the rest of its text is as another left it. */
 const isNode = (key: string): boolean => key.startsWith('nodes/')
 
-/** How a change is written. Of a node config only the services: its state is an operator's. */
+/** How a change is written. Of a node config all but its state, which is an operator's. */
 export function actionOf(config: Config, key: string, text: string): Infer<typeof Action> {
   const present = config.get(key)
   if (present === undefined) return { action: 'create', value: text }
   if (!isNode(key) || !readNode(() => {}, key, present)) return { action: 'update', value: text }
-  return { action: 'set_by_path', all_set: { '/services': readRecord(NodeConfig, key, text).services } }
+  const { services, report } = readRecord(NodeConfig, key, text)
+  const before = readNode(() => {}, key, present)?.report
+  const reporting = report === before ? {} : { '/report': report ?? null }
+  return { action: 'set_by_path', all_set: { '/services': services, ...reporting } }
 }
 
 function specsIn(config: Config, onInvalid: OnInvalid) {

@@ -102,6 +102,10 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'any', methods: ['ensureAuthorities', 'roots', 'status', 'auditHead'], resource: '-',
   },
   {
+    rule: 'vault/cert-manager-makes-the-anchor', actor: 'cert-manager', runtimeType: 'kernel-service',
+    host: 'any', methods: ['ensureKey'], resource: 'anchor',
+  },
+  {
     rule: 'vault/cert-manager-keeps-certificates', actor: 'cert-manager', runtimeType: 'kernel-service',
     host: 'any', methods: [
       'authorities', 'stepAuthority', 'certificates', 'certificate', 'revokeCertificate', 'crl', 'tidyCertificates',

@@ -1,5 +1,5 @@
 import { DeadlineExceeded } from '../../runtime/errors.ts'
-import type { HttpCall, Platform } from '../../runtime/platform/ports.ts'
+import type { HttpCall, Platform, Transport } from '../../runtime/platform/ports.ts'
 import { limits } from '../../runtime/limits.ts'
 import { within } from '../../runtime/within.ts'
 import { ConfigInvalid } from '../errors.ts'
@@ -18,8 +18,10 @@ export type Collector = (body: string, signal: AbortSignal) => Promise<Collector
 const BODY_BYTES_MAX = 65_536
 const TRACES = '/v1/traces'
 
+type CollectorPorts = Pick<Platform, 'clock'> & { readonly transport: Pick<Transport, 'request'> }
+
 /** `url` is the collector's base, or ends with the path of traces. @throws ConfigInvalid */
-export function collectorAt(url: string, { transport, clock }: Pick<Platform, 'transport' | 'clock'>): Collector {
+export function collectorAt(url: string, { transport, clock }: CollectorPorts): Collector {
   const { protocol, hostname, port, pathname, username, password, search } = parsed(url)
   if (`${username}${password}${search}` !== '') throw invalid('a user, a password and a query are not supported')
   const secure = protocol === 'https:'

@@ -6,6 +6,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { ProcessUsage } from '../../runtime/platform/ports.ts'
 import type { ActorEvent, SpanEvent } from '../../runtime/trace.ts'
 import type { Inspection } from '../../runtime/worker.ts'
+import { gaugeHelp } from './gauge-help.ts'
 import { parseSample } from './samples.ts'
 import { createSeriesLimit, createTotals } from './series.ts'
 
@@ -95,6 +96,7 @@ export function createMetrics({ version, runtime }: { readonly version: string; 
     'Samples with a bad name, or of more series than are shown')
   const own = new Set(registry.getMetricsAsArray().map(({ name }) => name))
   const ofActors = new Map<string, Counter<string>>()
+  const told = new Map<string, Gauge<string>>()
   let badSamples = 0
 
   const add = (
@@ -115,9 +117,25 @@ export function createMetrics({ version, runtime }: { readonly version: string; 
     let metric = ofActors.get(key)
     if (!metric) {
       const clashes = own.has(name) || registry.getSingleMetric(name) !== undefined
-      if (clashes || ofActors.size >= limits.metricNames) return undefined
+      if (clashes || ofActors.size + told.size >= limits.metricNames) return undefined
       metric = counter(name, 'Counted by an actor', [...ACTOR, ...labels])
       ofActors.set(key, metric)
+    }
+    return { metric, name, labels: { ...parsed.labels } }
+  }
+  /** The gauge of a sample; its labels are those that it had first. */
+  const gaugeOf = (sample: string) => {
+    const parsed = parseSample(sample)
+    if (!parsed) return undefined
+    const name = parsed.name.startsWith('zonewright_') ? parsed.name : `zonewright_${parsed.name}`
+    const labels = Object.keys(parsed.labels)
+    const key = [name, ...labels.toSorted()].join(' ')
+    let metric = told.get(key)
+    if (!metric) {
+      const clashes = own.has(name) || registry.getSingleMetric(name) !== undefined
+      if (clashes || ofActors.size + told.size >= limits.metricNames) return undefined
+      metric = gauge(name, gaugeHelp[name] ?? 'Told by an actor', [...ACTOR, ...labels])
+      told.set(key, metric)
     }
     return { metric, name, labels: { ...parsed.labels } }
   }
@@ -132,6 +150,13 @@ export function createMetrics({ version, runtime }: { readonly version: string; 
         const found = counterOf(sample)
         if (found) add(found.metric, found.name, { host, actor, ...found.labels }, incarnation, value)
         else badSamples++
+      }
+      for (const [sample, value] of Object.entries(one.gauges)) {
+        const found = Number.isFinite(value) ? gaugeOf(sample) : undefined
+        if (!found) badSamples++
+        else if (series.admits(found.name, [host, actor, ...Object.values(found.labels)])) {
+          found.metric.set({ host, actor, ...found.labels }, value)
+        }
       }
     }
   }
@@ -156,6 +181,7 @@ export function createMetrics({ version, runtime }: { readonly version: string; 
     booted: (seconds) => bootSeconds.set(seconds),
     text(now) {
       for (const { metric } of inspectedGauges) metric.reset()
+      for (const metric of told.values()) metric.reset()
       for (const each of now.inspected) inspected(each)
       resident.set(now.usage.residentBytes)
       heap.set(now.usage.heapBytes)

@@ -1,3 +1,4 @@
+import type { Sockets } from './socket-ports.ts'
 import type { TlsCall, TlsPair, TlsPeer, TlsServing } from './tls-ports.ts'
 
 export interface HttpRequest {
@@ -70,7 +71,7 @@ export interface HttpServing {
   readonly socket?: string
 }
 
-export interface Transport {
+export interface Transport extends Sockets {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
     options: HttpServing, handle: (request: HttpRequest) => Promise<HttpResponse>,

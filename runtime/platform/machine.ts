@@ -1,4 +1,5 @@
-import { chmod, chown, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { chmod, chown, lstat, readdir, readFile, realpath, stat, statfs } from 'node:fs/promises'
+import { cpus, freemem, loadavg, networkInterfaces, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import type { Machine } from './process-ports.ts'
@@ -13,6 +14,16 @@ export const machine: Machine = {
   // Asked for when it is wanted: a Deno worker has no right to know
   get user() {
     return process.getuid?.()
+  },
+  async condition(folder) {
+    const { blocks, bavail, bsize } = await statfs(folder)
+    const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+      .filter(({ internal, scopeid }) => !internal && !scopeid).map(({ address }) => address.toLowerCase())
+    return {
+      processors: cpus().length, load: Math.round((loadavg()[0] ?? 0) * 100),
+      memoryBytes: totalmem(), memoryFreeBytes: freemem(),
+      diskBytes: blocks * bsize, diskFreeBytes: bavail * bsize, addresses: [...new Set(addresses)].sort(),
+    }
   },
   async program(path) {
     const resolved = await realpath(path).catch(() => undefined)

@@ -4,6 +4,7 @@
 export interface Machine {
   /** The user that this process runs as, or undefined where the system has none. 0 may choose users for others. */
   readonly user: number | undefined
+  condition(folder: string): Promise<Condition>
   /** Undefined where there is nothing. */
   program(path: string): Promise<Program | undefined>
   /** Numbers from the range that people, programs or processes of this machine have. */
@@ -12,6 +13,20 @@ export interface Machine {
   giveFolder(path: string, user: User): Promise<void>
   /** Ends what was started with an environment that holds an entry which begins so, in whatever group it is by now. */
   endMarked(mark: string): Promise<{ readonly ended: number; readonly left: number }>
+}
+
+/** What a machine has, and how much of it is taken now. */
+export interface Condition {
+  readonly processors: number
+  /** Processes that ran or waited, on average of the last minute, in hundredths; 0 where the system does not say. */
+  readonly load: number
+  readonly memoryBytes: number
+  readonly memoryFreeBytes: number
+  /** Of the file system of the folder. */
+  readonly diskBytes: number
+  readonly diskFreeBytes: number
+  /** IPv4 and IPv6 addresses at which others reach it: none of loopback, and none that is good on one wire only. */
+  readonly addresses: readonly string[]
 }
 
 /** What a path leads to. */

@@ -10,6 +10,7 @@ import { machine } from './machine.ts'
 import { portChannel, type Port } from './port-channel.ts'
 import type { Cancel, Host, Platform, ProcessUsage } from './ports.ts'
 import { systemRandom } from './random.ts'
+import { serveDatagrams, serveStreams } from './sockets.ts'
 
 /** Longer than any process lives; only its being there counts. */
 const HOLD_MS = 2 ** 31 - 1
@@ -37,7 +38,7 @@ export async function systemPlatform(
       runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn,
       spawnProcess, machine, usage,
     },
-    transport: { serveHttp, request: httpRequest },
+    transport: { serveHttp, request: httpRequest, serveDatagrams, serveStreams },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({ open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }) }),

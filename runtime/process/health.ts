@@ -1,6 +1,8 @@
 import { messageOf } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Clock, Transport } from '../platform/ports.ts'
+
+type Requests = Pick<Transport, 'request'>
 import type { ProcessStart } from '../supervision.ts'
 import { pause } from '../within.ts'
 
@@ -10,7 +12,7 @@ const LOOPBACK = '127.0.0.1'
 const HEALTHY = { from: 200, to: 399 } as const
 
 /** What is wrong with it, or undefined when it is healthy. */
-export async function healthFault(transport: Transport, { port, path }: Health): Promise<string | undefined> {
+export async function healthFault(transport: Requests, { port, path }: Health): Promise<string | undefined> {
   const answered = new AbortController()
   try {
     const { status } = await transport.request({
@@ -28,7 +30,7 @@ export async function healthFault(transport: Transport, { port, path }: Health):
 
 /** Settles with undefined when it is healthy for the first time, else with the last fault, or when `over` aborts. */
 export async function untilHealthy(
-  { clock, transport }: { readonly clock: Clock; readonly transport: Transport }, health: Health, over: AbortSignal,
+  { clock, transport }: { readonly clock: Clock; readonly transport: Requests }, health: Health, over: AbortSignal,
 ): Promise<string | undefined> {
   const began = clock.monotonic()
   for (;;) {
@@ -43,7 +45,7 @@ export async function untilHealthy(
 
 /** Settles with the last fault once it has missed `limits.healthMisses` looks in a row, or when `over` aborts. */
 export async function untilUnhealthy(
-  { clock, transport }: { readonly clock: Clock; readonly transport: Transport }, health: Health, over: AbortSignal,
+  { clock, transport }: { readonly clock: Clock; readonly transport: Requests }, health: Health, over: AbortSignal,
 ): Promise<string> {
   for (let misses = 0, fault = ''; ;) {
     await pause(clock, health.everyMs, over)

@@ -14,6 +14,7 @@ import { ChannelEnd, type Medium } from './network.ts'
 import { programPorts, type Programs } from './programs.ts'
 import { Hold } from './queue.ts'
 import type { SeededRandom } from './random.ts'
+import { SocketPorts } from './sockets.ts'
 import { createLane, type Schedule } from './schedule.ts'
 import { DiskStores, type HostFaults, type OnCommit } from './stores.ts'
 import { clockOf, HostClock } from './host-clock.ts'
@@ -64,6 +65,8 @@ export class SimulatedHost implements Machinery {
   readonly #disk: Disk
   readonly #stores: DiskStores
   readonly #ports: HttpPorts
+  /** Those that do not speak HTTP. */
+  readonly sockets: SocketPorts
 
   constructor(name: string, shared: Shared) {
     const { schedule, medium, random, onCommit, onFile } = shared
@@ -76,6 +79,7 @@ export class SimulatedHost implements Machinery {
     this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults, (path, changes) =>
       onCommit(own(path), changes))
     this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`))
+    this.sockets = new SocketPorts(name, medium, random.fork(`sockets ${name}`))
   }
 
   /** Starts a process, whose main thread is the caller's code on the returned platform. */
@@ -97,7 +101,7 @@ export class SimulatedHost implements Machinery {
     const inFolder = (folder: string): Stores =>
       etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
     return {
-      transport: this.#ports.transportOf(thread),
+      transport: { ...this.#ports.transportOf(thread), ...this.sockets.transportOf(thread) },
       stores: (location) => (location.type === 'folder' ? inFolder(location.path) : etcdOf(etcd).in(location.prefix, thread)),
     }
   }

@@ -46,7 +46,7 @@ export class HttpPorts {
     networks.set(schedule, this.#network.set(host, this))
   }
 
-  transportOf(thread: SimulatedThread): Transport {
+  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request'> {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
       request: (call) => this.#send(thread, call),

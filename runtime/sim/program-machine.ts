@@ -1,7 +1,7 @@
 import { StartFailed } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Host } from '../platform/ports.ts'
-import type { Program, ProcessOptions, SpawnedProcess, User } from '../platform/process-ports.ts'
+import type { Condition, Program, ProcessOptions, SpawnedProcess, User } from '../platform/process-ports.ts'
 import { deferred } from '../within.ts'
 import type { Shared, SimulatedHost } from './host.ts'
 import { ProgramOutput } from './program-output.ts'
@@ -10,6 +10,11 @@ import type { ProgramFile } from './programs.ts'
 import type { Range, SeededRandom } from './random.ts'
 import { createLane } from './schedule.ts'
 import { never, SimulatedThread } from './thread.ts'
+
+/** A simulated machine has nothing to tell of itself. */
+export const idle: Condition = {
+  processors: 1, load: 0, memoryBytes: 0, memoryFreeBytes: 0, diskBytes: 0, diskFreeBytes: 0, addresses: [],
+}
 
 const delays = {
   /** Of spawning one, whether that succeeds or not. */
@@ -65,6 +70,7 @@ export class ProgramMachine {
       spawnProcess: (options) => this.#spawn(options, caller, main),
       machine: {
         user: this.#user,
+        condition: async () => idle,
         program: (path) => this.#program(path, caller, processId),
         usersTaken: async ({ from, to }) => {
           await this.#pause(caller, this.#random.within(delays.look))

@@ -2,7 +2,7 @@ import { NotFound, StartFailed } from '../errors.ts'
 import type { Host } from '../platform/ports.ts'
 import type { User } from '../platform/process-ports.ts'
 import type { Shared, SimulatedHost } from './host.ts'
-import { ProgramMachine } from './program-machine.ts'
+import { idle, ProgramMachine } from './program-machine.ts'
 import type { Behaviour, ProgramRun, Signal } from './program-process.ts'
 import type { SimulatedThread } from './thread.ts'
 
@@ -125,6 +125,7 @@ const none: Pick<Host, 'spawnProcess' | 'machine'> = {
     throw new StartFailed(`The simulator runs no processes: ${command[0]}`)
   },
   machine: {
+    condition: async () => idle,
     user: undefined, program: async () => undefined, usersTaken: async () => new Set(),
     giveFolder: async () => {}, endMarked: async () => ({ ended: 0, left: 0 }),
   },

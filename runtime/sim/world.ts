@@ -18,6 +18,10 @@ export interface World {
   openFolder(host: string, path: string): Promise<Files>
   /** @throws Unavailable when nothing listens or the connection is cut */
   http(host: string, port: number, request: HttpRequest): Promise<HttpResponse>
+  /** One datagram to a UDP port, and what comes back for it. */
+  datagram(host: string, port: number, sent: Uint8Array): Promise<Uint8Array | undefined>
+  /** A connection to a TCP port: all that is sent, then all that comes back. @throws Unavailable */
+  converse(host: string, port: number, sent: readonly Uint8Array[]): Promise<readonly Uint8Array[]>
   /** Sets the wall clock of a host forward or, below zero, back. Its monotonic clock and its timers go on. */
   stepClock(host: string, ms: number): void
   /** From now on the clocks of a host run so many millionths too fast or, below zero, too slow. */
@@ -70,6 +74,8 @@ export function createWorld(observer: SimulatedThread, shared: Shared): World {
     startProcess: (name, env = {}) => host(name).start(env, observer),
     openFolder: (name, path) => host(name).openFolder(path, observer, 0),
     http: (name, port, request) => host(name).request(observer, port, request),
+    datagram: (name, port, sent) => host(name).sockets.datagram(observer, port, sent),
+    converse: (name, port, sent) => host(name).sockets.converse(observer, port, sent),
     stepClock(name, ms) {
       tell(`clock ${name} ${ms}`)
       host(name).clock.stepMs += ms

@@ -1,6 +1,7 @@
 /** The schedule as a function: what follows from a config, whatever it holds. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { ReadDevice } from '../../actors/read-device.ts'
 import { type DeviceDocument, kv, type ServiceSpec } from '../../actors/records.ts'
 import {
   actionOf,
@@ -8,7 +9,6 @@ import {
   type Config,
   derivedPolicyMark,
   policyKey,
-  type ReadDevice,
   schedule,
 } from '../../actors/scheduler/schedule.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'

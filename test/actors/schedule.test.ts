@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { deviceDocumentType, kv } from '../../actors/records.ts'
-import { readDeviceBy } from '../../actors/scheduler/read-device.ts'
+import { readDeviceBy } from '../../actors/read-device.ts'
 import { policyKey, schedule } from '../../actors/scheduler/schedule.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'

@@ -167,7 +167,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     log: { info: say, warn: say, error: say },
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
-    count: () => {},
+    count: () => {}, gauge: () => {},
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),

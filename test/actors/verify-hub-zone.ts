@@ -223,6 +223,7 @@ function actorStart(actor: string, around: Around) {
     background: (task) => void task().catch((error: unknown) => void ended.push(error)),
     counted,
     count: (sample, by = 1) => void (counted[sample] = (counted[sample] ?? 0) + by),
+    gauge: () => {},
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),

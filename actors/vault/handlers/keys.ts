@@ -10,7 +10,7 @@ export function keyHandlers({ start: { step, log }, guarded }: Area): Pick<Vault
     ensureKey: guarded.open('ensureKey', byName, async ({ name }, { vault, note }) => {
       const key = await vault.namedKeys.ensure(name)
       note({ kid: key.kid, created: key.created })
-      step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
+      if (name === 'verify-hub') step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
       return key
     }),
     keyVersions: guarded.open('keyVersions', byName, async ({ name }, { vault }) => [

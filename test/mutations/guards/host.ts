@@ -118,7 +118,7 @@ export const host: readonly Guard[] = [
       'the boot scheduler refuses a document that the owner did not sign, or that takes another’s name',
     ],
   ),
-  ...guardsOf('actors/scheduler/read-device.ts', 'test/boot/nodes.test.ts',
+  ...guardsOf('actors/read-device.ts', 'test/boot/nodes.test.ts',
     [
       'the scheduler reads documents of this zone',
       'verdict.accepted && verdict.payload.zone === zone ? verdict.payload', 'verdict.accepted ? verdict.payload',

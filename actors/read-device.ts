@@ -1,7 +1,9 @@
-import type { Keys, PublicJwk } from '../../runtime/platform/ports.ts'
-import { verifyDocument } from '../../runtime/trust/keys.ts'
-import { DeviceDocument, deviceDocumentType } from '../records.ts'
-import type { ReadDevice } from './schedule.ts'
+import type { Keys, PublicJwk } from '../runtime/platform/ports.ts'
+import { verifyDocument } from '../runtime/trust/keys.ts'
+import { DeviceDocument, deviceDocumentType } from './records.ts'
+
+/** A device document, checked: undefined for what is none of the zone's. */
+export type ReadDevice = (text: string) => DeviceDocument | undefined
 
 /** Device documents count only when the owner key signed them, for this zone. */
 export function readDeviceBy(

@@ -1,0 +1,95 @@
+import { kv, readRecord, RecordInvalid, ServiceSpec } from '../records.ts'
+import type { Config } from './schedule.ts'
+
+/** The services that ship with Zonewright, and how a zone that was made without one of them gets it. */
+
+const ownSpec = (
+  name: string, runtimeType: ServiceSpec['runtimeType'], kernel: boolean, audiences: string[],
+): ServiceSpec => ({ name, appid: name, owner: null, runtimeType, kernel, audiences })
+
+/** The command line's app: people use it, and no host runs it. */
+const consoleApp: ServiceSpec = {
+  ...ownSpec('console', 'client-device', false, [
+    'system-config', 'node-daemon', 'scheduler', 'verify-hub', 'cert-manager', 'node-monitor',
+  ]),
+  replicas: 0,
+}
+
+/** What it was allowed to ask in zones that earlier releases made. Who changed that is left alone. */
+const earlierAudiences: readonly string[] = [
+  'system-config,node-daemon,scheduler', 'system-config,node-daemon,scheduler,verify-hub',
+]
+
+/** What every zone runs. */
+export const firstServices: readonly ServiceSpec[] = [
+  consoleApp,
+  ownSpec('gateway', 'gateway', true, ['system-config']),
+  ownSpec('scheduler', 'kernel-service', true, ['system-config']),
+  ownSpec('service', 'service', false, ['system-config']),
+  ownSpec('verify-hub', 'kernel-service', true, []),
+]
+
+/** What a zone runs only where the ENV of its scheduler names it. */
+const onRequest: readonly ServiceSpec[] = ['cert-manager', 'dns', 'node-monitor', 'vault-listener']
+  .map((name) => ownSpec(name, 'kernel-service', true, ['system-config']))
+
+/** In the ENV of both schedulers: names of the services on request, with a space between two. */
+export const SERVICES = 'ZONEWRIGHT_SERVICES'
+
+/** Undefined where the ENV says nothing of them: then they are left as they are. */
+export function askedFor(env: Readonly<Record<string, string>>): ReadonlySet<string> | undefined {
+  const names = env[SERVICES]
+  return names === undefined ? undefined : new Set(names.split(' ').filter(Boolean))
+}
+
+/** All that a new zone begins with. */
+export const servicesOf = (asked: ReadonlySet<string> | undefined): readonly ServiceSpec[] =>
+  [...firstServices, ...onRequest.filter(({ name }) => asked?.has(name))]
+
+/**
+ * Specs that a zone lacks, key → text, or has without being asked for, key → undefined. One that is there stays as an
+ * operator has left it: stopped, restarted, changed. A spec of that name which is somebody else's is not touched.
+ */
+export function builtInChanges(
+  config: Config, asked: ReadonlySet<string> | undefined,
+): ReadonlyMap<string, string | undefined> {
+  const wanted = new Map<string, string | undefined>()
+  if (!asked) return wanted
+  for (const spec of onRequest) {
+    const key = kv.spec(spec.name)
+    const present = config.get(key)
+    if (asked.has(spec.name) && present === undefined) wanted.set(key, JSON.stringify(spec))
+    if (!asked.has(spec.name) && present !== undefined && isOurs(spec, key, present)) wanted.set(key, undefined)
+  }
+  const key = kv.spec(consoleApp.name)
+  const found = readOr(key, config.get(key))
+  if (found && earlierAudiences.includes(found.audiences.join(','))) {
+    wanted.set(key, JSON.stringify({ ...found, audiences: consoleApp.audiences }))
+  }
+  return wanted
+}
+
+const isOurs = (spec: ServiceSpec, key: string, text: string): boolean => {
+  const found = readOr(key, text)
+  return found?.appid === spec.appid && found.runtimeType === spec.runtimeType && found.kernel && !found.run
+}
+
+function readOr(key: string, text: string | undefined): ServiceSpec | undefined {
+  if (text === undefined) return undefined
+  try {
+    return readRecord(ServiceSpec, key, text)
+  } catch (error) {
+    if (error instanceof RecordInvalid) return undefined
+    throw error
+  }
+}
+
+/** The config as it is after these changes. */
+export function withChanges(config: Config, changes: ReadonlyMap<string, string | undefined>): Config {
+  const after = new Map(config)
+  for (const [key, text] of changes) {
+    if (text === undefined) after.delete(key)
+    else after.set(key, text)
+  }
+  return after
+}

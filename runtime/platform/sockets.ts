@@ -1,0 +1,85 @@
+import { createSocket, type RemoteInfo } from 'node:dgram'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { PortInUse } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { SocketServer, Sockets } from './socket-ports.ts'
+
+/** UDP and TCP by `node:dgram` and `node:net` on both runtimes. What a peer does ends its own exchange and no more. */
+
+const faultOf = (error: Error & { code?: string }, port: number): Error =>
+  (error.code === 'EADDRINUSE' ? new PortInUse(`The port is in use: ${port}`, { port }) : error)
+
+export const serveDatagrams: Sockets['serveDatagrams'] = async ({ hostname, port }, answer) => {
+  const socket = createSocket(hostname.includes(':') ? 'udp6' : 'udp4')
+  let sending = 0
+  const send = (reply: Uint8Array, from: RemoteInfo): void => {
+    sending++
+    socket.send(reply, from.port, from.address, () => void sending--)
+  }
+  socket.on('message', (datagram: Uint8Array, from: RemoteInfo) => {
+    // Nobody can be answered at port 0; and what the network does not take now it would not take later
+    if (from.port === 0 || sending >= limits.datagramsSending) return
+    try {
+      const reply = answer(datagram, from.address)
+      if (reply) send(reply, from)
+    } catch {
+      // Whoever sent it gets nothing, as if it had been lost
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    // Stays: an answer that could not be sent must not end the worker
+    socket.on('error', (error) => reject(faultOf(error, port)))
+    socket.bind(port, hostname, resolve)
+  })
+  return {
+    port: socket.address().port,
+    close: () => new Promise<void>((resolve) => socket.close(resolve)),
+  } satisfies SocketServer
+}
+
+export const serveStreams: Sockets['serveStreams'] = async (options, converse) => {
+  const { hostname, port, connectionsMax, idleMs } = options
+  const open = new Set<Socket>()
+  const server = createServer({ noDelay: true }, (socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    // Told where it is read or written
+    socket.on('error', () => {})
+    socket.setTimeout(idleMs, () => socket.destroy())
+    void serve(socket, converse).finally(() => socket.destroySoon())
+  })
+  server.maxConnections = connectionsMax
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', (error) => reject(faultOf(error, port)))
+    server.listen(port, hostname, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      for (const socket of open) socket.destroy()
+    }),
+  } satisfies SocketServer
+}
+
+async function serve(socket: Socket, converse: Parameters<Sockets['serveStreams']>[1]): Promise<void> {
+  try {
+    const pieces = socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+    for await (const reply of converse(pieces, socket.remoteAddress ?? '')) {
+      if (socket.destroyed) return
+      if (!socket.write(reply)) await drained(socket)
+    }
+  } catch {
+    socket.destroy()
+  }
+}
+
+const drained = (socket: Socket): Promise<void> => new Promise((resolve) => {
+  const over = (): void => {
+    socket.off('drain', over)
+    socket.off('close', over)
+    resolve()
+  }
+  socket.on('drain', over)
+  socket.on('close', over)
+})
