@@ -43,7 +43,7 @@ export default actor(Enrolment, {
   const certificates: ServerCertificate[] = [await makeCertificate(ports)]
   const trust = await openTrust({
     zone: self.zone, clock, keys, vault, warn: (message) => log.warn(message),
-    onRoots: (clientRoots) => listener.swap({ ...certificates[0]!, clientRoots }),
+    onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
   })
   const joins = createJoins({
     keys, clock, step, vault, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
@@ -109,7 +109,7 @@ export default actor(Enrolment, {
   const [{ certificate, key }] = certificates as [ServerCertificate]
   const listener = await transport.serveHttp({
     hostname, port: Number(env[enrolmentEnv.port] ?? 0), ...bounds,
-    tls: { certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
+    tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({ self, step, vault, enforcer, trust, server })
@@ -117,7 +117,7 @@ export default actor(Enrolment, {
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
     certificates.splice(0, certificates.length, next, certificates[0]!)
-    listener.swap({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
+    listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
   }))
   log.info('Hosts may join', { server })
 

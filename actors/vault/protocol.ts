@@ -223,6 +223,19 @@ export const Vault = protocol('vault', {
   ),
 })
 
+/** The vault's own HTTP: HashiCorp Vault's API at a port of its own. */
+export const VaultListener = protocol('vault-listener', {
+  address: call(
+    object({}),
+    object({
+      hostname: string(), port: count, tls: boolean(),
+      /** Of the certificate that it shows now; epoch milliseconds. */
+      serial: optional(string()), notAfter: optional(count),
+    }),
+    { concurrent: 8 },
+  ),
+})
+
 export const VaultSealed = defineError('VaultSealed')
 export const VaultDamaged = defineError('VaultDamaged')
 /** A certificate that a role does not allow, or a signing request that is not sound. `details.reason` says which. */

@@ -1,5 +1,5 @@
 import type { Sockets } from './socket-ports.ts'
-import type { TlsCall, TlsPair, TlsPeer, TlsServing } from './tls-ports.ts'
+import type { TlsCall, TlsPeer, TlsServing } from './tls-ports.ts'
 
 export interface HttpRequest {
   readonly method: string
@@ -55,26 +55,32 @@ export interface HttpAnswer {
 
 export interface HttpServer {
   readonly port: number
+  /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
+  renew?(tls: Partial<HttpTls>): void
   /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
   close(withinMs: number): Promise<void>
-  /** Of a server with `tls`: new connections get this, and those that are open stay. @throws InvalidArgument */
-  swap(next: TlsPair & Pick<TlsServing, 'clientRoots'>): void
 }
 
-export interface HttpServing {
+export type HttpTls = TlsServing
+
+export interface HttpServerOptions {
   readonly hostname: string
   readonly port: number
   readonly bodyBytesMax: number
   readonly requestMsMax: number
-  readonly tls?: TlsServing
+  readonly tls?: HttpTls
   /** Absolute path of a Unix socket, in place of `hostname` and `port`: for this user alone (0600). */
   readonly socket?: string
+  /** Takes the method LIST, which no HTTP parser knows. */
+  readonly lists?: boolean
+  /** What it says itself where no handler could answer, default `{error, code}`. */
+  readonly faultBody?: (error: string, code: string) => object
 }
 
 export interface Transport extends Sockets {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
-    options: HttpServing, handle: (request: HttpRequest) => Promise<HttpResponse>,
+    options: HttpServerOptions, handle: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
   request(call: HttpCall): Promise<HttpAnswer>

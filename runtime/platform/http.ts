@@ -1,25 +1,31 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { InvalidArgument, PortInUse } from '../errors.ts'
+import { PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
-import { faultOf } from './http-faults.ts'
-import type { HttpServer, HttpServing, Transport } from './http-ports.ts'
+import { createFaults, faultOf } from './http-faults.ts'
+import { takeLists } from './http-list.ts'
+import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-ports.ts'
 import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
 import { listenOn } from './unix-socket.ts'
 
 /** How often the server looks for requests that have not come whole in time; its own default is half a minute. */
 const CHECK_MS = 1_000
-
 /**
  * `node:http` on both runtimes. Bounded in body, headers, connections, requests and time; what goes wrong before a
  * handler could answer is answered as JSON, `{error, code}`; a handler that throws is answered 500, no text.
  */
 export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
-  const serving: Serving = { options, handle, connections: new WeakMap(), closing: false, requests: 0, bodyBytes: 0 }
+  const serving: Serving = {
+    options, handle, faults: createFaults(options.faultBody), connections: new WeakMap(), closing: false, requests: 0,
+    bodyBytes: 0,
+  }
+  let { tls } = options
   const server = serverOf(options, (request, response) => {
     void new Exchange(request, response, serving).run()
   })
+  if (options.lists) takeLists(server, options.tls ? 'secureConnection' : 'connection')
   server.maxConnections = limits.httpConnections
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
@@ -36,10 +42,6 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   })
   return {
     port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
-    swap(pair) {
-      if (!options.tls || !('setSecureContext' in server)) throw new InvalidArgument('It is no server of TLS')
-      server.setSecureContext(secureContext({ ...options.tls, ...pair }))
-    },
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
@@ -50,10 +52,16 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
         })
         server.closeIdleConnections()
       }),
+    ...('setSecureContext' in server ? {
+      renew(next: Partial<HttpTls>) {
+        tls = { ...tls!, ...next }
+        server.setSecureContext(secureContext(tls))
+      },
+    } : {}),
   } satisfies HttpServer
 }
 
-function serverOf({ requestMsMax, tls }: HttpServing, listener: RequestListener): Server | ReturnType<typeof createTlsServer> {
+function serverOf({ requestMsMax, tls }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
   const bounds = {
     requestTimeout: requestMsMax,
     headersTimeout: requestMsMax,
@@ -63,12 +71,12 @@ function serverOf({ requestMsMax, tls }: HttpServing, listener: RequestListener)
 }
 
 /** What cannot be read as HTTP is answered once, and never into the midst of another answer. */
-function refuse({ connections }: Serving, { code }: { code?: string }, socket: Socket): void {
+function refuse({ connections, faults }: Serving, { code }: { code?: string }, socket: Socket): void {
   const open = [...connections.get(socket) ?? []]
   const [only] = open
   if (isTlsFault(code)) return void socket.destroy()
   if (!socket.writable || open.length > 1 || (only && !only.unread)) return void socket.destroy()
-  const { status, headers, body } = faultOf(code)
+  const { status, headers, body } = faultOf(faults, code)
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} Refused\r\n${head}content-length: ${body.length}\r\n\r\n${body}`)
   socket.resume()

@@ -3,7 +3,7 @@ import type { Transport } from './http-ports.ts'
 import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
 
 export type {
-  HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, HttpServing, Transport,
+  HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, HttpServerOptions, HttpTls, Transport,
 } from './http-ports.ts'
 
 /**

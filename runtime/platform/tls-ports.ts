@@ -1,12 +1,14 @@
-/** TLS 1.3 and nothing older, on both runtimes (RFC 8446). What a peer is allowed to do is for whoever serves or calls. */
+/** TLS on both runtimes (RFC 8446). What a peer is allowed to do is for whoever serves or calls. */
 
-/** PEM: the certificate with what is between it and the root, and its key. */
+/** PEM: the certificate with those between it and the root, and its private key. */
 export interface TlsPair {
   readonly certificate: string
   readonly key: string
 }
 
 export interface TlsServing extends TlsPair {
+  /** Nothing older. Default: TLSv1.2, for what others bring. */
+  readonly least?: 'TLSv1.2' | 'TLSv1.3'
   /** PEM of roots: clients are asked for a certificate, and need not have one. Without it nobody is asked. */
   readonly clientRoots?: readonly string[]
   /** Protocols (RFC 7301); a client that names none of these is refused. Default: `http/1.1`. */

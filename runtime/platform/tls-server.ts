@@ -6,8 +6,8 @@ import { limits } from '../limits.ts'
 import type { TlsPeer, TlsServing } from './tls-ports.ts'
 
 /** Anew for each swap: all of it is replaced. */
-export const secureContext = ({ certificate, key, clientRoots }: TlsServing): SecureContextOptions => ({
-  cert: certificate, key, minVersion: 'TLSv1.3', ...(clientRoots ? { ca: [...clientRoots] } : {}),
+export const secureContext = ({ certificate, key, clientRoots, least = 'TLSv1.2' }: TlsServing): SecureContextOptions => ({
+  cert: certificate, key, minVersion: least, ...(clientRoots ? { ca: [...clientRoots] } : {}),
 })
 
 /** `node:https` on both runtimes: `Deno.serve` asks no client for a certificate, and says nothing of it. */

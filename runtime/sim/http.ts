@@ -1,5 +1,5 @@
 import { Cancelled, DeadlineExceeded, InvalidArgument, PortInUse, Unavailable } from '../errors.ts'
-import { faults } from '../platform/http-faults.ts'
+import { createFaults } from '../platform/http-faults.ts'
 import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
@@ -13,7 +13,7 @@ const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 /** What a server sees of a client on another host (RFC 5737). */
 const ELSEWHERE = '192.0.2.1'
 
-const noTls = (): Error => new InvalidArgument('TLS and Unix sockets are not simulated')
+const notSimulated = (): Error => new InvalidArgument('Calls by TLS, and Unix sockets, are not simulated')
 
 interface Server {
   readonly thread: SimulatedThread
@@ -54,7 +54,7 @@ export class HttpPorts {
   }
 
   #listen(thread: SimulatedThread, options: Server['options'], handle: Server['handle']): HttpServer {
-    if (options.tls || options.socket !== undefined) throw noTls()
+    if (options.socket !== undefined) throw notSimulated()
     let port = options.port
     if (port === 0) for (port = FIRST_FREE_PORT; this.#servers.has(port);) port++
     if (this.#servers.has(port)) throw new PortInUse(`The port is in use: ${port}`, { port })
@@ -68,7 +68,7 @@ export class HttpPorts {
     })
     return {
       port,
-      swap: () => { throw noTls() },
+      ...(options.tls ? { renew: () => {} } : {}),
       close: (withinMs) => new Promise<void>((resolve) => {
         stopListening()
         server.onIdle = () => {
@@ -135,6 +135,7 @@ export class HttpPorts {
 
   async #serve(server: Server, request: HttpRequest, cut: () => void): Promise<HttpResponse> {
     const { thread, options, handle } = server
+    const faults = createFaults(options.faultBody)
     if (request.body.length > options.bodyBytesMax) return faults.large
     const cancel = this.#schedule.after({
       to: thread, lane: thread.lane, delayUs: options.requestMsMax * 1_000, kind: 'timer', from: 'http request',
@@ -152,7 +153,7 @@ export class HttpPorts {
   /** A request of a program of this host, to itself or to another. */
   #send(from: SimulatedThread, call: HttpCall): Promise<HttpAnswer> {
     const { hostname, port, method, path, headers, body, withinMs, signal } = call
-    if (call.tls || call.socket !== undefined) return Promise.reject(noTls())
+    if (call.tls || call.socket !== undefined) return Promise.reject(notSimulated())
     const own = LOOPBACK.has(hostname)
     const where = `${hostname}:${port}`
     const target = own ? this : this.#network.get(hostname)
