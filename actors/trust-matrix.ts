@@ -164,7 +164,7 @@ export const linkRows: readonly LinkRow[] = [
   row('system-config', ['*'], 'any', false, 'sealed'),
   row('boot-scheduler', [SUPERVISOR, 'node-daemon'], 'same', true, 'mac'),
   row('vault', [SUPERVISOR, 'boot-scheduler'], 'same', true, 'sealed'),
-  row('vault', ['verify-hub', 'scheduler', 'boot-scheduler', 'cert-manager'], 'ood', false, 'sealed'),
+  row('vault', ['verify-hub', 'scheduler', 'boot-scheduler', 'cert-manager', 'enrolment'], 'ood', false, 'sealed'),
   row('verify-hub', ['*'], 'same', false, 'mac'),
   row('verify-hub', ['*'], 'any', false, 'sealed'),
   row('scheduler', [SUPERVISOR, 'node-daemon', 'gateway'], 'same', false, 'mac'),

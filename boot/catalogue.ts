@@ -1,5 +1,6 @@
 import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
+import { Enrolment, enrolmentEnv } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
@@ -10,6 +11,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
+import { ENROLMENT_SOCKET, file } from './init.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that a node can run: what reaches its config on the OOD, and services. */
@@ -62,6 +64,7 @@ export function catalogue(
         ...kernel, thread: 'scheduler',
       }),
     ] : []),
+    ...(enrols(config) ? [enrolment(stores, config.addr!)] : []),
     ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
       ...kernel,
@@ -78,9 +81,10 @@ export function catalogue(
 }
 
 /** Services beside those of every zone, as its config asks for them. */
-export const servicesAskedBy = ({ dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
+export const servicesAskedBy = ({ addr, dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
   'cert-manager',
   ...(dns ? ['dns'] : []),
+  ...(enrols({ addr, tls }) ? ['enrolment'] : []),
   ...(tls.enable || etcd ? ['node-monitor'] : []),
   ...(vault ? ['vault-listener'] : []),
 ]
@@ -92,7 +96,7 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
     env: {
       ZONEWRIGHT_DNS_HOSTNAME: hostname === 'localhost' ? '127.0.0.1' : hostname, ZONEWRIGHT_DNS_PORT: String(port),
     },
-    permissions: { net: [address({ hostname, port, origins: [] })] },
+    permissions: { net: [address({ hostname, port })] },
   })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
@@ -111,6 +115,28 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
   },
 })
 
+/** Whether hosts may join it from elsewhere. */
+export const enrols = ({ addr, tls }: Pick<ZoneConfig, 'addr' | 'tls'>): boolean => addr !== undefined && tls.enable
+
+/** Beside the stores: where the Unix sockets of this host are, for its user alone. */
+export const runFolder = (stores: string): string => `${stores.slice(0, stores.lastIndexOf('/'))}/${file.run}`
+
+/** It has a thread of its own: what comes there comes from anybody. */
+function enrolment(stores: string, addr: string): ActorSpec {
+  const at = addr.lastIndexOf(':')
+  const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
+  const port = Number(addr.slice(at + 1))
+  const run = runFolder(stores)
+  return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {
+    runtimeType: 'kernel-service', manual: true,
+    env: {
+      [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
+      [enrolmentEnv.socket]: `${run}/${ENROLMENT_SOCKET}`,
+    },
+    permissions: { net: [address({ hostname, port })], write: [run] },
+  })
+}
+
 /** As Deno writes it. */
-const address = ({ hostname, port }: ZoneConfig['http']): string =>
+const address = ({ hostname, port }: Pick<ZoneConfig['http'], 'hostname' | 'port'>): string =>
   hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`

@@ -9,7 +9,7 @@ import type { Saved, SessionFile } from './session-file.ts'
 /** The app that the command line is: `services/console/spec`. */
 export const APPID = 'console'
 /** Whom its sessions are good for, beside itself. */
-export const AUDIENCES = ['system-config', 'node-daemon', 'scheduler', 'verify-hub']
+export const AUDIENCES = ['system-config', 'node-daemon', 'scheduler', 'verify-hub', 'enrolment']
 /** A token with less life than this is not sent any more. */
 const RENEW_SECONDS = 60
 
