@@ -17,7 +17,7 @@ export const joinLimits = {
   enrolmentBodyBytes: 32 * 1_024,
   enrolmentRequestMs: 10_000,
   /** Join requests of one address in one window; one more is answered 429. Addresses that are counted at a time. */
-  enrolmentPerSource: 30,
+  enrolmentPerSource: 600,
   enrolmentWindowMs: 60_000,
   enrolmentSources: 4_096,
   /** Milliseconds for which the listener goes by the revocation list that it has, before it asks for the next. */

@@ -86,10 +86,11 @@ export default actor(Enrolment, {
     if (waitMs > 0) {
       count('join_refused_total{reason="flood"}')
       const error = `Too many requests from this address: wait ${Math.ceil(waitMs / 1_000)} s`
-      return json(429, { error, code: 'Overloaded', retryMs: waitMs }, { 'retry-after': String(Math.ceil(waitMs / 1_000)) })
+      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) }
+      return json(429, { error, code: 'Overloaded', retryMs: waitMs }, headers)
     }
     if (alpn === joinAlpn) return joining(request)
-    throw new HostCertificateNeeded('Without a certificate of this zone there is only the join here', { reason: 'none' })
+    throw new HostCertificateNeeded('Without a certificate of this zone there is only the join', { reason: 'none' })
   }
   const answering = (handle: (request: HttpRequest) => Promise<HttpResponse>) =>
     async (request: HttpRequest): Promise<HttpResponse> => {
@@ -100,7 +101,7 @@ export default actor(Enrolment, {
         const reason = error instanceof ZonewrightError ? String(error.details['reason'] ?? error.code) : 'Internal'
         if (path.startsWith('/join/')) count(`join_refused_total{reason="${reason}"}`)
         if (isUnexpected(error)) log.error(`${method} ${path} failed: ${messageOf(error)}`)
-        else log.warn(`${method} ${path} from ${remoteAddress || 'this machine'} refused: ${messageOf(error)}`, { reason })
+        else log.warn(`${method} ${path} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
         return refusal(error)
       }
     }

@@ -10,7 +10,8 @@ export const json = (status: number, value: unknown, headers: HttpResponse['head
 
 /** By our code. Of any other error nothing is told but that there was one. */
 const statuses: Readonly<Record<string, number>> = {
-  InvalidArgument: 400, CertificateRefused: 400, ClockSkew: 400, Denied: 403, JoinRefused: 403, HostCertificateNeeded: 403,
+  InvalidArgument: 400, CertificateRefused: 400, ClockSkew: 400,
+  Denied: 403, JoinRefused: 403, HostCertificateNeeded: 403,
   NotInVault: 404, NotFound: 404, LimitExceeded: 413, Overloaded: 503, Unavailable: 503, DeadlineExceeded: 503,
   VaultSealed: 503, Restarted: 503, Cancelled: 503, DiskFull: 503,
 }

@@ -2,7 +2,9 @@ import type { ActorStart } from '../../runtime/actor.ts'
 import { InvalidArgument, NotFound } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
-import { array, integer, maxLength, number, object, optional, pipe, string, type Client } from '../../runtime/protocol.ts'
+import {
+  array, integer, maxLength, number, object, optional, pipe, string, type Client,
+} from '../../runtime/protocol.ts'
 import type { Enforcer } from '../enforcement/enforcer.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import type { Operation } from '../rbac/policy.ts'
@@ -66,10 +68,10 @@ export function createControl({ self, step, vault, enforcer, trust, server }: Po
     const asked = readBody(TokenRequest, request.body)
     step(JOIN_SEQUENCE, joinStep.tokenAsked, { host: asked.host, role: asked.role, by })
     const { token, record } = await vault.createJoinToken({ ...asked, by })
-    step(JOIN_SEQUENCE, joinStep.tokenReceived, { host: record.host, token: record.id, expiresAt: record.expiresAt })
+    step(JOIN_SEQUENCE, joinStep.tokenReceived, { host: record.host, jti: record.id, expiresAt: record.expiresAt })
     await trust.refresh()
     const { roots } = trust
-    step(JOIN_SEQUENCE, joinStep.rootsRead, { host: record.host, token: record.id, roots: roots.length })
+    step(JOIN_SEQUENCE, joinStep.rootsRead, { host: record.host, jti: record.id, roots: roots.length })
     return json(201, { token, record, zone: self.zone, server, roots, ...await anchored() })
   }
 

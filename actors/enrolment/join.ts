@@ -57,14 +57,14 @@ export function createJoins({ keys, clock, step, vault, fingerprints }: Ports): 
       const csrHash = fingerprint(keys, new TextEncoder().encode(csr))
       step(JOIN_SEQUENCE, joinStep.requestReceived, { host, address, csr: csrHash })
       const known = await vault.checkJoinToken({ token, host })
-      step(JOIN_SEQUENCE, joinStep.tokenGood, { host, token: known.id, expiresAt: known.expiresAt })
+      step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
       const rules: string[] = []
       for (const { name, check } of joinChecks) rules.push(`${name}: ${await check({ token: known, host, address })}`)
       step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
       const enrolled = await toServer((server) =>
         vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs) }))
       const { serial, device: kid, retried } = enrolled
-      step(JOIN_SEQUENCE, joinStep.certificateReceived, { host, serial, device: kid, token: known.id, retried })
+      step(JOIN_SEQUENCE, joinStep.certificateReceived, { host, serial, device: kid, jti: known.id, retried })
       return told(enrolled, skewMs)
     },
     async renew({ csr, device, proof, now }, { name, serial, role }) {

@@ -44,8 +44,9 @@ const over = (call: HttpCall, secured: Socket | undefined): Promise<HttpAnswer> 
   try {
     request = send({
       ...(call.socket === undefined ? { hostname, port } : { socketPath: call.socket }),
-      ...(secured ? { createConnection: () => secured } : {}),
-      method, path, agent: false, maxHeaderSize: HEAD_BYTES_MAX,
+      // An agent would make a connection of its own
+      ...(secured ? { createConnection: () => secured } : { agent: false }),
+      method, path, maxHeaderSize: HEAD_BYTES_MAX,
       headers: { ...headers, 'content-length': Buffer.byteLength(body) },
     })
   } catch (error) {

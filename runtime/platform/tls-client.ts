@@ -74,7 +74,9 @@ function trusted(socket: TLSSocket, name: string, where: string): Uint8Array {
     throw notTrusted('unknown-authority', `The certificate of ${where} ends at none of the given roots`)
   }
   const wrong = checkServerIdentity(name, peer)
-  if (wrong) throw notTrusted('wrong-name', `The certificate of ${where} is not for ${name}: ${peer.subjectaltname ?? '-'}`)
+  if (wrong) {
+    throw notTrusted('wrong-name', `The certificate of ${where} is not for ${name}: ${peer.subjectaltname ?? '-'}`)
+  }
   return new Uint8Array(peer.raw)
 }
 

@@ -6,7 +6,9 @@ import { limits } from '../limits.ts'
 import type { TlsPeer, TlsServing } from './tls-ports.ts'
 
 /** Anew for each swap: all of it is replaced. */
-export const secureContext = ({ certificate, key, clientRoots, least = 'TLSv1.2' }: TlsServing): SecureContextOptions => ({
+export const secureContext = (
+  { certificate, key, clientRoots, least = 'TLSv1.2' }: TlsServing,
+): SecureContextOptions => ({
   cert: certificate, key, minVersion: least, ...(clientRoots ? { ca: [...clientRoots] } : {}),
 })
 

@@ -3,7 +3,7 @@ import { fingerprint, proofHolds, verifyStatement, type DeviceStatement } from '
 import type { Change } from '../barrier.ts'
 import { certificatePem } from '../pki/authority-record.ts'
 import type { Pki } from '../pki/pki.ts'
-import { readSerial, serialText } from '../pki/serials.ts'
+import { serialText } from '../pki/serials.ts'
 import type { Issued } from '../pki/issue.ts'
 import { JoinRefused, type Enrolled, type JoinRefusal } from '../protocol.ts'
 import { joinPaths, StoredHost, type StoredToken } from './records.ts'
@@ -70,9 +70,10 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
 
   /** The same bytes as the first time, while nothing of it was revoked. @throws JoinRefused */
   const again = async (found: FoundToken, used: NonNullable<StoredToken['used']>): Promise<Enrolled> => {
-    const { stored } = await pki.certificates.read(used.serial)
+    const certificate = await pki.certificates.read(used.serial)
+    const { stored } = certificate
     if (stored.revokedAt !== undefined) throw await tokens.refused(found, 'revoked', 'Its certificate was revoked')
-    const { pem, notBefore, notAfter, serial } = pki.certificates.told({ key: readSerial(used.serial)!, stored, revision: 0 })
+    const { pem, notBefore, notAfter, serial } = pki.certificates.told(certificate)
     const { roots } = await pki.authorities.fresh()
     return {
       serial, certificate: pem, chain: [...used.chain], roots: [...roots], notBefore, notAfter,

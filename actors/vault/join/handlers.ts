@@ -22,32 +22,32 @@ export function joinHandlers(
     createJoinToken: guarded.open('createJoinToken', noResource, async (asked, { vault, note }) => {
       const made = await joining(vault).tokens.create(asked)
       const { id, host, expiresAt } = made.record
-      note({ token: id, host })
-      log.info('A join token was made', { token: id, host, expiresAt, by: asked.by })
-      step(JOIN_SEQUENCE, joinStep.tokenMade, { token: id, host, expiresAt })
+      note({ jti: id, host })
+      log.info('A join token was made', { jti: id, host, expiresAt, by: asked.by })
+      step(JOIN_SEQUENCE, joinStep.tokenMade, { jti: id, host, expiresAt })
       return made
     }),
     listJoinTokens: guarded.open('listJoinTokens', noResource, async (_, { vault }) =>
       ({ tokens: [...await joining(vault).tokens.list()] })),
     revokeJoinToken: guarded.open('revokeJoinToken', noResource, async ({ id }, { vault, note }) => {
       const revoked = await joining(vault).tokens.revoke(id)
-      note({ token: id })
-      log.info('A join token was revoked', { token: id, host: revoked.host })
+      note({ jti: id })
+      log.info('A join token was revoked', { jti: id, host: revoked.host })
       return revoked
     }),
     checkJoinToken: guarded.open('checkJoinToken', noResource, async ({ token, host }, { vault, note }) => {
       const { tokens } = joining(vault)
       const found = await tokens.find(token)
       tokens.demandGood(found, host)
-      note({ token: found.id })
-      step(JOIN_SEQUENCE, joinStep.tokenChecked, { token: found.id, host })
+      note({ jti: found.id })
+      step(JOIN_SEQUENCE, joinStep.tokenChecked, { jti: found.id, host })
       return tokenTold(found.id, found.stored, clock.now())
     }),
     enrol: guarded.open('enrol', noResource, async (asked, { vault, note }) => {
       const enrolled = await joining(vault).enrolling.enrol(asked)
       const { serial, token, device, retried } = enrolled
-      note({ serial, token, device, retried })
-      step(JOIN_SEQUENCE, joinStep.certificateSigned, { serial, token, device, retried })
+      note({ serial, jti: token, device, retried })
+      step(JOIN_SEQUENCE, joinStep.certificateSigned, { serial, jti: token, device, retried })
       return enrolled
     }),
     renewEnrolment: guarded.open('renewEnrolment', noResource, async (asked, { vault, note }) => {

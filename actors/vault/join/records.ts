@@ -17,7 +17,9 @@ export const StoredToken = object({
   createdBy: string(),
   revokedAt: optional(count),
   /** By whom it was used, and what they got for it. */
-  used: optional(object({ at: count, device: PublicKey, kid: string(), serial: string(), csr: string(), chain: array(string()) })),
+  used: optional(object({
+    at: count, device: PublicKey, kid: string(), serial: string(), csr: string(), chain: array(string()),
+  })),
   /** Of those who had the token itself. */
   refused: count,
 })

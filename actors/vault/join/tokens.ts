@@ -7,6 +7,7 @@ import { isName } from '../../records.ts'
 import { isReserved } from '../../trust-matrix.ts'
 import type { Barrier } from '../barrier.ts'
 import { JoinRefused, NotInVault, type JoinRefusal, type JoinToken } from '../protocol.ts'
+import { serialKey } from '../pki/serials.ts'
 import { joinPaths, StoredKey, StoredToken } from './records.ts'
 
 export interface JoinPorts {
@@ -49,7 +50,7 @@ const ID_BYTES = 10
 const SECRET_BYTES = 32
 const KEY_BYTES = 32
 const PREFIX = 'zwj'
-const SHAPE = /^zwj_([\w-]{14})_([\w-]{43})$/
+const SHAPE = /^zwj_([0-9a-f]{20})_([\w-]{43})$/
 
 /** Strangers learn nothing: not that such a token has ever been, and not what is wrong with theirs. */
 const unknown = (): Error => new JoinRefused('The join token is not known here', { reason: 'unknown' })
@@ -124,7 +125,7 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       if (await forgetOld(await all()) >= limits.joinTokens) {
         throw new LimitExceeded(`There are ${limits.joinTokens} join tokens`)
       }
-      const [id, secret] = [toBase64url(random.bytes(ID_BYTES)), random.bytes(SECRET_BYTES)]
+      const [id, secret] = [serialKey(random.bytes(ID_BYTES)), random.bytes(SECRET_BYTES)]
       const now = clock.now()
       const stored: StoredToken = {
         format: 1, digest: toBase64url(await digestOf(id, secret)), host, role, createdAt: now,
