@@ -23,7 +23,7 @@ export const issuers = { root: 'root', verifyHub: 'verify-hub' } as const
 /** Names and runtime types that only an OOD may have. */
 export const kernelActors = [
   'system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault', 'vault-listener', 'cert-manager', 'node-monitor',
-  'dns',
+  'dns', 'enrolment',
 ] as const
 
 export const kernelRuntimeTypes = ['ood', 'kernel-service'] as const
@@ -164,7 +164,7 @@ export const linkRows: readonly LinkRow[] = [
   row('system-config', ['*'], 'any', false, 'sealed'),
   row('boot-scheduler', [SUPERVISOR, 'node-daemon'], 'same', true, 'mac'),
   row('vault', [SUPERVISOR, 'boot-scheduler'], 'same', true, 'sealed'),
-  row('vault', ['verify-hub', 'scheduler', 'boot-scheduler', 'cert-manager'], 'ood', false, 'sealed'),
+  row('vault', ['verify-hub', 'scheduler', 'boot-scheduler', 'cert-manager', 'enrolment'], 'ood', false, 'sealed'),
   row('verify-hub', ['*'], 'same', false, 'mac'),
   row('verify-hub', ['*'], 'any', false, 'sealed'),
   row('scheduler', [SUPERVISOR, 'node-daemon', 'gateway'], 'same', false, 'mac'),

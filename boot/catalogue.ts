@@ -1,5 +1,6 @@
 import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
+import { Enrolment, enrolmentEnv } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
@@ -10,7 +11,7 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
-import { file } from './init.ts'
+import { ENROLMENT_SOCKET, file } from './init.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that a node can run: what reaches its config on the OOD, and services. */
@@ -68,6 +69,7 @@ export function catalogue(
         ...kernel, thread: 'scheduler',
       }),
     ] : []),
+    ...(enrols(config) ? [enrolment(stores, config.addr!)] : []),
     ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
       ...kernel,
@@ -84,9 +86,10 @@ export function catalogue(
 }
 
 /** Services beside those of every zone, as its config asks for them. */
-export const servicesAskedBy = ({ dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
+export const servicesAskedBy = ({ addr, dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
   'cert-manager',
   ...(dns ? ['dns'] : []),
+  ...(enrols({ addr, tls }) ? ['enrolment'] : []),
   ...(tls.enable || etcd ? ['node-monitor'] : []),
   ...(vault ? ['vault-listener'] : []),
 ]
@@ -100,7 +103,7 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
     },
     // Whoever asks by UDP is sent to, as any address that there is: on loopback, those of loopback
     permissions: {
-      net: LOOPBACK.test(hostname) ? ['127.0.0.1', '[::1]', address({ hostname, port, origins: [] })] : ['*'],
+      net: LOOPBACK.test(hostname) ? ['127.0.0.1', '[::1]', address({ hostname, port })] : ['*'],
     },
   })
 
@@ -125,6 +128,28 @@ export const auditBeside = (stores: string): string => `${stores.replace(/[^/]*$
 
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
 
+/** Whether hosts may join it from elsewhere. */
+export const enrols = ({ addr, tls }: Pick<ZoneConfig, 'addr' | 'tls'>): boolean => addr !== undefined && tls.enable
+
+/** Beside the stores: where the Unix sockets of this host are, for its user alone. */
+export const runFolder = (stores: string): string => `${stores.slice(0, stores.lastIndexOf('/'))}/${file.run}`
+
+/** It has a thread of its own: what comes there comes from anybody. */
+function enrolment(stores: string, addr: string): ActorSpec {
+  const at = addr.lastIndexOf(':')
+  const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
+  const port = Number(addr.slice(at + 1))
+  const run = runFolder(stores)
+  return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {
+    runtimeType: 'kernel-service', manual: true,
+    env: {
+      [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
+      [enrolmentEnv.socket]: `${run}/${ENROLMENT_SOCKET}`,
+    },
+    permissions: { net: [address({ hostname, port })], write: [run] },
+  })
+}
+
 /** As Deno writes it. */
-const address = ({ hostname, port }: ZoneConfig['http']): string =>
+const address = ({ hostname, port }: Pick<ZoneConfig['http'], 'hostname' | 'port'>): string =>
   hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`

@@ -19,6 +19,10 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     prove: async (terminal) => (await import('./commands/prove.ts')).proveCommand(terminal),
     sim: async (terminal) => (await import('./commands/sim.ts')).simCommand(terminal),
   },
+  'Let hosts join:': {
+    'join-tokens': async (terminal) => (await import('./commands/join-tokens.ts')).joinTokensCommand(terminal),
+    join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
+  },
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),
     ps: async (terminal) => (await import('./commands/ps.ts')).psCommand(terminal),

@@ -48,6 +48,22 @@ export const StoresInEtcd = defineError('StoresInEtcd')
 /** Records of the vault's audit were changed, or are missing. */
 export const AuditBroken = defineError('AuditBroken')
 
+/** A host does not join: nothing answers, or what does is not the zone that it was told of. */
+export const ServerUnreachable = defineError('ServerUnreachable')
+export const ServerNotTrusted = defineError('ServerNotTrusted')
+export const ServerWrongName = defineError('ServerWrongName')
+export const ServerExpired = defineError('ServerExpired')
+/** The clocks of both are further apart than a join allows. */
+export const ClockSkew = defineError('ClockSkew')
+/** The token that it has: nobody knows it, it is over, it is used, or it is for another host or address. */
+export const JoinTokenUnknown = defineError('JoinTokenUnknown')
+export const JoinTokenExpired = defineError('JoinTokenExpired')
+export const JoinTokenRevoked = defineError('JoinTokenRevoked')
+export const JoinTokenUsed = defineError('JoinTokenUsed')
+export const JoinNotAllowed = defineError('JoinNotAllowed')
+/** The vault does not certify that key, or not for that request. */
+export const RequestRefused = defineError('RequestRefused')
+
 /** A simulated run broke an invariant, or was not the same twice. */
 export const SimulationBroken = defineError('SimulationBroken')
 
@@ -118,5 +134,17 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EtcdCertificateExpired: 44,
   StoresInEtcd: 45,
   AuditBroken: 36,
+  ServerUnreachable: 60,
+  ServerNotTrusted: 61,
+  TlsNotTrusted: 61,
+  ServerWrongName: 62,
+  ServerExpired: 63,
+  ClockSkew: 64,
+  JoinTokenUnknown: 65,
+  JoinTokenExpired: 66,
+  JoinTokenRevoked: 67,
+  JoinTokenUsed: 68,
+  JoinNotAllowed: 69,
+  RequestRefused: 70,
   Interrupted: 130,
 }

@@ -38,8 +38,13 @@ export const file = {
   restoring: 'restoring.json',
   /** Where the running zone is reached, for commands in another terminal; gone when it stops. */
   endpoint: 'endpoint.json',
+  /** Unix sockets of the running zone: for this user alone. */
+  run: 'run',
   config: 'zone.yaml',
 } as const
+
+/** In `file.run`: where tokens for hosts are made. */
+export const ENROLMENT_SOCKET = 'enrolment.sock'
 
 export const IdentityFile = object({
   zoneDocument: string(), deviceDocument: string(),

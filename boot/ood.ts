@@ -14,6 +14,7 @@ import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
 import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } from './booted.ts'
 import { sequenceComplete } from './complete.ts'
+import { enrols } from './catalogue.ts'
 import type { HostRun } from './hosts.ts'
 import { file } from './init.ts'
 import { keepRecoveryShares } from './recovery-shares.ts'
@@ -82,6 +83,7 @@ export class Ood implements HostRun {
     const marker = await bootedMarker(files, config.zone)
     await files.makeFolder(file.stores, { mode: 0o700 })
     await files.makeFolder(file.audit, { mode: 0o700 })
+    if (enrols(config)) await files.makeFolder(file.run, { mode: 0o700 })
     await supervisor.load()
     await this.#startVault(marker)
     await this.#startSystemConfig(marker)

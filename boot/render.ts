@@ -1,6 +1,6 @@
 import type { StepEvent } from '../runtime/trace.ts'
 import type { DocumentedStep, Sequence } from './sequences.ts'
-import { bootSequence, initSequence } from './sequences.ts'
+import { bootSequence, initSequence, joinSequence } from './sequences.ts'
 
 /** One documented step as it happened: a row of the terminal's table and of `--json`. */
 export interface StepRow {
@@ -29,7 +29,7 @@ export const styleOf = (colours: boolean): Style => (colours
   : { bold: plain, dim: plain, good: plain, bad: plain })
 
 export const sequences: Readonly<Record<string, Sequence>> = {
-  [bootSequence.name]: bootSequence, [initSequence.name]: initSequence,
+  [bootSequence.name]: bootSequence, [initSequence.name]: initSequence, [joinSequence.name]: joinSequence,
 }
 
 const ANY_SERVICE = 'service'
@@ -53,6 +53,7 @@ export const GAP = '  '
 /** Identifiers are random: their beginning is enough to compare by eye. */
 const IDENTIFIERS = new Set([
   'kid', 'jti', 'sid', 'serial', 'root', 'etcd', 'server', 'client', 'vaultId', 'store', 'cluster', 'member', 'digest',
+  'csr', 'device',
 ])
 const IDENTIFIER_LENGTH = 8
 /** What a narrow terminal shows of the evidence. */

@@ -1,5 +1,6 @@
 import { bootStep } from '../actors/boot-steps.ts'
 import { INIT_SEQUENCE, initStep } from '../actors/init-steps.ts'
+import { JOIN_SEQUENCE, joinStep } from '../actors/join-steps.ts'
 import { NODE_SEQUENCE, nodeStep } from '../actors/node-steps.ts'
 import { WEB_SEQUENCE, webStep } from '../actors/web-steps.ts'
 
@@ -100,6 +101,35 @@ export const initSequence: Sequence = {
     initial(initStep.moveConfirmed, 'vault', 'ood', 'confirms: the stores are in etcd from now on'),
     initial(initStep.servicesStarted, 'ood', 'ood', 'starts the regular services'),
     initial(initStep.ready, 'ood', 'admin', 'is ready, with the vault on etcd'),
+  ],
+}
+
+const joins = (number: number, from: string, to: string, what: string): DocumentedStep =>
+  ({ number, from, to, what, source: `rk8s-libvault: join ${number}` })
+
+/** The join of a host, as the note on the vault documents it: `host` is the data node, `ood` the control plane. */
+export const joinSequence: Sequence = {
+  name: JOIN_SEQUENCE,
+  title: 'A host joins a zone',
+  steps: [
+    joins(joinStep.tokenAsked, 'admin', 'ood', 'runs gen join-token, which asks the running control plane'),
+    joins(joinStep.tokenMade, 'ood', 'vault', 'asks for a join token, which lives for a while'),
+    joins(joinStep.tokenReceived, 'vault', 'ood', 'gives the token'),
+    joins(joinStep.rootsRead, 'ood', 'ood', 'reads the root certificates of now'),
+    joins(joinStep.filesWritten, 'ood', 'admin', 'gives token and root certificate, which become files'),
+    joins(joinStep.hostConfigured, 'admin', 'host', 'brings both to the new host'),
+    joins(joinStep.requestMade, 'host', 'host', 'makes a key and a signing request, in memory'),
+    joins(joinStep.tlsAsked, 'host', 'ood', 'connects by TLS, without a certificate of its own'),
+    joins(joinStep.serverCertificateReceived, 'ood', 'host', 'shows its server certificate'),
+    joins(joinStep.serverTrusted, 'host', 'host', 'verifies it by the root certificate that it was given'),
+    joins(joinStep.requestReceived, 'host', 'ood', 'sends signing request and token through that channel'),
+    joins(joinStep.tokenChecked, 'ood', 'vault', 'asks whether the token is good'),
+    joins(joinStep.tokenGood, 'vault', 'ood', 'says that it is'),
+    joins(joinStep.addressChecked, 'ood', 'ood', 'checks where the request comes from'),
+    joins(joinStep.certificateSigned, 'ood', 'vault', 'has the request signed, which uses the token up'),
+    joins(joinStep.certificateReceived, 'vault', 'ood', 'gives the certificate'),
+    joins(joinStep.certificateGiven, 'ood', 'host', 'hands the certificate on'),
+    joins(joinStep.mutualTls, 'host', 'host', 'keeps it in memory, and speaks by mTLS from now on'),
   ],
 }
 

@@ -85,6 +85,8 @@ export const MoveMismatch = defineError('MoveMismatch')
 export const NotWritable = defineError('NotWritable')
 export const FolderInUse = defineError('FolderInUse')
 export const PortInUse = defineError('PortInUse')
+/** What a server shows is not what the caller trusts; `details.reason` is a TlsFault. */
+export const TlsNotTrusted = defineError('TlsNotTrusted')
 export const StartFailed = defineError('StartFailed')
 export const RestartLimit = defineError('RestartLimit')
 export const NeedsCycle = defineError('NeedsCycle')

@@ -15,6 +15,8 @@ export const actorLimits = {
   /** HTTP request body, and time from a request to its answer; more is answered 413, 408 or 503, or cut. */
   httpBodyBytes: 1024 * 1024,
   httpRequestMs: 30_000,
+  /** Milliseconds of a TLS handshake; then the connection is cut. */
+  tlsHandshakeMs: 5_000,
   /** Milliseconds for which an enforcer may go by the trust, policy and revocations that it has; then it denies. */
   enforcerLeaseMs: 5_000,
   /** Milliseconds between its renewals, and before it opens its stream again. */

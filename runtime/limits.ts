@@ -1,6 +1,7 @@
 import { actorLimits } from './limits-actors.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { joinLimits } from './limits-join.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
@@ -97,6 +98,7 @@ export const limits = {
   ...actorLimits,
   ...serviceLimits,
   ...etcdLimits,
+  ...joinLimits,
   ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,

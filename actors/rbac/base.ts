@@ -11,6 +11,7 @@ g, verify-hub, kernel
 g, gateway, kernel
 g, cert-manager, kernel
 g, dns, kernel
+g, enrolment, kernel
 g, node-monitor, kernel
 g, vault-listener, kernel
 p, kernel, boot/*, read
@@ -29,6 +30,7 @@ p, scheduler, services/*/info, write
 p, scheduler, services/cert-manager/spec, write
 p, scheduler, services/console/spec, write
 p, scheduler, services/dns/spec, write
+p, scheduler, services/enrolment/spec, write
 p, scheduler, services/node-monitor/spec, write
 p, scheduler, services/vault-listener/spec, write
 p, scheduler, system/rbac/policy, write
@@ -63,6 +65,7 @@ p, console, auth://keys/verify-hub, read|write
 p, console, cert://*, read|write
 p, console, ca://*, read|write
 p, console, monitor://nodes, read
+p, console, join://tokens, read|write
 `
 
 /** By subject. The runtime type of its token is a role; users are given theirs by the policy. */
@@ -124,6 +127,7 @@ p, admin, auth://keys/*, read|write
 p, admin, cert://*, read
 p, admin, ca://*, read
 p, admin, monitor://nodes, read
+p, admin, join://tokens, read|write
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write

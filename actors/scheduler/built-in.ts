@@ -10,7 +10,7 @@ const ownSpec = (
 /** The command line's app: people use it, and no host runs it. */
 const consoleApp: ServiceSpec = {
   ...ownSpec('console', 'client-device', false, [
-    'system-config', 'node-daemon', 'scheduler', 'verify-hub', 'cert-manager', 'node-monitor',
+    'system-config', 'node-daemon', 'scheduler', 'verify-hub', 'cert-manager', 'node-monitor', 'enrolment',
   ]),
   replicas: 0,
 }
@@ -30,7 +30,7 @@ export const firstServices: readonly ServiceSpec[] = [
 ]
 
 /** What a zone runs only where the ENV of its scheduler names it. */
-const onRequest: readonly ServiceSpec[] = ['cert-manager', 'dns', 'node-monitor', 'vault-listener']
+const onRequest: readonly ServiceSpec[] = ['cert-manager', 'dns', 'enrolment', 'node-monitor', 'vault-listener']
   .map((name) => ownSpec(name, 'kernel-service', true, ['system-config']))
 
 /** In the ENV of both schedulers: names of the services on request, with a space between two. */

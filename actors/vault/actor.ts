@@ -9,6 +9,7 @@ import { recoveryHandlers } from './handlers/recovery.ts'
 import { sealHandlers } from './handlers/seal.ts'
 import { secretHandlers } from './handlers/secrets.ts'
 import { httpHandlers } from './http/handlers.ts'
+import { joinHandlers } from './join/handlers.ts'
 import { pkiHandlers, zonePki } from './pki/handlers.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
@@ -71,6 +72,7 @@ export default actor(Vault, {}, async (start) => {
   return {
     handlers: {
       ...sealHandlers(area), ...keyHandlers(area), ...secretHandlers(area), ...pkiHandlers(area, mounts),
+      ...joinHandlers(area, mounts),
       ...recoveryHandlers(area, mounts), ...httpHandlers(area),
     },
     lifecycle,

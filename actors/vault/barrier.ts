@@ -15,7 +15,13 @@ export interface Barrier {
   /** Paths that begin with `prefix`, in order of their bytes, behind `after`. */
   list(prefix: string, options: { after?: string; limit: number }): Promise<{ paths: string[]; more: boolean }>
   /** All guards hold, then all changes in one transaction; else nothing, and false. */
-  commit(guards: readonly Compare[], changes: readonly Change[]): Promise<boolean>
+  commit(guards: readonly Compare[], changes: readonly Change[], beside?: Beside): Promise<boolean>
+}
+
+/** What another part of the vault has in the same transaction: by whole paths, also where a view is committed to. */
+export interface Beside {
+  readonly guards: readonly Compare[]
+  readonly changes: readonly Change[]
 }
 
 export interface Opened<T> {
@@ -41,9 +47,9 @@ export function barrierView(barrier: Barrier, prefix: string): Barrier {
       })
       return { paths: paths.map((path) => path.slice(length)), more }
     },
-    commit: (guards, changes) => barrier.commit(
+    commit: (guards, changes, beside) => barrier.commit(
       guards.map(({ key, modRevision }) => ({ key: prefix + key, modRevision })),
-      changes.map(({ path, value }) => ({ path: prefix + path, value })),
+      changes.map(({ path, value }) => ({ path: prefix + path, value })), beside,
     ),
   }
 }
@@ -89,9 +95,12 @@ export function createBarrier({ store, random, terms, beside }: BarrierPorts): B
       const { entries, more } = await store.list(prefix, { ...options, keysOnly: true })
       return { paths: entries.map(({ key }) => key), more }
     },
-    async commit(guards, changes) {
-      const operations = changes.map(operationOf)
-      const { succeeded } = await store.transact(guards, [...operations, ...joining(operations.length)])
+    async commit(guards, changes, beside) {
+      const all = beside ? [...changes, ...beside.changes] : changes
+      const operations = all.map(operationOf)
+      const { succeeded } = await store.transact(
+        beside ? [...guards, ...beside.guards] : guards, [...operations, ...joining(operations.length)],
+      )
       return succeeded
     },
   }

@@ -66,6 +66,30 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'own', methods: ['signCertificate'], resource: 'pki/ood',
   },
   {
+    rule: 'vault/enrolment-keeps-join-tokens', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['createJoinToken', 'listJoinTokens', 'revokeJoinToken'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-lets-hosts-join', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['checkJoinToken', 'enrol', 'renewEnrolment'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-signs-for-itself', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['signCertificate'], resource: 'pki/ood',
+  },
+  {
+    rule: 'vault/enrolment-reads-roots', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['ensureAuthorities', 'roots'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-reads-authorities', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['authorities', 'crl'], resource: 'pki',
+  },
+  {
+    rule: 'vault/enrolment-reads-the-anchor', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['keyVersions'], resource: 'anchor',
+  },
+  {
     rule: 'vault/listener-signs-for-itself', actor: 'vault-listener', runtimeType: 'kernel-service',
     host: 'own', methods: ['signCertificate'], resource: 'pki/vault',
   },

@@ -58,6 +58,36 @@ export type IssuedCertificate = Infer<typeof IssuedCertificate>
 export const Unrecorded = object({ role: string(), pem: string() })
 export type Unrecorded = Infer<typeof Unrecorded>
 
+/** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
+export const JoinToken = object({
+  id: string(), host: string(), role: picklist(['node']),
+  state: picklist(['open', 'used', 'revoked', 'expired']),
+  cidr: optional(string()),
+  createdAt: count, expiresAt: count,
+  /** Who asked for it. */
+  createdBy: string(),
+  usedAt: optional(count), revokedAt: optional(count),
+  /** Thumbprint of the device key that used it, and the certificate it got. */
+  device: optional(string()), serial: optional(string()),
+  /** How often somebody who had it was refused. */
+  refused: count,
+})
+export type JoinToken = Infer<typeof JoinToken>
+
+export const Enrolled = object({
+  ...IssuedCertificate.entries,
+  /** Id of the join token, thumbprint of the device key. */
+  token: string(), device: string(),
+  /** It was signed before, for the same request. */
+  retried: boolean(),
+})
+export type Enrolled = Infer<typeof Enrolled>
+
+/** `csr` is PKCS #10, PEM; the others as `join-protocol` has them. */
+const enrolment = {
+  host: string(), csr: string(), device: string(), proof: string(), server: string(), skewMs: optional(count),
+} as const
+
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
   status: call(object({}), object({
@@ -179,6 +209,24 @@ export const Vault = protocol('vault', {
   ),
   /** `{zone, version, roots, iat, notAfter}`, a JWS (`zw-roots+jws`) by the anchor: the roots to be trusted now. */
   roots: call(object({}), object({ document: string(), version: count }), { concurrent: 8, suite: 'sealed' }),
+  /** A secret by which one host may join, once. `by`: for whom it is made. @throws InvalidArgument, LimitExceeded */
+  createJoinToken: call(
+    object({
+      host: string(), role: string(), cidr: optional(string()), ttlSeconds: optional(count), by: string(),
+    }),
+    object({ token: string(), record: JoinToken }), { suite: 'signature' },
+  ),
+  listJoinTokens: call(object({}), object({ tokens: array(JoinToken) }), { suite: 'sealed' }),
+  revokeJoinToken: call(object({ id: string() }), JoinToken, { suite: 'signature' }),
+  /** @throws JoinRefused */
+  checkJoinToken: call(object({ token: string(), host: string() }), JoinToken, { concurrent: 64, suite: 'sealed' }),
+  /**
+   * One transaction uses the token up, binds it to the device key and records the certificate. The same device gets
+   * the same bytes for the same request again, while token and certificate are unrevoked. @throws JoinRefused
+   */
+  enrol: call(object({ ...enrolment, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  /** The next certificate of a host that joined, by its device key. @throws JoinRefused */
+  renewEnrolment: call(object({ ...enrolment, serial: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
   /** Public part of the key that signs the audit, and how far that has come. */
   auditHead: call(
     object({}), object({ kid: string(), publicKey: PublicKey, sequence: count, hash: string() }), { suite: 'sealed' },
@@ -202,6 +250,9 @@ export const VaultSealed = defineError('VaultSealed')
 export const VaultDamaged = defineError('VaultDamaged')
 /** A certificate that a role does not allow, or a signing request that is not sound. `details.reason` says which. */
 export const CertificateRefused = defineError('CertificateRefused')
+/** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
+export const JoinRefused = defineError('JoinRefused')
+export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'host' | 'address' | 'device' | 'proof'
 /** There is no such mount, role, authority or certificate. */
 export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')

@@ -10,7 +10,7 @@ import type { Saved, SessionFile } from './session-file.ts'
 export const APPID = 'console'
 /** Whom its sessions are good for, beside itself. */
 export const AUDIENCES = [
-  'system-config', 'node-daemon', 'scheduler', 'verify-hub', 'cert-manager', 'node-monitor',
+  'system-config', 'node-daemon', 'scheduler', 'verify-hub', 'cert-manager', 'node-monitor', 'enrolment',
 ]
 /** A token with less life than this is not sent any more. */
 const RENEW_SECONDS = 60

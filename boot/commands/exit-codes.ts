@@ -49,6 +49,17 @@ const meanings: Readonly<Record<number, string>> = {
   45: 'The stores lie in etcd, which the config does not name',
   36: 'The audit of the vault was changed, or some of it is missing',
   46: 'A certificate ends before long (`certs --check`)',
+  60: 'No control plane is reached at the address, or what listens there speaks no TLS',
+  61: 'The control plane shows a certificate of another authority',
+  62: 'The control plane shows a certificate for another name',
+  63: 'The certificate of the control plane has ended, or has not begun',
+  64: 'The clock of this machine is too far off',
+  65: 'The join token is not known to the zone',
+  66: 'The join token has expired',
+  67: 'The join token, or what it gave, was revoked',
+  68: 'The join token was used',
+  69: 'The join token is for another host or address, or the device could not prove itself',
+  70: 'The request for a certificate was refused',
   130: 'Interrupted before it was done',
 }
 

@@ -9,6 +9,7 @@ import { layoutOf, stepRow, styleOf, tableHead, tableRow } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { readOwnerKey, sayTo } from './boot-zone.ts'
 import { command, group } from './command.ts'
+import { joinTokenCommand } from './gen-join-token.ts'
 import { FOLDER_OPTION, readConfigured, type GivenFiles } from './given-files.ts'
 import { pemsLines, pemsProgress, pemsSummary } from './pems-lines.ts'
 
@@ -21,9 +22,12 @@ interface GenPemsCommandOptions extends GivenFiles {
 
 export function genCommand(terminal: Terminal): Command {
   return group(terminal, 'gen', {
-    description: 'Make what a zone on etcd needs before it starts',
-    examples: ['gen pems --config config.yaml', 'gen certs --config config.yaml --renew'],
-  }, [pemsCommand(terminal)])
+    description: 'Make what a zone on etcd needs before it starts, and what hosts join it by',
+    examples: [
+      'gen pems --config config.yaml', 'gen certs --config config.yaml --renew',
+      'gen join-token --host node1 --out ./for-node1',
+    ],
+  }, [pemsCommand(terminal), joinTokenCommand(terminal)])
 }
 
 function pemsCommand(terminal: Terminal): Command {

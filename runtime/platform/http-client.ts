@@ -1,7 +1,9 @@
 import { request as send, type ClientRequest, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { Cancelled, DeadlineExceeded, InvalidArgument, LimitExceeded, messageOf, Unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { HttpAnswer, HttpCall, Transport } from './ports.ts'
+import type { HttpAnswer, HttpCall, Transport } from './http-ports.ts'
+import { connectTls } from './tls-client.ts'
 
 /** Bytes of the head of an answer; a longer one is Unavailable. */
 const HEAD_BYTES_MAX = 16 * 1024
@@ -10,15 +12,41 @@ const HEAD_BYTES_MAX = 16 * 1024
  * `node:http` on both runtimes. One connection a request: nothing is kept open behind the caller's back, and an answer
  * whose body nobody has begun to read within `withinMs` is cut.
  */
-export const httpRequest: Transport['request'] = (call) => new Promise<HttpAnswer>((resolve, reject) => {
+export const httpRequest: Transport['request'] = async (call) =>
+  (call.tls ? over(call, await connected(call, call.tls)) : over(call, undefined))
+
+/** Whatever is said to the server is said once it is trusted. */
+async function connected(call: HttpCall, tls: NonNullable<HttpCall['tls']>): Promise<Socket> {
+  const { withinMs, signal } = call
+  const ending = new AbortController()
+  const late = setTimeout(() => {
+    ending.abort(new DeadlineExceeded(`No answer from ${whereOf(call)} within ${withinMs} ms`))
+  }, withinMs)
+  const cancel = (): void => ending.abort(new Cancelled(`The request to ${whereOf(call)} was cancelled`))
+  if (signal?.aborted) cancel()
+  signal?.addEventListener('abort', cancel)
+  try {
+    return await connectTls(call, tls, ending.signal)
+  } finally {
+    clearTimeout(late)
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
+const whereOf = ({ hostname, port, socket }: HttpCall): string => socket ?? `${hostname}:${port}`
+
+const over = (call: HttpCall, secured: Socket | undefined): Promise<HttpAnswer> => new Promise((resolve, reject) => {
   const { hostname, port, method, path, headers, body, withinMs, signal } = call
-  const where = `${hostname}:${port}`
+  const where = whereOf(call)
   const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
   if (signal?.aborted) return reject(cancelled())
   let request: ClientRequest
   try {
     request = send({
-      hostname, port, method, path, agent: false, maxHeaderSize: HEAD_BYTES_MAX,
+      ...(call.socket === undefined ? { hostname, port } : { socketPath: call.socket }),
+      // An agent would make a connection of its own
+      ...(secured ? { createConnection: () => secured } : { agent: false }),
+      method, path, maxHeaderSize: HEAD_BYTES_MAX,
       headers: { ...headers, 'content-length': Buffer.byteLength(body) },
     })
   } catch (error) {
@@ -71,10 +99,10 @@ const isLines = ({ headers }: IncomingMessage): boolean =>
 
 /** Leaving it ends the connection. */
 async function* bodyOf(
-  response: IncomingMessage, { hostname, port, bytesMax: given }: HttpCall, { begun, cause, end }: Reading,
+  response: IncomingMessage, call: HttpCall, { begun, cause, end }: Reading,
 ): AsyncIterable<Uint8Array> {
-  const bytesMax = given ?? (isLines(response) ? Infinity : limits.httpAnswerBytes)
-  const where = `${hostname}:${port}`
+  const bytesMax = call.bytesMax ?? (isLines(response) ? Infinity : limits.httpAnswerBytes)
+  const where = whereOf(call)
   let length = 0
   begun()
   try {

@@ -4,7 +4,8 @@ import { limits } from '../limits.ts'
 import type { Fault, Faults } from './http-faults.ts'
 import { methodOf } from './http-list.ts'
 import { sendPieces } from './http-pieces.ts'
-import type { HttpRequest, HttpResponse, Transport } from './ports.ts'
+import type { HttpRequest, HttpResponse, Transport } from './http-ports.ts'
+import { tlsPeerOf } from './tls-server.ts'
 
 type ServeHttp = Transport['serveHttp']
 
@@ -144,7 +145,9 @@ function toRequest(request: IncomingMessage, body: Uint8Array): HttpRequest {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(request.headers))
     headers[name] = Array.isArray(value) ? value.join(', ') : (value ?? '')
+  const tls = tlsPeerOf(request.socket)
   return {
+    ...(tls ? { tls } : {}),
     method: methodOf(request),
     path: mark < 0 ? target : target.slice(0, mark),
     query: mark < 0 ? '' : target.slice(mark + 1),

@@ -1,43 +1,33 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
 import { createFaults, faultOf } from './http-faults.ts'
 import { takeLists } from './http-list.ts'
-import type { HttpServer, HttpTls, Transport } from './ports.ts'
+import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-ports.ts'
+import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
+import { listenOn } from './unix-socket.ts'
 
 /** How often the server looks for requests that have not come whole in time; its own default is half a minute. */
 const CHECK_MS = 1_000
-/** For a client to finish its part of a TLS handshake. */
-const HANDSHAKE_MS = 10_000
-
-const secureContext = ({ certificate, key }: HttpTls) => ({ cert: certificate, key, minVersion: 'TLSv1.2' as const })
-
 /**
  * `node:http` on both runtimes. Bounded in body, headers, connections, requests and time; what goes wrong before a
  * handler could answer is answered as JSON, `{error, code}`; a handler that throws is answered 500, no text.
  */
 export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
-  const { requestMsMax, tls } = options
   const serving: Serving = {
     options, handle, faults: createFaults(options.faultBody), connections: new WeakMap(), closing: false, requests: 0,
     bodyBytes: 0,
   }
-  const timing = {
-    requestTimeout: requestMsMax,
-    headersTimeout: requestMsMax,
-    connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
-  }
-  const run = (request: IncomingMessage, response: ServerResponse): void =>
+  let { tls } = options
+  const server = serverOf(options, (request, response) => {
     void new Exchange(request, response, serving).run()
-  const server = tls
-    ? createTlsServer({ ...timing, ...secureContext(tls), handshakeTimeout: HANDSHAKE_MS }, run)
-    : createServer(timing, run)
-  if (options.lists) takeLists(server, tls ? 'secureConnection' : 'connection')
+  })
+  if (options.lists) takeLists(server, options.tls ? 'secureConnection' : 'connection')
   server.maxConnections = limits.httpConnections
-  server.on('clientError', (error: { code?: string }, socket) => refuse(serving, error, socket as Socket))
+  server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
     server.on('error', (error: { code?: string }) => {
@@ -47,10 +37,11 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
           : error,
       )
     })
-    server.listen(options.port, options.hostname, resolve)
+    if (options.socket !== undefined) listenOn(server, options.socket).then(resolve, reject)
+    else server.listen(options.port, options.hostname, resolve)
   })
   return {
-    port: (server.address() as AddressInfo).port,
+    port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
@@ -61,14 +52,29 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
         })
         server.closeIdleConnections()
       }),
-    ...(tls ? { renew: (next: HttpTls) => (server as TlsServer).setSecureContext(secureContext(next)) } : {}),
+    ...('setSecureContext' in server ? {
+      renew(next: Partial<HttpTls>) {
+        tls = { ...tls!, ...next }
+        server.setSecureContext(secureContext(tls))
+      },
+    } : {}),
   } satisfies HttpServer
+}
+
+function serverOf({ requestMsMax, tls }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
+  const bounds = {
+    requestTimeout: requestMsMax,
+    headersTimeout: requestMsMax,
+    connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
+  }
+  return tls ? createTlsServer(tls, bounds, listener) : createServer(bounds, listener)
 }
 
 /** What cannot be read as HTTP is answered once, and never into the midst of another answer. */
 function refuse({ connections, faults }: Serving, { code }: { code?: string }, socket: Socket): void {
   const open = [...connections.get(socket) ?? []]
   const [only] = open
+  if (isTlsFault(code)) return void socket.destroy()
   if (!socket.writable || open.length > 1 || (only && !only.unread)) return void socket.destroy()
   const { status, headers, body } = faultOf(faults, code)
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')

@@ -1,4 +1,4 @@
-import { Cancelled, DeadlineExceeded, PortInUse, Unavailable } from '../errors.ts'
+import { Cancelled, DeadlineExceeded, InvalidArgument, PortInUse, Unavailable } from '../errors.ts'
 import { createFaults } from '../platform/http-faults.ts'
 import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
@@ -12,6 +12,8 @@ const FIRST_FREE_PORT = 40_000
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 /** What a server sees of a client on another host (RFC 5737). */
 const ELSEWHERE = '192.0.2.1'
+
+const notSimulated = (): Error => new InvalidArgument('Calls by TLS, and Unix sockets, are not simulated')
 
 interface Server {
   readonly thread: SimulatedThread
@@ -52,6 +54,7 @@ export class HttpPorts {
   }
 
   #listen(thread: SimulatedThread, options: Server['options'], handle: Server['handle']): HttpServer {
+    if (options.socket !== undefined) throw notSimulated()
     let port = options.port
     if (port === 0) for (port = FIRST_FREE_PORT; this.#servers.has(port);) port++
     if (this.#servers.has(port)) throw new PortInUse(`The port is in use: ${port}`, { port })
@@ -150,6 +153,7 @@ export class HttpPorts {
   /** A request of a program of this host, to itself or to another. */
   #send(from: SimulatedThread, call: HttpCall): Promise<HttpAnswer> {
     const { hostname, port, method, path, headers, body, withinMs, signal } = call
+    if (call.tls || call.socket !== undefined) return Promise.reject(notSimulated())
     const own = LOOPBACK.has(hostname)
     const where = `${hostname}:${port}`
     const target = own ? this : this.#network.get(hostname)

@@ -9,7 +9,7 @@ import { decodePem } from '../../../runtime/x509/pem.ts'
 import type { EnginePorts } from '../engine.ts'
 import { certificatePath } from './certificates.ts'
 import { encodeRecord } from './certificate-record.ts'
-import { kept, type Issued, type KeepPorts } from './keep.ts'
+import { kept, type Issued, type KeepPorts, type WithCertificate } from './keep.ts'
 import { signAuthority } from './make-authority.ts'
 import { refused, refusing } from './refused.ts'
 import { defaultRole } from './role.ts'
@@ -24,7 +24,7 @@ export interface IssuePorts extends KeepPorts {
 
 export interface Issuing {
   /** @throws CertificateRefused, Overloaded */
-  sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued>
+  sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker, beside?: WithCertificate): Promise<Issued>
   /** With a key that is made here, and kept nowhere. */
   issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<IssuedWithKey>
   /** For an authority below the one that signs. */
@@ -69,13 +69,13 @@ export interface CheckedRequest {
 export function createIssuing(given: IssuePorts): Issuing {
   const { ports } = given
   return {
-    async sign(csr, use, wish, asker) {
+    async sign(csr, use, wish, asker, beside) {
       const { request, key } = checkedRequest(ports, csr)
       if (request.asksForAuthority) {
         throw refused('authority-request', 'The signing request asks for an authority; a role certifies none')
       }
       checkKey(use.role, key)
-      return certify(given, key, use, wish, asker, request)
+      return certify(given, key, use, wish, asker, request, beside)
     },
     async issue(use, wish, asker) {
       const key = await ports.keys.certificates.generate(keyTypeOf(given, use), ports.random)
@@ -135,7 +135,7 @@ function keyTypeOf({ ports }: IssuePorts, { role: { key_type: type, key_bits: bi
 
 async function certify(
   given: IssuePorts, key: CertificatePublicKey, use: RoleInUse, wish: Wish, asker: Asker,
-  request: CertificationRequest | undefined,
+  request: CertificationRequest | undefined, beside?: WithCertificate,
 ): Promise<Issued> {
   const { ports } = given
   const { commonName, names } = allowedNames(use, wish, request, asker, given.zone)
@@ -150,7 +150,8 @@ async function certify(
     ...(crlUrls.length === 0 ? {} : { crlUrls }),
     subjectKeyId: keyIdOf(key.spki, ports.keys.hash),
   }
-  return kept(given, { role: use.name, holder: asker.holder, noStore: use.role.no_store }, (authority, serial) => {
+  const as = { role: use.name, holder: asker.holder, noStore: use.role.no_store, beside }
+  return kept(given, as, (authority, serial) => {
     const { warning, ...validity } = validityOf(use, wish, authority, ports.clock.now())
     const { subject: issuer, extensions: { subjectKeyId: authorityKeyId } } = authority.certificate
     const der = refusing('names', 'The certificate', () => signCertificate({

@@ -1,6 +1,8 @@
 import { Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import { newSerial } from '../../../runtime/x509/serial.ts'
+import type { Compare } from '../../../runtime/store/store.ts'
+import type { Change } from '../barrier.ts'
 import type { EnginePorts } from '../engine.ts'
 import type { OpenAuthority } from './authority-record.ts'
 import type { Authorities, Book } from './book.ts'
@@ -27,10 +29,19 @@ export interface KeepPorts {
   readonly authorities: Authorities
 }
 
+/** What is to become durable in the transaction that records a certificate, or not at all; by whole paths. */
+export interface WithCertificate {
+  readonly guards: readonly Compare[]
+  changes(issued: Issued): readonly Change[]
+  /** Asked when a transaction did not hold, before the next. @throws when it cannot hold any more */
+  stillHolds(): Promise<void>
+}
+
 export interface KeepAs {
   readonly role: string
   readonly holder: string
   readonly noStore: boolean
+  readonly beside?: WithCertificate | undefined
 }
 
 type Made = Pick<Issued, 'der' | 'notBefore' | 'notAfter' | 'warnings'> & { readonly serial?: Uint8Array }
@@ -41,7 +52,7 @@ type Made = Pick<Issued, 'der' | 'notBefore' | 'notAfter' | 'warnings'> & { read
  * @throws CertificateRefused, Overloaded
  */
 export async function kept(
-  { ports: { barrier, random }, authorities }: KeepPorts, { role, holder, noStore }: KeepAs,
+  { ports: { barrier, random }, authorities }: KeepPorts, { role, holder, noStore, beside }: KeepAs,
   make: (authority: OpenAuthority, serial: Uint8Array) => Made,
 ): Promise<Issued> {
   let book = await (noStore ? authorities.fresh() : authorities.seen())
@@ -58,7 +69,9 @@ export async function kept(
     })
     // No serial twice, and none by an authority that has changed since: it may sign no more
     const guards = [{ key: path, modRevision: 0 }, authorities.guard(book)]
-    if (await barrier.commit(guards, [{ path, value }])) return issued
+    const more = beside && { guards: beside.guards, changes: beside.changes(issued) }
+    if (await barrier.commit(guards, [{ path, value }], more)) return issued
+    await beside?.stillHolds()
     book = await authorities.fresh()
   }
   throw new Overloaded(`The authorities of the mount change too often; attempts: ${limits.vaultTransactionAttempts}`)

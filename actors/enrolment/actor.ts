@@ -1,0 +1,134 @@
+import { actor } from '../../runtime/actor.ts'
+import { NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
+import { openEnforcer } from '../enforcement/enforcer.ts'
+import { hostAlpn, joinAlpn, joinPath, JoinRequest, RenewRequest } from '../join-protocol.ts'
+import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
+import { NodeDaemon } from '../node-daemon/protocol.ts'
+import { openSession } from '../session.ts'
+import { SystemConfig } from '../system-config/protocol.ts'
+import { Vault } from '../vault/protocol.ts'
+import { VerifyHub } from '../verify-hub/protocol.ts'
+import { isUnexpected, json, readBody, refusal } from './answers.ts'
+import { createControl } from './control.ts'
+import { createJoins } from './join.ts'
+import { Enrolment, enrolmentEnv } from './protocol.ts'
+import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
+import { Sources } from './sources.ts'
+import { HostCertificateNeeded, openTrust } from './trust.ts'
+
+const APPID = 'enrolment'
+const nothingThere = (): Error => new NotFound('There is nothing at this path')
+
+/**
+ * Where hosts come into the zone (DESIGN §10, Listener): one port that asks for a client certificate and does not
+ * require it. Who has none that is good now speaks the join and nothing else.
+ */
+export default actor(Enrolment, {
+  needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon, vault: Vault },
+  stateless: true,
+}, async (start) => {
+  const { needs, transport, clock, random, keys, env, log, stopping, background, step, self, count } = start
+  const { vault, systemConfig } = needs
+  const session = await openSession({
+    clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
+  })
+  const enforcer = await openEnforcer({ start, systemConfig, session, appid: APPID, verifier: 'kernel-service' })
+  await vault.ensureAuthorities({})
+
+  const hostname = env[enrolmentEnv.hostname] ?? '127.0.0.1'
+  const socket = env[enrolmentEnv.socket] ?? ''
+  const ports = { keys, random, clock, self, log, stopping, vault, hostname }
+  const certificates: ServerCertificate[] = [await makeCertificate(ports)]
+  const trust = await openTrust({
+    zone: self.zone, clock, keys, vault, warn: (message) => log.warn(message),
+    onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
+  })
+  const joins = createJoins({
+    keys, clock, step, vault, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+  })
+
+  const hello = async (): Promise<HttpResponse> => {
+    const signed = await vault.roots({}).catch((error: unknown) => {
+      if (error instanceof NotFound) return undefined
+      throw error
+    })
+    return json(200, {
+      zone: self.zone, host: self.host, now: clock.now(), ...(signed ? { roots: signed.document } : {}),
+    })
+  }
+  const joining = async (request: HttpRequest): Promise<HttpResponse> => {
+    const { method, path, remoteAddress, body } = request
+    if (method === 'GET' && path === joinPath.hello) {
+      step(JOIN_SEQUENCE, joinStep.tlsAsked, {
+        address: remoteAddress, alpn: joinAlpn, certificate: request.tls?.certificate !== undefined,
+      })
+      return hello()
+    }
+    if (method !== 'POST' || path !== joinPath.request) throw nothingThere()
+    return json(200, await joins.join(readBody(JoinRequest, body), request))
+  }
+  const ofHost = async ({ method, path, body, tls }: HttpRequest): Promise<HttpResponse> => {
+    const host = await trust.hostOf(tls?.certificate)
+    if (method === 'GET' && path === joinPath.whoami) {
+      const { name, role, serial, notAfter } = host
+      return json(200, { zone: self.zone, host: name, role, serial, notAfter })
+    }
+    if (method !== 'POST' || path !== joinPath.renew) throw nothingThere()
+    return json(200, await joins.renew(readBody(RenewRequest, body), host))
+  }
+  const sources = new Sources(clock)
+  const serve = async (request: HttpRequest): Promise<HttpResponse> => {
+    const alpn = request.tls?.alpn
+    if (alpn === hostAlpn && request.tls?.certificate) return ofHost(request)
+    const waitMs = sources.waitMs(request.remoteAddress)
+    if (waitMs > 0) {
+      count('join_refused_total{reason="flood"}')
+      const error = `Too many requests from this address: wait ${Math.ceil(waitMs / 1_000)} s`
+      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) }
+      return json(429, { error, code: 'Overloaded', retryMs: waitMs }, headers)
+    }
+    if (alpn === joinAlpn) return joining(request)
+    throw new HostCertificateNeeded('Without a certificate of this zone there is only the join', { reason: 'none' })
+  }
+  const answering = (handle: (request: HttpRequest) => Promise<HttpResponse>) =>
+    async (request: HttpRequest): Promise<HttpResponse> => {
+      try {
+        return await handle(request)
+      } catch (error) {
+        const { method, path, remoteAddress } = request
+        const reason = error instanceof ZonewrightError ? String(error.details['reason'] ?? error.code) : 'Internal'
+        if (path.startsWith('/join/')) count(`join_refused_total{reason="${reason}"}`)
+        if (isUnexpected(error)) log.error(`${method} ${path} failed: ${messageOf(error)}`)
+        else log.warn(`${method} ${path} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
+        return refusal(error)
+      }
+    }
+
+  const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
+  const [{ certificate, key }] = certificates as [ServerCertificate]
+  const listener = await transport.serveHttp({
+    hostname, port: Number(env[enrolmentEnv.port] ?? 0), ...bounds,
+    tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
+  }, answering(serve))
+  const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
+  const control = createControl({ self, step, vault, enforcer, trust, server })
+  const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
+
+  background(() => keepRenewed(ports, certificates[0]!, (next) => {
+    certificates.splice(0, certificates.length, next, certificates[0]!)
+    listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
+  }))
+  log.info('Hosts may join', { server })
+
+  return {
+    handlers: { address: () => ({ hostname, port: listener.port, socket }) },
+    lifecycle: {
+      admit: (peer) => peer.host === self.host,
+      stop: async () => {
+        await Promise.all([listener.close(limits.httpCloseMs), local.close(limits.httpCloseMs)])
+      },
+    },
+  }
+})

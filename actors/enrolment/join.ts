@@ -1,0 +1,77 @@
+import { defineError, ZonewrightError } from '../../runtime/errors.ts'
+import type { ActorStart } from '../../runtime/actor.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { HttpRequest } from '../../runtime/platform/ports.ts'
+import type { Client, Infer } from '../../runtime/protocol.ts'
+import { fingerprint, type JoinAnswer, type JoinRequest, type RenewRequest } from '../join-protocol.ts'
+import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
+import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
+import { joinChecks } from './checks.ts'
+import type { KnownHost } from './trust.ts'
+
+/** The clock of who asks is too far off. `details.skewMs`: by how much it is behind. */
+export const ClockSkew = defineError('ClockSkew')
+
+type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
+  readonly vault: Pick<Client<typeof Vault>, 'checkJoinToken' | 'enrol' | 'renewEnrolment'>
+  /** Of the certificates that open connections may have been shown, the newest first. */
+  readonly fingerprints: () => readonly string[]
+}
+
+export interface Joins {
+  /** @throws JoinRefused, CertificateRefused, ClockSkew */
+  join(request: JoinRequest, from: Pick<HttpRequest, 'remoteAddress'>): Promise<JoinAnswer>
+  renew(request: Infer<typeof RenewRequest>, host: KnownHost): Promise<JoinAnswer>
+}
+
+/** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
+export function createJoins({ keys, clock, step, vault, fingerprints }: Ports): Joins {
+  /** Milliseconds by which the other clock is behind ours. @throws ClockSkew */
+  const skewOf = (now: number): number => {
+    const skewMs = clock.now() - now
+    if (Math.abs(skewMs) > limits.joinSkewMs) {
+      const seconds = Math.round(Math.abs(skewMs) / 1_000)
+      throw new ClockSkew(`The clock of the host is ${seconds} s ${skewMs > 0 ? 'behind' : 'ahead'}`, { skewMs })
+    }
+    return skewMs
+  }
+  /** A connection that was opened before the certificate was renewed was shown the one before. */
+  const toServer = async (run: (server: string) => Promise<Enrolled>): Promise<Enrolled> => {
+    const [newest, ...older] = fingerprints()
+    try {
+      return await run(newest!)
+    } catch (error) {
+      const isOfProof = error instanceof ZonewrightError && error.details['reason'] === 'proof'
+      if (!isOfProof || older.length === 0) throw error
+      return await run(older[0]!)
+    }
+  }
+  const told = (
+    { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
+  ): JoinAnswer => ({ serial, certificate, chain, roots, notBefore, notAfter, skewMs })
+
+  return {
+    async join(request, { remoteAddress: address }) {
+      const { token, host, csr, device, proof, now } = request
+      const skewMs = skewOf(now)
+      const csrHash = fingerprint(keys, new TextEncoder().encode(csr))
+      step(JOIN_SEQUENCE, joinStep.requestReceived, { host, address, csr: csrHash })
+      const known = await vault.checkJoinToken({ token, host })
+      step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
+      const rules: string[] = []
+      for (const { name, check } of joinChecks) rules.push(`${name}: ${await check({ token: known, host, address })}`)
+      step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
+      const enrolled = await toServer((server) =>
+        vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs) }))
+      const { serial, device: kid, retried } = enrolled
+      step(JOIN_SEQUENCE, joinStep.certificateReceived, { host, serial, device: kid, jti: known.id, retried })
+      return told(enrolled, skewMs)
+    },
+    async renew({ csr, device, proof, now }, { name, serial, role }) {
+      if (role !== 'node') throw new JoinRefused('Only nodes renew here', { reason: 'host' })
+      const skewMs = skewOf(now)
+      return told(await toServer((server) =>
+        vault.renewEnrolment({ host: name, serial, csr, device, proof, server, skewMs: Math.max(0, skewMs) })), skewMs)
+    },
+  }
+}

@@ -1,0 +1,36 @@
+import { limits } from '../../runtime/limits.ts'
+import type { Clock } from '../../runtime/platform/ports.ts'
+
+interface Window { startMs: number; count: number }
+
+/**
+ * Requests of each address in windows of time. Of more addresses than are counted the oldest windows give way; who
+ * owns a /64 of IPv6 has one address.
+ */
+export class Sources {
+  readonly #clock: Clock
+  readonly #windows = new Map<string, Window>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Milliseconds until this address may ask again; 0 when it may now, which is counted. */
+  waitMs(address: string): number {
+    const source = sourceOf(address)
+    const now = this.#clock.monotonic()
+    const found = this.#windows.get(source)
+    if (!found || now - found.startMs >= limits.enrolmentWindowMs) {
+      this.#windows.delete(source)
+      if (this.#windows.size >= limits.enrolmentSources) this.#windows.delete(this.#windows.keys().next().value!)
+      this.#windows.set(source, { startMs: now, count: 1 })
+      return 0
+    }
+    if (found.count >= limits.enrolmentPerSource) return found.startMs + limits.enrolmentWindowMs - now
+    found.count++
+    return 0
+  }
+}
+
+const sourceOf = (address: string): string =>
+  (address.includes('.') || !address.includes(':') ? address : address.split(':').slice(0, 4).join(':'))

@@ -1,0 +1,116 @@
+import { defineError, ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Clock, Keys } from '../../runtime/platform/ports.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
+import { parseRevocationList, type RevocationList } from '../../runtime/x509/crl.ts'
+import { decodePem } from '../../runtime/x509/pem.ts'
+import { serialText } from '../../runtime/x509/serial.ts'
+import { verifyChain } from '../../runtime/x509/verify-chain.ts'
+import { isName } from '../records.ts'
+import type { Authority, Vault } from '../vault/protocol.ts'
+
+/** The connection shows no certificate of the zone that is good now. `details.reason` says what is wrong. */
+export const HostCertificateNeeded = defineError('HostCertificateNeeded')
+
+/** A host, by the certificate of its connection. */
+export interface KnownHost {
+  readonly name: string
+  readonly role: string
+  readonly serial: string
+  readonly notAfter: number
+}
+
+/** What the listener goes by: authorities and revocation lists of the zone, as they were a moment ago. */
+export interface ZoneTrust {
+  /** PEM of the roots that hold. */
+  readonly roots: readonly string[]
+  /** As they are now, if the vault says so; else as they were. */
+  refresh(): Promise<void>
+  /** @throws HostCertificateNeeded */
+  hostOf(certificate: Uint8Array | undefined): Promise<KnownHost>
+}
+
+interface Known {
+  readonly atMs: number
+  readonly pems: readonly string[]
+  readonly roots: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
+  readonly lists: readonly RevocationList[]
+}
+
+export interface TrustPorts {
+  readonly zone: string
+  readonly clock: Clock
+  readonly keys: Keys
+  readonly vault: Pick<Client<typeof Vault>, 'authorities' | 'crl'>
+  readonly onRoots: (roots: readonly string[]) => void
+  readonly warn: (message: string) => void
+}
+
+const IDENTITY = /^spiffe:\/\/([^/]+)\/([a-z-]+)\/([^/]+)$/
+
+/** The first look has to succeed. @throws what the vault answered */
+export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: TrustPorts): Promise<ZoneTrust> {
+  const look = async (): Promise<Known> => {
+    const [authorities, lists] = await Promise.all([vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' })])
+    const pems = rootsOf(authorities)
+    const parsed = (kind: Authority['kind']): readonly Certificate[] => authorities
+      .filter((one) => one.kind === kind && one.state !== 'revoked')
+      .map(({ pem }) => parseCertificate(decodePem(pem, 'CERTIFICATE')))
+    return {
+      atMs: clock.monotonic(), pems, roots: parsed('root'), intermediates: parsed('intermediate'),
+      lists: lists.map(({ pem }) => parseRevocationList(decodePem(pem, 'X509 CRL'))),
+    }
+  }
+  let known = await look()
+  let looking: Promise<void> | undefined
+  const refresh = (): Promise<void> => {
+    looking ??= look().then((next) => {
+      const changed = next.pems.join() !== known.pems.join()
+      known = next
+      if (changed) onRoots(next.pems)
+      // Sealed or restarting: the lists that we have hold until they end
+    }, (error: Error) => warn(`The revocation lists could not be read: ${error.message}`))
+      .finally(() => { looking = undefined })
+    return looking
+  }
+  const needed = (reason: string, message: string): Error => new HostCertificateNeeded(message, { reason })
+
+  return {
+    get roots() { return known.pems },
+    refresh,
+    async hostOf(der) {
+      if (!der) throw needed('none', 'The connection shows no certificate of this zone that is valid now')
+      if (clock.monotonic() - known.atMs >= limits.enrolmentCrlMs) await refresh()
+      const leaf = parsedLeaf(der, needed)
+      const { roots, intermediates, lists } = known
+      try {
+        verifyChain({
+          leaf, intermediates, roots, at: clock.now(), keys: keys.certificates, purpose: 'clientAuth',
+          revocationLists: lists,
+        })
+      } catch (error) {
+        const reason = error instanceof ZonewrightError ? String(error.details['reason'] ?? error.code) : 'distrusted'
+        throw needed(reason, `The certificate of the connection is not good: ${reason}`)
+      }
+      const uris = (leaf.extensions.names ?? []).filter(({ type }) => type === 'uri')
+      const [, of, role = '', name = ''] = (uris.length === 1 && IDENTITY.exec(uris[0]!.value)) || []
+      if (of !== zone || !['node', 'ood'].includes(role) || !isName(name)) {
+        throw needed('identity', 'The certificate of the connection is of no host of this zone')
+      }
+      return { name, role, serial: serialText(leaf.serial), notAfter: leaf.notAfter }
+    },
+  }
+}
+
+export const rootsOf = (authorities: readonly Authority[]): readonly string[] =>
+  authorities.filter(({ kind, state }) => kind === 'root' && state !== 'revoked').map(({ pem }) => pem)
+
+function parsedLeaf(der: Uint8Array, needed: (reason: string, message: string) => Error): Certificate {
+  try {
+    return parseCertificate(der)
+  } catch {
+    throw needed('malformed', 'The certificate of the connection cannot be read')
+  }
+}

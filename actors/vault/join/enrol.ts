@@ -1,0 +1,155 @@
+import { limits } from '../../../runtime/limits.ts'
+import { fingerprint, proofHolds, verifyStatement, type DeviceStatement } from '../../join-protocol.ts'
+import type { Change } from '../barrier.ts'
+import { certificatePem } from '../pki/authority-record.ts'
+import type { Pki } from '../pki/pki.ts'
+import { serialText } from '../pki/serials.ts'
+import type { Issued, WithCertificate } from '../pki/keep.ts'
+import { JoinRefused, type Enrolled, type JoinRefusal } from '../protocol.ts'
+import { joinPaths, StoredHost, type StoredToken } from './records.ts'
+import type { FoundToken, JoinPorts, JoinTokens } from './tokens.ts'
+
+export interface EnrolAsked {
+  readonly token: string
+  readonly host: string
+  readonly csr: string
+  readonly device: string
+  readonly proof: string
+  /** Fingerprint of the certificate that the listener showed. */
+  readonly server: string
+  readonly skewMs?: number | undefined
+}
+
+export type RenewAsked = Omit<EnrolAsked, 'token'> & {
+  /** Of the certificate that is shown now. */
+  readonly serial: string
+}
+
+export interface Enrolling {
+  /** @throws JoinRefused, CertificateRefused */
+  enrol(asked: EnrolAsked): Promise<Enrolled>
+  /** @throws JoinRefused, CertificateRefused */
+  renew(asked: RenewAsked): Promise<Enrolled>
+}
+
+interface EnrolPorts extends JoinPorts {
+  readonly zone: string
+  readonly tokens: JoinTokens
+  readonly pki: Pki
+}
+
+/** Somebody was faster with this token: it is judged anew. */
+class Overtaken extends Error {}
+
+export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: EnrolPorts): Enrolling {
+  const refuse = (reason: JoinRefusal, message: string): Error => new JoinRefused(message, { reason })
+
+  /** Who asks: the device that the statement names, which has signed this very request. */
+  const deviceOf = (
+    { host, csr, device, proof, server }: Omit<EnrolAsked, 'token'>, token: string,
+  ): { readonly statement: DeviceStatement; readonly kid: string } => {
+    const verdict = verifyStatement(keys, device)
+    if (!verdict.accepted) throw refuse('device', 'The statement of the device is not sound')
+    const { payload: statement, kid } = verdict
+    if (statement.zone !== zone || statement.name !== host) {
+      throw refuse('device', 'The statement of the device is for another zone or host')
+    }
+    if (!proofHolds(keys, statement.key, proof, { token, csr, server })) {
+      throw refuse('proof', 'The device did not sign this request to this server')
+    }
+    return { statement, kid }
+  }
+  const digest = (text: string): string => fingerprint(keys, new TextEncoder().encode(text))
+
+  const sign = async (
+    { host, csr, skewMs }: Pick<EnrolAsked, 'host' | 'csr' | 'skewMs'>, kid: string,
+    beside: Parameters<Pki['issuing']['sign']>[4],
+  ): Promise<Issued> => pki.issuing.sign(csr, await pki.roles.read('node'), {
+    commonName: host, names: [], skewMs, ttl: limits.joinCertificateSeconds,
+  }, { holder: `device:${kid}` }, beside)
+
+  /** The same bytes as the first time, while nothing of it was revoked. @throws JoinRefused */
+  const again = async (found: FoundToken, used: NonNullable<StoredToken['used']>): Promise<Enrolled> => {
+    const certificate = await pki.certificates.read(used.serial)
+    const { stored } = certificate
+    if (stored.revokedAt !== undefined) throw await tokens.refused(found, 'revoked', 'Its certificate was revoked')
+    const { pem, notBefore, notAfter, serial } = pki.certificates.told(certificate)
+    const { roots } = await pki.authorities.fresh()
+    return {
+      serial, certificate: pem, chain: [...used.chain], roots: [...roots], notBefore, notAfter,
+      token: found.id, device: used.kid, retried: true,
+    }
+  }
+  const answer = ({ key, der, book, notBefore, notAfter }: Issued, token: string, device: string): Enrolled => ({
+    serial: serialText(key), certificate: certificatePem(der), chain: [...book.chain], roots: [...book.roots],
+    notBefore, notAfter, token, device, retried: false,
+  })
+
+  const enrolOnce = async (asked: EnrolAsked): Promise<Enrolled> => {
+    const found = await tokens.find(asked.token)
+    const { stored } = found
+    tokens.demandGood(found, asked.host)
+    const { statement, kid } = deviceOf(asked, asked.token)
+    const csr = digest(asked.csr)
+    if (stored.used) {
+      const isSame = stored.used.kid === kid && stored.used.csr === csr
+      if (isSame) return again(found, stored.used)
+      throw await tokens.refused(found, 'used', stored.used.kid === kid
+        ? 'The join token was used by this device for another request' : 'The join token was used by another device')
+    }
+    const path = joinPaths.token(found.id)
+    const hostPath = joinPaths.host(asked.host)
+    const host = await barrier.read(hostPath, StoredHost)
+    const issued = await sign(asked, kid, {
+      guards: [{ key: path, modRevision: found.revision }, { key: hostPath, modRevision: host?.revision ?? 0 }],
+      changes: ({ key, book }): readonly Change[] => {
+        const serial = serialText(key)
+        const used = { at: clock.now(), device: statement.key, kid, serial, csr, chain: [...book.chain] }
+        const joined: StoredHost = {
+          format: 1, device: statement.key, kid, role: stored.role, serial, token: found.id, joinedAt: used.at,
+        }
+        return [{ path, value: { ...stored, used } }, { path: hostPath, value: joined }]
+      },
+      async stillHolds() {
+        const now = await barrier.read(hostPath, StoredHost)
+        if ((await tokens.find(asked.token)).revision !== found.revision || now?.revision !== host?.revision) {
+          throw new Overtaken('The join token was changed meanwhile')
+        }
+      },
+    })
+    return answer(issued, found.id, kid)
+  }
+
+  return {
+    async enrol(asked) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await enrolOnce(asked)
+        } catch (error) {
+          if (!(error instanceof Overtaken) || attempt >= limits.vaultTransactionAttempts) throw error
+        }
+      }
+    },
+    async renew(asked) {
+      const { host, serial } = asked
+      const hostPath = joinPaths.host(host)
+      const found = await barrier.read(hostPath, StoredHost)
+      const { statement, kid } = deviceOf(asked, serial)
+      if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
+      const current = await pki.certificates.read(found.value.serial)
+      if (current.stored.revokedAt !== undefined) throw refuse('revoked', 'The certificate of this host was revoked')
+      const issued = await sign(asked, kid, {
+        guards: [{ key: hostPath, modRevision: found.revision }],
+        changes: ({ key }) => [{
+          path: hostPath, value: { ...found.value, device: statement.key, serial: serialText(key) },
+        }],
+        async stillHolds() {
+          if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
+            throw refuse('used', 'Another request for this host was faster')
+          }
+        },
+      })
+      return answer(issued, found.value.token, kid)
+    },
+  }
+}

@@ -1,0 +1,59 @@
+import { JOIN_SEQUENCE, joinStep } from '../../join-steps.ts'
+import { perUnseal, type Unsealed } from '../core.ts'
+import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
+import { zonePki } from '../pki/handlers.ts'
+import { createEnrolling } from './enrol.ts'
+import { openJoinTokens, tokenTold } from './tokens.ts'
+
+type Methods = 'createJoinToken' | 'listJoinTokens' | 'revokeJoinToken' | 'checkJoinToken' | 'enrol' | 'renewEnrolment'
+
+/** Seed: rk8s-libvault, join steps 2, 12 and 15. */
+export function joinHandlers(
+  { start, core, guarded }: Area, mountsOf = zonePki({ start, core }),
+): Pick<VaultHandlers, Methods> {
+  const { step, log, self: { zone } } = start
+  const { keys, random, clock } = core.ports
+  const joining = perUnseal((vault: Unsealed) => {
+    const ports = { barrier: vault.barrier, keys, random, clock }
+    const tokens = openJoinTokens(ports)
+    return { tokens, enrolling: createEnrolling({ ...ports, zone, tokens, pki: mountsOf(vault).get('pki')! }) }
+  })
+  return {
+    createJoinToken: guarded.open('createJoinToken', noResource, async (asked, { vault, note }) => {
+      const made = await joining(vault).tokens.create(asked)
+      const { id, host, expiresAt } = made.record
+      note({ jti: id, host })
+      log.info('A join token was made', { jti: id, host, expiresAt, by: asked.by })
+      step(JOIN_SEQUENCE, joinStep.tokenMade, { jti: id, host, expiresAt })
+      return made
+    }),
+    listJoinTokens: guarded.open('listJoinTokens', noResource, async (_, { vault }) =>
+      ({ tokens: [...await joining(vault).tokens.list()] })),
+    revokeJoinToken: guarded.open('revokeJoinToken', noResource, async ({ id }, { vault, note }) => {
+      const revoked = await joining(vault).tokens.revoke(id)
+      note({ jti: id })
+      log.info('A join token was revoked', { jti: id, host: revoked.host })
+      return revoked
+    }),
+    checkJoinToken: guarded.open('checkJoinToken', noResource, async ({ token, host }, { vault, note }) => {
+      const { tokens } = joining(vault)
+      const found = await tokens.find(token)
+      tokens.demandGood(found, host)
+      note({ jti: found.id })
+      step(JOIN_SEQUENCE, joinStep.tokenChecked, { jti: found.id, host })
+      return tokenTold(found.id, found.stored, clock.now())
+    }),
+    enrol: guarded.open('enrol', noResource, async (asked, { vault, note }) => {
+      const enrolled = await joining(vault).enrolling.enrol(asked)
+      const { serial, token, device, retried } = enrolled
+      note({ serial, jti: token, device, retried })
+      step(JOIN_SEQUENCE, joinStep.certificateSigned, { serial, jti: token, device, retried })
+      return enrolled
+    }),
+    renewEnrolment: guarded.open('renewEnrolment', noResource, async (asked, { vault, note }) => {
+      const enrolled = await joining(vault).enrolling.renew(asked)
+      note({ serial: enrolled.serial, device: enrolled.device })
+      return enrolled
+    }),
+  }
+}

@@ -1,0 +1,43 @@
+import {
+  array, integer, literal, number, object, optional, picklist, pipe, string, type Infer,
+} from '../../../runtime/protocol.ts'
+import { PublicKey } from '../../system-config/protocol.ts'
+
+const count = pipe(number(), integer())
+
+/** What the vault keeps of a join token. The token itself it has forgotten. */
+export const StoredToken = object({
+  format: literal(1),
+  /** Keyed digest of the secret part. */
+  digest: string(),
+  host: string(), role: picklist(['node']),
+  cidr: optional(string()),
+  /** Epoch milliseconds. */
+  createdAt: count, expiresAt: count,
+  createdBy: string(),
+  revokedAt: optional(count),
+  /** By whom it was used, and what they got for it. */
+  used: optional(object({
+    at: count, device: PublicKey, kid: string(), serial: string(), csr: string(), chain: array(string()),
+  })),
+  /** Of those who had the token itself. */
+  refused: count,
+})
+export type StoredToken = Infer<typeof StoredToken>
+
+/** The host as it last joined: its device key gets the next certificate. */
+export const StoredHost = object({
+  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node']), serial: string(), token: string(),
+  joinedAt: count,
+})
+export type StoredHost = Infer<typeof StoredHost>
+
+/** Of the digests. */
+export const StoredKey = object({ format: literal(1), key: string() })
+
+export const joinPaths = {
+  key: 'join/key',
+  tokens: 'join/tokens/',
+  token: (id: string): string => `join/tokens/${id}`,
+  host: (name: string): string => `join/hosts/${name}`,
+} as const

@@ -1,0 +1,87 @@
+import type { Sockets } from './socket-ports.ts'
+import type { TlsCall, TlsPeer, TlsServing } from './tls-ports.ts'
+
+export interface HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  readonly remoteAddress: string
+  /** Of a server with `tls`. */
+  readonly tls?: TlsPeer
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** A `set-cookie` line each: the one header that may stand there more than once (RFC 6265 §3). */
+  readonly cookies?: readonly string[]
+  /**
+   * A stream is sent piece by piece as the client reads; it ends early, by its `return`, when the client has gone or
+   * the server closes. What it throws cuts the connection.
+   */
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>
+}
+
+/** A request of our own: to a service's health page, or of the command line to a zone. */
+export interface HttpCall {
+  readonly hostname: string
+  readonly port: number
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+  /** Milliseconds until the head of the answer. */
+  readonly withinMs: number
+  /** Bytes of the answer, of which nothing is kept here; default `limits.httpAnswerBytes`, and no end for lines. */
+  readonly bytesMax?: number
+  /** Ends the call, and the body that is being read. */
+  readonly signal?: AbortSignal
+  /** By TLS. @throws TlsNotTrusted before anything is sent */
+  readonly tls?: TlsCall
+  /** Absolute path of a Unix socket, in place of `hostname` and `port`. */
+  readonly socket?: string
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Its `set-cookie` lines. */
+  readonly cookies?: readonly string[]
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export interface HttpServer {
+  readonly port: number
+  /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
+  renew?(tls: Partial<HttpTls>): void
+  /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
+  close(withinMs: number): Promise<void>
+}
+
+export type HttpTls = TlsServing
+
+export interface HttpServerOptions {
+  readonly hostname: string
+  readonly port: number
+  readonly bodyBytesMax: number
+  readonly requestMsMax: number
+  readonly tls?: HttpTls
+  /** Absolute path of a Unix socket, in place of `hostname` and `port`: for this user alone (0600). */
+  readonly socket?: string
+  /** Takes the method LIST, which no HTTP parser knows. */
+  readonly lists?: boolean
+  /** What it says itself where no handler could answer, default `{error, code}`. */
+  readonly faultBody?: (error: string, code: string) => object
+}
+
+export interface Transport extends Sockets {
+  /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
+  serveHttp(
+    options: HttpServerOptions, handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpServer>
+  /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
+  request(call: HttpCall): Promise<HttpAnswer>
+}

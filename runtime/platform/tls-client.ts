@@ -1,0 +1,98 @@
+import { isIP } from 'node:net'
+import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { InvalidArgument, messageOf, TlsNotTrusted, Unavailable } from '../errors.ts'
+import type { TlsCall, TlsFault } from './tls-ports.ts'
+
+export interface TlsTarget {
+  readonly hostname: string
+  readonly port: number
+}
+
+/**
+ * A connection to a server that is trusted: a certificate that ends at one of the roots, now, for that name. What is
+ * wrong with it is told apart here and not by the words of a TLS library, which each runtime has of its own.
+ * @throws TlsNotTrusted, Unavailable, InvalidArgument
+ */
+export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: AbortSignal): Promise<TLSSocket> {
+  const where = `${hostname}:${port}`
+  const name = tls.servername ?? hostname
+  return new Promise((resolve, reject) => {
+    let socket: TLSSocket
+    try {
+      socket = connect({
+        host: hostname, port, ca: tls.roots === 'anybody' ? [] : [...tls.roots], minVersion: 'TLSv1.3',
+        // Judged below, before anything is sent
+        rejectUnauthorized: false,
+        ALPNProtocols: [tls.alpn ?? 'http/1.1'],
+        ...(isIP(name) ? {} : { servername: name }),
+        ...(tls.client ? { cert: tls.client.certificate, key: tls.client.key } : {}),
+      })
+    } catch (error) {
+      return reject(new InvalidArgument(`TLS to ${where} cannot be set up: ${messageOf(error)}`))
+    }
+    const end = (error: Error): void => {
+      socket.destroy()
+      reject(error)
+    }
+    const abort = (): void => end(signal.reason as Error)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    let connected = false
+    socket.once('connect', () => { connected = true })
+    socket.on('error', (error: Error & { code?: string }) => end(connectionFault(error, connected, where)))
+    socket.once('close', () => end(new Unavailable(`No TLS with ${where}: the connection was closed`)))
+    socket.once('secureConnect', () => {
+      signal.removeEventListener('abort', abort)
+      try {
+        tls.check?.(tls.roots === 'anybody' ? shown(socket, where).raw : trusted(socket, name, where))
+        resolve(socket)
+      } catch (error) {
+        end(error as Error)
+      }
+    })
+  })
+}
+
+/** @throws TlsNotTrusted */
+function shown(socket: TLSSocket, where: string): PeerCertificate {
+  const peer = socket.getPeerCertificate()
+  if (!peer?.raw) throw notTrusted('no-tls', `${where} shows no certificate`)
+  return peer
+}
+
+/** The server's certificate. @throws TlsNotTrusted */
+function trusted(socket: TLSSocket, name: string, where: string): Uint8Array {
+  const peer = shown(socket, where)
+  const [from, to] = [Date.parse(peer.valid_from), Date.parse(peer.valid_to)]
+  if (!socket.authorized) {
+    const now = Date.now()
+    const life = { notBefore: from, notAfter: to, now }
+    if (now < from) {
+      throw notTrusted('not-yet-valid', `The certificate of ${where} begins in ${seconds(from - now)} s`, life)
+    }
+    if (now > to) throw notTrusted('expired', `The certificate of ${where} ended ${seconds(now - to)} s ago`, life)
+    throw notTrusted('unknown-authority', `The certificate of ${where} ends at none of the given roots`)
+  }
+  const wrong = checkServerIdentity(name, peer)
+  if (wrong) {
+    throw notTrusted('wrong-name', `The certificate of ${where} is not for ${name}: ${peer.subjectaltname ?? '-'}`)
+  }
+  return new Uint8Array(peer.raw)
+}
+
+const seconds = (ms: number): number => Math.ceil(ms / 1_000)
+
+const notTrusted = (reason: TlsFault, message: string, details: object = {}): Error =>
+  new TlsNotTrusted(message, { reason, ...details })
+
+/** Once it is connected, what fails is TLS: an alert, or something that is no TLS. */
+function connectionFault({ code = '', message }: Error & { code?: string }, connected: boolean, where: string): Error {
+  const alert = /alert|ALERT/.test(`${code} ${message}`)
+  if (connected && alert) return notTrusted('refused', `${where} refuses the connection: ${messageText(message)}`)
+  if (connected && /SSL|TLS|InvalidContentType|InvalidMessage|corrupt/i.test(`${code} ${message}`)) {
+    return notTrusted('no-tls', `What listens on ${where} speaks no TLS 1.3`)
+  }
+  return new Unavailable(`No connection to ${where}: ${code || messageText(message)}`, { code })
+}
+
+const messageText = (message: string): string => message.trim().split('\n')[0]!.slice(0, 200)
