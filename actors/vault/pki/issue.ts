@@ -150,7 +150,8 @@ async function certify(
     ...(crlUrls.length === 0 ? {} : { crlUrls }),
     subjectKeyId: keyIdOf(key.spki, ports.keys.hash),
   }
-  const as = { role: use.name, holder: asker.holder, noStore: use.role.no_store, beside }
+  const { holder, onMade } = asker
+  const as = { role: use.name, holder, onMade, noStore: use.role.no_store, beside }
   return kept(given, as, (authority, serial) => {
     const { warning, ...validity } = validityOf(use, wish, authority, ports.clock.now())
     const { subject: issuer, extensions: { subjectKeyId: authorityKeyId } } = authority.certificate

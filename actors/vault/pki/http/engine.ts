@@ -30,4 +30,8 @@ export const pkiEngine = (pki: Pki): Engine => ({
     if (found === undefined) throw notInVault('path below this mount', request.path.slice(0, 128))
     return found.handle(found.call)
   },
+  async exists(path) {
+    const [, name] = /^roles\/([^/]+)$/.exec(path) ?? []
+    return name === undefined || (await pki.roles.list()).includes(name)
+  },
 })
