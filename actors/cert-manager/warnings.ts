@@ -19,8 +19,9 @@ export function createWarnings(log: Pick<Log, 'warn' | 'error'>) {
         else log.error(message, fields)
       }
       for (const [mount, list] of authorities) {
-        for (const { id, kind, state, notBefore, notAfter } of list) {
-          if (state !== 'active') continue
+        for (const { id, kind, notBefore, notAfter } of list) {
+          // One that another has followed may end
+          if (list.findLast((each) => each.kind === kind && each.state === 'active')?.id !== id) continue
           const urgency = urgencyOf({ notBefore, notAfter }, now)
           say(id, urgency, 'An authority has not been replaced, and ends', {
             mount, kind, id, hoursLeft: Math.floor((notAfter - now) / 3_600_000),

@@ -5,7 +5,7 @@ import { file } from '../../boot/init.ts'
 import type { RunningZone } from '../../boot/up.ts'
 import type { ActorDefinition } from '../../runtime/actor.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
-import type { Platform } from '../../runtime/platform/ports.ts'
+import type { Keys, Platform } from '../../runtime/platform/ports.ts'
 import { simulate, type World } from '../../runtime/sim/simulate.ts'
 import type { ActorEvent, LogEvent } from '../../runtime/trace.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
@@ -19,6 +19,8 @@ export type Change = (definition: ActorDefinition) => ActorDefinition
 export interface LiveZone {
   readonly zone: RunningZone
   readonly world: World
+  /** Those of the run. */
+  readonly keys: Keys
   readonly logs: readonly LogEvent[]
   readonly events: readonly ActorEvent[]
   state(name: string): string
@@ -116,6 +118,7 @@ function liveZone(
   return {
     zone,
     world,
+    keys: platform.keys,
     logs,
     events,
     state: (name) => zone.list().find((each) => each.name === name)?.state ?? '',
