@@ -14,6 +14,8 @@ type Make = (terminal: Terminal) => Promise<Command>
 const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   'Start a zone:': {
     up: async (terminal) => (await import('./commands/up.ts')).upCommand(terminal),
+    gen: async (terminal) => (await import('./commands/gen.ts')).genCommand(terminal),
+    start: async (terminal) => (await import('./commands/up.ts')).startCommand(terminal),
     prove: async (terminal) => (await import('./commands/prove.ts')).proveCommand(terminal),
     sim: async (terminal) => (await import('./commands/sim.ts')).simCommand(terminal),
   },
@@ -41,6 +43,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     keys: async (terminal) => (await import('./commands/keys.ts')).keysCommand(terminal),
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
+    recover: async (terminal) => (await import('./commands/recover.ts')).recoverCommand(terminal),
   },
   'This program:': {
     trust: async (terminal) => (await import('./commands/trust.ts')).trustCommand(terminal),
@@ -117,7 +120,7 @@ function usage({ invocation, args }: Terminal, root: Command, error: CommanderEr
 }
 
 /** Commands that boot a zone say with --json whether it is ready. */
-const BOOTING = ['up', 'prove']
+const BOOTING = ['up', 'start', 'prove']
 
 function fail(terminal: Terminal, error: unknown): number {
   const { args } = terminal

@@ -1,14 +1,20 @@
-import { safeParse, type InferIssue } from 'valibot'
-import { isMap, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { safeParse } from 'valibot'
+import { parseDocument } from 'yaml'
 import { Name } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import {
   array, integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
 } from '../runtime/protocol.ts'
-import { ConfigInvalid } from './errors.ts'
+import { ConfigText, type Expected } from './config-faults.ts'
+import {
+  defaultRk8sConfig, rk8sConfigOf, rk8sExpected, rk8sFault, rk8sKeys, unusedOf, type Rk8sConfig,
+} from './config-rk8s.ts'
 
 /** Scheme, host in lower case and a port that is not the usual one; nothing behind it. */
 const ORIGIN = /^(?:https:\/\/(?!.*:443$)|http:\/\/(?!.*:80$))[a-z0-9](?:[a-z0-9.-]{0,252})(?::[1-9][0-9]{0,4})?$/
+
+const hostname = pipe(string(), regex(/^[0-9A-Za-z.:-]{1,253}$/))
+const port = pipe(number(), integer(), minValue(0), maxValue(65_535))
 
 /** What `zone.yaml` may say. Everything has a default, so that no file is needed. */
 const ZoneFile = object({
@@ -19,9 +25,9 @@ const ZoneFile = object({
   /** The owner as a person. */
   owner: optional(Name),
   http: optional(object({
-    hostname: optional(pipe(string(), regex(/^[0-9A-Za-z.:-]{1,253}$/))),
+    hostname: optional(hostname),
     /** 0 takes a free one. */
-    port: optional(pipe(number(), integer(), minValue(0), maxValue(65_535))),
+    port: optional(port),
     /** Where people reach it by a proxy: `https://zone.example`. */
     origins: optional(array(pipe(string(), regex(ORIGIN)))),
   })),
@@ -35,11 +41,16 @@ const ZoneFile = object({
     /** OpenTelemetry collector that takes traces by OTLP over HTTP: `http://127.0.0.1:4318`. Default: none. */
     otlp: optional(pipe(string(), regex(/^https?:\/\/[^\s]+$/))),
   })),
+  /** The vault's own HTTP listener, for clients of HashiCorp Vault's API. Default: none. */
+  vault: optional(object({
+    hostname: optional(hostname),
+    port: optional(port),
+  })),
+  ...rk8sKeys,
 })
 
-/** What a message says is expected, for each key that there is. */
-const expected: Readonly<Record<string, string>> = {
-  '': 'a mapping of zone, host, owner, http, nodes, processes and telemetry',
+const expected: Expected = {
+  '': 'a mapping of zone, host, owner, http, nodes, processes, telemetry, vault and the keys of rk8s',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
@@ -53,9 +64,13 @@ const expected: Readonly<Record<string, string>> = {
   'processes.allow': 'a list of absolute paths',
   telemetry: 'a mapping of otlp',
   'telemetry.otlp': 'a URL of http or https',
+  vault: 'a mapping of hostname and port',
+  'vault.hostname': 'a host name or an IP address',
+  'vault.port': 'a whole number from 0 to 65535',
+  ...rk8sExpected,
 }
 
-export interface ZoneConfig {
+export interface ZoneConfig extends Rk8sConfig {
   readonly zone: string
   readonly host: string
   readonly owner: string
@@ -63,33 +78,32 @@ export interface ZoneConfig {
   readonly nodes: number
   readonly processes: { readonly allow: readonly string[] }
   readonly telemetry: { readonly otlp: string | undefined }
+  readonly vault: { readonly hostname: string; readonly port: number } | undefined
 }
 
 export const defaultConfig: ZoneConfig = {
   zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0, origins: [] },
-  nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined },
+  nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined }, vault: undefined, ...defaultRk8sConfig,
 }
 
 /** The names that the file gave; a folder that exists may not contradict them. */
 export interface ReadConfig {
   readonly config: ZoneConfig
-  readonly stated: ReadonlySet<keyof ZoneConfig>
+  readonly stated: ReadonlySet<string>
+  /** Keys of rk8s that the file gives and nothing here uses. */
+  readonly unused: readonly string[]
 }
 
 const keysHint =
-  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow and telemetry.otlp'
-const syntaxHint = 'It is YAML: `key: value` lines, indented by spaces'
+  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, telemetry.otlp, '
+  + 'vault.hostname, vault.port, and those of rk8s: addr, xline_config, tls_config, network_config, dns_config'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
 export function readConfig(text: string | undefined, path: string): ReadConfig {
-  if (text === undefined) return { config: defaultConfig, stated: new Set() }
-  const lines = new LineCounter()
-  const document = parse(text, path, lines)
-  const result = safeParse(ZoneFile, valueOf(document, path) ?? {})
-  if (!result.success) {
-    const { keys, what } = schemaFault(result.issues[0])
-    throw invalid(path, lineOf(document, keys, lines), what, keysHint)
-  }
+  if (text === undefined) return { config: defaultConfig, stated: new Set(), unused: [] }
+  const read = new ConfigText(text, path)
+  const result = safeParse(ZoneFile, read.value())
+  if (!result.success) throw read.refused(result.issues[0], expected, keysHint)
   const file: Infer<typeof ZoneFile> = result.output
   const { zone, host, owner, http } = defaultConfig
   const config: ZoneConfig = {
@@ -101,13 +115,15 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
     nodes: file.nodes ?? defaultConfig.nodes,
     processes: { allow: file.processes?.allow ?? [] },
     telemetry: { otlp: file.telemetry?.otlp },
+    vault: file.vault && { hostname: file.vault.hostname ?? '127.0.0.1', port: file.vault.port ?? 0 },
+    ...rk8sConfigOf(file),
   }
-  const fault = namesFault(config)
-  if (fault) throw invalid(path, lineOf(document, [fault.key], lines), fault.what, 'Choose another name')
-  return { config, stated: new Set(Object.keys(file) as (keyof ZoneConfig)[]) }
+  const names = namesFault(config)
+  if (names) throw read.invalid([names.key], names.what, 'Choose another name')
+  const fault = rk8sFault(file)
+  if (fault) throw read.invalid(fault.keys, fault.what, fault.next)
+  return { config, stated: new Set(Object.keys(file)), unused: unusedOf(file) }
 }
-
-const PRINTABLE = /^[ -~]+$/
 
 /** A host and a user speak under their names: none may be the system's own, nor the other's. */
 function namesFault({ host, owner }: ZoneConfig): { key: string; what: string } | undefined {
@@ -122,88 +138,4 @@ export function withSetting(text: string, [section, name]: readonly [string, str
   if (document.contents === null) return `${JSON.stringify({ [section]: { [name]: value } })}\n`
   document.setIn([section, name], value)
   return String(document)
-}
-
-function parse(text: string, path: string, lineCounter: LineCounter): Document {
-  const document = parseDocument(text, { lineCounter, uniqueKeys: true, strict: true, logLevel: 'error' })
-  const [fault] = document.errors
-  if (fault) {
-    const { what, next } = syntaxFault(fault, text)
-    throw invalid(path, fault.linePos?.[0].line ?? 1, what, next)
-  }
-  visit(document, {
-    Alias(_, alias) {
-      if (alias.resolve(document)) return
-      const { line } = lineCounter.linePos(alias.range?.[0] ?? 0)
-      throw invalid(path, line, `an alias of nothing: *${alias.source}`, syntaxHint)
-    },
-  })
-  return document
-}
-
-/** yaml's message goes on with the place and an excerpt; the place is said already. */
-function syntaxFault({ code, message, pos: [from] }: Document['errors'][number], text: string) {
-  if (code === 'DUPLICATE_KEY') {
-    return { what: `duplicate key: ${/^[^\s:]*/.exec(text.slice(from))?.[0] ?? ''}`, next: 'Keep one of them' }
-  }
-  if (code === 'TAB_AS_INDENT') return { what: 'a tab indents this line', next: 'Indent it by spaces' }
-  if (code === 'MULTIPLE_DOCS') return { what: 'a second document begins', next: 'Keep one of them' }
-  const [what = ''] = message.split('\n')
-  const plain = what.replace(/ at line \d+, column \d+:?$/, '')
-  return { what: plain.charAt(0).toLowerCase() + plain.slice(1), next: syntaxHint }
-}
-
-function schemaFault({ type, input, path: items, ...issue }: InferIssue<typeof ZoneFile>) {
-  const path = items ?? []
-  const keys = path.map(({ key }) => String(key))
-  const parent = path.at(-1)?.input
-  const unknown = type === 'strict_object' && issue.expected === 'never'
-  // A list is read as an object of numbered keys
-  if (unknown && Array.isArray(parent)) return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent) }
-  const name = keys.join('.')
-  if (unknown) return { keys, what: `unknown key: ${PRINTABLE.test(name) ? name : JSON.stringify(name)}` }
-  return { keys, what: mismatch(keys, input) }
-}
-
-function mismatch(keys: readonly string[], found: unknown): string {
-  const name = keys.join('.')
-  const wanted = expected[name] ?? expected[name.replace(/\d+$/, '*')] ?? 'another value'
-  return `${name || 'the file'}: expected ${wanted}, found ${shown(found)}`
-}
-
-/** Aliases of aliases may stand for so much that yaml refuses to expand them. */
-function valueOf(document: Document, path: string): unknown {
-  try {
-    return document.toJS()
-  } catch {
-    throw invalid(path, 1, 'its aliases stand for too much', 'Write the values out')
-  }
-}
-
-const SHOWN_MAX = 40
-
-function shown(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing'
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object') return 'a mapping'
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
-}
-
-function invalid(path: string, line: number, what: string, next: string): Error {
-  return new ConfigInvalid(`${path}:${line}: ${what}`, { path, line, next })
-}
-
-function lineOf(document: Document, keys: readonly string[], lines: LineCounter): number {
-  let node: unknown = document.contents
-  let offset = isMap(node) ? 0 : (document.contents?.range?.[0] ?? 0)
-  for (const key of keys) {
-    if (!isMap(node)) break
-    const pair = node.items.find((item) => String((item.key as { value?: unknown } | null)?.value ?? '') === key)
-    const range = (pair?.key as { range?: [number, number, number] } | undefined)?.range
-    if (!pair || !range) break
-    offset = range[0]
-    node = pair.value
-  }
-  return Math.max(1, lines.linePos(offset).line)
 }

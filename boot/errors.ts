@@ -31,6 +31,19 @@ export const FolderNotEmpty = defineError('FolderNotEmpty')
 /** What lies in the folder is no zone yet. */
 export const RestoreUnfinished = defineError('RestoreUnfinished')
 
+/** The config names etcd, and the certificates for it are not in the folder. */
+export const PemsMissing = defineError('PemsMissing')
+/** No member of etcd answers; some do, and they have no leader. */
+export const EtcdUnreachable = defineError('EtcdUnreachable')
+/** What answers there has a certificate of another authority, or for other names. */
+export const EtcdNotTrusted = defineError('EtcdNotTrusted')
+/** etcd did not take the certificate of this host. */
+export const EtcdRefused = defineError('EtcdRefused')
+/** The certificate of this host, or of a member, has ended. */
+export const EtcdCertificateExpired = defineError('EtcdCertificateExpired')
+/** The stores of this folder lie in an etcd that the config does not name. */
+export const StoresInEtcd = defineError('StoresInEtcd')
+
 /** A simulated run broke an invariant, or was not the same twice. */
 export const SimulationBroken = defineError('SimulationBroken')
 
@@ -91,5 +104,11 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EpochMismatch: 31,
   SimulationBroken: 32,
   KeyInUse: 35,
+  PemsMissing: 40,
+  EtcdUnreachable: 41,
+  EtcdNotTrusted: 42,
+  EtcdRefused: 43,
+  EtcdCertificateExpired: 44,
+  StoresInEtcd: 45,
   Interrupted: 130,
 }

@@ -229,10 +229,5 @@ function refuseOtherZone(files: Files, { config, stated }: ReadConfig, zone: Zon
 }
 
 /** What the zone runs by: the folder's identity, and the rest of the file. */
-export const configOf = (identity: Identity, read: ReadConfig): ZoneConfig => ({
-  zone: identity.zone.zone,
-  host: identity.zone.host,
-  owner: identity.zone.owner,
-  http: read.config.http, nodes: read.config.nodes, processes: read.config.processes,
-  telemetry: read.config.telemetry,
-})
+export const configOf = ({ zone: { zone, host, owner } }: Identity, { config }: ReadConfig): ZoneConfig =>
+  ({ ...config, zone, host, owner })

@@ -4,7 +4,6 @@ import { BootScheduler } from '../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
-import { NotFound } from '../runtime/errors.ts'
 import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
@@ -17,6 +16,7 @@ import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } f
 import { sequenceComplete } from './complete.ts'
 import type { HostRun } from './hosts.ts'
 import { file } from './init.ts'
+import { keepRecoveryShares } from './recovery-shares.ts'
 import { supervisionOf } from './supervision.ts'
 import type { Progress } from './up.ts'
 import type { Zone } from './zone.ts'
@@ -107,27 +107,9 @@ export class Ood implements HostRun {
     const { zone: { files, identity, observer }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
     await this.#supervisor.start('vault', { env: bootedEnv(marker), secrets })
-    const shares = await this.#recoveryShares()
+    const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
     if (!shares && !marker) await this.#warnOfLostShares()
-    if (!shares) return
-    await files.makeFolder(file.recoveryShares, { mode: 0o700 })
-    for (const [index, share] of shares.entries()) {
-      observer.conceal(share)
-      const name = `${file.recoveryShares}/share-${index + 1}.txt`
-      await files.write(name, new TextEncoder().encode(`${share}\n`), { mode: 0o600 })
-      mayCrash('boot/share-written')
-    }
-    onProgress({ type: 'shares', path: files.path(file.recoveryShares), count: shares.length })
-  }
-
-  /** Given once, by the incarnation that made the vault. */
-  async #recoveryShares(): Promise<readonly string[] | undefined> {
-    try {
-      return (await this.#supervisor.get(Vault).takeRecoveryShares({})).shares
-    } catch (error) {
-      if (error instanceof NotFound) return undefined
-      throw error
-    }
+    if (shares) onProgress({ type: 'shares', ...shares })
   }
 
   /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */

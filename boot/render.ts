@@ -1,6 +1,6 @@
 import type { StepEvent } from '../runtime/trace.ts'
 import type { DocumentedStep, Sequence } from './sequences.ts'
-import { bootSequence } from './sequences.ts'
+import { bootSequence, initSequence } from './sequences.ts'
 
 /** One documented step as it happened: a row of the terminal's table and of `--json`. */
 export interface StepRow {
@@ -28,7 +28,9 @@ export const styleOf = (colours: boolean): Style => (colours
   ? { bold: paint(1), dim: paint(2), good: paint(32), bad: paint(31) }
   : { bold: plain, dim: plain, good: plain, bad: plain })
 
-export const sequences: Readonly<Record<string, Sequence>> = { [bootSequence.name]: bootSequence }
+export const sequences: Readonly<Record<string, Sequence>> = {
+  [bootSequence.name]: bootSequence, [initSequence.name]: initSequence,
+}
 
 const ANY_SERVICE = 'service'
 
@@ -49,7 +51,9 @@ const party = ({ each }: DocumentedStep, name: string, { evidence }: StepEvent):
 /** Between two columns, and between two pieces of evidence. */
 export const GAP = '  '
 /** Identifiers are random: their beginning is enough to compare by eye. */
-const IDENTIFIERS = new Set(['kid', 'jti', 'sid', 'serial'])
+const IDENTIFIERS = new Set([
+  'kid', 'jti', 'sid', 'serial', 'root', 'etcd', 'server', 'client', 'vaultId', 'store', 'cluster', 'member', 'digest',
+])
 const IDENTIFIER_LENGTH = 8
 /** What a narrow terminal shows of the evidence. */
 const FIRST = ['revision', 'kid', 'jti', 'sid']

@@ -1,4 +1,5 @@
 import { bootStep } from '../actors/boot-steps.ts'
+import { INIT_SEQUENCE, initStep } from '../actors/init-steps.ts'
 import { NODE_SEQUENCE, nodeStep } from '../actors/node-steps.ts'
 import { WEB_SEQUENCE, webStep } from '../actors/web-steps.ts'
 
@@ -71,6 +72,34 @@ export const nodeSequence: Sequence = {
     step(nodeStep.pairReceived, 'verify-hub', 'node-daemon', 'gives session and refresh token', 'Node Server 3'),
     step(nodeStep.refreshReceived, 'node-daemon', 'verify-hub', 'rotates its refresh token', 'Node Server 4'),
     step(nodeStep.configRead, 'node-daemon', 'system-config', 'reads its node config by that session', 'Node Server'),
+  ],
+}
+
+const initial = (number: number, from: string, to: string, what: string): DocumentedStep =>
+  ({ number, from, to, what, source: `rk8s-libvault: initialisation ${number}` })
+
+/** What `gen pems` does of it; `start` does the others. */
+export const lastPemsStep: number = initStep.pemsSaved
+
+/** The initialisation on etcd, as the note on the vault documents it. */
+export const initSequence: Sequence = {
+  name: INIT_SEQUENCE,
+  title: 'A zone is initialised on etcd',
+  steps: [
+    initial(initStep.pemsAsked, 'admin', 'ood', 'runs gen pems, which starts a vault on files'),
+    initial(initStep.authoritiesAsked, 'ood', 'vault', 'asks for the root CA, and the CA of etcd'),
+    initial(initStep.certificatesReceived, 'vault', 'ood', 'gives the certificates that it signed for the keys'),
+    initial(initStep.pemsSaved, 'ood', 'admin', 'saves them as files'),
+    initial(initStep.startAsked, 'admin', 'ood', 'runs start'),
+    initial(initStep.vaultUnsealed, 'ood', 'vault', 'starts it, and opens it by the unseal key'),
+    initial(initStep.etcdAsked, 'ood', 'etcd', 'connects with its certificate'),
+    initial(initStep.etcdAnswered, 'etcd', 'ood', 'answers, with a certificate of the same CA'),
+    initial(initStep.moveAsked, 'ood', 'vault', 'orders the move of the stores into etcd'),
+    initial(initStep.entriesWritten, 'vault', 'etcd', 'writes what the stores hold, encrypted as it is'),
+    initial(initStep.entriesVerified, 'etcd', 'vault', 'gives it back: entries and digest are the same'),
+    initial(initStep.moveConfirmed, 'vault', 'ood', 'confirms: the stores are in etcd from now on'),
+    initial(initStep.servicesStarted, 'ood', 'ood', 'starts the regular services'),
+    initial(initStep.ready, 'ood', 'admin', 'is ready, with the vault on etcd'),
   ],
 }
 

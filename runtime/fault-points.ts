@@ -25,6 +25,11 @@ export const crashPoints = {
   'boot/identity-written': 'step 0 is done, and nothing else',
   'boot/share-written': 'one recovery share is written',
   'boot/first-write-done': 'the boot transaction is done, and the host does not know it yet',
+  'pems/signed': 'a certificate is signed and in the inventory, and in no file yet',
+  'pems/key-written': 'the new key of a pair of files is written, and no certificate for it',
+  'pems/pair-written': 'both new files of a pair are written, and neither is in its place',
+  'pems/pair-half': 'the key of a pair is in its place, and its certificate is not',
+  'pems/all-written': 'every file of `gen pems` is written, and that is not marked yet',
 } as const
 
 export type FaultPoint = keyof typeof faultPoints

@@ -1,4 +1,7 @@
 import { actorLimits } from './limits-actors.ts'
+import { etcdLimits } from './limits-etcd.ts'
+import { pkiLimits } from './limits-pki.ts'
+import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
@@ -90,6 +93,9 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...etcdLimits,
+  ...pkiLimits,
+  ...certificateLimits,
   ...moveLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,

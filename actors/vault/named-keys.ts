@@ -2,7 +2,7 @@ import { LimitExceeded, NotFound, Overloaded } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Peer } from '../../runtime/actor.ts'
-import type { Clock, Keys, PublicJwk, Random } from '../../runtime/platform/ports.ts'
+import type { Clock, Keys, PublicJwk, Random, SigningKey } from '../../runtime/platform/ports.ts'
 import {
   array, integer, literal, minLength, number, object, optional, pipe, string, type Infer,
 } from '../../runtime/protocol.ts'
@@ -48,6 +48,8 @@ export interface NamedKeys {
   next(name: string, kid: string): Promise<Omit<Version, 'pem'> & { created: boolean }>
   /** The oldest without a `kid`. Undefined when this incarnation was given it before. @throws NotFound */
   readOnce(name: string, kid: string | undefined, peer: Peer): Promise<PrivateKey | undefined>
+  /** The newest version, for what the vault signs itself. @throws NotFound */
+  signer(name: string): Promise<SigningKey>
   /** How many went: all that are older than that of `kid`, which stays. @throws NotFound */
   destroyBefore(name: string, kid: string): Promise<number>
 }
@@ -129,6 +131,7 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       }
       throw new Overloaded(`Too many readers of one key; attempts: ${limits.vaultTransactionAttempts}`)
     },
+    signer: async (name) => keys.importPem((await existing(name)).versions.at(-1)!.pem),
     async destroyBefore(name, kid) {
       for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
         const { versions, guard } = await existing(name)

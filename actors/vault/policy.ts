@@ -58,6 +58,10 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'own', methods: ['signCertificate'], resource: 'pki-etcd/',
   },
   {
+    rule: 'vault/supervisor-keeps-etcd-recoverable', actor: 'supervisor', runtimeType: 'ood',
+    host: 'own', methods: ['sealAuthority', 'recordCertificates'], resource: 'pki-etcd',
+  },
+  {
     rule: 'vault/supervisor-signs-for-this-host', actor: 'supervisor', runtimeType: 'ood',
     host: 'own', methods: ['signCertificate'], resource: 'pki/ood',
   },

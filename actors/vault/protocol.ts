@@ -54,6 +54,10 @@ export const IssuedCertificate = object({
 })
 export type IssuedCertificate = Infer<typeof IssuedCertificate>
 
+/** A certificate that an authority of the vault has signed without the vault: by `recover etcd`. */
+export const Unrecorded = object({ role: string(), pem: string() })
+export type Unrecorded = Infer<typeof Unrecorded>
+
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
   status: call(object({}), object({
@@ -106,9 +110,15 @@ export const Vault = protocol('vault', {
   ensureAuthorities: call(object({}), array(Authority), { suite: 'signature' }),
   /** Every authority of a mount, newest last. */
   authorities: call(object({ mount: string() }), array(Authority), { concurrent: 8, suite: 'sealed' }),
-  /** One step of the rotation of a mount's authority; `id` says of which. A retry changes nothing. */
+  /**
+   * One step of the rotation of a mount's authority; `id` says of which. A retry changes nothing. `force` revokes one
+   * by which certificates have not ended.
+   */
   stepAuthority: call(
-    object({ mount: string(), step: picklist(['prepare', 'activate', 'taint', 'revoke']), id: optional(string()) }),
+    object({
+      mount: string(), step: picklist(['prepare', 'activate', 'taint', 'revoke']), id: optional(string()),
+      force: optional(boolean()),
+    }),
     array(Authority), { suite: 'signature' },
   ),
   /** A certificate for the key of a signing request (PKCS #10, PEM), within a role. Durable before the answer. */
@@ -148,6 +158,13 @@ export const Vault = protocol('vault', {
   /** Forgets certificates that ended more than `safetyMs` ago. */
   tidyCertificates: call(
     object({ mount: string(), safetyMs: optional(count) }), object({ removed: count, left: count }),
+    { suite: 'signature' },
+  ),
+  /** An authority with its key, encrypted as in the store: what opens the vault opens it where the vault is no more. */
+  sealAuthority: call(object({ mount: string() }), object({ sealed: string() }), { suite: 'signature' }),
+  /** Takes what was signed without the vault into its inventory. A retry changes nothing. @throws InvalidArgument */
+  recordCertificates: call(
+    object({ mount: string(), certificates: array(Unrecorded) }), object({ recorded: count, known: count }),
     { suite: 'signature' },
   ),
   /** `{zone, version, roots, iat, notAfter}`, a JWS (`zw-roots+jws`) by the anchor: the roots to be trusted now. */

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
@@ -10,7 +10,7 @@ import { bootSequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
 import { up, type RunningZone, type UpOptions } from '../up.ts'
 import { wholeNumber } from './command.ts'
-import { readGiven, type GivenFiles } from './given-files.ts'
+import { FOLDER_OPTION, readGiven, type GivenFiles } from './given-files.ts'
 import { stepZero } from './step-zero.ts'
 
 /** What `up` and `prove` are told on the command line. */
@@ -24,7 +24,7 @@ export interface ZoneOptions extends GivenFiles {
 
 /** Options of every command that boots a zone. */
 export const zoneOptions = (of: Command): Command => of
-  .addOption(new Option('--dir <folder>', 'the folder of the zone; made if it is missing').default('./.zone'))
+  .option('--dir <folder>', FOLDER_OPTION)
   .option('--config <file>', 'read this file instead of zone.yaml in the folder')
   .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
   .option('--nodes <number>', 'hosts beside the first one that this process runs', wholeNumber(0, 1_000))
@@ -42,6 +42,8 @@ export const sayTo = (terminal: Terminal, { json }: { readonly json?: true }): S
 export interface BootedZone {
   readonly zone: RunningZone
   readonly platform: Platform
+  /** As it was named. */
+  readonly folder: string
   /** The steps as they happened. */
   rows(): readonly StepRow[]
   /** The same in mermaid. */
@@ -77,7 +79,10 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
     await stop()
     throw new Interrupted(`Interrupted by ${signal} during the boot`, { next: 'Run it again: what was done is kept' })
   }
-  return { zone, platform, rows, stop, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()) }
+  return {
+    zone, platform, folder: given.folder, rows, stop,
+    diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
+  }
 }
 
 async function clusterOptions(
@@ -90,7 +95,7 @@ async function clusterOptions(
 }
 
 /** @throws OwnerKeyNeeded */
-async function readOwnerKey(terminal: Terminal, path: string): Promise<GivenOwnerKey> {
+export async function readOwnerKey(terminal: Terminal, path: string): Promise<GivenOwnerKey> {
   const pem = await terminal.read(path).catch((error: Error & { code?: string }) => {
     throw new OwnerKeyNeeded(`The owner key cannot be read: ${path} (${error.code})`, {
       path, next: 'Give the path of owner.key with --owner-key',

@@ -41,6 +41,12 @@ const meanings: Readonly<Record<number, string>> = {
   33: 'Too many wrong passwords: the login is locked for a while',
   34: 'The key that sudo signs with is missing, open to others, or its passphrase is missing or wrong',
   35: 'Tokens by the key that is to be retired may still be good',
+  40: 'The config names etcd, and there are no certificates for it (`gen pems`)',
+  41: 'No member of etcd answers, or they have no leader',
+  42: 'etcd has a certificate of another authority, or for other names',
+  43: 'etcd did not take the certificate of this host',
+  44: 'A certificate for etcd has ended (`recover etcd`)',
+  45: 'The stores lie in etcd, which the config does not name',
   130: 'Interrupted before it was done',
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { FolderInUse } from '../../runtime/errors.ts'
+import { DEFAULT_DIR } from '../client/locate.ts'
 import { styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { bootZone, sayTo, zoneOptions, type BootedZone, type Say, type ZoneOptions } from './boot-zone.ts'
@@ -11,13 +12,13 @@ export function proveCommand(terminal: Terminal): Command {
   return zoneOptions(command(terminal, 'prove', {
     description: 'Boot the zone of a folder, attack it, show that each attack is refused, and stop',
     examples: ['prove', 'prove --dir ./other', 'prove --json'],
-  })).action((options: ZoneOptions, self: Command) =>
-    runProve(terminal, options, self.getOptionValueSource('dir') === 'default'))
+  })).action((options: ZoneOptions) => runProve(terminal, options))
 }
 
-async function runProve(terminal: Terminal, options: ZoneOptions, mayUseOther: boolean): Promise<void> {
+async function runProve(terminal: Terminal, options: ZoneOptions): Promise<void> {
   const style = styleOf(terminal.colours)
   const say = sayTo(terminal, options)
+  const mayUseOther = options.dir === undefined && options.config === undefined
   let temporary: string | undefined
   let booted: BootedZone
   try {
@@ -27,7 +28,7 @@ async function runProve(terminal: Terminal, options: ZoneOptions, mayUseOther: b
       if (!mayUseOther || !(error instanceof FolderInUse)) throw error
       // `up` runs on the default folder in another terminal, as it told its user to try
       temporary = await terminal.temporaryFolder()
-      terminal.error(`note: ${options.dir} is in use: this is a zone of its own, in ${temporary}, removed afterwards`)
+      terminal.error(`note: ${DEFAULT_DIR} is in use: this is a zone of its own, in ${temporary}, removed afterwards`)
       booted = await bootZone(terminal, { ...options, dir: temporary }, style)
     }
     await proveAndTell(terminal, booted, options, say, style)

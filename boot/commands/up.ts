@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { DEFAULT_DIR } from '../client/locate.ts'
 import { keepEndpoint } from '../endpoint.ts'
 import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
@@ -18,6 +19,15 @@ export function upCommand(terminal: Terminal): Command {
   return zoneOptions(command(terminal, 'up', {
     description: 'Boot the zone of a folder and serve it until Ctrl-C',
     examples: ['up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram'],
+  }))
+    .option('--once', 'boot, attack the zone as `prove` does, stop')
+    .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
+}
+
+export function startCommand(terminal: Terminal): Command {
+  return zoneOptions(command(terminal, 'start', {
+    description: 'Start a zone with its stores in the etcd of its config: the same as up, by the name of rk8s',
+    examples: ['start --config config.yaml', 'start --config config.yaml --once --json'],
   }))
     .option('--once', 'boot, attack the zone as `prove` does, stop')
     .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
@@ -46,7 +56,7 @@ async function serveUntilEnd(
   if (options.json) terminal.out(JSON.stringify(summary(booted, options)))
   else {
     if (options.diagram) for (const line of ['', booted.diagram()]) say(line)
-    for (const line of await readyLines(terminal, booted, options, style)) say(line)
+    for (const line of await readyLines(terminal, booted, style)) say(line)
   }
   const { broken, end } = watch(booted, terminal, style)
   const ended = await Promise.race([terminal.interrupted(), broken])
@@ -114,10 +124,10 @@ function readyLine({ zone }: BootedZone, style: Style): string {
 }
 
 async function readyLines(
-  terminal: Terminal, booted: BootedZone, { dir }: UpCommandOptions, style: Style,
+  terminal: Terminal, booted: BootedZone, style: Style,
 ): Promise<readonly string[]> {
-  const { zone } = booted
-  const where = dir === './.zone' ? '' : ` --dir ${dir}`
+  const { zone, folder } = booted
+  const where = folder === DEFAULT_DIR ? '' : ` --dir ${folder}`
   const { hostname, port } = zone.address
   const first = await zone.firstPassword()
   return [

@@ -1,8 +1,8 @@
 import type { Random } from './ports.ts'
 
 /**
- * Keys that X.509 certificates are made for. Beside the Ed25519 keys of identities, since browsers and many clients take
- * no other than these. In simulation there is `ed25519` only: ECDSA is random even in its length.
+ * Keys that X.509 certificates are made for. Beside the Ed25519 keys of identities, since browsers and many clients
+ * take no other than these. In simulation there is `ed25519` only: ECDSA is random even in its length.
  */
 export type CertificateKeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-3072' | 'rsa-4096' | 'ed25519'
 

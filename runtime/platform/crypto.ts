@@ -3,6 +3,8 @@ import {
   hkdfSync, scrypt, sign, verify, type KeyObject,
 } from 'node:crypto'
 import { Denied, InvalidArgument } from '../errors.ts'
+import { createCertificateKeys } from './certificate-crypto.ts'
+import { ed25519PrivateKey, ed25519PublicKey, rawPrivateKey } from './ed25519.ts'
 import { createMac, type LargeMac } from './mac.ts'
 import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, SlowHashCost, VerifyKey } from './ports.ts'
 
@@ -14,7 +16,7 @@ import type { Aead, Agreement, Keys, PublicJwk, Random, SigningKey, SlowHashCost
 export async function createCrypto(largeMac: LargeMac = 'hmac-sha-256'): Promise<Keys> {
   const mac = await createMac(largeMac)
   return {
-    generate: (random) => signingKey(privateKey(ED25519_PKCS8, random.bytes(32))),
+    generate: (random) => signingKey(ed25519PrivateKey(random.bytes(32))),
     importPem: (pem, passphrase) => signingKey(fromPem(pem, passphrase)),
     importJwk: verifyKey,
     agreement,
@@ -24,19 +26,12 @@ export async function createCrypto(largeMac: LargeMac = 'hmac-sha-256'): Promise
     aead,
     equal,
     slowHash,
+    certificates: createCertificateKeys(),
   }
 }
 
 /** RFC 8410: the DER before the 32 bytes of a private key. */
-const ED25519_PKCS8 = '302e020100300506032b657004220420'
 const X25519_PKCS8 = '302e020100300506032b656e04220420'
-
-function privateKey(prefix: string, seed: Uint8Array): KeyObject {
-  const der = Buffer.concat([Buffer.from(prefix, 'hex'), seed])
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  der.fill(0)
-  return key
-}
 
 function fromPem(pem: string, passphrase: string | undefined): KeyObject {
   let key: KeyObject
@@ -70,8 +65,7 @@ function verifyKey(jwk: PublicJwk): VerifyKey {
   if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || raw.length !== 32 || raw.toString('base64url') !== jwk.x) {
     throw new InvalidArgument('The public key must be an Ed25519 JWK (RFC 8037)')
   }
-  if (isWeak(raw)) throw new InvalidArgument('The public key is of small order, or not canonical (RFC 8032 §5.1.3)')
-  const key = importPoint(jwk)
+  const key = ed25519PublicKey(raw, jwk)
   return {
     // RFC 7638 §3: members in lexicographic order, no white space
     kid: createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${jwk.x}"}`).digest('base64url'),
@@ -80,34 +74,8 @@ function verifyKey(jwk: PublicJwk): VerifyKey {
   }
 }
 
-/** y of the points of order 1, 2, 4 and 8, in hexadecimal without the bit of x. */
-const SMALL_ORDER: ReadonlySet<string> = new Set([
-  '00'.repeat(32), `01${'00'.repeat(31)}`, `ec${'ff'.repeat(30)}7f`,
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-])
-/** y of p and above: each is another spelling of a small number. */
-const NOT_CANONICAL = new RegExp(`^(e[def]|f.)${'ff'.repeat(30)}7f$`)
-
-/** OpenSSL before 3.5 and Deno take such a key, and under it anybody makes signatures that are good. */
-function isWeak(raw: Buffer): boolean {
-  const y = Buffer.from(raw)
-  y[31]! &= 0x7f
-  const hex = y.toString('hex')
-  return SMALL_ORDER.has(hex) || NOT_CANONICAL.test(hex)
-}
-
-/** Deno checks that it is a point of the curve; Node does when it verifies. */
-function importPoint({ kty, crv, x }: PublicJwk): KeyObject {
-  try {
-    return createPublicKey({ key: { kty, crv, x }, format: 'jwk' })
-  } catch {
-    throw new InvalidArgument('The public key is not a point of Ed25519')
-  }
-}
-
 function agreement(random: Random): Agreement {
-  const key = privateKey(X25519_PKCS8, random.bytes(32))
+  const key = rawPrivateKey(X25519_PKCS8, random.bytes(32))
   const own = createPublicKey(key).export({ format: 'jwk' })
   return {
     publicKey: Buffer.from(String(own.x), 'base64url'),

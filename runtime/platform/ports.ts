@@ -1,3 +1,4 @@
+import type { CertificateKeys } from './certificate-keys.ts'
 import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
 
 /**
@@ -75,7 +76,10 @@ export interface SlowHashCost {
   readonly p: number
 }
 
-/** All but `slowHash` are synchronous: a hot path must not wait for a thread pool, and a simulation cannot. */
+/**
+ * All but `slowHash` and the making of certificate keys are synchronous: a hot path must not wait for a thread pool, and
+ * a simulation cannot.
+ */
 export interface Keys {
   generate(random: Random): SigningKey
   /** @throws InvalidArgument when it is no such key, or encrypted and the passphrase is missing or wrong */
@@ -92,6 +96,8 @@ export interface Keys {
   equal(left: Uint8Array, right: Uint8Array): boolean
   /** scrypt (RFC 7914); 32 bytes. */
   slowHash(password: Uint8Array, salt: Uint8Array, cost: SlowHashCost): Promise<Uint8Array>
+  /** Keys of X.509 certificates. */
+  readonly certificates: CertificateKeys
 }
 
 /** What crosses a channel: text on a `MessagePort` inside one process, bytes everywhere else. */

@@ -1,5 +1,7 @@
 import { Denied, InvalidArgument } from '../errors.ts'
+import type { CertificateKeys, CertificatePublicKey } from '../platform/certificate-keys.ts'
 import type { Aead, Agreement, Keys, Mac, PublicJwk, Random, SigningKey, VerifyKey } from '../platform/ports.ts'
+import { ed25519Spki, parsePublicKey } from '../x509/spki.ts'
 import { Digest } from './digest.ts'
 
 /** RFC 8410: the DER before the 32 bytes of a private key. */
@@ -83,6 +85,32 @@ export function createCheapKeys(real: Keys): Keys {
     aead: (key) => aead(wordsOf(key)),
     equal,
     slowHash: async (password, salt) => real.hash(Buffer.concat([real.hash(password), salt])),
+    certificates: certificateKeys(signingKey, verifyKey),
+  }
+}
+
+/** Those of Ed25519 by the same cheap keys, and so with the same spelling of a private key. */
+function certificateKeys(
+  signingKey: (seed: Uint8Array) => SigningKey, verifyKey: (jwk: PublicJwk) => VerifyKey,
+): CertificateKeys {
+  const publicKey = (key: VerifyKey): CertificatePublicKey => ({
+    type: 'ed25519',
+    spki: ed25519Spki(Buffer.from(key.jwk.x, 'base64url')),
+    verify: (message, signature) => key.verify(message, signature),
+  })
+  const certificateKey = (seed: Uint8Array) => {
+    const key = signingKey(seed)
+    return { ...key, public: publicKey(key.public) }
+  }
+  return {
+    preferred: 'ed25519',
+    generate: async (_type, random) => certificateKey(random.bytes(32)),
+    importPem: (pem) => certificateKey(fromPem(pem)),
+    importSpki(spki) {
+      const parts = parsePublicKey(spki)
+      if (parts.type !== 'ed25519') throw new InvalidArgument(`Cheap keys are Ed25519: ${parts.type}`)
+      return publicKey(verifyKey({ kty: 'OKP', crv: 'Ed25519', x: Buffer.from(parts.x).toString('base64url') }))
+    },
   }
 }
 

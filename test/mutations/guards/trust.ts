@@ -18,7 +18,7 @@ export const trust: readonly Guard[] = [
       'refuses X25519 keys of low order',
     ],
   ),
-  ...guardsOf('runtime/platform/crypto.ts', 'test/runtime/trust-attacks.test.ts',
+  ...guardsOf('runtime/platform/ed25519.ts', 'test/runtime/trust-attacks.test.ts',
     [
       'a key of small order is no key', 'return SMALL_ORDER.has(hex) ||', 'return',
       'a key of small order, for which anybody signs, is no key',

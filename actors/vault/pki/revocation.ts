@@ -1,0 +1,133 @@
+import { InvalidArgument, Overloaded } from '../../../runtime/errors.ts'
+import { limits } from '../../../runtime/limits.ts'
+import { revocationReasons, type RevocationReason } from '../../../runtime/x509/crl.ts'
+import { encodePem } from '../../../runtime/x509/pem.ts'
+import { toBase64url } from '../../../runtime/trust/base64url.ts'
+import type { EnginePorts } from '../engine.ts'
+import type { OpenAuthority } from './authority-record.ts'
+import type { Authorities } from './book.ts'
+import { certificatePath, overtaken, type Certificates } from './certificates.ts'
+import { encodeRecord } from './certificate-record.ts'
+import { wholeSeconds } from './make-authority.ts'
+import { nextList, readList, type OpenList } from './revocation-list.ts'
+
+export interface AuthorityList {
+  readonly authority: OpenAuthority
+  readonly list: OpenList
+}
+
+export interface Revocation {
+  /** Its first time, however often. The list that says so is made by the same transaction. */
+  revoke(serial: string, reason?: string): Promise<{ readonly revokedAt: number }>
+  /** The newest list of each authority that signs or has signed. */
+  lists(): Promise<readonly AuthorityList[]>
+  /** Makes those anew of whose time half is over, or all. How many were made. */
+  refresh(all?: boolean): Promise<number>
+  /** Leaves out of the lists what `keep` does not name. How many were left out. */
+  prune(keep: (authority: OpenAuthority, serial: Uint8Array) => Promise<boolean>): Promise<number>
+}
+
+export interface RevocationPorts {
+  readonly ports: EnginePorts
+  readonly authorities: Authorities
+  readonly certificates: Certificates
+  readonly crlLifeMs: () => Promise<number>
+}
+
+/** Those that have signed something, and are still trusted. */
+const hasList = ({ state, key }: OpenAuthority): boolean =>
+  (state === 'active' || state === 'tainted') && key !== undefined
+
+export const listPem = ({ der }: OpenList): string => encodePem('X509 CRL', der)
+
+export function createRevocation({ ports, authorities, certificates, crlLifeMs }: RevocationPorts): Revocation {
+  const { barrier, clock } = ports
+  const withLists = async () => (await authorities.fresh()).authorities.filter(hasList)
+
+  /** Tries until nobody was faster: `change` makes the next list of the authority, or nothing. */
+  const rewrite = async (
+    authority: OpenAuthority, change: (last: OpenList | undefined) => Promise<OpenList['revoked'] | undefined>,
+  ): Promise<boolean> => {
+    for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
+      const last = await readList(barrier, authority.id)
+      const revoked = await change(last)
+      if (revoked === undefined) return false
+      const { guard, change: write } = nextList(authority, last, revoked,
+        { now: clock.now(), lifeMs: await crlLifeMs() })
+      const book = await authorities.fresh()
+      if (await barrier.commit([guard, authorities.guard(book)], [write])) return true
+    }
+    throw new Overloaded(`Too many writers of one revocation list; attempts: ${limits.vaultTransactionAttempts}`)
+  }
+
+  return {
+    async revoke(serial, text) {
+      const reason = readReason(text)
+      for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
+        const { key, stored, revision } = await certificates.read(serial)
+        if (stored.revokedAt !== undefined) return { revokedAt: stored.revokedAt }
+        const now = clock.now()
+        const revokedAt = wholeSeconds(now)
+        const path = certificatePath(key)
+        const record = { path, value: encodeRecord({ ...stored, revokedAt }) }
+        const id = toBase64url(stored.authority)
+        const authority = (await withLists()).find((one) => one.id === id)
+        const guard = { key: path, modRevision: revision }
+        // Of one that has ended, or whose authority is trusted no more, no list has to speak
+        if (authority === undefined || stored.notAfter < now) {
+          if (await barrier.commit([guard], [record])) return { revokedAt }
+          continue
+        }
+        const last = await readList(barrier, id)
+        const entry = { serial: serialBytes(key), at: revokedAt, ...(reason === undefined ? {} : { reason }) }
+        const list = nextList(authority, last, [...last?.revoked ?? [], entry], { now, lifeMs: await crlLifeMs() })
+        if (await barrier.commit([guard, list.guard], [record, list.change])) return { revokedAt }
+      }
+      throw overtaken()
+    },
+    async lists() {
+      const found = await Promise.all((await withLists()).map(async (authority) =>
+        ({ authority, list: await readList(barrier, authority.id) })))
+      return found.flatMap(({ authority, list }) => (list === undefined ? [] : [{ authority, list }]))
+    },
+    async refresh(all = false) {
+      let made = 0
+      for (const authority of await withLists()) {
+        const written = await rewrite(authority, async (last) => {
+          const half = last && last.thisUpdate + (last.nextUpdate - last.thisUpdate) / 2
+          return all || half === undefined || half <= clock.now() ? last?.revoked ?? [] : undefined
+        })
+        if (written) made++
+      }
+      return made
+    },
+    async prune(keep) {
+      let dropped = 0
+      for (const authority of await withLists()) {
+        await rewrite(authority, async (last) => {
+          const kept = []
+          for (const entry of last?.revoked ?? []) if (await keep(authority, entry.serial)) kept.push(entry)
+          const gone = (last?.revoked.length ?? 0) - kept.length
+          if (gone === 0) return undefined
+          dropped += gone
+          return kept
+        })
+      }
+      return dropped
+    },
+  }
+}
+
+/** @throws InvalidArgument */
+function readReason(text: string | undefined): RevocationReason | undefined {
+  if (text === undefined || text === '') return undefined
+  const reason = revocationReasons.find((one) => one?.toLowerCase() === text.toLowerCase())
+  if (reason === undefined || reason === 'certificateHold') {
+    const words = revocationReasons.filter((one) => one !== undefined && one !== 'certificateHold').join(', ')
+    throw new InvalidArgument(`There is no such reason: ${JSON.stringify(text.slice(0, 64))}; there are ${words}`)
+  }
+  return reason === 'unspecified' ? undefined : reason
+}
+
+export const serialBytes = (key: string): Uint8Array =>
+  Uint8Array.from(key.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))

@@ -1,0 +1,16 @@
+/** Limits of X.509 (`runtime/x509`). What is longer or more is refused with InvalidArgument when it is read. */
+export const certificateLimits = {
+  /** Bytes of a certificate, a signing request or a public key. */
+  certificateBytes: 64 * 1024,
+  /** Attributes of one name, and extensions of one certificate, request or revocation list. */
+  certificateNameParts: 32,
+  certificateExtensions: 32,
+  /** Alternative names of one certificate or request, and characters of one. */
+  certificateNames: 256,
+  certificateNameCharacters: 1_024,
+  /** Revoked serials in one list; with as many it is still one message as PEM. And bytes of a list. */
+  revokedSerials: 65_536,
+  revocationListBytes: 4 * 1024 * 1024,
+  /** Certificates between a leaf and its root. */
+  certificateChain: 4,
+} as const

@@ -1,0 +1,18 @@
+/** Of `limits`: what bounds the authorities of the vault, and what they sign. */
+export const pkiLimits = {
+  /** Authorities of one mount; those that are revoked give way, the oldest first, else one more is LimitExceeded. */
+  vaultAuthorities: 16,
+  /** Certificates in the revocation list of one authority; one more is LimitExceeded. Those that ended leave it. */
+  vaultRevoked: 16_384,
+  /** Certificates of one page of the inventory; a longer one is InvalidArgument. */
+  vaultCertificatePage: 1_000,
+  /** Certificates that one transaction of a tidy takes; the rest follows in the next. */
+  vaultTidyBatch: 256,
+  /** Milliseconds by which notBefore may go back for a clock that is behind; a longer time is taken for this one. */
+  vaultSkewMs: 600_000,
+  /** Roles that are written to one mount; one more is LimitExceeded. Words of one list in a role: InvalidArgument. */
+  vaultRoles: 1_000,
+  vaultRoleWords: 256,
+  /** Keys of one mount that wait for their certificate to be signed elsewhere; one more is LimitExceeded. */
+  vaultPendingKeys: 16,
+} as const
