@@ -7,7 +7,10 @@ const cwd = newFolder()
 test.after(removeFolders)
 
 const run = (...words: readonly string[]): Promise<Ended> => start([...zonewright, ...words], { cwd }).ended
-const GROUPS = ['kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'audit']
+const GROUPS = [
+  'kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'audit', 'gen', 'recover', 'certs', 'ca', 'vault',
+  'join-tokens',
+]
 /** Of these at once: a process each. */
 const AT_ONCE = 4
 

@@ -79,7 +79,8 @@ export async function openExtract(
     sealed: () => sealedExtract(store, mount),
     async sign({ role, csr, commonName, dns = [], ip = [], ttl }) {
       const names = [
-        ...dns.map((value) => ({ type: 'dns', value }) as const), ...ip.map((value) => ({ type: 'ip', value }) as const),
+        ...dns.map((value) => ({ type: 'dns', value }) as const),
+        ...ip.map((value) => ({ type: 'ip', value }) as const),
       ]
       const issued = await pki.issuing.sign(csr, await pki.roles.read(role), { commonName, names, ttl }, { holder: '' })
       return answerOf(issued)

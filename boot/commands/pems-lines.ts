@@ -71,7 +71,8 @@ export function memberFlags(member: Endpoint, root: string): readonly string[] {
 
 /** What there is now, and what comes next. */
 export function pemsLines(
-  terminal: Terminal, made: GenPems, { folder, config }: { readonly folder: string; readonly config?: string | undefined },
+  terminal: Terminal, made: GenPems,
+  { folder, config }: { readonly folder: string; readonly config?: string | undefined },
 ): readonly string[] {
   const { files, written, endpoints, unused, config: { tls } } = made
   const style = styleOf(terminal.colours)

@@ -36,7 +36,9 @@ export async function removeDangerous(
     await files.remove(name)
     removed.push(name)
   }
-  for (const { name } of await files.list(file.recoveryShares)) await decide(`${file.recoveryShares}/${name}`, undefined)
+  for (const { name } of await files.list(file.recoveryShares)) {
+    await decide(`${file.recoveryShares}/${name}`, undefined)
+  }
   for (const url of config.etcd?.endpoints ?? []) {
     const { certificate, key } = memberNames(endpointOf(url))
     const bytes = await files.read(certificate)
@@ -54,7 +56,7 @@ export async function removeDangerous(
 function whyOwnerKeyStays(
   files: Files, keys: Keys, own: Uint8Array, given: GivenOwnerKey | undefined,
 ): string | undefined {
-  if (!given || given.path === files.path(file.ownerKey)) return 'it may be the only copy: give another with --owner-key'
+  if (!given || given.path === files.path(file.ownerKey)) return 'it may be the only one: give a copy with --owner-key'
   return keyFileOf(keys, given.pem) === keyFileOf(keys, new TextDecoder().decode(own)) ? undefined
     : 'what --owner-key names is not a copy of it, or is encrypted otherwise'
 }

@@ -17,8 +17,8 @@ export interface FoundPair {
 const next = (name: string): string => `${name}.next`
 
 /**
- * The pair of two files, undefined where there is no certificate. A replacement that was cut short is finished first: once both
- * new files are there, they are the pair.
+ * The pair of two files, undefined where there is no certificate. A replacement that was cut short is finished first:
+ * once both new files are there, they are the pair.
  */
 export async function readPair(files: Files, names: PairNames): Promise<FoundPair | undefined> {
   await finish(files, names)

@@ -119,7 +119,8 @@ async function openSealed(
   const secrets = shares === undefined ? { 'unseal-key': identity.unsealKey }
     : { 'recovery-shares': shares.join('\n'), 'unseal-key': toBase64url(random.fork('no unseal key').bytes(32)) }
   try {
-    return await openExtract(new TextDecoder().decode(bytes), secrets, { zone: identity.zone.zone, keys, random, clock })
+    const { zone } = identity.zone
+    return await openExtract(new TextDecoder().decode(bytes), secrets, { zone, keys, random, clock })
   } catch (error) {
     if (error instanceof VaultSealed) {
       throw new VaultSealed(error.message, {

@@ -8,10 +8,11 @@ import { openPlatform } from '../../runtime/platform/index.ts'
 import { createTrace, type StepEvent } from '../../runtime/trace.ts'
 
 export const PATH = '/etc/rks/config.yaml'
-export const PORTS = [2379, 2389] as const
+
+const ENDPOINTS = ['https://etcd1.example:2379', 'https://10.0.0.2:2379', 'https://[fd00::3]:2379']
 
 export const configText = (
-  { endpoints = ['https://etcd1.example:2379', 'https://10.0.0.2:2379', 'https://[fd00::3]:2379'], more = '', keep = true }:
+  { endpoints = ENDPOINTS, more = '', keep = true }:
     { readonly endpoints?: readonly string[]; readonly more?: string; readonly keep?: boolean } = {},
 ): string => `addr: 192.168.1.10:50051
 xline_config:

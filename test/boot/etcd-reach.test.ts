@@ -129,12 +129,14 @@ test('a certificate of ours that has ended says so before anything is tried, and
   const past = { ...platform, clock: { ...platform.clock, now: () => platform.clock.now() - 3 * YEAR } }
   await recoverEtcd({ platform: past, folder: old, config, renew: true, onProgress() {} })
   const oldFiles = await platform.host.openFolder(old)
-  const error = await readCredentials(platform, oldFiles, made!.config).then(() => undefined, (thrown) => thrown)
+  const error = await readCredentials(platform, oldFiles, made!.config)
+    .then(() => undefined, (thrown: ZonewrightError) => thrown)
   assert.is(error?.code, 'EtcdCertificateExpired')
-  assert.match(String(error.details['next']), /recover etcd/)
+  assert.match(String(error?.details['next']), /recover etcd/)
   // With a clock that is as wrong, etcd tells
   const { certificate, key } = (await readPair(oldFiles, pems.etcdClient))!
-  await check({ credentials: { ...credentials, certificate, key: key! } }, 'EtcdRefused', /does not take the certificate/, /its clock may be wrong/)
+  await check({ credentials: { ...credentials, certificate, key: key! } },
+    'EtcdRefused', /does not take the certificate/, /its clock may be wrong/)
 })
 
 test('a member whose certificate has ended is named, with what makes another', async () => {

@@ -74,7 +74,8 @@ async function renewing(before: (folder: string) => void = () => {}): Promise<Re
   return {
     folder, clock, given, swapped, told, renewal, failing, look,
     async atShare(share) {
-      const { notBefore, notAfter } = certificatesIn(readFileSync(join(folder, pems.etcdClient.certificate), 'utf8'))[0]!
+      const [leaf] = certificatesIn(readFileSync(join(folder, pems.etcdClient.certificate), 'utf8'))
+      const { notBefore, notAfter } = leaf!
       clock.set(notBefore + share * (notAfter - notBefore))
       await look()
     },

@@ -13,7 +13,9 @@ import { pems } from '../../boot/etcd/names.ts'
 import { lastPemsStep } from '../../boot/sequences.ts'
 import { up } from '../../boot/up.ts'
 import { verifyDocument } from '../../runtime/trust/keys.ts'
-import { configText, newFolder, openssl, PATH, pemsIn, picture, platform, removeFolders } from '../boot-fixtures/pems.ts'
+import {
+  configText, newFolder, openssl, PATH, pemsIn, picture, platform, removeFolders,
+} from '../boot-fixtures/pems.ts'
 
 test.after(removeFolders)
 
@@ -22,7 +24,8 @@ const first = await pemsIn(folder)
 const at = (...names: readonly string[]): string => join(folder, ...names)
 const members = ['etcd-etcd1.example-2379', 'etcd-10.0.0.2-2379', 'etcd-fd00__3-2379']
 const certificates = [
-  ...members.map((name) => ({ name: `pems/${name}/cert.pem`, key: `pems/${name}/private.key`, ca: pems.etcdAuthority })),
+  ...members.map((name) =>
+    ({ name: `pems/${name}/cert.pem`, key: `pems/${name}/private.key`, ca: pems.etcdAuthority })),
   { name: pems.etcdClient.certificate, key: pems.etcdClient.key, ca: pems.etcdAuthority },
   { name: pems.server.certificate, key: pems.server.key, ca: pems.root },
 ]
@@ -33,7 +36,9 @@ test('it makes every file that the documentation names, and no other', () => {
     'anchor.doc', 'etcd-ca.pem', 'etcd-ca.sealed', 'etcd-client.key', 'etcd-client.pem', ...members, 'root.pem',
     'server.key', 'server.pem',
   ].sort())
-  for (const member of members) assert.equal(readdirSync(at('pems', member)).sort(), ['ca.pem', 'cert.pem', 'private.key'])
+  for (const member of members) {
+    assert.equal(readdirSync(at('pems', member)).sort(), ['ca.pem', 'cert.pem', 'private.key'])
+  }
   assert.is(readdirSync(at('recovery-shares')).length, 5)
 })
 
@@ -50,7 +55,8 @@ for (const { name, key, ca } of certificates) {
   test(`openssl accepts ${name}, strictly, and it is for its key`, () => {
     const verified = openssl('verify', '-x509_strict', '-CAfile', at(ca), '-untrusted', at(name), at(name))
     assert.is(verified.status, 0, verified.text)
-    assert.is(openssl('x509', '-in', at(name), '-noout', '-pubkey').text, openssl('pkey', '-in', at(key), '-pubout').text)
+    const ofKey = openssl('pkey', '-in', at(key), '-pubout').text
+    assert.is(openssl('x509', '-in', at(name), '-noout', '-pubkey').text, ofKey)
   })
 }
 
@@ -86,7 +92,8 @@ test('the CA of etcd is another one than that of the zone', () => {
 test('the anchor is certified by the owner key, and that is said before the key is loaded', () => {
   const { zone } = first.made!.identity
   const text = readFileSync(at(pems.anchor), 'utf8').trim()
-  const verdict = verifyDocument(platform.keys, text, { typ: anchorDocumentType, schema: AnchorDocument, key: zone.root })
+  const rule = { typ: anchorDocumentType, schema: AnchorDocument, key: zone.root }
+  const verdict = verifyDocument(platform.keys, text, rule)
   assert.ok(verdict.accepted)
   assert.is(verdict.payload.zone, 'zone.local')
   const said = first.progress.find(({ type }) => type === 'anchor-signs')
@@ -133,7 +140,7 @@ test('a second run changes nothing, not even a byte, and says so', async () => {
   assert.equal(picture(folder), before)
   assert.equal(made!.written, [])
   assert.equal(made!.certificates.map(({ held }) => held.made), certificates.map(() => undefined))
-  assert.not(progress.some(({ type }) => type === 'anchor-signs' || type === 'shares'), 'nothing is signed or split again')
+  assert.not(progress.some(({ type }) => type === 'anchor-signs' || type === 'shares'), 'nothing is signed again')
 })
 
 test('--renew makes every certificate and every key anew, by the same authorities', async () => {
@@ -144,15 +151,17 @@ test('--renew makes every certificate and every key anew, by the same authoritie
     assert.is.not(after[name], before[name], name)
     assert.is.not(after[key], before[key], key)
   }
-  for (const name of [pems.root, pems.etcdAuthority, pems.anchor, pems.etcdSealed]) assert.is(after[name], before[name], name)
+  for (const name of [pems.root, pems.etcdAuthority, pems.anchor, pems.etcdSealed]) {
+    assert.is(after[name], before[name], name)
+  }
   assert.ok(made!.certificates.every(({ held }) => held.made === 'it was to be renewed'))
 })
 
 const spoilt: readonly (readonly [what: string, spoil: () => void, because: RegExp])[] = [
   ['a certificate that is missing', () => rmSync(at(pems.server.certificate)), /it was missing/],
   ['a key of this host that is missing', () => rmSync(at(pems.etcdClient.key)), /its key was missing/],
-  ['a certificate that is cut short', () => writeFileSync(at(pems.etcdClient.certificate), '-----BEGIN CERTIFICATE-----\nAA'),
-    /it could not be used/],
+  ['a certificate that is cut short', () =>
+    writeFileSync(at(pems.etcdClient.certificate), '-----BEGIN CERTIFICATE-----\nAA'), /it could not be used/],
   ['a key that others can read', () => chmodSync(at('pems', members[1]!, 'private.key'), 0o640),
     /its key could be read by others/],
   ['a certificate of another member', () => writeFileSync(at('pems', members[1]!, 'cert.pem'),

@@ -27,7 +27,8 @@ function folderAfterPems(): string {
   return folder
 }
 
-const clockAt = (ms: number): RecoverOptions['platform'] => ({ ...platform, clock: { ...platform.clock, now: () => ms } })
+const clockAt = (ms: number): RecoverOptions['platform'] =>
+  ({ ...platform, clock: { ...platform.clock, now: () => ms } })
 const now = platform.clock.now()
 
 const recover = (folder: string, options: Partial<RecoverOptions> = {}): Promise<Recovered> =>
@@ -103,7 +104,8 @@ test('three shares open it where the unseal key is lost, and no others do', asyn
   const other = newFolder()
   await pemsIn(other, { config })
   const wrong: readonly (readonly [string, readonly string[]])[] = [
-    ['two', shares(folder, 1, 2)], ['the same twice', shares(folder, 1, 1, 2)], ['of another vault', shares(other, 1, 2, 3)],
+    ['two', shares(folder, 1, 2)], ['the same twice', shares(folder, 1, 1, 2)],
+    ['of another vault', shares(other, 1, 2, 3)],
     ['one of another vault', [...shares(folder, 1, 2), ...shares(other, 3)]],
     ['not shares', ['x', 'y', 'z']], ['empty', []],
   ]
