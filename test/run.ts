@@ -42,6 +42,8 @@ const suites: readonly Suite[] = [
   { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },
   { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
   { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 120, suiteSeconds: 240 },
+  { name: 'hostile certificates', files: /\/x509-hostile\b/, fileSeconds: 45, suiteSeconds: 45, only: 'oldest and deno' },
+  { name: 'certificates', files: /^test\/runtime\/(x509|certificate)/, fileSeconds: 45, suiteSeconds: 60 },
   { name: 'compliance', files: /^test\/compliance\//, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'HTTP and kRPC', files: /\/(krpc|http|web-)/, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },

@@ -7,7 +7,7 @@ import { bitString, derOf, natural, sequence, small, time } from './der-write.ts
 import { contextOf, readDer, sameBytes, tags, type DerReader } from './der.ts'
 import { authorityKeyIdExtension, extension, extensionOids } from './extensions.ts'
 import { readAuthorityKeyId, readEach } from './extensions-read.ts'
-import { isSerial, readSerial, serialText } from './serial.ts'
+import { isSerial, readSerial } from './serial.ts'
 
 /** RFC 5280 §5.3.1, by their numbers; 7 is not used, and 8 is for delta lists. */
 export const revocationReasons = [
@@ -42,6 +42,9 @@ export interface RevocationList extends RevocationListFields {
   find(serial: Uint8Array): RevokedCertificate | undefined
   verify(issuer: CertificatePublicKey): boolean
 }
+
+/** For a table: a character a byte. */
+const keyOf = (serial: Uint8Array): string => String.fromCharCode(...serial)
 
 const VERSION_2 = Uint8Array.of(tags.integer, 1, 1)
 
@@ -89,7 +92,7 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
     return {
       ...fields,
       raw: der,
-      find: (serial) => bySerial.get(serialText(serial)),
+      find: (serial) => bySerial.get(keyOf(serial)),
       verify(issuer) {
         // A list is asked for every connection, and it may be long
         if (signer && sameBytes(signer, issuer.spki)) return true
@@ -111,7 +114,8 @@ const readTbs = (reader: DerReader) => reader.inside(tags.sequence, (tbs) => {
   const [thisUpdate, nextUpdate] = [tbs.time(), tbs.time()]
   if (thisUpdate >= nextUpdate) tbs.fail('it ends before it begins')
   const revoked = tbs.next === tags.sequence ? tbs.all(tags.sequence, limits.revokedSerials, readEntry) : []
-  const bySerial = new Map(revoked.map((entry) => [serialText(entry.serial), entry]))
+  const bySerial = new Map<string, RevokedCertificate>()
+  for (const entry of revoked) bySerial.set(keyOf(entry.serial), entry)
   if (bySerial.size < revoked.length) tbs.fail('a serial stands there twice')
   return { inner, issuer, thisUpdate, nextUpdate, revoked, bySerial, ...tbs.inside(contextOf(0), readListExtensions) }
 })
@@ -132,15 +136,21 @@ function readListExtensions(reader: DerReader): { number: number; authorityKeyId
 function readEntry(list: DerReader): RevokedCertificate {
   return list.inside(tags.sequence, (entry) => {
     const [serial, at] = [readSerial(entry), entry.time()]
-    let reason: RevocationReason | undefined
-    if (!entry.done) {
-      readEach(entry, (dotted, critical, value) => {
-        if (dotted === extensionOids.reasonCode) {
-          const number = read(entry.what, value, (one) => one.small(tags.enumerated))
-          reason = revocationReasons[number] ?? entry.fail(`there is no such reason: ${number}`)
-        } else if (critical) entry.fail(`a critical extension is not known: ${dotted}`)
-      })
-    }
-    return { serial, at, ...(reason === undefined ? {} : { reason }) }
+    const reason = entry.done ? undefined : readReason(entry)
+    return reason === undefined ? { serial, at } : { serial, at, reason }
   })
+}
+
+function readReason(entry: DerReader): RevocationReason | undefined {
+  const extensions = entry.element()
+  // As they mostly are: a list may have very many
+  for (const [reason, usual] of reasonExtensions) if (sameBytes(extensions, usual)) return reason
+  let reason: RevocationReason | undefined
+  read(entry.what, extensions, (reader) => readEach(reader, (dotted, critical, value) => {
+    if (dotted === extensionOids.reasonCode) {
+      const number = read(reader.what, value, (one) => one.small(tags.enumerated))
+      reason = revocationReasons[number] ?? reader.fail(`there is no such reason: ${number}`)
+    } else if (critical) reader.fail(`a critical extension is not known: ${dotted}`)
+  }))
+  return reason
 }

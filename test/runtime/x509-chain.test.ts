@@ -84,6 +84,8 @@ test('each of a chain is valid from its first second to its last', async () => {
 
 test('what is no authority signs nothing, nor does one that may not sign certificates', async () => {
   assert.is(reasonOf({ leaf: await leaf('below a leaf', own), below: [own, middle] }), 'not-authority')
+  const unsaid = await holder('says nothing', middle, {})
+  assert.is(reasonOf({ leaf: await leaf('x', unsaid), below: [unsaid, middle] }), 'not-authority')
   const lists = await holder('lists', root, { extensions: { ca: {}, keyUsage: ['keyCertSign', 'cRLSign'] } })
   const usage = [0, 7, 0, 1, -1, 0] as const
   const certificate = parseCertificate(changed(lists.certificate.raw, usage, (node) => {
@@ -92,6 +94,12 @@ test('what is no authority signs nothing, nor does one that may not sign certifi
   assert.equal(certificate.extensions.keyUsage, ['cRLSign'])
   const roots = [{ ...lists, certificate }]
   assert.is(reasonOf({ leaf: await leaf('x', lists), below: [], roots }), 'not-authority')
+})
+
+test('an authority whose key is none is not trusted, and nothing else goes wrong', async () => {
+  const certificate = parseCertificate(changed(middle.certificate.raw, [0, 6, 1], (node) => { node.bytes[9]! ^= 1 }))
+  assert.is(reasonOf({ below: [{ ...middle, certificate }] }), 'bad-key')
+  assert.is(reasonOf({ below: [{ ...middle, certificate }, middle] }), 'trusted')
 })
 
 test('an authority that allows none below it has none, and the root bounds the length of all', async () => {
@@ -132,8 +140,8 @@ test('a certificate is for the purposes that it names, and an authority for thos
   const client = await leaf('client', middle, { extensions: { extendedKeyUsage: ['clientAuth'] } })
   assert.is(reasonOf({ leaf: client }), 'wrong-purpose')
   assert.is(reasonOf({ leaf: client, purpose: 'clientAuth' }), 'trusted')
-  const any = await leaf('any', middle, { extensions: { extendedKeyUsage: ['any'] } })
-  assert.is(reasonOf({ leaf: any }), 'trusted')
+  const forAll = await leaf('any', middle, { extensions: { extendedKeyUsage: ['any'] } })
+  assert.is(reasonOf({ leaf: forAll }), 'trusted')
   const unsaid = await holder('unsaid', middle, {})
   assert.is(reasonOf({ leaf: unsaid }), 'trusted')
   const cannotSign = await leaf('agrees', middle, { extensions: { keyUsage: ['keyAgreement'] } })
@@ -144,6 +152,8 @@ test('a certificate is for the purposes that it names, and an authority for thos
   assert.is(reasonOf({ leaf: below, below: [clients], purpose: 'clientAuth' }), 'trusted')
   // An authority is no server, though it can be asked about
   assert.is(reasonOf({ leaf: middle, below: [] }), 'wrong-purpose')
+  const signs = await authority('signs', root, { extensions: { keyUsage: ['keyCertSign', 'digitalSignature'] } })
+  assert.is(reasonOf({ leaf: signs, below: [] }), 'wrong-purpose')
   const { purpose: _, ...whoever } = question({ leaf: middle, below: [] })
   assert.is(verifyChain(whoever).length, 2)
 })
