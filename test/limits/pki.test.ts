@@ -1,4 +1,4 @@
-/** What the certificates of the vault are bounded by: the last that is allowed passes, the next has its documented end. */
+/** What bounds the vault's certificates: the last that is allowed passes, the next has its documented end. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { requestIntermediate } from '../../actors/vault/pki/own-authorities.ts'
@@ -39,7 +39,8 @@ test('a revocation list has so many certificates, and one more is refused', asyn
   const { change } = nextList(signer!, undefined, revoked, how)
   assert.ok((change.value as Uint8Array).length < limits.valueBytes, 'it fits into one entry of a store')
   const more = { serial: Uint8Array.of(9), at: START }
-  assert.throws(() => nextList(signer!, undefined, [...revoked, more], how), (error: Error) => error instanceof LimitExceeded)
+  const isLimit = (error: Error): boolean => error instanceof LimitExceeded
+  assert.throws(() => nextList(signer!, undefined, [...revoked, more], how), isLimit)
 })
 
 test('a page of the inventory has at most so many certificates', async () => {
@@ -92,7 +93,9 @@ test('a mount has so many roles, and a list in a role so many words', async () =
   await pki.roles.write('r0', { allow_any_name: true })
   await pki.roles.remove('r1')
   await pki.roles.write('one-more', {})
-  const words = (count: number) => ({ allowed_domains: Array.from({ length: count }, (_, index) => `d${index}.example`) })
+  const words = (count: number) => ({
+    allowed_domains: Array.from({ length: count }, (_, index) => `d${index}.example`),
+  })
   await pki.roles.write('r0', words(limits.vaultRoleWords))
   await failure(InvalidArgument, () => pki.roles.write('r0', words(limits.vaultRoleWords + 1)))
 })
