@@ -36,7 +36,7 @@ async function signed(folder: string, count: number): Promise<readonly string[]>
   return output.split('\n').slice(0, -1).filter((line) => line !== 'signing')
 }
 
-test('killed in the middle of signing, the vault has every certificate that it answered', () => plainErrors(async () => {
+test('killed as it signs, the vault has every certificate that it answered', () => plainErrors(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zonewright-pki-crash-'))
   try {
     const answered: string[] = []

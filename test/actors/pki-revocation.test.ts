@@ -23,7 +23,7 @@ const listed = async (made: Mounted): Promise<readonly string[]> =>
   (await listOf(made)).list.revoked.map(({ serial }) => Array.from(serial, (byte) =>
     byte.toString(16).padStart(2, '0')).join(''))
 
-test('a certificate is revoked once: a retry gets the first time, and the list that says so is there at once', async () => {
+test('a certificate is revoked once: a retry gets the first time, and its list is there at once', async () => {
   const made = await zoned()
   const { key } = await leaf(made)
   await leaf(made)
