@@ -51,6 +51,8 @@ export interface StartMessage {
   readonly module: string
   /** Absolute folder of the embedded stores; without one the actor's store is in memory. */
   readonly stores?: string
+  /** Absolute folder of the actor's own files. */
+  readonly files?: string
   /** Device keys that may certify peers. */
   readonly devices: readonly TrustedDevice[]
   /** Actor names, and runtime types, that only an OOD may certify. */

@@ -92,13 +92,23 @@ export const Vault = protocol('vault', {
   takeRecoveryShares: call(object({}), object({ shares: array(string()) }), { suite: 'signature' }),
   /** From now on it answers `VaultSealed` to all but `status`, `unseal` and `http`; its keys leave its memory. */
   seal: call(object({}), object({}), { suite: 'signature' }),
-  /** One share; it opens when the threshold is reached. `reset` forgets those given before. @throws VaultSealed */
+  /**
+   * One share; it opens when the threshold is reached. `reset` forgets those given before. With neither it opens by the
+   * key file that it was started with. @throws VaultSealed
+   */
   unseal: call(
     object({ share: optional(string()), reset: optional(boolean()) }),
-    object({ sealed: boolean(), progress: count, threshold: count, shares: count }), { suite: 'sealed' },
+    object({
+      sealed: boolean(), progress: count, threshold: count, shares: count,
+      /** The share was given before: it counts once. */
+      duplicate: optional(boolean()),
+    }), { suite: 'sealed' },
   ),
-  /** A new term of the barrier: what is written from now on is sealed under it, what lies there opens as before. */
-  rotateBarrier: call(object({}), object({ term: count }), { suite: 'signature' }),
+  /**
+   * A new term of the barrier: what is written from now on is sealed under it, what lies there opens as before. With
+   * `reencrypt` that is sealed anew as well, while the vault serves.
+   */
+  rotateBarrier: call(object({ reencrypt: optional(boolean()) }), object({ term: count }), { suite: 'signature' }),
   /** A request of HashiCorp Vault's API (`/v1/…`), from the vault's own listener. */
   http: httpCall({ suite: 'sealed' }),
 

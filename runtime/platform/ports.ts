@@ -213,10 +213,10 @@ export interface Files {
   /** Like `write`, but @throws AlreadyExists when the name is taken. */
   create(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
   /**
-   * Adds to the end of the file, made if it is missing, and answers with its size: not durable, for what may be lost.
-   * Of an append that fails nothing stays.
+   * Adds to the end of the file, made if it is missing, and answers with its size. Durable only where that is asked
+   * for. Of an append that fails nothing stays; of one that a crash cuts off the beginning may.
    */
-  append(name: string, contents: Uint8Array, options: { mode: number }): Promise<number>
+  append(name: string, contents: Uint8Array, options: { mode: number; durable?: boolean }): Promise<number>
   /** Replaces what has the new name. */
   rename(name: string, to: string): Promise<void>
   remove(name: string): Promise<void>

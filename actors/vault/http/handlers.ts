@@ -7,5 +7,5 @@ export function httpHandlers(area: Area): Pick<VaultHandlers, 'http'> {
   const http = createHttp(area, () => {
     throw new NotInVault('This vault has no certificates')
   })
-  return { http: area.guarded.always('http', noResource, (request, call) => http(request, call)) }
+  return { http: area.guarded.always('http', noResource, (request) => http(request)) }
 }
