@@ -31,6 +31,9 @@ export const FolderNotEmpty = defineError('FolderNotEmpty')
 /** What lies in the folder is no zone yet. */
 export const RestoreUnfinished = defineError('RestoreUnfinished')
 
+/** Records of the vault's audit were changed, or are missing. */
+export const AuditBroken = defineError('AuditBroken')
+
 /** A simulated run broke an invariant, or was not the same twice. */
 export const SimulationBroken = defineError('SimulationBroken')
 
@@ -91,5 +94,6 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EpochMismatch: 31,
   SimulationBroken: 32,
   KeyInUse: 35,
+  AuditBroken: 36,
   Interrupted: 130,
 }

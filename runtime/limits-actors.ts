@@ -114,6 +114,8 @@ export const actorLimits = {
   /** Characters of one field of a record, and fields of its own that it may have; more is cut. */
   auditField: 512,
   auditFields: 16,
+  /** Faults of an audit that are told one by one; more are counted. */
+  auditFindings: 100,
   /** Records, and milliseconds, until the audit is signed again. */
   auditSignRecords: 1_000,
   auditSignMs: 60_000,

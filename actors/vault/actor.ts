@@ -26,7 +26,12 @@ export default actor(Vault, {}, async (start) => {
     ports: { store, keys, random, clock }, audit,
     reopen: () => unseal({ store, keys, random }, { 'unseal-key': secrets['unseal-key'] ?? '' }),
   })
-  if (audit.isKept) core.onUnsealed(async ({ namedKeys }) => audit.useKey(await namedKeys.signing(AUDIT_KEY)))
+  if (audit.isKept) {
+    core.onUnsealed(async ({ namedKeys }) => {
+      await namedKeys.ensure(AUDIT_KEY)
+      await audit.useKey(await namedKeys.signer(AUDIT_KEY))
+    })
+  }
   const life = createSealLife({
     core, audit, secrets, booted: env['ZONEWRIGHT_BOOTED'] === '1',
     onChange(state) {

@@ -84,7 +84,8 @@ export async function initialise(
  * @throws InvalidArgument
  */
 export function sharesOf(rootKey: Uint8Array, { shares, threshold }: Split, random: Random): readonly Uint8Array[] {
-  if (shares === 1 && threshold === 1) return [rootKey.slice()]
+  // A copy: `slice` of a Buffer is none
+  if (shares === 1 && threshold === 1) return [Uint8Array.from(rootKey)]
   if (threshold === 1) throw new InvalidArgument('With several shares at least two of them must be needed')
   return split(rootKey, shares, threshold, random)
 }

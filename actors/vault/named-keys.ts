@@ -38,8 +38,6 @@ const grantsPath = (name: string): string => `grants/keys/${name}`
 
 export interface NamedKeys {
   ensure(name: string): Promise<{ kid: string; publicKey: PublicJwk; created: boolean }>
-  /** The newest version, made if there is none: for the vault's own work. It leaves the vault by no method. */
-  signing(name: string): Promise<SigningKey>
   /** Oldest first. @throws NotFound */
   versions(name: string): Promise<readonly Omit<Version, 'pem'>[]>
   /**
@@ -85,13 +83,7 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
   const write = (name: string, guard: Compare, versions: readonly Version[]): Promise<boolean> =>
     barrier.commit([guard], [{ path: keyPath(name), value: { type: 'ed25519', versions } }])
 
-  const keyNamed: NamedKeys = {
-    async signing(name) {
-      await keyNamed.ensure(name)
-      const found = await current(name)
-      if (found === undefined) throw damaged(keyPath(name), 'it went away while it was read')
-      return keys.importPem(found.pem)
-    },
+  return {
     async ensure(name) {
       const found = await current(name)
       if (found !== undefined) return { kid: found.kid, publicKey: found.publicKey, created: false }
@@ -150,5 +142,4 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       throw new Overloaded(`Too many writers of one key; attempts: ${limits.vaultTransactionAttempts}`)
     },
   }
-  return keyNamed
 }

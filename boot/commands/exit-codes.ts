@@ -41,6 +41,7 @@ const meanings: Readonly<Record<number, string>> = {
   33: 'Too many wrong passwords: the login is locked for a while',
   34: 'The key that sudo signs with is missing, open to others, or its passphrase is missing or wrong',
   35: 'Tokens by the key that is to be retired may still be good',
+  36: 'The audit of the vault was changed, or some of it is missing',
   130: 'Interrupted before it was done',
 }
 

@@ -59,7 +59,8 @@ export class Quorum {
     if (this.#shares.some((given) => this.#keys.equal(given, share))) {
       return { progress: this.progress, duplicate: true }
     }
-    this.#shares.push(share.slice())
+    // Copies: `slice` of a Buffer is none
+    this.#shares.push(Uint8Array.from(share))
     if (this.#shares.length < threshold) return { progress: this.progress, duplicate: false }
     const progress = this.#shares.length
     const rootKey = rootOf(this.#shares, threshold)
@@ -77,7 +78,7 @@ export class Quorum {
 }
 
 function rootOf(shares: readonly Uint8Array[], threshold: number): Uint8Array | undefined {
-  if (threshold === 1) return shares[0]!.slice()
+  if (threshold === 1) return Uint8Array.from(shares[0]!)
   try {
     return combine(shares)
   } catch {
