@@ -1,7 +1,7 @@
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Barrier } from './barrier.ts'
 
-/** A secrets engine: what answers below one mount of the vault's HTTP API (`/v1/{mount}/…`), behind tokens and policies. */
+/** A secrets engine: what answers below one mount of the vault's HTTP API (`/v1/{mount}/…`), behind its policies. */
 export interface Engine {
   readonly type: 'kv' | 'pki'
   /** @throws InvalidArgument (400), CertificateRefused (400), NotInVault (404), VaultSealed (503) */

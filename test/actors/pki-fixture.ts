@@ -40,7 +40,8 @@ export function mounted(mount = 'pki', given: Partial<{ store: Store; hostnames:
   const clock = { ...systemClock, ms: START, now: () => clock.ms }
   const store = given.store ?? createMemoryStore({ clock, random })
   const aead = keys.aead(random.bytes(32))
-  const barrier = createBarrier({ store, random, terms: { current: { term: 1, aead }, aeadOf: () => aead } })
+  const terms = { current: { term: 1, aead }, aeadOf: (term: number) => (term === 1 ? aead : undefined) }
+  const barrier = createBarrier({ store, random, terms })
   const anchor = keys.generate(random)
   const again = (): Pki => createPki({
     mount, zone: ZONE, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },

@@ -1,11 +1,13 @@
 import type { Authority, CertificateRecord, IssuedCertificate } from '../protocol.ts'
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
+import type { Engine, EnginePorts } from '../engine.ts'
 import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
 import { certificatePem, told } from './authority-record.ts'
 import type { Book } from './book.ts'
 import { zoneMounts } from './built-in.ts'
-import type { Issued } from './issue.ts'
+import { pkiEngine } from './http/engine.ts'
+import type { Issued } from './keep.ts'
 import { createPki, type Pki } from './pki.ts'
 import { notInVault } from './refused.ts'
 import { listPem } from './revocation.ts'
@@ -21,10 +23,17 @@ export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: 
   const { keys, random, clock } = core.ports
   const { zone } = start.self
   return perUnseal(({ barrier, namedKeys }) => new Map(Object.keys(zoneMounts).map((mount) => [mount, createPki({
-    mount, zone, anchor: () => namedKeys.signer(anchorKey),
+    mount, zone, anchor: () => namedKeys.signing(anchorKey),
     ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
   })])))
 }
+
+/** Makes the engine of a mount of type `pki`, at `path` with a slash at its end, for the HTTP API. */
+export const pkiEngineAt = ({ start }: Pick<Area, 'start'>) =>
+  ({ path }: { readonly path: string }, ports: EnginePorts, { namedKeys }: Unsealed): Engine =>
+    pkiEngine(createPki({
+      mount: path.replace(/\/$/, ''), zone: start.self.zone, ports, anchor: () => namedKeys.signing(anchorKey),
+    }))
 
 /** What the link's methods do with the mounts of the zone. */
 export function pkiHandlers(
@@ -79,7 +88,9 @@ export function pkiHandlers(
       const { certificates } = at(vault, mount)
       return certificates.told(await certificates.read(serial)) as CertificateRecord & { pem: string }
     }),
-    revokeCertificate: guarded.open('revokeCertificate', ofMount, async ({ mount, serial, reason }, { vault, note }) => {
+    revokeCertificate: guarded.open('revokeCertificate', ofMount, async (
+      { mount, serial, reason }, { vault, note },
+    ) => {
       const revoked = await at(vault, mount).revocation.revoke(serial, reason)
       note({ serial, revokedAt: revoked.revokedAt })
       log.info('A certificate was revoked', { mount, serial })
