@@ -62,6 +62,8 @@ export interface VaultHttp {
   readonly hostname: string
   /** 0: a free one. */
   readonly port: number
+  /** `off`: none, on loopback only. Else by a certificate of the zone, as soon as it has authorities. */
+  readonly tls?: 'off'
 }
 
 export const vaultActor = (stores: string): ActorSpec => {
@@ -72,10 +74,15 @@ export const vaultActor = (stores: string): ActorSpec => {
 }
 
 /** It has the network, and the vault has not. */
-export const vaultListener = (http: VaultHttp): ActorSpec =>
+export const vaultListener = ({ hostname, port, tls }: VaultHttp): ActorSpec =>
   worker(VaultListener, new URL('../actors/vault/listener.ts', import.meta.url), {
-    runtimeType: 'kernel-service', manual: true, permissions: { net: [address(http)] },
-    env: { ZONEWRIGHT_VAULT_HOSTNAME: http.hostname, ZONEWRIGHT_VAULT_PORT: String(http.port) },
+    runtimeType: 'kernel-service', manual: true,
+    // One that was free it opens again when it turns to TLS
+    permissions: { net: [port === 0 ? hostname : address({ hostname, port })] },
+    env: {
+      ZONEWRIGHT_VAULT_HOSTNAME: hostname, ZONEWRIGHT_VAULT_PORT: String(port),
+      ...(tls ? { ZONEWRIGHT_VAULT_TLS: tls } : {}),
+    },
   })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
