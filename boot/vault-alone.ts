@@ -18,6 +18,7 @@ export interface VaultAloneOptions {
 export interface VaultAlone {
   readonly address: { readonly hostname: string; readonly port: number; readonly tls: boolean }
   readonly trace: Trace
+  get: Supervisor['get']
   stop(): Promise<void>
 }
 
@@ -53,7 +54,9 @@ export async function startVaultAlone(options: VaultAloneOptions): Promise<Vault
     await supervisor.load()
     await supervisor.start('vault', { env: { ZONEWRIGHT_VAULT_SEALED: '1' } })
     await supervisor.start('vault-listener')
-    return { address: await supervisor.get(VaultListener).address({}), trace, stop }
+    return {
+      address: await supervisor.get(VaultListener).address({}), trace, get: (protocol) => supervisor.get(protocol), stop,
+    }
   } catch (error) {
     await stop()
     throw error

@@ -19,9 +19,11 @@ type Ask = (method: string, path: string, options?: {
 }) => Promise<Reply>
 
 /** The vault by itself, in workers, on a port of its own; not initialised yet. */
-export async function startVault(folder?: string) {
+export async function startVault({ folder, tls = 'off' }: { folder?: string; tls?: 'off' | 'auto' } = {}) {
   const dir = folder ?? await mkdtemp(join(tmpdir(), 'zonewright-vault-'))
-  const alone = await startVaultAlone({ platform, folder: dir, http: { hostname: '127.0.0.1', port: 0 } })
+  const alone = await startVaultAlone({
+    platform, folder: dir, http: { hostname: '127.0.0.1', port: 0, ...(tls === 'off' ? { tls } : {}) },
+  })
   const { port } = alone.address
   const endpoint = `http://127.0.0.1:${port}`
   const said: string[] = []
@@ -40,7 +42,9 @@ export async function startVault(folder?: string) {
   }
   const clientOf = (token?: string) => vaultClient({ endpoint, ...(token === undefined ? {} : { token }) })
   return {
-    dir, port, endpoint, said, ask, clientOf,
+    dir, port, endpoint, said, ask, clientOf, get: alone.get,
+    /** Its folder stays. */
+    halt: () => alone.stop(),
     async stop() {
       await alone.stop()
       if (folder === undefined) await rm(dir, { recursive: true, force: true })
