@@ -8,7 +8,7 @@ import { SERVICES } from '../actors/scheduler/built-in.ts'
 import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
 import { Service } from '../actors/service/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
-import { Vault } from '../actors/vault/protocol.ts'
+import { Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
 import { ENROLMENT_SOCKET, file } from './init.ts'
@@ -43,13 +43,9 @@ export function catalogue(
   const asked = servicesAskedBy(config)
   const services = { [SERVICES]: asked.join(' ') }
   const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
-  const audit = auditBeside(stores)
   return [
-    worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), {
-      ...kernel,
-      permissions: { ...store('vault'), write: [...store('vault').write, audit] },
-      files: audit,
-    }),
+    vaultActor(stores, etcd),
+    ...(config.vault ? [vaultListener(config.vault)] : []),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
       ...kernel,
       permissions: store('system-config'),
@@ -86,13 +82,41 @@ export function catalogue(
 }
 
 /** Services beside those of every zone, as its config asks for them. */
-export const servicesAskedBy = ({ addr, dns, tls, etcd, vault }: ZoneConfig): readonly string[] => [
+export const servicesAskedBy = ({ addr, dns, tls, etcd }: ZoneConfig): readonly string[] => [
   'cert-manager',
   ...(dns ? ['dns'] : []),
   ...(enrols({ addr, tls }) ? ['enrolment'] : []),
   ...(tls.enable || etcd ? ['node-monitor'] : []),
-  ...(vault ? ['vault-listener'] : []),
 ]
+
+export const vaultActor = (stores: string, etcd: readonly string[] = []): ActorSpec => {
+  const audit = auditBeside(stores)
+  return worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), {
+    runtimeType: 'kernel-service', manual: true, files: audit,
+    permissions: { write: [`${stores}/vault`, audit], ...(etcd.length > 0 && { net: etcd }) },
+  })
+}
+
+/** Where the vault listens for HTTP. */
+export interface VaultHttp {
+  readonly hostname: string
+  /** 0: a free one. */
+  readonly port: number
+  /** `off`: none, on loopback only. Else by a certificate of the zone, as soon as it has authorities. */
+  readonly tls?: 'off'
+}
+
+/** It has the network, and the vault has not. */
+export const vaultListener = ({ hostname, port, tls }: VaultHttp): ActorSpec =>
+  worker(VaultListener, new URL('../actors/vault/listener.ts', import.meta.url), {
+    runtimeType: 'kernel-service', manual: true,
+    // One that was free it opens again when it turns to TLS
+    permissions: { net: [port === 0 ? hostname : address({ hostname, port })] },
+    env: {
+      ZONEWRIGHT_VAULT_HOSTNAME: hostname, ZONEWRIGHT_VAULT_PORT: String(port),
+      ...(tls ? { ZONEWRIGHT_VAULT_TLS: tls } : {}),
+    },
+  })
 
 /** It has a thread of its own: what comes by DNS comes from anybody. */
 const nameServer = (hostname: string, port: number): ActorSpec =>

@@ -33,7 +33,9 @@ export interface OodOptions {
 }
 
 /** What the control plane itself needs to run; the node config never names these. */
-export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
+export const CONTROL: readonly string[] = [
+  'vault', 'vault-listener', 'system-config', 'boot-scheduler', 'node-daemon',
+]
 
 /**
  * One start of the zone's first host, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
@@ -86,6 +88,7 @@ export class Ood implements HostRun {
     if (enrols(config)) await files.makeFolder(file.run, { mode: 0o700 })
     await supervisor.load()
     await this.#startVault(marker)
+    if (config.vault) await supervisor.start('vault-listener')
     await this.#startSystemConfig(marker)
     await supervisor.start('node-daemon', {
       env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },

@@ -13,7 +13,6 @@ g, cert-manager, kernel
 g, dns, kernel
 g, enrolment, kernel
 g, node-monitor, kernel
-g, vault-listener, kernel
 p, kernel, boot/*, read
 p, kernel, devices/*, read
 p, kernel, nodes/*, read
@@ -32,7 +31,6 @@ p, scheduler, services/console/spec, write
 p, scheduler, services/dns/spec, write
 p, scheduler, services/enrolment/spec, write
 p, scheduler, services/node-monitor/spec, write
-p, scheduler, services/vault-listener/spec, write
 p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write

@@ -30,7 +30,7 @@ export const firstServices: readonly ServiceSpec[] = [
 ]
 
 /** What a zone runs only where the ENV of its scheduler names it. */
-const onRequest: readonly ServiceSpec[] = ['cert-manager', 'dns', 'enrolment', 'node-monitor', 'vault-listener']
+const onRequest: readonly ServiceSpec[] = ['cert-manager', 'dns', 'enrolment', 'node-monitor']
   .map((name) => ownSpec(name, 'kernel-service', true, ['system-config']))
 
 /** In the ENV of both schedulers: names of the services on request, with a space between two. */

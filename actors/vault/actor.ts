@@ -32,7 +32,7 @@ export default actor(Vault, {}, async (start) => {
   if (audit.isKept) {
     core.onUnsealed(async ({ namedKeys }) => {
       await namedKeys.ensure(AUDIT_KEY)
-      await audit.useKey(await namedKeys.signer(AUDIT_KEY))
+      await audit.useKey(await namedKeys.signing(AUDIT_KEY))
     })
   }
   const life = createSealLife({

@@ -24,7 +24,7 @@ export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: 
   const { keys, random, clock } = core.ports
   const { zone } = start.self
   return perUnseal(({ barrier, namedKeys }) => new Map(Object.keys(zoneMounts).map((mount) => [mount, createPki({
-    mount, zone, anchor: () => namedKeys.signer(anchorKey),
+    mount, zone, anchor: () => namedKeys.signing(anchorKey),
     ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
   })])))
 }
@@ -33,7 +33,7 @@ export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: 
 export const pkiEngineAt = ({ start }: Pick<Area, 'start'>) =>
   ({ path }: { readonly path: string }, ports: EnginePorts, { namedKeys }: Unsealed): Engine =>
     pkiEngine(createPki({
-      mount: path.replace(/\/$/, ''), zone: start.self.zone, ports, anchor: () => namedKeys.signer(anchorKey),
+      mount: path.replace(/\/$/, ''), zone: start.self.zone, ports, anchor: () => namedKeys.signing(anchorKey),
     }))
 
 /** What the link's methods do with the mounts of the zone. */
