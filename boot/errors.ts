@@ -110,5 +110,10 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EtcdRefused: 43,
   EtcdCertificateExpired: 44,
   StoresInEtcd: 45,
+  StoreMoved: 45,
+  StoreOfAnother: 46,
+  StoreDiverged: 47,
+  StoreBeingMoved: 48,
+  MoveMismatch: 49,
   Interrupted: 130,
 }
