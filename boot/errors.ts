@@ -146,5 +146,10 @@ export const exitCodes: Readonly<Record<string, number>> = {
   JoinTokenUsed: 68,
   JoinNotAllowed: 69,
   RequestRefused: 70,
+  StoreMoved: 45,
+  StoreOfAnother: 46,
+  StoreDiverged: 47,
+  StoreBeingMoved: 48,
+  MoveMismatch: 49,
   Interrupted: 130,
 }

@@ -2,6 +2,7 @@ import { bootStep } from '../actors/boot-steps.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { Migration } from '../runtime/migration.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
 import type { HostState } from '../runtime/supervision.ts'
@@ -15,6 +16,8 @@ import { Nodes, type GivenOwnerKey, type OwnerSigns } from './grow.ts'
 import { HostLife, Hosts } from './hosts.ts'
 import { configOf, file, init, type Identity } from './init.ts'
 import { KnownHosts } from './known-hosts.ts'
+import { Migrations } from './migrate/migrations.ts'
+import type { EtcdLocation } from './migrate/move-stores.ts'
 import { Node } from './node.ts'
 import { createObserver, type Observer } from './observe/observer.ts'
 import { CONTROL, Ood } from './ood.ts'
@@ -32,7 +35,7 @@ export interface UpOptions {
   /** The zone's folder; made if it is missing. */
   readonly folder: string
   /** Contents of the config file, when it is not `zone.yaml` in the folder. */
-  readonly config?: { readonly path: string; readonly text: string }
+  readonly config?: { readonly path: string; readonly text: string; readonly read?: () => Promise<string> }
   /** Hosts beside the first one, in this process. Default: what the config says. */
   readonly nodes?: number
   /** Signs for nodes that the folder has not had before. */
@@ -82,6 +85,8 @@ export interface RunningZone {
   killHost(host: string, actor?: string): Promise<void>
   /** See Supervisor.expose. */
   expose: Supervisor['expose']
+  /** Moves all stores of the first host there while it serves. @throws what `moveStores` does */
+  moveStores(to: EtcdLocation): Promise<Migration>
   stop(): Promise<void>
 }
 
@@ -107,9 +112,14 @@ export async function up(options: UpOptions): Promise<RunningZone> {
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
     const stores = options.stores ?? folderOf(files.path(file.stores))
-    const storesAt = await reachedBy(stores, platform.host.lookup)
+    // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
+    const { etcd } = read.config
+    const storesAt = await reachedBy(
+      stores.type === 'folder' && etcd ? { type: 'etcd', ...etcd } : stores, platform.host.lookup,
+    )
+    const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
     const boot = new Boot(
-      { ...options, stores, storesAt }, files, identity, { ...configOf(identity, read), nodes: count }, nodes,
+      { ...options, stores, storesAt, reread }, files, identity, { ...configOf(identity, read), nodes: count }, nodes,
     )
     try {
       await boot.run()
@@ -128,7 +138,7 @@ export async function up(options: UpOptions): Promise<RunningZone> {
 }
 
 async function readZoneFile({ config }: UpOptions, files: Files) {
-  if (config) return readConfig(config.text, config.path)
+  if (config) return readConfig(await config.read?.() ?? config.text, config.path)
   const bytes = await files.read(file.config)
   return readConfig(bytes && new TextDecoder().decode(bytes), files.path(file.config))
 }
@@ -139,6 +149,7 @@ class Boot {
   readonly #nodes: Nodes
   readonly #hosts: Hosts
   readonly #ood: HostLife
+  readonly #migrations: Migrations
   /** The last start of the first host. */
   #run!: Ood
   #secondBoot = false
@@ -147,7 +158,7 @@ class Boot {
   #address = { hostname: '', port: 0 }
 
   constructor(
-    options: UpOptions & Pick<Zone, 'stores' | 'storesAt'>, files: Files, identity: Identity, config: ZoneConfig,
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread'>, files: Files, identity: Identity, config: ZoneConfig,
     nodes: Nodes,
   ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
@@ -165,16 +176,17 @@ class Boot {
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
-      stores: options.stores, storesAt: options.storesAt,
+      stores: options.stores, storesAt: options.storesAt, reread: options.reread,
       platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
     }
+    this.#migrations = new Migrations(zone, () => this.#ood.supervisor)
     trace.on('step', this.#followAddress)
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, unmanaged: this.#unmanaged,
+        zone, unmanaged: this.#unmanaged, migrations: this.#migrations,
         actors: (stores, etcd) => actors(stores, config, () => this.#address.port, etcd),
         nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
@@ -234,6 +246,7 @@ class Boot {
       kill: (name) => this.#ood.supervisor.kill(name),
       killHost: (host, actor) => this.#hosts.kill(host, actor),
       expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
+      moveStores: (to) => this.#migrations.to(to),
       stop: async () => {
         try {
           await this.close()
@@ -246,6 +259,7 @@ class Boot {
 
   async close(): Promise<void> {
     try {
+      await this.#migrations.close()
       await this.#hosts.stop()
     } finally {
       this.#zone.trace.off('step', this.#followAddress)

@@ -1,4 +1,4 @@
-import { InvalidArgument, StartFailed, Unavailable } from './errors.ts'
+import { InvalidArgument, StartFailed, StoreMoved, Unavailable } from './errors.ts'
 import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { Life } from './life.ts'
 import { limits } from './limits.ts'
@@ -23,9 +23,6 @@ export interface ActorState {
   /** Of this state, in epoch milliseconds; 0 before the first. */
   readonly since: number
 }
-
-/** What a timer can hold. */
-const LONGEST_MS = 2 ** 31 - 1
 
 /** Starts, watches, restarts and introduces the actors of one host. */
 export class Supervisor {
@@ -160,20 +157,18 @@ export class Supervisor {
   }
 
   /**
-   * Moves the store of an actor that serves. Its next incarnations open it there, also when this one ends as it moves.
-   * @throws StartFailed when it does not serve, InvalidArgument, and what `moveStore` does
+   * Moves the store of an actor while it serves; one that does not run is loaded for it. Its next incarnations open it
+   * there, also when this one ends meanwhile. @throws StartFailed, StoreMoved, and what `moveStore` does
    */
   async moveStore(name: string, to: StoreLocation): Promise<Moved> {
     const from = this.#stores.get(name) ?? this.#storesAt
-    if (from?.type !== 'folder' || to.type !== 'etcd') {
-      throw new InvalidArgument(`A store is moved from a folder into etcd: ${name}`, { actor: name })
-    }
-    const { state, thread } = this.#life(name)
-    if (state !== 'serving' || !thread) throw new StartFailed(`The actor does not serve: ${name}`, { actor: name })
+    if (to.type !== 'etcd' || !from) throw new InvalidArgument(`A store is moved into etcd: ${name}`, { actor: name })
+    if (from.type === 'etcd') throw new StoreMoved(`It lies in etcd already: ${name}`, { prefix: `${from.prefix}/${name}` })
+    const { thread } = await this.#life(name).load()
     this.#stores.set(name, { ...from, moving: to })
     // However long that takes: its worker is watched
     const moving = thread.worker.control.moveStore(name, to)
-    const moved = await this.#threads.whileAlive(thread, name, 'move its store', moving, LONGEST_MS)
+    const moved = await this.#threads.whileAlive(thread, name, 'move its store', moving, limits.leaseMs)
     this.#stores.set(name, to)
     return moved
   }
