@@ -16,6 +16,11 @@ export const moveLimits = {
   moveFencePauseMs: 50,
   /** Milliseconds that a move waits for an etcd that went away; then Unavailable. */
   moveWaitMs: 60_000,
+  /** Milliseconds between two tellings of how far it is, within one phase. */
+  moveTellMs: 200,
+  /** How often the store of an actor whose worker ends is begun with, and the milliseconds between. */
+  moveAttempts: 5,
+  moveAttemptMs: 500,
   /** Rows of a moved store that are remembered, of those that were read: the oldest is read again. */
   movedRows: 10_000,
   /** Keys whose rows are read at once for a list; the rest follows. */

@@ -270,6 +270,10 @@ export interface SpawnedWorker {
 /** Opens the Store of one actor: `name` is a folder of an embedded store, or a key prefix elsewhere. */
 export interface Stores {
   open(name: string): Promise<import('../store/store.ts').Store>
+  /** Moves a store that is in use here: only where that is another kind of place than a folder. */
+  take?(
+    name: string, store: import('../store/movable.ts').MovableStore, options: import('../store/open.ts').MoveTo,
+  ): Promise<import('../store/move/move.ts').Moved>
 }
 
 /** What an adapter provides. */

@@ -1,6 +1,6 @@
 import dns from 'node:dns/promises'
 import process from 'node:process'
-import { openStore } from '../store/open.ts'
+import { moveTo, openStore } from '../store/open.ts'
 import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
@@ -44,6 +44,9 @@ export async function systemPlatform(
     transport: { serveHttp, request: httpRequest },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
-    stores: (location) => ({ open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }) }),
+    stores: (location) => ({
+      open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }),
+      ...(location.type === 'etcd' && { take: (name, store, options) => moveTo(store, location, name, options) }),
+    }),
   }
 }

@@ -27,6 +27,7 @@ export interface MovedTarget extends Store {
 export class MovableStore implements Store, Fence {
   readonly id: string
   #inner: Store
+  #peek: Store['peek']
   #fence: Deferred<void> | undefined
   #waiting = 0
   /** Set by a move: whose leases the inner store did not grant. */
@@ -36,12 +37,12 @@ export class MovableStore implements Store, Fence {
   constructor(inner: Store) {
     this.id = inner.id
     this.#inner = inner
+    this.#peek = inner.peek && ((key) => inner.peek!(key))
   }
 
   /** There only while the contents are in memory: ask each time. */
   get peek(): Store['peek'] {
-    const inner = this.#inner
-    return inner.peek && ((key) => inner.peek!(key))
+    return this.#peek
   }
 
   get moveSource(): Store['moveSource'] {
@@ -127,6 +128,7 @@ export class MovableStore implements Store, Fence {
   #switch(next: MovedTarget): void {
     const old = this.#inner
     this.#inner = this.#target = next
+    this.#peek = undefined
     // It has ended its watches, and nothing is written to it any more
     old.close().catch(() => {})
     if (this.#closed) next.close().catch(() => {})

@@ -1,4 +1,4 @@
-import { InvalidArgument, StoreMoved } from '../errors.ts'
+import { StoreMoved } from '../errors.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { loadEtcd } from './etcd/load.ts'
@@ -30,12 +30,13 @@ export async function openStore(location: StoreLocation, name: string, ports: Po
 
 export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 'prefix'>
 
-/** Moves a store that is in use. @throws InvalidArgument when it lies in etcd already, and what `moveStore` does */
+/** Moves a store that is in use. @throws StoreMoved when it lies in etcd already, and what `moveStore` does */
 export async function moveTo(
   store: MovableStore, location: EtcdLocation, name: string, options: MoveTo,
 ): Promise<Moved> {
   const source = store.moveSource?.()
-  if (!source) throw new InvalidArgument('This store has its contents elsewhere: it cannot be moved')
+  // A worker that has taken the place of one that ended after the move has opened it there
+  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix: etcdOptions(location, name).prefix })
   const { connectEtcd } = await loadEtcd()
   const { prefix, ...rest } = etcdOptions(location, name)
   const { area, native } = connectEtcd({ prefix, ...rest, clock: options.clock })

@@ -80,9 +80,9 @@ export class StoreState implements View {
   /** @throws StoreMoved when this is what stayed behind */
   assertHere(): void {
     if (!this.moved) return
-    const { place, prefix, at } = this.moved
+    const { place, prefix, at, entries, digest } = this.moved
     throw new StoreMoved(`The store was moved to ${place}, and has gone on there`, {
-      place, prefix, at, id: this.id, next: 'Start with the config that names this etcd',
+      place, prefix, at, entries, digest, id: this.id, next: 'Start with the config that names this etcd',
     })
   }
 
