@@ -49,7 +49,7 @@ async function renewing(before: (folder: string) => void = () => {}): Promise<Re
   const { keys, random } = platform
   const secrets = { 'unseal-key': made!.identity.unsealKey }
   const sealed = readFileSync(join(folder, pems.etcdSealed), 'utf8')
-  const opened: Opened = await openExtract(sealed, secrets, { zone: config.zone, keys, random, clock })
+  const opened: Opened = await openExtract(sealed, secrets, { zone: config.zone, keys, random, clock: given.clock })
   const [swapped, told]: [EtcdCredentials[], Renewing['told']] = [[], []]
   const failing = { vault: false, swap: false }
   const renewal = new EtcdRenewal({
