@@ -73,7 +73,9 @@ function schemaFault(issue: BaseIssue<unknown>, expected: Expected): { keys: rea
   const parent = path.at(-1)?.input
   const unknown = type === 'strict_object' && issue.expected === 'never'
   // A list is read as an object of numbered keys
-  if (unknown && Array.isArray(parent)) return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent, expected) }
+  if (unknown && Array.isArray(parent)) {
+    return { keys: keys.slice(0, -1), what: mismatch(keys.slice(0, -1), parent, expected) }
+  }
   const name = keys.join('.')
   if (unknown) return { keys, what: `unknown key: ${PRINTABLE.test(name) ? name : JSON.stringify(name)}` }
   return { keys, what: mismatch(keys, input, expected) }

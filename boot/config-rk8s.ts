@@ -123,7 +123,9 @@ export function rk8sFault(
   const twice = endpoints.findIndex((each, index) => endpoints.indexOf(each) !== index)
   if (twice >= 0) return fault(twice, `it is there twice: ${endpoints[twice]}`, 'Name each member once')
   const tooHigh = endpoints.findIndex((each) => Number(/\d+$/.exec(each)?.[0]) > 65_535)
-  if (tooHigh >= 0) return fault(tooHigh, `expected ${endpoint}, found ${endpoints[tooHigh]}`, 'A port is at most 65535')
+  if (tooHigh >= 0) {
+    return fault(tooHigh, `expected ${endpoint}, found ${endpoints[tooHigh]}`, 'A port is at most 65535')
+  }
   if (!tls?.enable) return undefined
   const plain = endpoints.findIndex((each) => !each.startsWith('https://'))
   if (plain >= 0) {

@@ -34,6 +34,8 @@ export const file = {
   nodes: 'nodes',
   /** A restore into this folder has begun and is not finished. */
   restoring: 'restoring.json',
+  /** How far the stores are on their way into etcd. */
+  migration: 'migration.json',
   /** Where the running zone is reached, for commands in another terminal; gone when it stops. */
   endpoint: 'endpoint.json',
   config: 'zone.yaml',

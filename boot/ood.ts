@@ -8,7 +8,6 @@ import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
-import { reachedBy } from '../runtime/store/location.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
@@ -70,7 +69,7 @@ export class Ood implements HostRun {
           this.#supervisor.trust(devices)
         },
       }),
-    }, actors(stores, reachedBy(zone.stores)))
+    }, actors(stores, zone.storesAt))
   }
 
   readonly supervisor = (): Supervisor => this.#supervisor

@@ -5,7 +5,7 @@ import { limits } from '../runtime/limits.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
 import type { HostState } from '../runtime/supervision.ts'
-import { folderOf, type StoreLocation } from '../runtime/store/location.ts'
+import { folderOf, reachedBy, type StoreLocation } from '../runtime/store/location.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
@@ -106,7 +106,11 @@ export async function up(options: UpOptions): Promise<RunningZone> {
       platform, files, identity, count, ...given, onSigns: onProgress,
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
-    const boot = new Boot(options, files, identity, { ...configOf(identity, read), nodes: count }, nodes)
+    const stores = options.stores ?? folderOf(files.path(file.stores))
+    const storesAt = await reachedBy(stores, platform.host.lookup)
+    const boot = new Boot(
+      { ...options, stores, storesAt }, files, identity, { ...configOf(identity, read), nodes: count }, nodes,
+    )
     try {
       await boot.run()
     } catch (error) {
@@ -142,7 +146,10 @@ class Boot {
   readonly #onProgress: (progress: Progress) => void
   #address = { hostname: '', port: 0 }
 
-  constructor(options: UpOptions, files: Files, identity: Identity, config: ZoneConfig, nodes: Nodes) {
+  constructor(
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt'>, files: Files, identity: Identity, config: ZoneConfig,
+    nodes: Nodes,
+  ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
     const trace = options.trace ?? createTrace()
     this.#hosts = options.hosts ?? new Hosts()
@@ -158,7 +165,7 @@ class Boot {
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
-      stores: options.stores ?? folderOf(files.path(file.stores)),
+      stores: options.stores, storesAt: options.storesAt,
       platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),

@@ -20,6 +20,8 @@ export interface Zone {
   readonly config: ZoneConfig
   /** Where the first host's actors have their stores. */
   readonly stores: StoreLocation
+  /** What they must reach for that: hosts with their ports. */
+  readonly storesAt: readonly string[]
   readonly trace: Trace
   readonly hosts: Hosts
   /** Sees all of them. */

@@ -1,6 +1,7 @@
 import {
   isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer,
 } from './actor.ts'
+import { ActorStore } from './actor-store.ts'
 import { createService, type Service } from './context.ts'
 import { Denied, messageOf, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
 import { KnownDevices } from './known-devices.ts'
@@ -13,7 +14,6 @@ import { createMailbox } from './mailbox.ts'
 import type { Platform, SigningKey } from './platform/ports.ts'
 import { createRedactor, redactError, redactEvent } from './redact.ts'
 import type { Store } from './store/store.ts'
-import { createMemoryStore } from './store/memory.ts'
 import { spanTrace } from './trace.ts'
 import { createDenialLog } from './trust/denial.ts'
 import { deferred, within } from './within.ts'
@@ -29,6 +29,7 @@ export interface ActorHost {
   /** Closes the links of a caller that has died. */
   release(caller: Introduction['peer']): void
   inspect(): Inspection
+  readonly store: ActorStore
   stop(withinMs: number): Promise<void>
   /** A client slot for a protocol that is not in the actor's needs: the supervisor calls whom it is asked to. */
   caller(protocol: ActorDefinition['protocol']): Caller
@@ -74,8 +75,11 @@ export function createActorHost({ start, definition, platform, key, ...options }
   let service: Service | undefined
   let lifecycle: Lifecycle = {}
   // Opened while the other workers load: a durable store takes as long as a module
-  const opening = openStore()
-  opening.catch(() => {})
+  const own = new ActorStore({
+    start, platform, stateless: definition.stateless ?? false, redactor, signal: stopping.signal, onStopped: die,
+    onProgress: (progress) => emit({ type: 'move', event: { ...origin(), ...progress } }),
+  })
+  const { opening } = own
 
   const caller = (protocol: ActorDefinition['protocol']): Caller => {
     const found = callers.get(protocol.name)
@@ -176,20 +180,11 @@ export function createActorHost({ start, definition, platform, key, ...options }
       handshakesRefused, counters: Object.fromEntries(counters), gauges: Object.fromEntries(gauges),
       deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
     }),
+    store: own,
     stop(withinMs) {
       stopped ??= stop(withinMs)
       return stopped
     },
-  }
-
-  async function openStore(): Promise<Store> {
-    if (start.stores === undefined || definition.stateless) {
-      return createMemoryStore({ clock, random: random.fork('store') })
-    }
-    const store = await platform.stores(start.stores).open(start.actor)
-    // The next incarnation opens it again, and finds all that was acknowledged
-    store.onStopped?.(die)
-    return store
   }
 
   /** Its callers are told as if its worker had ended, and it is started again. */

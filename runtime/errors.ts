@@ -70,6 +70,17 @@ export const StoreDamaged = defineError('StoreDamaged')
 /** Nothing of the write was kept. Reads go on, and so do writes once there is room again. */
 export const DiskFull = defineError('DiskFull')
 
+/** What is asked for lies elsewhere now. `details.place` says where. */
+export const StoreMoved = defineError('StoreMoved')
+/** The target of a move, or what a folder is to be moved to, holds the store of another. Nothing of it was changed. */
+export const StoreOfAnother = defineError('StoreOfAnother')
+/** A store was used on both sides of a move, so that each has what the other has not. */
+export const StoreDiverged = defineError('StoreDiverged')
+/** Another one moves the store, or its move is not done: nobody may use the target. */
+export const StoreBeingMoved = defineError('StoreBeingMoved')
+/** What was read back is not what was copied. */
+export const MoveMismatch = defineError('MoveMismatch')
+
 // Workers and hosts
 export const NotWritable = defineError('NotWritable')
 export const FolderInUse = defineError('FolderInUse')

@@ -4,6 +4,7 @@ import type { Life } from './life.ts'
 import { limits } from './limits.ts'
 import type { RemoteActor } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import type { StoreLocation } from './store/location.ts'
 import type { Thread, Threads } from './threads.ts'
 import type { Given, Introduction, Loaded, TrustedDevice } from './worker.ts'
 
@@ -14,6 +15,8 @@ export interface Place {
   readonly introducer: Introducer
   /** Hosts that may link to this one, as it is now. */
   devices(): readonly TrustedDevice[]
+  /** Where the store of an actor lies now. */
+  storesOf(actor: string): StoreLocation | undefined
 }
 
 /** What the actors of one host share. */
@@ -49,8 +52,9 @@ export class Incarnation {
   }
 
   async #load({ runtimeType, module }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
-    const { introducer, options: { zone, host, stores, kernelActors, kernelRuntimeTypes = [], spans } } = this.#place
+    const { introducer, options: { zone, host, kernelActors, kernelRuntimeTypes = [], spans } } = this.#place
     const { name: actor, number: incarnation } = this
+    const stores = this.#place.storesOf(actor)
     const { linkKey, needs, uses } = await this.#whileAlive('load', this.thread.worker.control.load({
       zone, host, actor, runtimeType, incarnation, module: module.href, devices: this.#place.devices(),
       kernelActors, kernelRuntimeTypes, spans: spans ?? false, ...(stores === undefined ? {} : { stores }),

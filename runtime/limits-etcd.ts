@@ -7,6 +7,8 @@ export const etcdLimits = {
   /** Milliseconds between two rounds of attempts, doubled up to the maximum. */
   etcdRetryMsMin: 200,
   etcdRetryMsMax: 3_000,
+  /** Milliseconds between two looks at the certificates for etcd, whatever clocks and sleeping machines do. */
+  etcdRenewalCheckMs: 3_600_000,
   /** Milliseconds before a renewal of the etcd client certificate that failed is tried again. */
   etcdRenewalRetryMs: 60_000,
   /** Certificates that were signed without the vault and that it takes over at once; the rest follows. */

@@ -3,6 +3,7 @@ import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
+import { moveLimits } from './limits-move.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
 export const limits = {
@@ -97,6 +98,7 @@ export const limits = {
   ...etcdLimits,
   ...pkiLimits,
   ...certificateLimits,
+  ...moveLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

@@ -1,4 +1,4 @@
-import { StartFailed, Unavailable } from './errors.ts'
+import { InvalidArgument, StartFailed, StoreMoved, Unavailable } from './errors.ts'
 import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { Life } from './life.ts'
 import { limits } from './limits.ts'
@@ -7,6 +7,9 @@ import type { Cancel } from './platform/ports.ts'
 import type { Client, Protocol } from './protocol.ts'
 import type { RemoteChannel } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
+import type { EtcdCredentials } from './store/etcd/connection.ts'
+import type { StoreLocation } from './store/location.ts'
+import type { Moved } from './store/move/move.ts'
 import { Threads, type Thread } from './threads.ts'
 import { tellAll, type ActorEvent, type LinkEvent, type StepEvent, type Trace } from './trace.ts'
 import type { Given, Inspection, Introduction, TrustedDevice, WorkerEvent } from './worker.ts'
@@ -30,6 +33,9 @@ export class Supervisor {
   readonly #introducer: Introducer
   readonly #steps: StepEvent[] = []
   #devices: readonly TrustedDevice[]
+  /** Of actors whose store has left the place of the others. */
+  readonly #stores = new Map<string, StoreLocation>()
+  #storesAt: StoreLocation | undefined
   #stopping = false
   #release: Cancel = () => {}
 
@@ -37,6 +43,7 @@ export class Supervisor {
     this.#options = options
     this.trace = options.trace
     this.#devices = options.devices
+    this.#storesAt = options.stores
     this.#introducer = createIntroducer(options, (event) => this.#tell(event))
     this.#threads = new Threads(
       options, specs, (thread, reason) => this.#died(thread, reason), (event) => this.#tell(event),
@@ -46,6 +53,7 @@ export class Supervisor {
       life: (name: string): Life => this.#life(name),
       dependents: (name: string): readonly Life[] => this.#all().filter(({ needs }) => needs.includes(name)),
       devices: (): readonly TrustedDevice[] => this.#devices,
+      storesOf: (name: string) => this.#stores.get(name) ?? this.#storesAt,
       remote: (name: string) => this.#remote(name),
       checkNeeds: (): void => void startOrder(this.#graph()),
     }
@@ -146,6 +154,46 @@ export class Supervisor {
   async kill(name: string): Promise<void> {
     const { thread } = this.#life(name)
     if (thread) await this.#threads.end(thread, 'killed')
+  }
+
+  /**
+   * Moves the store of an actor while it serves. Its next incarnations open it there, also when this one ends meanwhile.
+   * @throws StartFailed when it has no worker now, StoreMoved, and what `moveStore` does
+   */
+  async moveStore(name: string, to: StoreLocation): Promise<Moved> {
+    const from = this.#stores.get(name) ?? this.#storesAt
+    if (to.type !== 'etcd' || !from) throw new InvalidArgument(`A store is moved into etcd: ${name}`, { actor: name })
+    if (from.type === 'etcd') throw new StoreMoved(`It lies in etcd already: ${name}`, { prefix: `${from.prefix}/${name}` })
+    const { thread } = this.#life(name)
+    if (!thread) throw new StartFailed(`The actor has no worker now: ${name}`, { actor: name })
+    this.#stores.set(name, { ...from, moving: to })
+    // However long that takes: its worker is watched
+    const moving = thread.worker.control.moveStore(name, to)
+    const moved = await this.#threads.whileAlive(thread, name, 'move its store', moving, limits.leaseMs)
+    this.#stores.set(name, to)
+    return moved
+  }
+
+  /** A worker has its store open, or will: nobody else may open it. */
+  usesStore(name: string): boolean {
+    const life = this.#lives.get(name)
+    return life !== undefined && (life.thread !== undefined || life.wanted)
+  }
+
+  /** Where actors that start from now on have their stores: all have been moved there. */
+  storesMoved(to: StoreLocation): void {
+    this.#storesAt = to
+    this.#stores.clear()
+  }
+
+  /** For all stores in etcd, those that are open and those to come. @throws InvalidArgument */
+  async renewCredentials(credentials: EtcdCredentials): Promise<void> {
+    const renewed = (location: StoreLocation): StoreLocation => (location.type === 'etcd' ? { ...location, credentials }
+      : location.moving ? { ...location, moving: { ...location.moving, credentials } } : location)
+    if (this.#storesAt) this.#storesAt = renewed(this.#storesAt)
+    for (const [name, location] of this.#stores) this.#stores.set(name, renewed(location))
+    await Promise.all(this.#threads.all().map((thread) =>
+      this.#threads.whileAlive(thread, thread.name, 'renew', thread.worker.control.renewCredentials(credentials))))
   }
 
   /** From now on these hosts, and this one, may link; links to any other close. */

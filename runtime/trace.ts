@@ -2,6 +2,7 @@ import mitt, { type Emitter } from 'mitt'
 import type { Evidence } from './actor.ts'
 import { limits } from './limits.ts'
 import type { Clock } from './platform/ports.ts'
+import type { MoveProgress } from './store/move/move.ts'
 import type { WorkerEvent } from './worker.ts'
 
 /** What happened, told on the program's one event bus and forwarded from workers to their supervisor. */
@@ -17,6 +18,8 @@ export type TraceEvents = {
   link: LinkEvent
   /** A host of this process, as its life goes on. */
   host: HostEvent
+  /** A store on its way to another place. */
+  move: MoveEvent
   /** Something refused. The chain stays on this host; the caller is given the id. */
   denial: DenialEvent
 }
@@ -71,6 +74,7 @@ export interface HostEvent {
   /** How often it was started in this process. */
   readonly starts: number
 }
+export interface MoveEvent extends Origin, MoveProgress {}
 export interface DenialEvent extends Origin {
   readonly id: string
   readonly chain: readonly {

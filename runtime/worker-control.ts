@@ -53,6 +53,10 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
     detach: async (actor, protocol, reason) => hosts.get(actor)?.callerOf(protocol)?.detach(new Unavailable(reason)),
     release: async (actor, caller) => hosts.get(actor)?.release(caller),
     inspect: async () => [...hosts.values()].map((host) => host.inspect()),
+    moveStore: (actor, to) => hostOf(actor).store.move(to),
+    async renewCredentials(credentials) {
+      for (const host of hosts.values()) await host.store.renewCredentials(credentials)
+    },
     beat: async () => (await options.platform).host.usage().heapBytes,
     async stop(actor, withinMs) {
       const host = hosts.get(actor)

@@ -1,6 +1,8 @@
 import type { TraceEvents } from './trace.ts'
 import type { PublicJwk } from './platform/ports.ts'
+import type { EtcdCredentials } from './store/etcd/connection.ts'
 import type { StoreLocation } from './store/location.ts'
+import type { Moved } from './store/move/move.ts'
 
 /**
  * What the supervisor may ask of a worker. On threads Comlink carries it; in simulation it is called directly.
@@ -25,6 +27,13 @@ export interface WorkerControl {
   inspect(): Promise<readonly Inspection[]>
   /** Heartbeat; bytes of its heap. */
   beat(): Promise<number>
+  /**
+   * Moves the actor's store there while it serves; settles when it has gone. Told as `move` events.
+   * @throws what `moveStore` does
+   */
+  moveStore(actor: string, to: StoreLocation): Promise<Moved>
+  /** From now on etcd is reached by these, for the stores that lie there. */
+  renewCredentials(credentials: EtcdCredentials): Promise<void>
   /** Serves what it has accepted, for at most `withinMs`, then runs the actor's stop. */
   stop(actor: string, withinMs: number): Promise<void>
 }

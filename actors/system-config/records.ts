@@ -51,8 +51,8 @@ export interface Records {
   /** Which store holds them, and its present revision. */
   store(): Promise<{ id: string; revision: number }>
   get(key: string): Promise<KvRecord | undefined>
-  /** As `get`, at once: where the store has its contents in memory. */
-  peek?(key: string): KvRecord | undefined
+  /** As `get`, at once: while the store has its contents in memory. It may lose them: to be asked for each time. */
+  readonly peek: ((key: string) => KvRecord | undefined) | undefined
   /** Keys of the scopes in order, all at one revision. */
   list(scopes: readonly Scope[], leaves?: readonly string[]): Promise<{ items: KvRecord[]; revision: number }>
   /** Of the same keys, without what stands under them. */
@@ -75,18 +75,19 @@ export function openRecords(store: Store): Records {
       return hasLeaf(leaves, key) && scopes.some((scope) => inScope(scope, key))
     }) }
   }
+  const peek = (key: string): KvRecord | undefined => {
+    const entry = store.peek!(STORE_PREFIX + key)
+    return entry && decodeEntry(entry)
+  }
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
       const entry = await store.get(STORE_PREFIX + key)
       return entry && decodeEntry(entry)
     },
-    ...(store.peek && {
-      peek(key: string) {
-        const entry = store.peek!(STORE_PREFIX + key)
-        return entry && decodeEntry(entry)
-      },
-    }),
+    get peek() {
+      return store.peek && peek
+    },
     async list(scopes, leaves) {
       const { entries, revision } = await entriesOf(scopes, leaves, false)
       return { items: entries.map(decodeEntry), revision }

@@ -1,6 +1,6 @@
 import { safeParse } from 'valibot'
 import { InvalidArgument, Unavailable } from '../../runtime/errors.ts'
-import { literal, object, record, string, type Infer } from '../../runtime/protocol.ts'
+import { literal, object, record, string, type Client, type Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
@@ -12,11 +12,12 @@ import { keyringPath } from './keyring.ts'
 import { authoritiesPath, toText, type OpenAuthority } from './pki/authority-record.ts'
 import { encodeRecord } from './pki/certificate-record.ts'
 import { certificatePath } from './pki/certificates.ts'
+import { answerOf } from './pki/handlers.ts'
 import { authorityLifeMs } from './pki/rotation.ts'
 import { signAuthority } from './pki/make-authority.ts'
 import { createPki, type Pki } from './pki/pki.ts'
 import { serialKey } from './pki/serials.ts'
-import type { Unrecorded } from './protocol.ts'
+import type { IssuedCertificate, Unrecorded, Vault } from './protocol.ts'
 import { sealConfigPath } from './seal-config.ts'
 import { autoUnsealPath, unseal, type UnsealSecrets } from './unseal.ts'
 
@@ -42,13 +43,24 @@ export async function sealedExtract(store: Store, mount: string): Promise<string
   return `${JSON.stringify(extract, null, 2)}\n`
 }
 
+/** An authority that was opened away from the vault. */
+export interface Opened {
+  readonly pki: Pki
+  /** The extract as it is now. */
+  sealed(): Promise<string>
+  /** As the vault's link has it, for who asks with a signing request. */
+  sign(asked: SignRequest): Promise<IssuedCertificate>
+}
+
+export type SignRequest = Parameters<Client<typeof Vault>['signCertificate']>[0]
+
 /**
  * Opens it in memory: the vault's own code, its roles and its profiles, and nothing that outlives the call.
  * @throws InvalidArgument when it is no such file, VaultSealed when no key fits, VaultDamaged
  */
 export async function openExtract(
   text: string, secrets: UnsealSecrets, { zone, ...ports }: Omit<CorePorts, 'store'> & { readonly zone: string },
-): Promise<Pki> {
+): Promise<Opened> {
   const parsed = safeParse(Extract, jsonOf(text))
   if (!parsed.success) throw new InvalidArgument('It is not a sealed authority of a vault')
   const { mount, entries } = parsed.output
@@ -60,7 +72,19 @@ export async function openExtract(
     await store.put(key, bytes)
   }
   const { barrier } = createCore({ ...ports, store }).unseal(await unseal({ ...ports, store }, secrets))
-  return createPki({ mount, zone, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock } })
+  const pki = createPki({ mount, zone, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock } })
+  return {
+    pki,
+    sealed: () => sealedExtract(store, mount),
+    async sign({ role, csr, commonName, dns = [], ip = [], ttl }) {
+      const names = [
+        ...dns.map((value) => ({ type: 'dns', value }) as const),
+        ...ip.map((value) => ({ type: 'ip', value }) as const),
+      ]
+      const issued = await pki.issuing.sign(csr, await pki.roles.read(role), { commonName, names, ttl }, { holder: '' })
+      return answerOf(issued)
+    },
+  }
 }
 
 function jsonOf(text: string): unknown {

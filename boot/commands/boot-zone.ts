@@ -79,7 +79,10 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
     await stop()
     throw new Interrupted(`Interrupted by ${signal} during the boot`, { next: 'Run it again: what was done is kept' })
   }
-  return { zone, platform, folder: given.folder, rows, stop, diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()) }
+  return {
+    zone, platform, folder: given.folder, rows, stop,
+    diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
+  }
 }
 
 async function clusterOptions(

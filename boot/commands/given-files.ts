@@ -31,7 +31,7 @@ export async function readGiven(
   }
 }
 
-/** For who cannot do without a config: that of `--config`, else `zone.yaml` in the folder. @throws ConfigInvalid, Usage */
+/** For who needs a config: that of `--config`, else `zone.yaml` in the folder. @throws ConfigInvalid, Usage */
 export async function readConfigured(
   terminal: Terminal, options: GivenFiles,
 ): Promise<Pick<UpOptions, 'folder' | 'ownerPassphrase'> & { readonly config: NonNullable<UpOptions['config']> }> {

@@ -19,14 +19,20 @@ export function pemsProgress(progress: PemsProgress, options: GivenFiles, style:
       `${INDENT}${style.bold('The owner key signs')}, from ${progress.path}:`,
       `${INDENT}  the document of the anchor: the vault’s key by which hosts will know the roots of this zone`,
     ]
-    case 'certificate': {
-      const { wanted: { what }, held: { made, notAfter, notBefore }, done, of } = progress
-      const verb = made === undefined ? 'kept' : 'made'
-      const life = `good for ${duration(notAfter - notBefore)}`
-      return [style.dim(`${INDENT}${verb}  ${done}/${of}  ${what}, ${made === undefined ? 'as it is' : life}`)]
-    }
+    case 'certificate': return [certificateLine(progress, style)]
   }
 }
+
+/** `made  2/5  etcd at https://…, good for 180 d 0 h`. */
+export function certificateLine(
+  { wanted: { what }, held: { made, notAfter, notBefore }, done, of }: Omit<CertificateProgress, 'type'>, style: Style,
+): string {
+  const life = `good for ${duration(notAfter - notBefore)}`
+  const text = made === undefined ? `kept  ${done}/${of}  ${what}, as it is` : `made  ${done}/${of}  ${what}, ${life}`
+  return style.dim(INDENT + text)
+}
+
+type CertificateProgress = Extract<PemsProgress, { type: 'certificate' }>
 
 /** With --json. */
 export function pemsSummary({ config, files, certificates, written, unused, rows }: GenPems) {
@@ -34,12 +40,19 @@ export function pemsSummary({ config, files, certificates, written, unused, rows
     zone: config.zone, host: config.host, folder: files.path('.'), pems: files.path(pems.folder),
     changed: written.length > 0, written, unused,
     keepDangerousFiles: config.tls.keepDangerousFiles,
-    certificates: certificates.map(({ wanted: { what, names, member }, held: { serial, notBefore, notAfter, made } }) => ({
-      for: what, certificate: files.path(names.certificate), key: files.path(names.key), serial, notBefore, notAfter,
-      made: made !== undefined, ...(made === undefined ? {} : { because: made }),
-      ...(member === undefined ? {} : { member: member.url, flags: memberFlags(member, files.path('.')) }),
-    })),
+    certificates: certificates.map((each) => certificateSummary(files, each)),
     steps: rows,
+  }
+}
+
+export function certificateSummary(
+  files: GenPems['files'],
+  { wanted: { what, names, member }, held: { serial, notBefore, notAfter, made } }: GenPems['certificates'][number],
+) {
+  return {
+    for: what, certificate: files.path(names.certificate), key: files.path(names.key), serial, notBefore, notAfter,
+    made: made !== undefined, ...(made === undefined ? {} : { because: made }),
+    ...(member === undefined ? {} : { member: member.url, flags: memberFlags(member, files.path('.')) }),
   }
 }
 
@@ -58,7 +71,8 @@ export function memberFlags(member: Endpoint, root: string): readonly string[] {
 
 /** What there is now, and what comes next. */
 export function pemsLines(
-  terminal: Terminal, made: GenPems, { folder, config }: { readonly folder: string; readonly config?: string | undefined },
+  terminal: Terminal, made: GenPems,
+  { folder, config }: { readonly folder: string; readonly config?: string | undefined },
 ): readonly string[] {
   const { files, written, endpoints, unused, config: { tls } } = made
   const style = styleOf(terminal.colours)

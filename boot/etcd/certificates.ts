@@ -10,7 +10,7 @@ import { encodeName } from '../../runtime/x509/name.ts'
 import { decodePems, encodePem } from '../../runtime/x509/pem.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
 import { verifyChain } from '../../runtime/x509/verify-chain.ts'
-import { readPair, writePair, type Pair } from './pair.ts'
+import { readPair, writePair, type FoundPair, type Pair } from './pair.ts'
 import type { PairNames } from './names.ts'
 
 /** A certificate that a file of `pems/` is to hold, and who signs it. */
@@ -22,6 +22,8 @@ export interface Wanted {
   readonly dns: readonly string[]
   readonly ip: readonly string[]
   readonly purpose: 'serverAuth' | 'clientAuth'
+  /** For another machine: its key may have gone from here, once it is there. */
+  readonly handedOut: boolean
 }
 
 export interface Held {
@@ -40,14 +42,16 @@ export const certificatesIn = (pem: string): readonly Certificate[] =>
 
 /** Why a pair cannot stay, or undefined. */
 export function fault(
-  platform: Platform, pair: Pair | undefined, wanted: Wanted, roots: readonly string[],
+  platform: Platform, pair: FoundPair | undefined, wanted: Wanted, roots: readonly string[],
 ): string | undefined {
   if (!pair) return 'it was missing'
+  if (pair.key === undefined && !wanted.handedOut) return 'its key was missing'
   const { keys: { certificates: keys }, clock } = platform
   try {
     const [leaf, ...intermediates] = certificatesIn(pair.certificate)
     if (!leaf) return 'its file held no certificate'
-    if (!sameBytes(keys.importPem(pair.key).public.spki, leaf.spki)) return 'it was for another key'
+    const own = pair.key === undefined || sameBytes(keys.importPem(pair.key).public.spki, leaf.spki)
+    if (!own) return 'it was for another key'
     const { notBefore, notAfter } = leaf
     const now = clock.now()
     if (now >= notAfter) return 'it had ended'
@@ -83,12 +87,13 @@ export async function holdCertificate(
   wanted: Wanted,
 ): Promise<Held> {
   const found = await readPair(files, wanted.names)
-  const made = renew ? 'it was to be renewed' : fault(platform, found, wanted, roots)
-  if (found && made === undefined) return held(wanted, found, undefined)
+  const made = renew ? 'it was to be renewed'
+    : await isOpen(files, wanted) ? 'its key could be read by others' : fault(platform, found, wanted, roots)
+  if (found && made === undefined) return held(wanted, found.certificate, undefined)
   const pair = await askFor(platform, vault, wanted)
   mayCrash('pems/signed')
   await writePair(files, wanted.names, pair)
-  return held(wanted, pair, made)
+  return held(wanted, pair.certificate, made)
 }
 
 /** A new key, and the certificate that the vault signs for it. @throws CertificateRefused, VaultSealed */
@@ -107,7 +112,13 @@ export async function askFor(
 
 const withEnd = (pem: string): string => (pem.endsWith('\n') ? pem : `${pem}\n`)
 
-function held({ names }: Wanted, { certificate }: Pair, made: string | undefined): Held {
+/** A key that others could read may be theirs as well. */
+async function isOpen(files: Files, { names }: Wanted): Promise<boolean> {
+  const mode = await files.mode(names.key)
+  return mode !== undefined && (mode & 0o077) !== 0
+}
+
+function held({ names }: Wanted, certificate: string, made: string | undefined): Held {
   const [leaf] = certificatesIn(certificate)
   const { serial, notBefore, notAfter } = leaf!
   return { names, serial: serialText(serial), notBefore, notAfter, made }

@@ -21,7 +21,9 @@ import { fault, holdCertificate, type Held } from './certificates.ts'
 import { etcdOf } from './etcd-config.ts'
 import { endpointOf, memberNames, pems, type Endpoint } from './names.ts'
 import { readPair } from './pair.ts'
+import { putFile } from './put.ts'
 import { Initialisation } from './remembered.ts'
+import { handOver } from './unrecorded.ts'
 import { wantedCertificates, type WantedFile } from './wanted.ts'
 
 export interface GenPemsOptions {
@@ -171,7 +173,10 @@ class PemsRun {
   ): Promise<GenPems['certificates']> {
     const { platform, renew = false, onProgress } = this.#options
     const files = this.#files
-    const authorities = await vault.ensureAuthorities({})
+    const made = await vault.ensureAuthorities({})
+    // What `recover etcd` signed may hold a new certificate of the authority itself
+    const authorities = await handOver(files, vault) === 0 ? made
+      : [...made.filter(({ mount }) => mount === 'pki'), ...await vault.authorities({ mount: 'pki-etcd' })]
     const roots = { pki: rootsOf(authorities, 'pki'), 'pki-etcd': rootsOf(authorities, 'pki-etcd') }
     await files.makeFolder(pems.folder, { mode: 0o700 })
     // First: only this may need something of a person
@@ -196,12 +201,8 @@ class PemsRun {
     return certificates
   }
 
-  /** Written where it is not there as it is to be. */
   async #put(name: string, text: string, mode: number): Promise<void> {
-    const found = await this.#files.read(name)
-    if (found && new TextDecoder().decode(found) === text && await this.#files.mode(name) === mode) return
-    await this.#files.write(name, new TextEncoder().encode(text), { mode })
-    this.#written.push(name)
+    if (await putFile(this.#files, name, text, mode)) this.#written.push(name)
   }
 
   /** Reads everything again, as those that are to use it. @returns how many files there are */

@@ -8,17 +8,24 @@ export interface Pair {
   readonly key: string
 }
 
+/** As it lies there. A pair whose certificate is missing is none. */
+export interface FoundPair {
+  readonly certificate: string
+  readonly key: string | undefined
+}
+
 const next = (name: string): string => `${name}.next`
 
 /**
- * The pair of two files, undefined where it is not whole. A replacement that was cut short is finished first: once both
- * new files are there, they are the pair.
+ * The pair of two files, undefined where there is no certificate. A replacement that was cut short is finished first:
+ * once both new files are there, they are the pair.
  */
-export async function readPair(files: Files, names: PairNames): Promise<Pair | undefined> {
+export async function readPair(files: Files, names: PairNames): Promise<FoundPair | undefined> {
   await finish(files, names)
   const [certificate, key] = [await files.read(names.certificate), await files.read(names.key)]
-  if (!certificate || !key) return undefined
-  return { certificate: new TextDecoder().decode(certificate), key: new TextDecoder().decode(key) }
+  if (!certificate) return undefined
+  const decoder = new TextDecoder()
+  return { certificate: decoder.decode(certificate), key: key && decoder.decode(key) }
 }
 
 /** Both or neither, whenever it is cut short. */

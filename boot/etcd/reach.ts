@@ -4,15 +4,20 @@ import type { Platform } from '../../runtime/platform/ports.ts'
 import { backoffMs } from '../../runtime/restart.ts'
 import type { EtcdCredentials } from '../../runtime/store/etcd.ts'
 import { lookAtEtcd, type EtcdAnswer } from '../../runtime/store/etcd/look.ts'
-import { probeEtcd, type Probe, type ProbeFault } from '../../runtime/store/etcd/probe.ts'
+import { probeEtcd, shownBy, type Probe, type ProbeFault } from '../../runtime/store/etcd/probe.ts'
 import { pause } from '../../runtime/within.ts'
+import { parseCertificate } from '../../runtime/x509/certificate.ts'
+import { CertificateDistrusted, verifyChain } from '../../runtime/x509/verify-chain.ts'
 import { EtcdCertificateExpired, EtcdNotTrusted, EtcdRefused, EtcdUnreachable } from '../errors.ts'
+import { certificatesIn } from './certificates.ts'
 import { endpointOf } from './names.ts'
 
 export interface ReachOptions {
   readonly platform: Platform
   readonly endpoints: readonly string[]
   readonly credentials: EtcdCredentials
+  /** Milliseconds in all; default: `limits.etcdReachMs`. */
+  readonly withinMs?: number
   /** Told before each further round. */
   readonly onWait?: (waiting: { readonly missing: readonly string[]; readonly detail: string }) => void
 }
@@ -21,6 +26,8 @@ export interface Reached extends EtcdAnswer {
   /** Endpoints that answered; the others are down, which a cluster may bear. */
   readonly answered: readonly string[]
   readonly absent: readonly { readonly endpoint: string; readonly detail: string }[]
+  /** DER of the certificate that each of those has shown. */
+  readonly shown: ReadonlyMap<string, Uint8Array>
 }
 
 type Failed = Extract<Probe, { reached: false }>
@@ -30,29 +37,37 @@ type Failed = Extract<Probe, { reached: false }>
  * at once; what may pass is waited for, `limits.etcdReachMs` in all.
  * @throws EtcdUnreachable, EtcdNotTrusted, EtcdRefused, EtcdCertificateExpired
  */
-export async function reachEtcd({ platform, endpoints, credentials, onWait }: ReachOptions): Promise<Reached> {
+export async function reachEtcd(
+  { platform, endpoints, credentials, onWait, withinMs = limits.etcdReachMs }: ReachOptions,
+): Promise<Reached> {
   const { clock } = platform
   const random = platform.random.fork('reach etcd')
-  const end = clock.monotonic() + limits.etcdReachMs
+  const end = clock.monotonic() + withinMs
   for (let round = 0; ; round++) {
     const probes = await Promise.all(endpoints.map((endpoint) => probe(clock, endpoint, credentials)))
     const failed = probes.flatMap(({ endpoint, found }) => (found.reached ? [] : [{ endpoint, found }]))
-    const answered = probes.filter(({ found }) => found.reached).map(({ endpoint }) => endpoint)
+    const shown = new Map(probes.flatMap(({ endpoint, found }) =>
+      (found.reached ? [[endpoint, found.certificate] as const] : [])))
+    const answered = [...shown.keys()]
     const absent = failed.map(({ endpoint, found: { detail } }) => ({ endpoint, detail }))
     let detail = absent.map((each) => `${each.endpoint}: ${each.detail}`).join('; ')
     if (answered.length > 0) {
       try {
-        return { ...await lookAtEtcd({ endpoints: answered, credentials, clock }), answered, absent }
+        return { ...await lookAtEtcd({ endpoints: answered, credentials, clock }), answered, absent, shown }
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error
         detail = `${answered.length} of ${endpoints.length} members answer, and they have no leader`
       }
     } else {
       const final = failed.find(({ found: { fault } }) => !passing.includes(fault))
-      if (final) throw refusal(final.endpoint, final.found, credentials)
+      if (final) {
+        const fault = final.found.fault === 'authority' && await hasEnded(platform, final.endpoint, credentials)
+          ? 'expired' : final.found.fault
+        throw refusal(final.endpoint, { ...final.found, fault }, credentials)
+      }
     }
     const missing = absent.map(({ endpoint }) => endpoint)
-    if (clock.monotonic() >= end) throw unreachable(detail, missing)
+    if (clock.monotonic() >= end) throw unreachable(detail, missing, withinMs)
     onWait?.({ missing, detail })
     await pause(clock, backoffMs(random, round, { min: limits.etcdRetryMsMin, max: limits.etcdRetryMsMax }))
   }
@@ -68,8 +83,26 @@ async function probe(
   return { endpoint: url, found: await probeEtcd({ hostname, port, credentials, withinMs: limits.etcdProbeMs, clock }) }
 }
 
-function unreachable(detail: string, missing: readonly string[]): Error {
-  return new EtcdUnreachable(`etcd was not reached within ${limits.etcdReachMs / 1000} s: ${detail}`, {
+/** TLS on Deno says of a certificate that has ended no more than that it cannot be verified. */
+async function hasEnded(
+  { clock, keys: { certificates: keys } }: Platform, endpoint: string, { authority }: EtcdCredentials,
+): Promise<boolean> {
+  const { host: hostname, port } = endpointOf(endpoint)
+  const shown = await shownBy({ hostname, port, withinMs: limits.etcdProbeMs, clock })
+  if (!shown) return false
+  try {
+    verifyChain({
+      leaf: parseCertificate(shown), intermediates: [], roots: certificatesIn(authority), at: clock.now(), keys,
+      purpose: 'serverAuth',
+    })
+    return false
+  } catch (error) {
+    return error instanceof CertificateDistrusted && error.details['reason'] === 'expired'
+  }
+}
+
+function unreachable(detail: string, missing: readonly string[], withinMs: number): Error {
+  return new EtcdUnreachable(`etcd was not reached within ${withinMs / 1000} s: ${detail}`, {
     missing, next: 'Start its members, more than half of them, with the certificates that `gen pems` has made; '
       + 'then run it again: nothing was changed',
   })

@@ -1,7 +1,9 @@
 import { safeParse } from 'valibot'
 import { INIT_SEQUENCE } from '../../actors/init-steps.ts'
 import type { Files } from '../../runtime/platform/ports.ts'
-import { array, boolean, integer, number, object, pipe, record, string, union, type Infer } from '../../runtime/protocol.ts'
+import {
+  array, boolean, integer, number, object, pipe, record, string, union, type Infer,
+} from '../../runtime/protocol.ts'
 import type { StepEvent, Trace } from '../../runtime/trace.ts'
 import { parseJson } from '../parse-json.ts'
 import { stepRow, type StepRow } from '../render.ts'
@@ -45,7 +47,8 @@ export class Initialisation {
   follow(trace: Trace): void {
     const mark = ({ sequence, number, host, actor, at, evidence }: StepEvent): void => {
       if (sequence !== INIT_SEQUENCE) return
-      const step = { number, host, actor, at, evidence: { ...evidence }, atMs: Math.max(0, Math.round(at - this.#began)) }
+      const atMs = Math.max(0, Math.round(at - this.#began))
+      const step = { number, host, actor, at, evidence: { ...evidence }, atMs }
       this.#steps.set(number, step)
       this.#now.push(step)
     }

@@ -16,17 +16,17 @@ export function wantedCertificates({ zone, host, addr, etcd }: ZoneConfig): read
   return [
     {
       what: `this host, ${host}, to who connects`, names: pems.server, mount: 'pki', role: 'ood', purpose: 'serverAuth',
-      commonName: host, dns: [host, `${host}.${zone}`, 'localhost'], ip: [...new Set(ip)],
+      handedOut: false, commonName: host, dns: [host, `${host}.${zone}`, 'localhost'], ip: [...new Set(ip)],
     },
     {
       what: `this host, ${host}, to etcd`, names: pems.etcdClient, mount: 'pki-etcd', role: 'client',
-      purpose: 'clientAuth', commonName: host, dns: [], ip: [],
+      purpose: 'clientAuth', handedOut: false, commonName: host, dns: [], ip: [],
     },
     ...(etcd?.endpoints ?? []).map((url): WantedFile => {
       const member = endpointOf(url)
       return {
         what: `etcd at ${url}`, member, names: memberNames(member), mount: 'pki-etcd', role: 'member',
-        purpose: 'serverAuth', commonName: member.isAddress ? etcdServerName(zone) : member.host,
+        purpose: 'serverAuth', handedOut: true, commonName: member.isAddress ? etcdServerName(zone) : member.host,
         ...memberIdentities(member, zone),
       }
     }),

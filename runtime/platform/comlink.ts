@@ -57,6 +57,8 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     release: (actor, caller) => remote.release(actor, caller),
     inspect: () => remote.inspect(),
     beat: () => remote.beat(),
+    moveStore: (actor, to) => remote.moveStore(actor, to),
+    renewCredentials: (credentials) => remote.renewCredentials(credentials),
     stop: (actor, withinMs) => remote.stop(actor, withinMs),
   }
   // Whoever listens here and throws must not fail the worker that told: the error stays on this side

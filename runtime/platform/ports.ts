@@ -226,6 +226,8 @@ export interface Host {
   /** @throws NotWritable */
   openFolder(path: string): Promise<Files>
   env(name: string): string | undefined
+  /** Addresses of a host's name; none where it has none, or nobody can tell. */
+  lookup(name: string): Promise<readonly string[]>
   /** Keeps the process alive until cancelled; timers and workers do not. */
   hold(): Cancel
   /** A new worker that runs `runtime/worker-entry`. */
@@ -269,6 +271,10 @@ export interface SpawnedWorker {
 /** Opens the Store of one actor: `name` is a folder of an embedded store, or a key prefix elsewhere. */
 export interface Stores {
   open(name: string): Promise<import('../store/store.ts').Store>
+  /** Moves a store that is in use here: only where that is another kind of place than a folder. */
+  take?(
+    name: string, store: import('../store/movable.ts').MovableStore, options: import('../store/open.ts').MoveTo,
+  ): Promise<import('../store/move/move.ts').Moved>
 }
 
 /** What an adapter provides. */

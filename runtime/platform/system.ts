@@ -1,5 +1,6 @@
+import dns from 'node:dns/promises'
 import process from 'node:process'
-import { openStore } from '../store/open.ts'
+import { moveTo, openStore } from '../store/open.ts'
 import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
@@ -14,6 +15,9 @@ import { serveDatagrams, serveStreams } from './sockets.ts'
 
 /** Longer than any process lives; only its being there counts. */
 const HOLD_MS = 2 ** 31 - 1
+
+const lookup = (name: string): Promise<readonly string[]> =>
+  dns.lookup(name, { all: true }).then((found) => found.map(({ address }) => address), () => [])
 
 function hold(): Cancel {
   const timer = setInterval(() => {}, HOLD_MS)
@@ -35,12 +39,15 @@ export async function systemPlatform(
     random: systemRandom,
     keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
     host: {
-      runtime, processId: process.pid, openFolder, env: (name) => process.env[name], hold, spawn: workers.spawn,
+      runtime, processId: process.pid, openFolder, env: (name) => process.env[name], lookup, hold, spawn: workers.spawn,
       spawnProcess, machine, usage,
     },
     transport: { serveHttp, request: httpRequest, serveDatagrams, serveStreams },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
-    stores: (location) => ({ open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }) }),
+    stores: (location) => ({
+      open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }),
+      ...(location.type === 'etcd' && { take: (name, store, options) => moveTo(store, location, name, options) }),
+    }),
   }
 }

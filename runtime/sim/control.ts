@@ -63,6 +63,9 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
     release: (...args) => ask('release', args, (copy) => real.release(...(copy as Args<'release'>))),
     inspect: () => ask('inspect', [], () => real.inspect()),
     beat: () => ask('beat', [], () => real.beat()),
+    moveStore: (...args) => ask('moveStore', args, (copy) => real.moveStore(...(copy as Args<'moveStore'>))),
+    renewCredentials: (...args) => ask('renewCredentials', args, (copy) =>
+      real.renewCredentials(...(copy as Args<'renewCredentials'>))),
     stop: (...args) => ask('stop', args, (copy) => real.stop(...(copy as Args<'stop'>))),
   }
 }

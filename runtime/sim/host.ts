@@ -159,6 +159,7 @@ export class SimulatedProcess {
         usage: () => ({ residentBytes: 0, heapBytes: 0, cpuSeconds: 0 }),
         openFolder: (path) => this.#host.openFolder(path, thread, this.id),
         env: (name) => env[name],
+        lookup: async () => [],
         hold: () => () => {},
         spawn: (options) => this.#spawn(thread, options),
         ...programPorts(this.#host, this.#shared, this.id, this.#thread, thread),

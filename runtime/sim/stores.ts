@@ -56,6 +56,7 @@ export class DiskStores {
   #open(path: string, thread: SimulatedThread): Store {
     const kept = this.#keep(path)
     if (kept.openedBy?.alive) throw new FolderInUse(`The store is open in ${kept.openedBy.name}: ${path}`, { path })
+    kept.state.assertHere()
     kept.openedBy = thread
     let underWay: readonly Change[] = []
     const store = createMemoryStore({

@@ -22,6 +22,23 @@ export interface Change {
   readonly granted?: LeaseRecord
   /** Id of the lease that it ends. */
   readonly ended?: string
+  /** The store lies elsewhere from now on: it is never written again. */
+  readonly moved?: MovedTo
+}
+
+/** Where a store went. */
+export interface MovedTo {
+  /** For people: `etcd at https://… under /zones/one/vault`. */
+  readonly place: string
+  /** The prefix of the store in etcd. */
+  readonly prefix: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** What went along. */
+  readonly entries: number
+  readonly digest: string
+  /** The data that stayed behind was removed. */
+  readonly purged?: boolean
 }
 
 /** A state that a change can be planned on. */

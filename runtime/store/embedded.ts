@@ -30,6 +30,7 @@ export async function openEmbeddedStore(
     const hold = holdFolder(path)
     try {
       const state = await readNewestLog(path) ?? emptyState(random)
+      state.assertHere()
       const log = await LogFile.begin(path, hold, state)
       return new StateStore({
         state,

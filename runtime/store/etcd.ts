@@ -4,13 +4,14 @@ import { limits } from '../limits.ts'
 import type { Cancel, Clock, Random } from '../platform/ports.ts'
 import { expired } from './change.ts'
 import { checkKey, checkPage, checkPrefix, checkRevision, checkTransaction, checkTtl } from './check-arguments.ts'
+import { EtcdArea } from './etcd/area.ts'
 import { Connection, type EtcdCredentials } from './etcd/connection.ts'
 import { Keyspace } from './etcd/keyspace.ts'
 import { grant } from './etcd/lease.ts'
 import { listAnew } from './etcd/list-anew.ts'
 import { feed } from './etcd/watch.ts'
 import type { EventQueue } from './event-queue.ts'
-import { randomId } from './random-id.ts'
+import { openArea } from './move/open-area.ts'
 import { StoreWatch } from './store-watch.ts'
 import type {
   Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
@@ -22,35 +23,38 @@ export type { EtcdCredentials } from './etcd/connection.ts'
  * A store under a prefix of an etcd cluster (or of Xline, which speaks the same API). Its revisions are the cluster's:
  * they grow with the writes of others too. etcd must be started with `--max-txn-ops` of at least
  * `limits.transactionOperations`.
- * @throws InvalidArgument, Denied, Unavailable
+ * @throws InvalidArgument, Denied, Unavailable, StoreBeingMoved
  */
-export async function openEtcdStore({ endpoints, prefix, credentials, clock, random }: {
-  endpoints: readonly string[]
-  prefix: string
-  credentials?: EtcdCredentials
-  clock: Clock
-  random: Random
-}): Promise<Store> {
-  checkKey(prefix)
-  const connection = new Connection(endpoints, credentials, clock)
-  const keyspace = new Keyspace(prefix)
+export async function openEtcdStore({ random, ...options }: EtcdOptions & { random: Random }): Promise<Store> {
+  const { connection, area, keyspace } = connect(options)
   try {
-    return new EtcdStore(await openId(connection, keyspace, random), connection, keyspace)
+    return await openArea(area, random, (id) => new EtcdStore(id, connection, keyspace))
   } catch (error) {
     connection.close()
     throw error
   }
 }
 
-/** Of several that open a new store at once, all get the id of the first. */
-async function openId(connection: Connection, { idKey }: Keyspace, random: Random): Promise<string> {
-  const id = randomId(random, 16)
-  const { succeeded, responses } = await connection.call(() => connection.client.kv.txn({
-    compare: [{ key: idKey, target: 'Create', result: 'Equal', create_revision: 0 }],
-    success: [{ request_put: { key: idKey, value: Buffer.from(id) } }],
-    failure: [{ request_range: { key: idKey } }],
-  }), { repeatable: true })
-  return succeeded ? id : responses[0]!.response_range.kvs[0]!.value.toString()
+/**
+ * What lies there, for who moves a store to it, and the store that it then is, on one connection. Does not connect yet.
+ * @throws InvalidArgument
+ */
+export function connectEtcd(options: EtcdOptions): { area: EtcdArea; native: (id: string) => Store } {
+  const { connection, area, keyspace } = connect(options)
+  return { area, native: (id) => new EtcdStore(id, connection, keyspace) }
+}
+
+export interface EtcdOptions {
+  readonly endpoints: readonly string[]
+  readonly prefix: string
+  readonly credentials?: EtcdCredentials
+  readonly clock: Clock
+}
+
+function connect({ endpoints, prefix, credentials, clock }: EtcdOptions) {
+  checkKey(prefix)
+  const connection = new Connection(endpoints, credentials, clock)
+  return { connection, area: new EtcdArea(connection, prefix), keyspace: new Keyspace(prefix) }
 }
 
 class EtcdStore implements Store {
@@ -131,6 +135,11 @@ class EtcdStore implements Store {
   async grant(ttlMs: number): Promise<Lease> {
     checkTtl(ttlMs)
     return await grant(this.#connection, ttlMs)
+  }
+
+  /** @throws InvalidArgument */
+  renewCredentials(credentials: EtcdCredentials): void {
+    this.#connection.renew(credentials)
   }
 
   async close(): Promise<void> {

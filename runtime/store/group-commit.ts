@@ -5,6 +5,8 @@ import type { Clock, Random } from '../platform/ports.ts'
 import { expired, planOperations, type Change } from './change.ts'
 import { checkKey, checkPage, checkPrefix, checkRevision, checkTransaction, checkTtl } from './check-arguments.ts'
 import { LeaseClock } from './lease-clock.ts'
+import type { MoveSource } from './move/source.ts'
+import { StateSource } from './state-source.ts'
 import { Staged } from './staged.ts'
 import { randomId } from './random-id.ts'
 import type { StoreState } from './state.ts'
@@ -43,7 +45,8 @@ export class StateStore implements Store {
   readonly #state: StoreState
   readonly #staged: Staged
   readonly #watchers = new Watchers()
-  readonly #leases: LeaseClock
+  #leases: LeaseClock
+  readonly #source: StateSource
   #batch: Batch = { changes: [], waiting: [] }
   #commits: Promise<void> | undefined
   #stopped: Error | undefined
@@ -55,9 +58,37 @@ export class StateStore implements Store {
     this.#state = options.state
     this.id = options.state.id
     this.#staged = new Staged(options.state)
-    this.#leases = new LeaseClock(options.clock, (id) =>
-      void this.#endLease(id).catch(() => this.#leases.endLater(id)))
-    for (const lease of options.state.leases.values()) this.#leases.start(lease)
+    this.#leases = this.#runLeases()
+    this.#source = new StateSource(options.state, {
+      settled: () => this.#commit(undefined),
+      holdLeases: () => {
+        const held = this.#leases
+        held.close()
+        return () => { if (!this.#stopped && this.#leases === held) this.#leases = this.#runLeases() }
+      },
+      retire: async (moved) => {
+        await this.#commit({ revision: this.#staged.revision, writes: [], moved })
+        this.#retired()
+      },
+    })
+  }
+
+  moveSource(): MoveSource {
+    this.#assertOpen()
+    return this.#source
+  }
+
+  /** A whole time to live from now for each. */
+  #runLeases(): LeaseClock {
+    const leases = new LeaseClock(this.#options.clock, (id) =>
+      void this.#endLease(id).catch(() => leases.endLater(id)))
+    for (const lease of this.#state.leases.values()) leases.start(lease)
+    return leases
+  }
+
+  /** Who follows it begins anew where it is now. */
+  #retired(): void {
+    this.#watchers.close(new Compacted('The store was moved, and its history left behind'))
   }
 
   async revision(): Promise<number> {
@@ -120,7 +151,8 @@ export class StateStore implements Store {
       checkPrefix(prefix)
       checkRevision(after)
       this.#assertOpen()
-      const { history, revision } = this.#state
+      const { history, revision, moved } = this.#state
+      if (moved) throw new Compacted('The store was moved, and its history left behind')
       if (after < revision && strikes('store/compacted')) throw new Compacted(`History was given up: ${after}`)
       return history.since(after)
     })
@@ -197,7 +229,7 @@ export class StateStore implements Store {
   }
 
   #applied(change: Change): void {
-    this.#state.apply(change)
+    this.#source.apply(change)
     this.#staged.settle(change)
     if (change.granted) this.#leases.start(change.granted)
     if (change.ended !== undefined) this.#leases.end(change.ended)

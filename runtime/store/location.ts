@@ -3,7 +3,12 @@ import type { EtcdCredentials } from './etcd/connection.ts'
 /** Where the stores of a host's actors lie. */
 export type StoreLocation =
   /** Embedded stores below an absolute folder, one each. */
-  | { readonly type: 'folder'; readonly path: string }
+  | {
+    readonly type: 'folder'
+    readonly path: string
+    /** They are being moved there: one that has gone already is opened there. */
+    readonly moving?: StoreLocation & { readonly type: 'etcd' }
+  }
   /** Below a prefix of an etcd cluster: the store of `vault` under `{prefix}/vault`. */
   | {
     readonly type: 'etcd'
@@ -15,6 +20,21 @@ export type StoreLocation =
 
 export const folderOf = (path: string): StoreLocation => ({ type: 'folder', path })
 
-/** What must be reached to open them, as `localhost:2379`. */
-export const reachedBy = (location: StoreLocation): readonly string[] =>
-  (location.type === 'folder' ? [] : location.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, '')))
+/**
+ * What must be reached to open them: `localhost:2379`. A name has its addresses beside it, and stands there without a
+ * port as well: on Deno that is what it takes to look it up.
+ * @param lookup the addresses of a name
+ */
+export async function reachedBy(
+  location: StoreLocation, lookup: (name: string) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  if (location.type === 'folder') return []
+  const reached = await Promise.all(location.endpoints.map(async (endpoint) => {
+    const address = endpoint.replace(/^https?:\/\//, '')
+    const [, name = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? []
+    const found = name === '' || /^[\d.]+$|^\[/.test(name) ? [] : await lookup(name)
+    return [address, ...(found.length > 0 ? [name] : []), ...found.map((each) =>
+      (each.includes(':') ? `[${each}]:${port}` : `${each}:${port}`))]
+  }))
+  return [...new Set(reached.flat())]
+}

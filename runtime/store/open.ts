@@ -1,19 +1,54 @@
+import { StoreMoved } from '../errors.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { loadEtcd } from './etcd/load.ts'
 import type { StoreLocation } from './location.ts'
+import type { MovableStore } from './movable.ts'
+import { moveStore, type Moved, type MoveOptions } from './move/move.ts'
 import type { Store } from './store.ts'
+
+type Ports = { readonly clock: Clock; readonly random: Random }
+type EtcdLocation = StoreLocation & { readonly type: 'etcd' }
 
 /**
  * The store of one actor. What speaks to etcd is loaded by the first that lies there: it takes as long to load as some
  * zones to boot.
  * @throws what `openEmbeddedStore` and `openEtcdStore` do
  */
-export async function openStore(
-  location: StoreLocation, name: string, ports: { clock: Clock; random: Random },
-): Promise<Store> {
-  if (location.type === 'folder') return openEmbeddedStore(`${location.path}/${name}`, ports)
-  const { endpoints, prefix, credentials } = location
-  const { openEtcdStore } = await loadEtcd()
-  return openEtcdStore({ endpoints, prefix: `${prefix}/${name}`, ...(credentials && { credentials }), ...ports })
+export async function openStore(location: StoreLocation, name: string, ports: Ports): Promise<Store> {
+  if (location.type === 'etcd') return (await loadEtcd()).openEtcdStore({ ...etcdOptions(location, name), ...ports })
+  try {
+    return await openEmbeddedStore(`${location.path}/${name}`, ports)
+  } catch (error) {
+    const { moving } = location
+    // It was moved a moment ago, by a worker that has ended since
+    const went = moving && error instanceof StoreMoved && error.details['prefix'] === etcdOptions(moving, name).prefix
+    if (!went) throw error
+    return openStore(moving, name, ports)
+  }
+}
+
+export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 'prefix'>
+
+/** Moves a store that is in use. @throws StoreMoved when it lies in etcd already, and what `moveStore` does */
+export async function moveTo(
+  store: MovableStore, location: EtcdLocation, name: string, options: MoveTo,
+): Promise<Moved> {
+  const source = store.moveSource?.()
+  // A worker that has taken the place of one that ended after the move has opened it there
+  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix: etcdOptions(location, name).prefix })
+  const { connectEtcd } = await loadEtcd()
+  const { prefix, ...rest } = etcdOptions(location, name)
+  const { area, native } = connectEtcd({ prefix, ...rest, clock: options.clock })
+  try {
+    return await moveStore({ ...options, source, fence: store, area, native, prefix })
+  } catch (error) {
+    // Else the store has the connection now
+    if (store.moveSource) await area.close()
+    throw error
+  }
+}
+
+function etcdOptions({ endpoints, prefix, credentials }: EtcdLocation, name: string) {
+  return { endpoints, prefix: `${prefix.replace(/\/+$/, '')}/${name}`, ...(credentials && { credentials }) }
 }

@@ -1,4 +1,5 @@
-import { entryBytes, type Change, type LeaseRecord, type View } from './change.ts'
+import { StoreMoved } from '../errors.ts'
+import { entryBytes, type Change, type LeaseRecord, type MovedTo, type View } from './change.ts'
 import { History } from './history.ts'
 import { compareKeys, OrderedMap } from './ordered-map.ts'
 import type { Entry, Listing } from './store.ts'
@@ -11,6 +12,8 @@ export class StoreState implements View {
   readonly id: string
   readonly leases = new Map<string, LeaseRecord>()
   readonly history: History
+  /** Set when the store lies elsewhere: this is what stayed behind. */
+  moved: MovedTo | undefined
   readonly #entries = new OrderedMap<Entry>()
   readonly #attached = new Map<string, Set<string>>()
   #revision: number
@@ -70,7 +73,17 @@ export class StoreState implements View {
       this.#attached.delete(change.ended)
     }
     if (change.writes.length > 0) this.history.push(change)
+    if (change.moved) this.moved = change.moved
     this.#revision = change.revision
+  }
+
+  /** @throws StoreMoved when this is what stayed behind */
+  assertHere(): void {
+    if (!this.moved) return
+    const { place, prefix, at, entries, digest } = this.moved
+    throw new StoreMoved(`The store was moved to ${place}, and has gone on there`, {
+      place, prefix, at, entries, digest, id: this.id, next: 'Start with the config that names this etcd',
+    })
   }
 
   /** Part of `apply`, and how a snapshot is loaded. */

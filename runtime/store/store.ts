@@ -76,9 +76,9 @@ export interface Store {
   get(key: string): Promise<Entry | undefined>
   /**
    * As `get` of a key that can be one, at once: only where the contents are in memory. The value is the store's own: to
-   * be read in this turn, and never changed.
+   * be read in this turn, and never changed. A store that changes its place loses it: to be asked for each time.
    */
-  peek?(key: string): Entry | undefined
+  readonly peek?: ((key: string) => Entry | undefined) | undefined
   /** Keys that start with `prefix`, in order of their UTF-8 bytes. */
   list(prefix: string, options?: ListOptions): Promise<Listing>
   /** Durable when the promise settles, and not seen by anyone before. Returns the revision. @throws LeaseExpired */
@@ -99,6 +99,10 @@ export interface Store {
   watch(prefix: string, options: { after: number; signal: AbortSignal }): AsyncIterable<Event>
   grant(ttlMs: number): Promise<Lease>
   close(): Promise<void>
+  /** Of a store in etcd: from now on it is reached by these. @throws InvalidArgument */
+  renewCredentials?(credentials: import('./etcd/connection.ts').EtcdCredentials): void
+  /** What a move to another place takes from: only where the contents are in memory. */
+  readonly moveSource?: (() => import('./move/source.ts').MoveSource) | undefined
   /** Told when it stopped by itself: a write failed, and nobody knows how much of it was kept. To be opened again. */
-  onStopped?(listener: (reason: Error) => void): void
+  readonly onStopped?: ((listener: (reason: Error) => void) => void) | undefined
 }

@@ -1,6 +1,9 @@
 import { bootStep } from '../../boot-steps.ts'
 import type { Area, VaultHandlers } from '../guarded.ts'
 
+/** The key that the documented boot is about. */
+const HUB_KEY = 'verify-hub'
+
 type Methods = 'ensureKey' | 'keyVersions' | 'rotateKey' | 'destroyKeysBefore' | 'readKey'
 
 /** Keys by name, in versions. */
@@ -10,7 +13,7 @@ export function keyHandlers({ start: { step, log }, guarded }: Area): Pick<Vault
     ensureKey: guarded.open('ensureKey', byName, async ({ name }, { vault, note }) => {
       const key = await vault.namedKeys.ensure(name)
       note({ kid: key.kid, created: key.created })
-      if (name === 'verify-hub') step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
+      if (name === HUB_KEY) step('boot', bootStep.vaultKeyEnsured, { kid: key.kid, created: key.created })
       return key
     }),
     keyVersions: guarded.open('keyVersions', byName, async ({ name }, { vault }) => [

@@ -111,7 +111,8 @@ export function pkiHandlers(
 const authoritiesOf = ({ mount }: Pki, { authorities }: Book): Authority[] =>
   authorities.map((authority) => told(mount, authority))
 
-const answerOf = ({ key, der, book, notBefore, notAfter }: Issued): IssuedCertificate => ({
+/** What the link answers with. */
+export const answerOf = ({ key, der, book, notBefore, notAfter }: Issued): IssuedCertificate => ({
   serial: serialText(key), certificate: certificatePem(der), chain: [...book.chain], roots: [...book.roots],
   notBefore, notAfter,
 })

@@ -1,4 +1,4 @@
-import type { Change, LeaseRecord, Write } from '../change.ts'
+import type { Change, LeaseRecord, MovedTo, Write } from '../change.ts'
 import { StoreState } from '../state.ts'
 import type { Entry } from '../store.ts'
 import { encodeRecord, readRecord, type LogRecord } from './log-record.ts'
@@ -26,6 +26,7 @@ interface Head {
 type Description =
   | { readonly head: Head }
   | { readonly lease: LeaseRecord }
+  | { readonly moved: MovedTo }
   /** One in each record: logs from before there were many in one. */
   | { readonly entry: WriteRow; readonly modRevision: number }
   | { readonly entries: readonly (readonly [...WriteRow, modRevision: number])[] }
@@ -44,6 +45,7 @@ export function* encodeState(state: StoreState): Generator<Uint8Array> {
     return encodeRecord(description, values)
   }
   yield record({ head: { format, id, revision, floor: history.floor } })
+  if (state.moved) yield record({ moved: state.moved })
   for (const lease of state.leases.values()) yield record({ lease })
   for (const group of groups(state)) {
     const entries = group.map((write) => [...rowOf(write), write.entry.modRevision] as const)
@@ -75,8 +77,10 @@ interface Put {
 const GROUP_ENTRIES = 128
 const GROUP_BYTES = 64 * 1024
 
-export const encodeChange = (change: Change): Uint8Array =>
-  encodeRecord({ change: changeRow(change) } satisfies Description, valuesOf(change))
+/** That a store has moved is a record of its own: a release that does not know it must not open the store. */
+export const encodeChange = (change: Change): Uint8Array => (change.moved
+  ? encodeRecord({ moved: change.moved } satisfies Description, [])
+  : encodeRecord({ change: changeRow(change) } satisfies Description, valuesOf(change)))
 
 /** Takes the records of a log one by one, in order, and makes the state that they say. */
 export class LogDecoder {
@@ -134,6 +138,10 @@ function decodeInto(state: StoreState, description: Description, { values }: Log
     const change = decodeChange(description.change, values)
     if (!begun || change.revision !== state.revision + (change.writes.length > 0 ? 1 : 0)) return false
     state.apply(change)
+    return true
+  }
+  if ('moved' in description) {
+    state.moved = description.moved
     return true
   }
   if (begun) return false

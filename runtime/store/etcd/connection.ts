@@ -22,26 +22,40 @@ const ipAddress = /^https:\/\/(?:\d+(?:\.\d+){3}|\[)/
 
 /** The client package, with its retries replaced by ours. */
 export class Connection {
-  readonly client: Etcd3
   readonly clock: Clock
-  readonly #endpoints: readonly string[]
+  readonly endpoints: readonly string[]
+  #open: Open
   #closed: Error | undefined
 
   /** Does not connect yet. @throws InvalidArgument */
   constructor(endpoints: readonly string[], credentials: EtcdCredentials | undefined, clock: Clock) {
     if (endpoints.length === 0) throw new InvalidArgument('etcd needs an endpoint')
-    for (const endpoint of endpoints) {
-      if (endpoint.startsWith('https://') !== (credentials !== undefined) || !/^https?:/.test(endpoint)) {
-        throw new InvalidArgument(`An etcd endpoint is https:// with credentials and http:// without: ${endpoint}`)
-      }
-      // Deno and Node 26 refuse an IP address as the server's name (grpc-node#1919)
-      if (ipAddress.test(endpoint) && !credentials?.serverName) {
-        throw new InvalidArgument(`An etcd endpoint that is an IP address needs the server's DNS name: ${endpoint}`)
-      }
-    }
-    this.#endpoints = endpoints
+    assertFit(endpoints, credentials)
+    this.endpoints = endpoints
     this.clock = clock
-    this.client = new Etcd3(clientOptions(endpoints, credentials, clock))
+    this.#open = { client: new Etcd3(clientOptions(endpoints, credentials, clock)), calls: 0 }
+  }
+
+  get client(): Etcd3 {
+    return this.#open.client
+  }
+
+  /**
+   * From now on calls go by new credentials. What is under way ends by the old ones; watches go on by the new ones.
+   * @throws InvalidArgument
+   */
+  renew(credentials: EtcdCredentials): void {
+    this.assertOpen()
+    assertFit(this.endpoints, credentials)
+    const old = this.#open
+    this.#open = { client: new Etcd3(clientOptions(this.endpoints, credentials, this.clock)), calls: 0 }
+    const close = (): void => {
+      cancel()
+      old.client.close()
+    }
+    const cancel = this.clock.after(limits.storeCallMs, close)
+    old.onIdle = close
+    if (old.calls === 0) close()
   }
 
   /**
@@ -54,16 +68,26 @@ export class Connection {
     for (;;) {
       this.assertOpen()
       try {
-        return await run()
+        return await this.#counted(run)
       } catch (error) {
         this.assertOpen()
         const answer = answered(error)
         if (answer) throw answer
         if (this.clock.monotonic() >= end || !(repeatable || neverSent(error))) {
-          throw new Unavailable(`etcd did not answer at ${this.#endpoints.join(', ')}: ${messageOf(error)}`)
+          throw new Unavailable(`etcd did not answer at ${this.endpoints.join(', ')}: ${messageOf(error)}`)
         }
       }
       await this.pause(pauseMs)
+    }
+  }
+
+  async #counted<T>(run: () => Promise<T>): Promise<T> {
+    const open = this.#open
+    open.calls++
+    try {
+      return await run()
+    } finally {
+      if (--open.calls === 0) open.onIdle?.()
     }
   }
 
@@ -82,6 +106,26 @@ export class Connection {
       this.client.close()
     }
     return this.#closed
+  }
+}
+
+interface Open {
+  readonly client: Etcd3
+  /** Under way. */
+  calls: number
+  onIdle?: () => void
+}
+
+/** @throws InvalidArgument */
+function assertFit(endpoints: readonly string[], credentials: EtcdCredentials | undefined): void {
+  for (const endpoint of endpoints) {
+    if (endpoint.startsWith('https://') !== (credentials !== undefined) || !/^https?:/.test(endpoint)) {
+      throw new InvalidArgument(`An etcd endpoint is https:// with credentials and http:// without: ${endpoint}`)
+    }
+    // Deno and Node 26 refuse an IP address as the server's name (grpc-node#1919)
+    if (ipAddress.test(endpoint) && !credentials?.serverName) {
+      throw new InvalidArgument(`An etcd endpoint that is an IP address needs the server's DNS name: ${endpoint}`)
+    }
   }
 }
 

@@ -1,26 +1,39 @@
 import type { ILeaseKeepAliveResponse } from 'etcd3'
-import { LeaseExpired, Unavailable } from '../../errors.ts'
+import { LeaseExpired, messageOf, Unavailable } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Lease } from '../store.ts'
 import type { Connection } from './connection.ts'
 
-/** etcd counts in whole seconds and has a least time, so a lease may last longer than was asked for. */
-export async function grant(connection: Connection, ttlMs: number): Promise<Lease> {
-  const { leaseClient } = connection.client
+/**
+ * etcd counts in whole seconds and has a least time, so a lease may last longer than was asked for.
+ * @param wanted its id; without it etcd chooses one
+ */
+export async function grant(connection: Connection, ttlMs: number, wanted?: string): Promise<Lease> {
+  const request = { TTL: Math.ceil(ttlMs / 1_000), ...(wanted !== undefined && { ID: wanted }) }
   const { ID: id, TTL: seconds } = await connection.call(
-    () => leaseClient.leaseGrant({ TTL: Math.ceil(ttlMs / 1_000) }),
+    () => connection.client.leaseClient.leaseGrant(request).catch((error: unknown) => {
+      // Granted before, by a call whose answer was lost
+      if (wanted !== undefined && /lease already exists/.test(messageOf(error))) return { ID: wanted, TTL: request.TTL }
+      throw error
+    }),
     // One that was granted unheard ends by itself
     { repeatable: true },
   )
+  return leaseHandle(connection, id, Number(seconds) * 1_000)
+}
+
+/** Of one that was granted. */
+export function leaseHandle(connection: Connection, id: string, ttlMs: number): Lease {
   return {
     id,
-    ttlMs: Number(seconds) * 1_000,
+    ttlMs,
     async keepAlive() {
       const { TTL: left } = await connection.call(() => keepAlive(connection, id), { repeatable: true })
       if (Number(left) <= 0) throw new LeaseExpired(`The lease has expired or was revoked: ${id}`, { lease: id })
     },
     async revoke() {
-      await connection.call(() => leaseClient.leaseRevoke({ ID: id }), { repeatable: true }).catch((error: unknown) => {
+      const revoke = (): Promise<unknown> => connection.client.leaseClient.leaseRevoke({ ID: id })
+      await connection.call(revoke, { repeatable: true }).catch((error: unknown) => {
         if (!(error instanceof LeaseExpired)) throw error
       })
     },

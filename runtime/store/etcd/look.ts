@@ -19,12 +19,15 @@ export async function lookAtEtcd({ endpoints, credentials, clock }: {
   const connection = new Connection(endpoints, credentials, clock)
   try {
     const { header } = await connection.call(
-      () => connection.client.kv.range({ key: Buffer.from('/'), count_only: true }), { repeatable: true })
+      () => connection.client.kv.range({ key: Buffer.from([ANY]), count_only: true }), { repeatable: true })
     return { clusterId: hex(header.cluster_id), memberId: hex(header.member_id), revision: Number(header.revision) }
   } finally {
     connection.close()
   }
 }
+
+/** A key, it does not matter which: `/`. */
+const ANY = 0x2f
 
 /** As etcdctl writes it. */
 const hex = (id: string): string => BigInt(id).toString(16)

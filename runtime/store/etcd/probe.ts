@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../platform/ports.ts'
@@ -24,10 +23,35 @@ export type Probe =
   | { readonly reached: true; readonly certificate: Uint8Array }
   | { readonly reached: false; readonly fault: ProbeFault; readonly detail: string }
 
+/** DER of the certificate that a server shows, whoever it is: nothing is sent to it. Undefined when it shows none. */
+export function shownBy({ hostname, port, withinMs, clock }: {
+  hostname: string
+  port: number
+  withinMs: number
+  clock: Clock
+}): Promise<Uint8Array | undefined> {
+  return new Promise((settle) => {
+    const servername = isIP(hostname) === 0 ? { servername: hostname } : {}
+    const socket = connect({ host: hostname, port, ALPNProtocols: ['h2'], rejectUnauthorized: false, ...servername })
+    const end = (certificate: Uint8Array | undefined): void => {
+      cancel()
+      socket.destroy()
+      settle(certificate)
+    }
+    const cancel = clock.after(withinMs, () => end(undefined))
+    socket.on('secureConnect', () => {
+      const { raw } = socket.getPeerCertificate()
+      end(raw && new Uint8Array(raw))
+    })
+    socket.on('error', () => end(undefined))
+    socket.on('close', () => end(undefined))
+  })
+}
+
 /** RFC 9113 §3.4 and §6.5: a client's first words. A server of TLS 1.3 tells of a certificate it refuses only after. */
-const preface = Buffer.concat([
-  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-])
+const preface = Uint8Array.of(
+  ...new TextEncoder().encode('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), 0, 0, 0, 4, 0, 0, 0, 0, 0,
+)
 
 /** One connection to one member, by TLS with both certificates, until it has said something by HTTP/2. Never throws. */
 export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
@@ -80,7 +104,7 @@ const faults: readonly (readonly [RegExp, ProbeFault])[] = [
   [/HAS_EXPIRED|NOT_YET_VALID|Expired|NotValidYet|not valid yet|certificate has expired/i, 'expired'],
   [/UNABLE_TO_|SELF_SIGNED|SELF-SIGNED|UnknownIssuer|CERT_SIGNATURE|BadSignature|INVALID_CA|CaUsedAsEndEntity/i,
     'authority'],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i, 'no-tls'],
+  [/WRONG_VERSION|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i, 'no-tls'],
   [/ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EADDRNOTAVAIL/i, 'unreachable'],
   [/ALERT|SSLV3|TLSV1|AlertReceived|received fatal alert/i, 'refused'],
 ]

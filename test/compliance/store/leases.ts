@@ -69,7 +69,8 @@ export function leases(check: Check): void {
 
 export function lifetimes(check: Check): void {
   check('after close every call is Unavailable and open watches end so', async (store) => {
-    const events = store.watch('', { after: 0, signal: new AbortController().signal })[Symbol.asyncIterator]()
+    const after = await store.revision()
+    const events = store.watch('', { after, signal: new AbortController().signal })[Symbol.asyncIterator]()
     const ended = rejects(events.next(), 'Unavailable')
     await store.close()
     await ended

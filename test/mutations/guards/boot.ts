@@ -26,8 +26,7 @@ export const boot: readonly Guard[] = [
   ...guardsOf('boot/config.ts', 'test/boot/config.test.ts',
     [
       'a host and an owner have no reserved name',
-      'if (fault) throw invalid(path, lineOf(document, [fault.key], lines)',
-      'if (false) throw invalid(path, lineOf(document, [fault!.key], lines)',
+      'if (names) throw read.invalid([names.key]', 'if (false) throw read.invalid([names!.key]',
       'a host with a name of the control plane is refused in one line that says where and what',
     ],
     [
@@ -35,6 +34,8 @@ export const boot: readonly Guard[] = [
       "return host === owner ? { key: 'owner', what: `owner: the host has the same name: ${owner}` } : undefined",
       'return undefined', 'an owner called as the host is refused in one line that says where and what',
     ],
+  ),
+  ...guardsOf('boot/config-faults.ts', 'test/boot/config.test.ts',
     [
       'a key of zone.yaml comes once', 'uniqueKeys: true, strict: true', 'uniqueKeys: false, strict: true',
       'a duplicate key is refused in one line that says where and what',

@@ -1,0 +1,28 @@
+/** Of `limits`: the move of a store to another place, while it is in use. */
+export const moveLimits = {
+  /** Operations and bytes of one transaction that copies; etcd applies one as a whole, and others wait meanwhile. */
+  moveOperations: 256,
+  moveBytes: 512 * 1024,
+  /** Transactions that copy at the same time. */
+  moveInFlight: 4,
+  /** Keys that were written since they were copied; one more, and the move fails with Overloaded: it is outrun. */
+  moveBehind: 50_000,
+  /** Milliseconds for which nobody else may move a store once its mover is silent. */
+  moveLockMs: 15_000,
+  /** Milliseconds that writes wait at most while a store changes its place; then they go on, and it is tried again. */
+  moveFenceMs: 150,
+  /** How often that is tried; then Overloaded. The first pause between two tries, which doubles. */
+  moveFences: 12,
+  moveFencePauseMs: 50,
+  /** Milliseconds that a move waits for an etcd that went away; then Unavailable. */
+  moveWaitMs: 60_000,
+  /** Milliseconds between two tellings of how far it is, within one phase. */
+  moveTellMs: 200,
+  /** How often the store of an actor whose worker ends is begun with, and the milliseconds between. */
+  moveAttempts: 5,
+  moveAttemptMs: 500,
+  /** Rows of a moved store that are remembered, of those that were read: the oldest is read again. */
+  movedRows: 10_000,
+  /** Keys whose rows are read at once for a list; the rest follows. */
+  movedRowsAtOnce: 1_024,
+} as const

@@ -1,0 +1,263 @@
+import { MoveMismatch, type ErrorDetails } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Keys } from '../../platform/ports.ts'
+import { deferred } from '../../within.ts'
+import { compareKeys } from '../ordered-map.ts'
+import type { Entry } from '../store.ts'
+import { all, behind, names, successor, type AreaEntry, type AreaOperation } from './area.ts'
+import { Digest, entryHash } from './digest.ts'
+import { rowsIn } from './row-reader.ts'
+import { encodeRows, rowOf, type Row } from './rows.ts'
+import type { Scan, Scanned } from './scan.ts'
+import type { LockedTarget } from './target.ts'
+
+/** An entry as the target has it. */
+interface Held {
+  readonly kv: AreaEntry
+  readonly row: Row | undefined
+}
+
+/** Pages that are read back at once. */
+const PAGES = 4
+
+/**
+ * Copies a source, page by page, several at a time, and reads each page back from etcd to compare it: when all is
+ * copied, all but what has changed since is verified. What an earlier move has left is taken for what it is.
+ */
+export class Copy {
+  /** Of all that the target has up to `verified`, as it was read back from there. */
+  readonly digest = new Digest()
+  /** Keys up to here are in the target, and were read back. Undefined before the first. */
+  verified: string | undefined
+  /** Of entries that were copied or found. */
+  entries = 0
+  bytes = 0
+  readonly #scan: Scan
+  readonly #target: LockedTarget
+  readonly #keys: Keys
+  readonly #onProgress: () => void
+  /** Copied but not read back, in order. */
+  readonly #pages: { readonly scanned: Scanned; done: boolean }[] = []
+
+  constructor(scan: Scan, target: LockedTarget, keys: Keys, onProgress: () => void) {
+    this.#scan = scan
+    this.#target = target
+    this.#keys = keys
+    this.#onProgress = onProgress
+  }
+
+  /** @param operations the most of one transaction */
+  async run(operations: number): Promise<void> {
+    await this.#resume()
+    const limit = { entries: operations - 1, bytes: limits.moveBytes }
+    const waitingMax = 2 * limits.moveInFlight + PAGES
+    let copying = true
+    let failed = false
+    let news = deferred<void>()
+    const tell = (): void => {
+      news.resolve()
+      news = deferred()
+    }
+    const lane = async (): Promise<void> => {
+      while (!failed) {
+        // What is copied is read back before more is: else what waits for that would grow
+        while (this.#pages.length >= waitingMax && !failed) await news.promise
+        const scanned = this.#scan.next(limit)
+        if (!scanned) return
+        const page = { scanned, done: false }
+        this.#pages.push(page)
+        await this.#put(scanned)
+        page.done = true
+        tell()
+        this.#scan.assertNotOutrun()
+      }
+    }
+    const reader = async (): Promise<void> => {
+      while (!failed && (copying || this.#pages.length > 0)) {
+        const ready = this.#ready()
+        if (ready < PAGES && (copying || ready === 0)) await news.promise
+        else await this.#readBack(Math.min(ready, PAGES)).finally(tell)
+        await this.#keepUp(operations)
+      }
+    }
+    const stop = (error: unknown): never => {
+      failed = true
+      tell()
+      throw error
+    }
+    const lanes = Promise.all(Array.from({ length: limits.moveInFlight }, lane)).then(() => {
+      copying = false
+      tell()
+    })
+    await Promise.all([lanes.catch(stop), reader().catch(stop)])
+  }
+
+  /** A long copy of a store that is much written: what has changed meanwhile does not wait for the end of it. */
+  async #keepUp(operations: number): Promise<void> {
+    if (this.#scan.changed.size <= limits.moveBehind / 2 || this.verified === undefined) return
+    const most = Math.max(1, Math.floor((operations - 1) / 3))
+    const keys = this.#scan.take(most, { verified: this.verified })
+    if (keys.length > 0) await this.again(keys)
+  }
+
+  /** Pages from the oldest on that are copied. */
+  #ready(): number {
+    const waiting = this.#pages.findIndex(({ done }) => !done)
+    return waiting < 0 ? this.#pages.length : waiting
+  }
+
+  /** One page with all its rows. */
+  async #put({ entries, last }: Scanned): Promise<void> {
+    const page = names.page(last)
+    // Where the page is there, an attempt whose answer was lost has made it: what it wrote is read back like any
+    await this.#target.write([{ key: page, mod: 0 }], [
+      ...entries.map(({ key, value }): AreaOperation => ({ type: 'put', key: names.key(key), value })),
+      { type: 'put', key: page, value: encodeRows(entries.map((entry) => rowOf(entry, 1))) },
+    ])
+    this.entries += entries.length
+    for (const { key, value } of entries) this.bytes += key.length + value.length
+    this.#onProgress()
+  }
+
+  /** One reading after the other, so that `verified` only grows. */
+  async #readBack(count: number): Promise<void> {
+    const pages = this.#pages.slice(0, count)
+    const expected = new Digest()
+    for (const { scanned } of pages) expected.merge(scanned.digest)
+    const { last } = pages.at(-1)!.scanned
+    const found = new Digest()
+    for (const { kv, row } of await this.#held(this.verified, last)) found.add(this.#hash(kv, row))
+    if (!found.equals(expected)) {
+      throw mismatch(`keys up to ${last}`, { copied: expected.count, found: found.count })
+    }
+    this.digest.merge(found)
+    this.#pages.splice(0, pages.length)
+    this.verified = last
+    this.#onProgress()
+  }
+
+  /** What an earlier move has copied is compared with the source as it is now; what differs is copied again. */
+  async #resume(): Promise<void> {
+    for (;;) {
+      const from = this.verified === undefined ? all('pages').from : successor(names.page(this.verified))
+      const [pages] = await this.#target.read([{ from, to: all('pages').to!, limit: PAGES, keysOnly: true }])
+      const last = pages!.kvs.at(-1)?.key.slice(names.page('').length)
+      if (last === undefined) break
+      await this.#compare(last)
+      this.#onProgress()
+    }
+    const from = this.verified === undefined ? all('keys').from : successor(names.key(this.verified))
+    const [more] = await this.#target.read([{ from, to: all('keys').to!, limit: 1, keysOnly: true }])
+    if (more!.kvs.length > 0) throw mismatch('keys that nobody has copied', { key: more!.kvs[0]!.key })
+  }
+
+  async #compare(last: string): Promise<void> {
+    const held = await this.#held(this.verified, last)
+    // At once with what the source has: until now it did not tell of these keys
+    const scanned = this.#scan.next({ entries: Infinity, bytes: Infinity, last })!
+    const entries = new Map(scanned.entries.map((entry) => [entry.key, entry]))
+    for (const { kv, row } of held) {
+      const key = kv.key.slice(names.key('').length)
+      const hash = this.#hash(kv, row)
+      this.digest.add(hash)
+      const entry = entries.get(key)
+      entries.delete(key)
+      if (!entry || !sameBytes(hash, this.#scan.hashOf(entry)) || kv.lease !== undefined) this.#scan.changed.add(key)
+      else this.#count(entry)
+    }
+    for (const key of entries.keys()) this.#scan.changed.add(key)
+    this.verified = last
+  }
+
+  #count({ key, value }: Entry): void {
+    this.entries++
+    this.bytes += key.length + value.length
+  }
+
+  /** What the target has behind `after` up to `last`, each with its row. */
+  async #held(after: string | undefined, last: string): Promise<readonly Held[]> {
+    const [keys, pages, singles] = await this.#target.read([
+      behind(names.key, after, last), behind(names.page, after, last), behind(names.row, after, last),
+    ])
+    const rows = rowsIn(pages!.kvs)
+    const single = new Map(rowsIn(singles!.kvs).map((row) => [row.key, row]))
+    let at = 0
+    return keys!.kvs.map((kv) => {
+      const key = kv.key.slice(names.key('').length)
+      while (at < rows.length && compareKeys(rows[at]!.key, key) < 0) at++
+      const row = single.get(key) ?? (rows[at]?.key === key ? rows[at] : undefined)
+      return { kv, row }
+    })
+  }
+
+  /** One without a row, or that was written behind our back, is like none that the source has. */
+  #hash(kv: AreaEntry, row: Row | undefined): Uint8Array {
+    const key = kv.key.slice(names.key('').length)
+    const known = row && row.copies === kv.version ? row : { create: 0, mod: 0, version: 0 }
+    return entryHash(this.#keys, { ...known, key }, kv.value)
+  }
+
+  /**
+   * Copies keys as they are now, and reads them back.
+   * @param leases the cluster's leases by those of the source
+   */
+  async again(keys: readonly string[], leases: ReadonlyMap<string, string> = new Map()): Promise<void> {
+    let held = await this.#heldOf(keys)
+    for (const found of held) if (found.kv) this.digest.remove(this.#hash(found.kv, found.row))
+    let written: readonly (Entry | undefined)[]
+    for (;;) {
+      written = keys.map((key) => this.#scan.entry(key))
+      const operations = keys.flatMap((key, index) => operationsOf(key, written[index], held[index]!, leases))
+      const compare = keys.map((key, index) => ({ key: names.key(key), mod: held[index]!.kv?.mod ?? 0 }))
+      if (await this.#target.write(compare, operations)) break
+      // An attempt that was not heard has done it: as it is now, it is done again
+      held = await this.#heldOf(keys)
+    }
+    const back = await this.#heldOf(keys)
+    for (const [index, key] of keys.entries()) {
+      const { kv, row } = back[index]!
+      const entry = written[index]
+      const hash = kv && this.#hash(kv, row)
+      if (hash) this.digest.add(hash)
+      if (!entry !== !hash || entry && !sameBytes(hash!, this.#scan.hashOf(entry))) throw mismatch(`key ${key}`, { key })
+    }
+  }
+
+  async #heldOf(keys: readonly string[]): Promise<readonly (Partial<Held> & { readonly single: boolean })[]> {
+    const found = await this.#target.read(keys.flatMap((key) => [
+      { from: names.key(key) }, { from: names.row(key) }, { from: names.page(key), to: all('pages').to!, limit: 1 },
+    ]))
+    const decoded = new Map<string, readonly Row[]>()
+    return keys.map((key, index) => {
+      const [kv, single, page] = found.slice(index * 3, index * 3 + 3).map(({ kvs: [first] }) => first)
+      if (page && !decoded.has(page.key)) decoded.set(page.key, rowsIn([page]))
+      const row = single ? rowsIn([single])[0] : page && decoded.get(page.key)!.find((each) => each.key === key)
+      return { ...(kv && { kv }), row, single: single !== undefined }
+    })
+  }
+}
+
+function operationsOf(
+  key: string, entry: Entry | undefined, { kv, single }: Partial<Held> & { readonly single: boolean },
+  leases: ReadonlyMap<string, string>,
+): AreaOperation[] {
+  if (!entry) {
+    return [
+      ...(kv ? [{ type: 'delete', key: names.key(key) } as const] : []),
+      ...(single ? [{ type: 'delete', key: names.row(key) } as const] : []),
+    ]
+  }
+  const lease = entry.lease === undefined ? undefined : leases.get(entry.lease)
+  return [
+    { type: 'put', key: names.key(key), value: entry.value, ...(lease !== undefined && { lease }) },
+    { type: 'put', key: names.row(key), value: encodeRows([rowOf(entry, (kv?.version ?? 0) + 1)]) },
+  ]
+}
+
+const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
+  left.length === right.length && left.every((byte, index) => byte === right[index])
+
+const mismatch = (what: string, details: ErrorDetails): Error =>
+  new MoveMismatch(`What etcd gives back is not what was copied: ${what}`, {
+    ...details, next: 'Nothing was changed in the source. See whether others write under the same prefix of etcd',
+  })

@@ -1,0 +1,119 @@
+import { Overloaded } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Cancel, Keys } from '../../platform/ports.ts'
+import { compareKeys } from '../ordered-map.ts'
+import type { Entry } from '../store.ts'
+import { Digest, entryHash } from './digest.ts'
+import type { Changed, MoveSource } from './source.ts'
+
+/** What of the source has been looked at. */
+export interface Scanned {
+  readonly entries: readonly Entry[]
+  /** Of those that can be copied now. */
+  readonly digest: Digest
+  /** The last key that it is about. */
+  readonly last: string
+}
+
+/**
+ * The source as its mover sees it: looked through once in the order of its keys, and followed behind that. So its
+ * digest is always known of what was looked at, and which keys have changed since, without a list of all.
+ */
+export class Scan {
+  /** Of all entries up to the cursor, as they are now. */
+  readonly digest = new Digest()
+  /** Keys up to the cursor that have to be copied again. */
+  readonly changed = new Set<string>()
+  /** Those of them with a lease: they are copied last, when no lease can end. */
+  readonly leased = new Set<string>()
+  /** Undefined before the first key; `complete` behind the last. */
+  cursor: string | undefined
+  complete = false
+  readonly #source: MoveSource
+  readonly #keys: Keys
+  readonly #cancel: Cancel
+
+  constructor(source: MoveSource, keys: Keys) {
+    this.#source = source
+    this.#keys = keys
+    this.#cancel = source.observe((changed) => this.#follow(changed))
+  }
+
+  /** The next entries; undefined when there is none. Up to and with `last`: all of them, also none. */
+  next(limit: { entries: number; bytes: number; last?: string }): Scanned | undefined {
+    const found = this.#source.page(this.cursor, limit)
+    const last = limit.last ?? found.at(-1)?.key
+    if (last === undefined) {
+      this.complete = true
+      return undefined
+    }
+    this.cursor = last
+    const digest = new Digest()
+    const entries = found.filter((entry) => {
+      const hash = this.hashOf(entry)
+      this.digest.add(hash)
+      if (entry.lease !== undefined) {
+        this.leased.add(entry.key)
+        return false
+      }
+      digest.add(hash)
+      return true
+    })
+    return { entries, digest, last }
+  }
+
+  /** Takes some out of those that have changed: up to a key, and those with a lease only where that is said. */
+  take(
+    most: number, { verified, leases = false }: { verified?: string | undefined; leases?: boolean } = {},
+  ): readonly string[] {
+    const taken: string[] = []
+    for (const key of this.changed) {
+      if (taken.length === most) break
+      if (verified !== undefined && compareKeys(key, verified) > 0) continue
+      if (!leases && this.#source.entry(key)?.lease !== undefined) {
+        this.changed.delete(key)
+        this.leased.add(key)
+        continue
+      }
+      this.changed.delete(key)
+      taken.push(key)
+    }
+    if (!leases) return taken
+    for (const key of this.leased) {
+      if (taken.length === most) break
+      this.leased.delete(key)
+      if (!taken.includes(key)) taken.push(key)
+    }
+    return taken
+  }
+
+  /** As it is now. */
+  entry(key: string): Entry | undefined {
+    return this.#source.entry(key)
+  }
+
+  hashOf({ key, createRevision: create, modRevision: mod, version, value }: Entry): Uint8Array {
+    return entryHash(this.#keys, { key, create, mod, version }, value)
+  }
+
+  /** @throws Overloaded when the source is written faster than it is copied */
+  assertNotOutrun(): void {
+    if (this.changed.size <= limits.moveBehind) return
+    throw new Overloaded(`The store is written faster than it can be copied: ${this.changed.size} keys are behind`, {
+      next: 'Nothing is lost. Run it again when less is written: it goes on where it was',
+    })
+  }
+
+  end(): void {
+    this.#cancel()
+  }
+
+  #follow(changed: readonly Changed[]): void {
+    for (const { key, before, after } of changed) {
+      if (!this.complete && (this.cursor === undefined || compareKeys(key, this.cursor) > 0)) continue
+      if (before) this.digest.remove(this.hashOf(before))
+      if (after) this.digest.add(this.hashOf(after))
+      this.changed.add(key)
+    }
+  }
+}
