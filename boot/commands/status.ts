@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { kv, readRecord } from '../../actors/records.ts'
 import { BootConfig } from '../../actors/system-config/protocol.ts'
+import { ZonewrightError } from '../../runtime/errors.ts'
 import type { HostState } from '../../runtime/supervision.ts'
 import { readHosts } from '../client/hosts.ts'
+import { certificateSummary, readNodes, type CertificateSummary } from '../client/certificates.ts'
 import { getItem } from '../client/kv.ts'
 import { readServices } from '../client/services.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -33,9 +35,12 @@ export function statusCommand(terminal: Terminal): Command {
 type Status = Awaited<ReturnType<typeof statusOf>>
 
 async function statusOf(client: ZoneClient) {
-  const [hosts, services, boot, ready] = await Promise.all([
+  const [hosts, services, boot, ready, certificates] = await Promise.all([
     readHosts(client), readServices(client), getItem(client, kv.bootConfig), client.statusOf('/readyz'),
+    unlessRefused(certificateSummary(client)),
   ])
+  const watched = services.some(({ spec }) => spec.name === 'node-monitor' && spec.state !== 'stopped')
+  const nodes = watched ? await unlessRefused(readNodes(client)) : null
   const { zone, epoch } = readRecord(BootConfig, kv.bootConfig, boot?.value ?? '')
   const { endpoint, url } = client.located
   const seen = services.map((service) => summary(service, hosts))
@@ -45,6 +50,8 @@ async function statusOf(client: ZoneClient) {
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
     ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing }) =>
       `service ${name}: ${serving} of ${wantedServing} serving`),
+    ...(certificates ? certificateProblems(certificates, client.platform.clock.now()) : []),
+    ...(nodes ?? []).filter(({ state }) => state === 'down').map(({ name }) => `host ${name} tells nothing of itself`),
   ]
   return {
     zone, epoch, url, healthy: problems.length === 0, ready: ready === 200,
@@ -52,30 +59,61 @@ async function statusOf(client: ZoneClient) {
     hosts: hosts.map(({ host, role, state }) => ({ host, role, state })),
     services: seen.map(({ name, wanted, wantedServing, serving, healthy }) =>
       ({ name, wanted, replicas: wantedServing, serving, healthy })),
+    certificates: certificates && {
+      valid: Object.values(certificates.counts).reduce((sum, { valid }) => sum + valid, 0),
+      expiring: certificates.expiring.map(({ mount, serial, subject, notAfter, urgency }) =>
+        ({ mount, serial, subject, notAfter, urgency })),
+      next: certificates.next,
+    },
+    nodes: nodes && nodes.map(({ name, state, lastSeen }) => ({ name, state, lastSeen })),
     problems,
   }
 }
 
 /** What has failed and is wanted there: by the host itself, or as a service. */
+/** Not everybody may ask, and not every zone has whom to ask: then nothing is said of it. */
+const unlessRefused = <T>(asked: Promise<T>): Promise<T | null> => asked.catch((error: unknown) => {
+  if (error instanceof ZonewrightError && QUIET.has(error.code)) return null
+  throw error
+})
+const QUIET = new Set(['Denied', 'Unavailable', 'NotFound', 'Overloaded', 'DeadlineExceeded', 'NotAZone'])
+
+/** What is only due is being renewed; what is urgent was not. */
+function certificateProblems({ expiring, authorities }: CertificateSummary, now: number): readonly string[] {
+  const isPressing = ({ urgency }: { readonly urgency: string | null }): boolean =>
+    urgency === 'urgent' || urgency === 'ended'
+  const when = (notAfter: number): string => (notAfter > now ? `ends in ${duration(notAfter - now)}` : 'has ended')
+  return [
+    ...authorities.filter(isPressing).map(({ mount, kind, notAfter }) => `the ${kind} of ${mount} ${when(notAfter)}`),
+    ...expiring.filter(isPressing).slice(0, PROBLEMS_SHOWN)
+      .map(({ mount, subject, notAfter }) => `the certificate ${subject} of ${mount} ${when(notAfter)}`),
+  ]
+}
+const PROBLEMS_SHOWN = 5
+
 const failedActors = ({ host, actors }: HostState, wanted: readonly { readonly name: string }[]): readonly string[] =>
   actors
     .filter(({ name, state, managed }) => state === 'failed' && (!managed || wanted.some((each) => each.name === name)))
     .map(({ name, reason }) => `${host}/${name} failed: ${reason}`)
 
 function linesOf(status: Status, style: Style): readonly string[] {
-  const { zone, epoch, url, healthy, ready, uptimeMs, hosts, services, problems } = status
+  const { zone, epoch, url, healthy, ready, uptimeMs, hosts, services, certificates, nodes, problems } = status
   const serving = hosts.filter(({ state }) => state === 'serving').length
   const wanted = services.filter(({ replicas }) => replicas > 0)
-  const rows: (readonly [string, string])[] = [
+  const valid = `${certificates?.valid ?? 0} valid`
+  const renewals = certificates?.expiring.length ?? 0
+  const rows = [
     ['zone', `${zone}, epoch ${epoch}`], ['at', url],
     ...(uptimeMs === null ? [] : [['up for', duration(uptimeMs)] as const]),
     ['hosts', `${serving} of ${hosts.length} serving`],
     ['services', `${wanted.filter((each) => each.healthy).length} of ${wanted.length} serving as wanted`],
+    ...(nodes ? [['heard of', `${nodes.filter(({ state }) => state === 'up').length} of ${nodes.length} hosts`]] : []),
+    ...(certificates ? [['certificates', renewals === 0 ? valid : `${valid}, ${renewals} to be renewed`]] : []),
     ['ready', ready ? 'yes' : 'no'],
-  ]
+  ] as readonly (readonly [string, string])[]
   return [
     ...fields(rows),
-    `${'state'.padEnd(8)}  ${healthy ? style.good('healthy') : style.bad('not healthy')}`,
+    `${'state'.padEnd(certificates ? 12 : 8)}  ${healthy ? style.good('healthy') : style.bad('not healthy')}`,
     ...(problems.length === 0 ? [] : ['', ...fields(problems.map((problem) => ['', problem]))]),
   ]
 }

@@ -11,21 +11,7 @@ const faultOf = (error: Error & { code?: string }, port: number): Error =>
 
 export const serveDatagrams: Sockets['serveDatagrams'] = async ({ hostname, port }, answer) => {
   const socket = createSocket(hostname.includes(':') ? 'udp6' : 'udp4')
-  let sending = 0
-  const send = (reply: Uint8Array, from: RemoteInfo): void => {
-    sending++
-    socket.send(reply, from.port, from.address, () => void sending--)
-  }
-  socket.on('message', (datagram: Uint8Array, from: RemoteInfo) => {
-    // Nobody can be answered at port 0; and what the network does not take now it would not take later
-    if (from.port === 0 || sending >= limits.datagramsSending) return
-    try {
-      const reply = answer(datagram, from.address)
-      if (reply) send(reply, from)
-    } catch {
-      // Whoever sent it gets nothing, as if it had been lost
-    }
-  })
+  socket.on('message', answering(answer, (reply, { port: to, address }, sent) => socket.send(reply, to, address, sent)))
   await new Promise<void>((resolve, reject) => {
     // Stays: an answer that could not be sent must not end the worker
     socket.on('error', (error) => reject(faultOf(error, port)))
@@ -35,6 +21,26 @@ export const serveDatagrams: Sockets['serveDatagrams'] = async ({ hostname, port
     port: socket.address().port,
     close: () => new Promise<void>((resolve) => socket.close(resolve)),
   } satisfies SocketServer
+}
+
+type Send = (reply: Uint8Array, to: Pick<RemoteInfo, 'port' | 'address'>, sent: () => void) => void
+
+/** What is done with each datagram that comes. */
+export function answering(answer: Parameters<Sockets['serveDatagrams']>[1], send: Send) {
+  let sending = 0
+  return (datagram: Uint8Array, from: Pick<RemoteInfo, 'port' | 'address'>): void => {
+    // Nobody can be answered at port 0; and what the network does not take now it would not take later
+    if (from.port === 0 || sending >= limits.datagramsSending) return
+    let reply: Uint8Array | undefined
+    try {
+      reply = answer(datagram, from.address)
+    } catch {
+      // Whoever sent it gets nothing, as if it had been lost
+    }
+    if (!reply) return
+    sending++
+    send(reply, from, () => void sending--)
+  }
 }
 
 export const serveStreams: Sockets['serveStreams'] = async (options, converse) => {

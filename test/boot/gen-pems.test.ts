@@ -239,6 +239,17 @@ test('the owner key signs from where it is kept, by its passphrase, and without 
   assert.equal((await pemsIn(own, { ownerKey: given, ownerPassphrase })).made?.written, [pems.anchor])
 })
 
+test('an anchor document of another zone, or of another key, is signed anew', async () => {
+  const other = newFolder()
+  await pemsIn(other)
+  const own = readFileSync(at(pems.anchor), 'utf8')
+  for (const spoilt of [readFileSync(join(other, pems.anchor), 'utf8'), own.slice(0, -8), '']) {
+    writeFileSync(at(pems.anchor), spoilt)
+    const { made } = await pemsIn(folder)
+    assert.equal(made!.written, [pems.anchor])
+  }
+})
+
 test('a zone that has booted on files gets certificates without losing anything', async () => {
   const own = newFolder()
   const zone = await up({ platform, folder: own })

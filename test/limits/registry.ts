@@ -1,5 +1,6 @@
 import { ofActors } from './registry-actors.ts'
 import { ofCertificates } from './registry-certificates.ts'
+import { etcd } from './registry-etcd.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
@@ -12,6 +13,7 @@ import { signIn } from './registry-sign-in.ts'
 export const coverage: Coverage = {
   ...ofActors,
   ...ofCertificates,
+  ...etcd,
   ...signIn,
   ...verifyHubCoverage,
   ...web,
