@@ -3,6 +3,7 @@ import type { RemoteActor } from '../runtime/remote.ts'
 import type { StoreLocation } from '../runtime/store/location.ts'
 import type { Trace } from '../runtime/trace.ts'
 import type { ZoneConfig } from './config.ts'
+import type { EtcdStart } from './etcd/start.ts'
 import type { Hosts } from './hosts.ts'
 import type { Identity } from './init.ts'
 import type { KnownHosts } from './known-hosts.ts'
@@ -20,6 +21,8 @@ export interface Zone {
   readonly config: ZoneConfig
   /** Where the first host's actors have their stores. */
   readonly stores: StoreLocation
+  /** Of a zone whose config names etcd. */
+  readonly etcd: EtcdStart | undefined
   /** What they must reach for that: hosts with their ports. */
   readonly storesAt: readonly string[]
   readonly trace: Trace

@@ -104,8 +104,8 @@ class PemsRun {
       platform, files, read: this.#read, nodes: this.#read.config.nodes,
       ...(ownerPassphrase === undefined ? {} : { ownerPassphrase }),
     })
-    onProgress({ type: 'identity', identity, files })
     const config = configOf(identity, this.#read)
+    onProgress({ type: 'identity', identity, files, config })
     const { endpoints } = etcdOf(config, path)
     this.#mark(identity, 'ood', initStep.pemsAsked, { config: path, endpoints: endpoints.length })
     const supervisor = await this.#vaultAlone(identity, config)
