@@ -11,7 +11,9 @@ import { sizeText } from './backup.ts'
 const INDENT = '     '
 
 /** What a start on etcd tells beside the steps, as lines. One of these for each start: it says nothing twice. */
-export function etcdLines(terminal: Terminal, style: Style, nowMs: () => number): (progress: EtcdProgress) => readonly string[] {
+export function etcdLines(
+  terminal: Terminal, style: Style, nowMs: () => number,
+): (progress: EtcdProgress) => readonly string[] {
   const layout = layoutOf(initSequence, terminal.columns)
   const told = new Set<string>()
   let toldMs = nowMs()
@@ -24,7 +26,8 @@ export function etcdLines(terminal: Terminal, style: Style, nowMs: () => number)
   const rowsWhere = (is: (number: number) => boolean): readonly string[] =>
     remembered.filter(({ number }) => is(number)).flatMap((row) => tableRow(row, layout, style))
   const moving = ({ stores }: Migration): readonly string[] => {
-    const lines = stores.filter(({ phase, before }) => phase === 'done' && !before).flatMap((store) => once(doneLine(store)))
+    const lines = stores.filter(({ endedMs, before }) => endedMs !== null && !before)
+      .flatMap((store) => once(doneLine(store)))
     const now = stores.find(({ phase }) => phase !== 'done' && phase !== 'waiting')
     if (!now || nowMs() - toldMs < limits.backupProgressMs) return lines
     toldMs = nowMs()

@@ -17,8 +17,9 @@ import { readCredentials, type Credentials } from './credentials.ts'
 import { removeDangerous, type Dangerous } from './dangerous.ts'
 import { pems } from './names.ts'
 import { putFile } from './put.ts'
-import { reachEtcd, type Reached } from './reach.ts'
+import { reachEtcd, type Reached, type Shown } from './reach.ts'
 import { Initialisation } from './remembered.ts'
+import { targetOf } from './target.ts'
 import { EtcdRenewal } from './renewal.ts'
 import { handOver } from './unrecorded.ts'
 
@@ -93,11 +94,7 @@ export class EtcdStart {
   }
 
   get target(): EtcdLocation {
-    const { etcd, zone } = this.#options.config
-    return {
-      type: 'etcd', endpoints: etcd?.endpoints ?? [], prefix: `${etcd?.prefix ?? ''}/${zone}`,
-      credentials: this.#credentials.etcd,
-    }
+    return targetOf(this.#options.config, this.#credentials.etcd)
   }
 
   /** The vault is open, and nothing else: what lies in the folder moves now. @throws what `moveStores` does */
@@ -116,7 +113,7 @@ export class EtcdStart {
     const serving = supervisor().list().filter(({ state }) => state === 'serving').length
     this.#mark('ood', initStep.servicesStarted, { actors: serving })
     const { keys } = platform
-    const shown = this.#reached?.shown ?? new Map<string, Uint8Array>()
+    const shown = this.#reached?.shown ?? new Map<string, Shown>()
     onProgress({ type: 'dangerous', ...await removeDangerous({ files, keys, config, shown, ownerKey }) })
     this.#mark('admin', initStep.ready, { address, bootMs: Math.round(bootMs) })
     await this.#initialisation.keep()
