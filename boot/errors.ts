@@ -126,7 +126,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EpochMismatch: 31,
   SimulationBroken: 32,
   KeyInUse: 35,
-  CertificateExpiring: 46,
+  CertificateExpiring: 50,
   PemsMissing: 40,
   EtcdUnreachable: 41,
   EtcdNotTrusted: 42,

@@ -87,7 +87,7 @@ test('an admin sees what there is and who holds it, the first to end first', asy
 
 test('with --check the exit code says that something ends before long, for a script', async () => {
   const failure = await run('certs', 'list', '--check', ...where())
-  assert.is(failure.exitCode, 46)
+  assert.is(failure.exitCode, 50)
   assert.match(failure.stderr, /end within 14 d/)
   assert.is((await run('certs', 'list', '--check', '--expiring', '1h', ...where())).exitCode, 0)
   assert.is((await fails(2, 'certs', '--expiring', 'soon')).code, 'Usage')

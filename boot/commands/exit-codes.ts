@@ -48,7 +48,7 @@ const meanings: Readonly<Record<number, string>> = {
   44: 'A certificate for etcd has ended (`recover etcd`)',
   45: 'The stores lie in etcd, which the config does not name',
   36: 'The audit of the vault was changed, or some of it is missing',
-  46: 'A certificate ends before long (`certs --check`)',
+  50: 'A certificate ends before long (`certs --check`)',
   60: 'No control plane is reached at the address, or what listens there speaks no TLS',
   61: 'The control plane shows a certificate of another authority',
   62: 'The control plane shows a certificate for another name',

@@ -19,8 +19,8 @@ export type ProbeFault =
   | 'refused'
 
 export type Probe =
-  /** DER of the certificate that it has shown. */
-  | { readonly reached: true; readonly certificate: Uint8Array }
+  /** DER of the certificate that it has shown; whether it is this very machine, as far as addresses tell. */
+  | { readonly reached: true; readonly certificate: Uint8Array; readonly isHere: boolean }
   | { readonly reached: false; readonly fault: ProbeFault; readonly detail: string }
 
 /** DER of the certificate that a server shows, whoever it is: nothing is sent to it. Undefined when it shows none. */
@@ -87,7 +87,10 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
       certificate = new Uint8Array(socket!.getPeerCertificate().raw ?? [])
       socket!.write(preface)
     })
-    socket.on('data', () => end({ reached: true, certificate }))
+    socket.on('data', () => {
+      const { localAddress, remoteAddress } = socket!
+      end({ reached: true, certificate, isHere: localAddress !== undefined && localAddress === remoteAddress })
+    })
     socket.on('error', (error) => failed(faultOf(error, isSecure), textOf(error)))
     socket.on('close', () => failed(isSecure ? 'refused' : 'unreachable', 'it closed the connection'))
   })
