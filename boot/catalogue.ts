@@ -164,13 +164,14 @@ function enrolment(stores: string, addr: string): ActorSpec {
   const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
   const port = Number(addr.slice(at + 1))
   const run = runFolder(stores)
+  const socket = `${run}/${ENROLMENT_SOCKET}`
   return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {
     runtimeType: 'kernel-service', manual: true,
     env: {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
-      [enrolmentEnv.socket]: `${run}/${ENROLMENT_SOCKET}`,
+      [enrolmentEnv.socket]: socket,
     },
-    permissions: { net: [address({ hostname, port })], write: [run] },
+    permissions: { net: [address({ hostname, port }), `unix:${socket}`], write: [run] },
   })
 }
 
