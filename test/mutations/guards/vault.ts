@@ -28,8 +28,8 @@ export const vault: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/barrier.ts', 'test/actors/vault.test.ts',
     [
-      'a secret is sealed for its path', 'const record = sealRecord(terms.current, random, path, plaintext)',
-      "const record = sealRecord(terms.current, random, '', plaintext)",
+      'a secret is sealed for its path', 'const record = sealRecord(terms.current, nonces, path, plaintext)',
+      "const record = sealRecord(terms.current, nonces, '', plaintext)",
     ],
   ),
   ...guardsOf('actors/vault/init.ts', 'test/actors/vault.test.ts',
@@ -119,7 +119,7 @@ export const vault: readonly Guard[] = [
   ...guardsOf('actors/vault/record.ts', 'test/actors/vault.test.ts',
     [
       'an entry opens where it was written',
-      'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), encoder.encode(path),',
+      'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), additionalOf(path),',
       'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), new Uint8Array(0),',
     ],
   ),
