@@ -51,8 +51,9 @@ async function addHost(folder: string, host: string, keys: boolean, found: Found
       for (const inside of await listFolder(`${folder}/${path}`) ?? []) {
         await addFile(folder, `${path}/${inside.name}`, inside.kind, keys, found)
       }
-    } else if (kind === 'file' && isPath(path) && (keys || !isKey(path))) await addSmall(folder, path, found)
-    else if (!isFleeting(name) && !(host === '' && name === file.nodes)) found.leftOut.push(path)
+    } else if (!isFleeting(name) && !(host === '' && name === file.nodes)) {
+      await addFile(folder, path, kind, keys, found)
+    }
   }
 }
 

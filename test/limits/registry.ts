@@ -2,6 +2,7 @@ import { ofActors } from './registry-actors.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
+import { vault } from './registry-vault.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -10,6 +11,7 @@ import { signIn } from './registry-sign-in.ts'
 export const coverage: Coverage = {
   ...ofActors,
   ...signIn,
+  ...vault,
   ...verifyHubCoverage,
   ...web,
   'compliance/store/transactions.ts': {

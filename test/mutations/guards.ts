@@ -18,6 +18,8 @@ import { oauth } from './guards/oauth.ts'
 import { rotation } from './guards/rotation.ts'
 import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
+import { vaultCore } from './guards/vault-core.ts'
+import { audit } from './guards/audit.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -45,6 +47,8 @@ export const guards: readonly Guard[] = [
   ...rotation,
   ...accounts,
   ...vault,
+  ...vaultCore,
+  ...audit,
   ...host,
   ...gateway,
   ...web,
