@@ -5,6 +5,7 @@ import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
+import { vault } from './registry-vault.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -15,6 +16,7 @@ export const coverage: Coverage = {
   ...ofCertificates,
   ...etcd,
   ...signIn,
+  ...vault,
   ...verifyHubCoverage,
   ...web,
   ...pki,
