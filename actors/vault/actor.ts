@@ -11,7 +11,6 @@ import { pkiHandlers } from './pki/handlers.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
 import { createSealLife } from './seal/life.ts'
-import { Rekey } from './seal/rekey.ts'
 import { unseal } from './unseal.ts'
 
 /** Name of the vault's own key that signs the audit. */
@@ -27,7 +26,12 @@ export default actor(Vault, {}, async (start) => {
     ports: { store, keys, random, clock }, audit,
     reopen: () => unseal({ store, keys, random }, { 'unseal-key': secrets['unseal-key'] ?? '' }),
   })
-  if (audit.isKept) core.onUnsealed(async ({ namedKeys }) => audit.useKey(await namedKeys.signing(AUDIT_KEY)))
+  if (audit.isKept) {
+    core.onUnsealed(async ({ namedKeys }) => {
+      await namedKeys.ensure(AUDIT_KEY)
+      await audit.useKey(await namedKeys.signing(AUDIT_KEY))
+    })
+  }
   const life = createSealLife({
     core, audit, secrets, booted: env['ZONEWRIGHT_BOOTED'] === '1',
     onChange(state) {
@@ -45,8 +49,7 @@ export default actor(Vault, {}, async (start) => {
     }
     log.info(`The vault stays sealed: ${error.message}`)
   }
-  const rekey = new Rekey(core, audit, secrets)
-  const area: Area = { start, core, audit, life, rekey, guarded: createGuarded({ start, core, audit }) }
+  const area: Area = { start, core, audit, life, guarded: createGuarded({ start, core, audit }) }
 
   // No `authenticate`: callers are known by their link certificate, and every token is denied.
   const lifecycle: Lifecycle = {

@@ -7,7 +7,6 @@ import type { Core, Unsealed } from './core.ts'
 import { allowingRule, type VaultMethod } from './policy.ts'
 import type { Vault } from './protocol.ts'
 import type { SealLife } from './seal/life.ts'
-import type { Rekey } from './seal/rekey.ts'
 
 type Methods = typeof Vault['methods']
 export type VaultHandlers = Handlers<typeof Vault, {}>
@@ -56,7 +55,6 @@ export interface Area {
   readonly core: Core
   readonly audit: Audit
   readonly life: SealLife
-  readonly rekey: Rekey
   readonly guarded: Guarded
 }
 

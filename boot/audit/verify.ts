@@ -120,8 +120,9 @@ class Check {
 
   /** The end of a segment. */
   end(rest: Uint8Array): void {
+    const before = this.#walk.region.length
     this.#walk.rest(rest)
-    this.#cutOff = rest.length
+    this.#cutOff = Math.max(0, this.#walk.region.length - before)
   }
 
   result() {

@@ -210,12 +210,12 @@ export class AuditChain {
 
   async #load(): Promise<void> {
     const { files, keys, onFault } = this.#options
-    const { point, segment, size, region, findings } = await readEnd(files, keys)
+    const { point, segment, size, region, open, findings } = await readEnd(files, keys)
     this.#head = point
     this.#durable = point
     this.#segment = segment
     this.#size = size
-    this.#newlineFirst = region.length > 0 && region.at(-1) !== NEWLINE[0]
+    this.#newlineFirst = open
     this.#owed = this.#owed.filter(({ kind }) => stillOwing.has(kind))
     if (findings.length > 0) {
       const [{ fault, seq, detail }] = findings as [typeof findings[0]]
@@ -236,7 +236,7 @@ export class AuditChain {
   }
 
   #startTimer(): void {
-    if (this.#closing || this.#cancelTimer) return
+    if (this.#closing || this.#cancelTimer || !this.#key) return
     this.#cancelTimer = this.#options.clock.after(limits.auditSignMs, () => {
       this.#cancelTimer = undefined
       this.checkpoint().catch(() => {})

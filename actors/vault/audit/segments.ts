@@ -5,6 +5,7 @@ import { ChainWalk, linesOf, type Finding } from './walk.ts'
 /** The public key that signs the chain: `{zone, host, kid, jwk}`. */
 export const keyFile = 'key.jwk'
 
+const NEWLINE = 0x0a
 const NAME = /^(\d{12})\.jsonl$/
 
 /** Named for the first record in it, so that the order of names is the order of records. */
@@ -30,6 +31,8 @@ export interface ChainEnd {
   readonly size: number
   /** What is behind the last record and is none. */
   readonly region: Uint8Array
+  /** Its last line has no end. */
+  readonly open: boolean
   /** What is wrong in the segments that were read: the last one, and those before it as far back as a record. */
   readonly findings: readonly Finding[]
 }
@@ -41,6 +44,7 @@ export async function readEnd(files: Files, keys: Keys): Promise<ChainEnd> {
   let segment: string | undefined
   let size = 0
   let region: Uint8Array = new Uint8Array()
+  let open = false
   for (const name of [...names].reverse()) {
     const bytes = await files.read(name)
     if (bytes === undefined) continue
@@ -48,8 +52,11 @@ export async function readEnd(files: Files, keys: Keys): Promise<ChainEnd> {
     const from = first === 1 ? emptyChain : undefined
     const walk = new ChainWalk({ keys, from, onFinding: (finding) => void findings.push(finding) })
     walk.rest(linesOf(bytes, (line) => walk.line(line)))
-    if (segment === undefined) [segment, size, region] = [name, bytes.length, walk.region]
-    if (walk.records > 0) return { point: walk.point!, segment, size, region, findings }
+    if (segment === undefined) {
+      [segment, size, region] = [name, bytes.length, walk.region]
+      open = size > 0 && bytes.at(-1) !== NEWLINE
+    }
+    if (walk.records > 0) return { point: walk.point!, segment, size, region, open, findings }
   }
-  return { point: emptyChain, segment, size, region, findings }
+  return { point: emptyChain, segment, size, region, open, findings }
 }

@@ -62,9 +62,11 @@ export class ChainWalk {
     onRecord?.(record, point)
   }
 
-  /** Bytes after the last newline. */
+  /** Bytes after the last newline: a record that lacks nothing but that, or one that was cut off. */
   rest(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#region.push(bytes)
+    if (bytes.length === 0) return
+    if (readRecord(bytes)) this.line(bytes)
+    else this.#region.push(bytes)
   }
 
   #endRegion(record: AuditRecord): void {

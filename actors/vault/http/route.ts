@@ -1,6 +1,8 @@
-import type { Area, Allowed } from '../guarded.ts'
+import type { Unsealed } from '../core.ts'
+import type { Area } from '../guarded.ts'
 import type { Answer } from './answer.ts'
 import { fieldsOf, type Fields } from './fields.ts'
+import type { Operator } from './operator.ts'
 import type { Acl } from './policies/acl.ts'
 import type { Operation, VaultRequest } from './request.ts'
 import type { Services } from './services.ts'
@@ -19,12 +21,13 @@ interface Given {
   /** What stands where the pattern has names. */
   readonly params: Readonly<Record<string, string>>
   readonly area: Area
-  /** For the audit. */
-  readonly call: Allowed
 }
 
 /** What a route is given: of one that is served sealed, only what is there then. */
-export type OpenCx = Given & { readonly services: Services | undefined }
+export type OpenCx = Given & {
+  readonly operator: Operator
+  readonly openServices: (vault: Unsealed) => Promise<Services>
+}
 export type Cx = Given & { readonly services: Services; readonly holder: Holder }
 
 type On<C> = Partial<Record<Operation, (cx: C) => Promise<Answer> | Answer>>
@@ -70,5 +73,5 @@ function paramsOf(segments: readonly string[], given: readonly string[]): Record
   return params
 }
 
-export const given = (request: VaultRequest, { params }: Match, area: Area, call: Allowed): Given =>
-  ({ request, fields: fieldsOf(request.data), params, area, call })
+export const given = (request: VaultRequest, { params }: Match, area: Area): Given =>
+  ({ request, fields: fieldsOf(request.data), params, area })

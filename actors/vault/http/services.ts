@@ -8,6 +8,7 @@ import { linkFolders, secretPrefix } from '../secrets.ts'
 import { createMounts, type Mount, type Mounts } from './mounts.ts'
 import { createPolicies, type Policies } from './policies/store.ts'
 import { openTokenStore, type TokenStore } from './tokens/store.ts'
+import { createSweeper } from './tokens/sweeper.ts'
 
 /** What the HTTP side keeps while the vault is open. */
 export interface Services {
@@ -25,7 +26,9 @@ export interface Services {
 export type MakePki = (mount: Mount, ports: EnginePorts, vault: Unsealed) => Engine
 
 /** @throws VaultDamaged */
-export async function openServices(vault: Unsealed, ports: VaultPorts, makePki: MakePki): Promise<Services> {
+export async function openServices(
+  vault: Unsealed, ports: VaultPorts, makePki: MakePki, warn: (message: string) => void,
+): Promise<Services> {
   const { keys, clock } = ports
   const random = ports.random.fork('http')
   const { barrier } = vault
@@ -36,7 +39,9 @@ export async function openServices(vault: Unsealed, ports: VaultPorts, makePki: 
     return createKvEngine({ ...own, hidden: mount.prefix === secretPrefix ? linkFolders : [] })
   }
   const mounts = createMounts({ barrier, random })
-  const tokens = await openTokenStore({ barrier, keys, random, clock })
+  const sweeper = createSweeper({ clock, sealing: vault.sealing, warn })
+  const tokens = await openTokenStore({ barrier, keys, random, clock, onDue: sweeper.due })
+  await sweeper.watch(tokens)
   await mounts.resume()
   return {
     vault, clock, keys, random, mounts, tokens, policies: createPolicies(barrier),

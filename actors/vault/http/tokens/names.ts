@@ -9,7 +9,8 @@ const SALT_BYTES = 32
 const NAME_BYTES = 16
 /** 192 bits. The prefix is the one that those who look for lost secrets know. */
 const TOKEN_BYTES = 24
-export const TOKEN_PREFIX = 'hvs.'
+const TOKEN_PREFIX = 'hvs.'
+export const TOKEN_CHARACTERS = TOKEN_PREFIX.length + TOKEN_BYTES / 3 * 4
 const ACCESSOR_BYTES = 18
 /** What a caller may choose, and what is looked up at all. */
 const SHAPE = /^[A-Za-z0-9._-]{8,255}$/

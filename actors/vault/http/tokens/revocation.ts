@@ -7,6 +7,8 @@ import {
 } from './record.ts'
 
 export interface Revocation {
+  /** In the transaction by which a token comes to its end. */
+  note(name: string): Change
   tree(name: string): Promise<void>
   alone(name: string): Promise<void>
   /** Goes on with what a crash has interrupted. How many there were. */
@@ -65,10 +67,13 @@ export function createRevocation({ barrier, names }: {
     }
   }
 
+  const tree = async (name: string): Promise<void> => {
+    await remove(name, [note(name)])
+    await finish(name)
+  }
+
   return {
-    async tree(name) {
-      if (await remove(name, [note(name)])) await finish(name)
-    },
+    note, tree,
     async alone(name) {
       for (;;) {
         const children = await childrenOf(name)
@@ -76,11 +81,11 @@ export function createRevocation({ barrier, names }: {
         for (const child of children) await orphaned(barrier, name, child)
       }
       // One that was made meanwhile goes as a child does
-      if (await remove(name, [note(name)])) await finish(name)
+      await tree(name)
     },
     async resume() {
       const { paths } = await barrier.list(folder.revoking, { limit: limits.vaultTokenSweep })
-      for (const path of paths) await finish(path.slice(folder.revoking.length))
+      for (const path of paths) await tree(path.slice(folder.revoking.length))
       return paths.length
     },
     async due(now) {

@@ -12,6 +12,8 @@ export interface TokenPorts {
   readonly keys: Keys
   readonly random: Random
   readonly clock: Clock
+  /** Told when a token is to end. */
+  readonly onDue: (at: number) => void
 }
 
 /** A token as it is kept. `name` is where; the token itself is with who holds it. */
@@ -70,7 +72,9 @@ export async function openTokenStore(ports: TokenPorts): Promise<TokenStore> {
       const isLast = record.numUses === 1
       const path = idPath(name)
       const used = { ...record, numUses: isLast ? -1 : record.numUses - 1 }
-      if (await barrier.commit([{ key: path, modRevision: revision }], [{ path, value: used }])) {
+      // Whatever interrupts the request: what has no use left goes
+      const changes = [{ path, value: used }, ...(isLast ? [revocation.note(name)] : [])]
+      if (await barrier.commit([{ key: path, modRevision: revision }], changes)) {
         return { name, record: used, isLast }
       }
     }
@@ -105,7 +109,10 @@ export async function openTokenStore(ports: TokenPorts): Promise<TokenStore> {
         const ttl = ttlOf(before)
         const record = { ...before, ttl, expiresAt: now + ttl * 1_000, renewedAt: now }
         const changes = [{ path, value: record }, ...movedDue(name, before.expiresAt, record.expiresAt)]
-        if (await barrier.commit([{ key: path, modRevision: revision }], changes)) return { name, record }
+        if (await barrier.commit([{ key: path, modRevision: revision }], changes)) {
+          ports.onDue(record.expiresAt)
+          return { name, record }
+        }
       }
       throw new Overloaded(`Too many renewals of one token; attempts: ${limits.vaultTransactionAttempts}`)
     }),
@@ -121,7 +128,7 @@ export async function openTokenStore(ports: TokenPorts): Promise<TokenStore> {
 }
 
 async function created(
-  { barrier, clock }: TokenPorts, names: TokenNames, { parent, id, ...wanted }: NewToken,
+  { barrier, clock, onDue }: TokenPorts, names: TokenNames, { parent, id, ...wanted }: NewToken,
 ): Promise<(Token & { readonly token: string }) | undefined> {
   if (id !== undefined && !names.isToken(id)) {
     throw new InvalidArgument('A token id has 8 to 255 letters, digits, dots, underscores and hyphens')
@@ -149,7 +156,10 @@ async function created(
       if (above === undefined) return undefined
       guards.push({ key: idPath(parent.name), modRevision: above.revision })
     }
-    if (await barrier.commit(guards, changes)) return { name, record, token }
+    if (await barrier.commit(guards, changes)) {
+      if (record.expiresAt !== 0) onDue(record.expiresAt)
+      return { name, record, token }
+    }
     if (await barrier.read(idPath(name), TokenRecord)) throw new InvalidArgument('cannot create a token with that id')
   }
   throw new Overloaded(`Too many changes of one token; attempts: ${limits.vaultTransactionAttempts}`)
