@@ -123,24 +123,20 @@ test('a connection that is open goes on over a new certificate', async () => {
   const server = await serveHttp({
     hostname: '127.0.0.1', port: 0, bodyBytesMax: 100, requestMsMax: 5_000, tls: made[0]!,
   }, async () => ({ status: 200, headers: {}, body: 'here' }))
-  const open = () => new Promise<{ socket: TLSSocket; name: string }>((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false }, () => {
-      resolve({ socket, name: String(socket.getPeerCertificate().subject?.CN) })
-    })
+  const shown = async () => /CN ?= ?(here\d)/.exec(await openssl(['s_client', '-connect', `127.0.0.1:${server.port}`]))?.[1]
+  const socket = await new Promise<TLSSocket>((resolve) => {
+    const opened = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false }, () => resolve(opened))
   })
-  const ask = (socket: TLSSocket) => new Promise<string>((resolve) => {
+  const ask = () => new Promise<string>((resolve) => {
     socket.once('data', (chunk) => resolve(String(chunk)))
     socket.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n')
   })
-  const { socket: first, name: before } = await open()
-  assert.match(await ask(first), /200/)
+  assert.match(await ask(), /200/)
+  assert.is(await shown(), 'here1')
   server.renew!(made[1]!)
-  const { socket: second, name: after } = await open()
-  assert.equal([before, after], ['here1', 'here2'])
-  assert.match(await ask(first), /200/)
-  assert.match(await ask(second), /200/)
-  first.destroy()
-  second.destroy()
+  assert.is(await shown(), 'here2')
+  assert.match(await ask(), /200/)
+  socket.destroy()
   await server.close(100)
 })
 
