@@ -3,7 +3,7 @@ import { limits } from '../limits.ts'
 import type { CertificatePublicKey, CertificateSigningKey } from '../platform/certificate-keys.ts'
 import { algorithmOf, readAlgorithm, verifySigned } from './algorithm.ts'
 import { readNameElement } from './certificate.ts'
-import { bitString, derOf, natural, sequence, small, time } from './der-write.ts'
+import { bitString, bytesOf, derOf, natural, sequence, small, time, type DerNode } from './der-write.ts'
 import { contextOf, readDer, sameBytes, tags, type DerReader } from './der.ts'
 import { authorityKeyIdExtension, extension, extensionOids } from './extensions.ts'
 import { readAuthorityKeyId, readEach } from './extensions-read.ts'
@@ -58,20 +58,20 @@ export function signRevocationList(fields: RevocationListFields, key: Certificat
     throw new InvalidArgument(`It would end before it begins: ${thisUpdate}, ${nextUpdate}`)
   }
   const algorithm = algorithmOf(key.public.type).der
-  const tbs = sequence(
+  const tbs = bytesOf(sequence(
     VERSION_2, algorithm, issuer, time(thisUpdate), time(nextUpdate),
     // RFC 5280 §5.1.2.6: absent when there are none
     ...(revoked.length > 0 ? [derOf(tags.sequence, revoked.map(encodeEntry))] : []),
     derOf(contextOf(0), [sequence(authorityKeyIdExtension(authorityKeyId), extension('crlNumber', small(number)))]),
-  )
-  return sequence(tbs, algorithm, bitString(key.sign(tbs)))
+  ))
+  return bytesOf(sequence(tbs, algorithm, bitString(key.sign(tbs))))
 }
 
 const reasonExtensions = new Map(revocationReasons.flatMap((reason, number) =>
   reason === undefined || number === 0 ? []
-    : [[reason, sequence(extension('reasonCode', small(number, tags.enumerated)))]]))
+    : [[reason, bytesOf(sequence(extension('reasonCode', small(number, tags.enumerated))))]]))
 
-function encodeEntry({ serial, at, reason }: RevokedCertificate): Uint8Array {
+function encodeEntry({ serial, at, reason }: RevokedCertificate): DerNode {
   if (!isSerial(serial)) throw new InvalidArgument('A serial must be positive and have at most 20 bytes')
   const extensions = reason && reasonExtensions.get(reason)
   return extensions ? sequence(natural(serial), time(at), extensions) : sequence(natural(serial), time(at))

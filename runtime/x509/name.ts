@@ -1,6 +1,6 @@
 import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { asciiBytes, der, oid, sequence } from './der-write.ts'
+import { asciiBytes, bytesOf, der, oid, sequence, type Der } from './der-write.ts'
 import { readDer, tags, type DerReader } from './der.ts'
 import { isAscii, isPlain, isPrintableString, readText, utf8Bytes } from './text.ts'
 
@@ -39,9 +39,9 @@ const byWord = new Map<string, AttributeType & { readonly der: Uint8Array }>(
 
 /** A Name with one attribute in each of its parts, the widest first: `C`, `O`, `CN`. None: an empty Name. */
 export const encodeName = (attributes: readonly NameAttribute[]): Uint8Array =>
-  sequence(...attributes.map(({ type, value }) => der(tags.set, sequence(...attribute(type, value)))))
+  bytesOf(sequence(...attributes.map(({ type, value }) => der(tags.set, sequence(...attribute(type, value))))))
 
-function attribute(type: string, value: string): readonly Uint8Array[] {
+function attribute(type: string, value: string): readonly Der[] {
   const { most, text, der: encoded } = byWord.get(type)
     ?? refuse(`There is no such part of a name: ${JSON.stringify(type)}`)
   if (value === '' || [...value].length > most || (type === 'C' && value.length !== 2)) {

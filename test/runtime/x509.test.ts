@@ -6,7 +6,7 @@ import { alternativeName, type AlternativeName } from '../../runtime/x509/altern
 import { parseCertificate, signCertificate, type CertificateFields } from '../../runtime/x509/certificate.ts'
 import { parseRevocationList, revocationReasons, signRevocationList } from '../../runtime/x509/crl.ts'
 import { parseRequest, signRequest } from '../../runtime/x509/csr.ts'
-import { oid, time } from '../../runtime/x509/der-write.ts'
+import { bytesOf, oid, time as timeOf } from '../../runtime/x509/der-write.ts'
 import { DerReader } from '../../runtime/x509/der.ts'
 import { keyUsages, type Extensions } from '../../runtime/x509/extensions.ts'
 import { formatIp, parseIp } from '../../runtime/x509/ip.ts'
@@ -129,6 +129,7 @@ test('an IP address is read and written as RFC 5952 says', () => {
 })
 
 test('times are those of the calendar, in the one form that their year has', () => {
+  const time = (at: number): Uint8Array => bytesOf(timeOf(at))
   const read = (der: Uint8Array): number => new DerReader('time', der).time()
   const hour = 3_600_000
   for (let at = Date.UTC(1950, 0); at < Date.UTC(2110, 0); at += 97 * 24 * hour + 5_021_000) {
