@@ -237,7 +237,8 @@ test('the root set is signed by the anchor, has a version for each change, and a
 })
 
 test('in twelve years of weeks, with what is due done each week, every certificate is good', async () => {
-  const made = await zoned()
+  // The keys of a simulation, which cost least
+  const made = await zoned('pki', { preferred: 'ed25519' })
   const { clock, pki } = made
   let certificate = await held(made)
   let known = await rootsNow(made)
@@ -262,7 +263,7 @@ test('in twelve years of weeks, with what is due done each week, every certifica
     if (week % 3 === 0) certificate = await held(made)
     const { notAfter } = parseCertificate(signerOfDer(certificate))
     assert.ok(notAfter > clock.now(), `week ${week}`)
-    if (week % 26 === 0) assert.is(await judged(made, certificate, known), 'OK', `week ${week}: ${done.join(' ')}`)
+    if (week % 52 === 0) assert.is(await judged(made, certificate, known), 'OK', `week ${week}: ${done.join(' ')}`)
   }
   assert.ok((seen.get('prepare') ?? 0) >= 11, JSON.stringify([...seen]))
   assert.ok((seen.get('revoke') ?? 0) >= 10, JSON.stringify([...seen]))
