@@ -1,4 +1,5 @@
 import { ofActors } from './registry-actors.ts'
+import { ofCertificates } from './registry-certificates.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
@@ -10,6 +11,7 @@ import { signIn } from './registry-sign-in.ts'
  */
 export const coverage: Coverage = {
   ...ofActors,
+  ...ofCertificates,
   ...signIn,
   ...verifyHubCoverage,
   ...web,
