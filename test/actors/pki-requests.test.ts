@@ -8,6 +8,7 @@ import { InvalidArgument, Overloaded } from '../../runtime/errors.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { decodePem, encodePem } from '../../runtime/x509/pem.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
+import type { Random } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import {
@@ -107,17 +108,23 @@ test('serials are 20 bytes, positive, never the same, and without a pattern', as
   assert.ok(Math.abs(ones / 200 - 79.5) < 3, `bits that are set: ${ones / 200}`)
 })
 
-/** Gives the same bytes again when told to, as a broken generator would. */
 test('a serial that exists is never given a second time', async () => {
-  const made = await withRole({})
-  const first = await sign(made, 'web', { commonName: 'localhost' })
-  const { ports } = made.pki
-  const before = ports.random.bytes
-  let repeats = 1
-  const broken = { ...ports.random, bytes: (length: number) => (length === 20 && repeats-- > 0
-    ? Uint8Array.from(first.key.match(/../g)!, (pair) => Number.parseInt(pair, 16)) : before(length)) }
-  Object.assign(ports, { random: broken })
-  const second = await sign({ ...made, pki: made.again() }, 'web', { commonName: 'localhost' })
+  // A generator that repeats itself once
+  let last: Uint8Array | undefined
+  let repeats = 0
+  const repeating: Random = {
+    ...random,
+    bytes(length) {
+      if (length !== 20) return random.bytes(length)
+      last = repeats-- > 0 ? last! : random.bytes(length)
+      return Uint8Array.from(last)
+    },
+  }
+  const made = await zoned('pki', { random: repeating })
+  const first = await sign(made, 'ood', {}, {}, askerAt('ood1'))
+  repeats = 1
+  const second = await sign(made, 'ood', {}, {}, askerAt('ood1'))
+  assert.is(repeats, -1, 'it drew again')
   assert.not.equal(first.key, second.key)
   assert.is((await made.pki.certificates.page(undefined, 10)).certificates.length, 2)
 })

@@ -8,7 +8,7 @@ import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { sameBytes } from '../../runtime/x509/der.ts'
 import { displayName } from '../../runtime/x509/name.ts'
 import {
-  askerAt, DAY, dns, email, ip, keys, random, refusedFor, sign, START, uri, withRole, zoned,
+  DAY, dns, email, ip, keys, random, refusedFor, sign, START, uri, withRole,
   type Asked, type Mounted,
 } from './pki-fixture.ts'
 import { failure } from './vault-fixture.ts'
@@ -28,7 +28,8 @@ const nameCases: readonly (readonly [role: Partial<Role>, inside: readonly strin
   [{ allowed_domains: ['a.example'], allow_bare_domains: true }, ['a.example', 'A.Example'],
     ['b.a.example', 'xa.example', 'a.example.b', '*.a.example']],
   [{ allowed_domains: ['a.example'], allow_subdomains: true },
-    ['b.a.example', 'c.b.a.example', '*.a.example', '*.b.a.example'], ['a.example', 'ba.example', 'a.example.c', '*.example']],
+    ['b.a.example', 'c.b.a.example', '*.a.example', '*.b.a.example'],
+    ['a.example', 'ba.example', 'a.example.c', '*.example']],
   [{ allowed_domains: ['a.example'], allow_subdomains: true, allow_wildcard_certificates: false }, ['b.a.example'],
     ['*.a.example', '*.b.a.example']],
   [{ allowed_domains: ['w*.a.example'], allow_glob_domains: true }, ['w.a.example', 'web1.a.example', 'w.b.a.example'],
@@ -38,7 +39,7 @@ const nameCases: readonly (readonly [role: Partial<Role>, inside: readonly strin
   [{ allow_subdomains: true }, ['a.localhost', 'a.localdomain', '*.localhost'], ['alocalhost']],
   [{ allow_localhost: false }, [], ['localhost', 'localdomain']],
   [{ allow_any_name: true }, ['a.example', '*.example', 'x'],
-    ['a_b.example', '-a.example', 'a..example', '*.*.example', 'a*.example']],
+    ['a_b.example', '-a.example', 'a..example', '*.*.example', 'a*.example', 'x*a.example']],
   [{ allow_any_name: true, allow_wildcard_certificates: false }, ['a.example'], ['*.a.example']],
   [{ allowed_domains: ['a.example'], allow_bare_domains: true }, ['me@a.example'],
     ['me@b.example', 'a@b@a.example', '@a.example']],
@@ -87,14 +88,16 @@ test('URIs are those of the patterns of the role', async () => {
   for (const value of ['spiffe://b/a', 'spiffe://a', 'urn:one2', 'xspiffe://a/b']) {
     await refusedFor('uri', () => sign(made, 'web', { names: [uri(value)] }))
   }
-  await refusedFor('uri', async () => sign(await withRole({}), 'web', { commonName: 'localhost', names: [uri('urn:a')] }))
+  const none = await withRole({})
+  await refusedFor('uri', () => sign(none, 'web', { commonName: 'localhost', names: [uri('urn:a')] }))
 })
 
 test('a glob takes what its parts allow, in their order and once', () => {
   for (const [pattern, text] of [['*', ''], ['a*', 'a'], ['*a*b*', 'xaybz'], ['a*a', 'aa'], ['a', 'a']] as const) {
     assert.ok(matchesGlob(pattern, text), `${pattern} ${text}`)
   }
-  for (const [pattern, text] of [['a*a', 'a'], ['*a*b*', 'ba'], ['a*bc*c', 'abc'], ['a', 'ab'], ['a*', 'ba']] as const) {
+  const others = [['a*a', 'a'], ['*a*b*', 'ba'], ['a*bc*c', 'abc'], ['a', 'ab'], ['a*', 'ba']] as const
+  for (const [pattern, text] of others) {
     assert.not(matchesGlob(pattern, text), `${pattern} ${text}`)
   }
 })
@@ -120,7 +123,8 @@ test('a key is of the type and at least of the size that the role asks for', asy
 test('a key that is made here is of the type and size of the role', async () => {
   for (const [role, type] of [
     [{ key_type: 'ec' }, 'ec-p256'], [{ key_type: 'ec', key_bits: 384 }, 'ec-p384'],
-    [{ key_type: 'ed25519' }, 'ed25519'], [{ key_type: 'any' }, keys.certificates.preferred], [{ key_type: 'rsa' }, 'rsa-2048'],
+    [{ key_type: 'ed25519' }, 'ed25519'], [{ key_type: 'any' }, keys.certificates.preferred],
+    [{ key_type: 'rsa' }, 'rsa-2048'],
   ] as const) {
     const { pki } = await withRole(role)
     const issued = await pki.issuing.issue(await pki.roles.read('web'), { names: [], commonName: 'localhost' },
@@ -261,63 +265,6 @@ test('every field of a role can be written, and is read as it was', async () => 
   })
   const { pki } = await withRole(given)
   assert.equal((await pki.roles.read('web')).role as unknown, given)
-})
-
-test('a certificate of the zone says who it is for: by the link of who asks, or by the name that is given', async () => {
-  const made = await zoned('pki', { hostnames: ['zone.example'] })
-  const names = async (role: string, asked: Asked, by = askerAt('ood1')) =>
-    namesOf(parseCertificate((await sign(made, role, asked, {}, by)).der))
-  const served = [dns('localhost'), dns('a.zone.local'), dns('zone.example'), ip('127.0.0.1')]
-  assert.equal(await names('vault', { names: served }),
-    ['uri:spiffe://zone.local/service/vault', 'dns:localhost', 'dns:a.zone.local', 'dns:zone.example', 'ip:127.0.0.1'])
-  assert.equal(await names('ood', { names: [dns('ood1'), dns('ood1.zone.local')] }),
-    ['uri:spiffe://zone.local/ood/ood1', 'dns:ood1', 'dns:ood1.zone.local'])
-  assert.equal(await names('ood', {}, askerAt('ood2')), ['uri:spiffe://zone.local/ood/ood2'])
-  assert.equal(await names('gateway', { names: [dns('zone.example')] }),
-    ['uri:spiffe://zone.local/gateway/ood1', 'dns:zone.example'])
-  for (const kind of ['node', 'service', 'client-device']) {
-    assert.equal(await names(kind, { commonName: 'n7' }), [`uri:spiffe://zone.local/${kind}/n7`])
-  }
-  const mine = { commonName: 'ood1', names: [uri('spiffe://zone.local/ood/ood1')] }
-  assert.equal(await names('ood', mine), ['uri:spiffe://zone.local/ood/ood1'])
-})
-
-test('nobody is certified as somebody else of the zone, by no role and on no way', async () => {
-  const made = await zoned('pki')
-  const other = uri('spiffe://zone.local/ood/ood2')
-  await refusedFor('uri', () => sign(made, 'ood', { names: [other] }, {}, askerAt('ood1')))
-  await refusedFor('common-name', () => sign(made, 'ood', { commonName: 'ood2' }, {}, askerAt('ood1')))
-  await refusedFor('name', () => sign(made, 'ood', { names: [dns('ood2')] }, {}, askerAt('ood1')))
-  await refusedFor('name', () => sign(made, 'ood', { names: [dns('a.ood1.zone.local')] }, {}, askerAt('ood1')))
-  await refusedFor('name', () => sign(made, 'vault', { names: [dns('a.zone.locale')] }, {}, askerAt('ood1')))
-  await refusedFor('identity', () => sign(made, 'ood', {}))
-  await refusedFor('identity', () => sign(made, 'node', {}))
-  await refusedFor('identity', () => sign(made, 'node', { commonName: 'a/b' }))
-  await refusedFor('identity', () => sign(made, 'service', { commonName: 'Not.A.Name' }))
-  await refusedFor('ip', () => sign(made, 'client-device', { commonName: 'd1', names: [ip('10.0.0.1')] }))
-  await made.pki.roles.write('wide', { allow_any_name: true, allowed_uri_sans: '*', key_type: 'any', require_cn: false })
-  await refusedFor('uri', () => sign(made, 'wide', { names: [other] }))
-  const foreign = await sign(made, 'wide', { names: [uri('spiffe://zone.other/ood/ood2')] })
-  assert.equal(namesOf(parseCertificate(foreign.der)), ['uri:spiffe://zone.other/ood/ood2'])
-})
-
-test('etcd gets members that serve and ask, with any name, and clients that only ask', async () => {
-  const made = await zoned('pki-etcd')
-  const asked = { commonName: 'etcd1', names: [dns('etcd1.lan'), ip('10.0.0.1')] }
-  const member = parseCertificate((await sign(made, 'member', asked)).der)
-  assert.equal(member.extensions.extendedKeyUsage, ['serverAuth', 'clientAuth'])
-  assert.equal(namesOf(member), ['dns:etcd1', 'dns:etcd1.lan', 'ip:10.0.0.1'])
-  const client = parseCertificate((await sign(made, 'client', { commonName: 'ood1' })).der)
-  assert.equal(client.extensions.extendedKeyUsage, ['clientAuth'])
-})
-
-test('the roles of the zone are its own: they are not written, and not removed', async () => {
-  const { pki } = await zoned('pki')
-  for (const name of ['ood', 'vault', 'service']) {
-    await failure(InvalidArgument, () => pki.roles.write(name, { allow_any_name: true }))
-    await failure(InvalidArgument, () => pki.roles.remove(name))
-  }
-  assert.equal(await pki.roles.list(), ['client-device', 'gateway', 'node', 'ood', 'service', 'vault'])
 })
 
 test.run()

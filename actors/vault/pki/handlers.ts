@@ -65,7 +65,7 @@ export function pkiHandlers(
       return after
     }),
     signCertificate: guarded.open('signCertificate', ({ mount, role }) => `${mount}/${role}`, async (
-      { mount, role, csr, commonName, dns = [], ip = [], uri = [], ttl, skewMs }, { vault, peer, note },
+      { mount, role, csr, commonName, dns = [], ip = [], uri = [], ttl, skewMs }, { vault, peer, audit },
     ) => {
       const pki = at(vault, mount)
       const issued = await pki.issuing.sign(csr, await pki.roles.read(role), {
@@ -75,10 +75,8 @@ export function pkiHandlers(
           ...ip.map((value) => ({ type: 'ip', value }) as const),
           ...uri.map((value) => ({ type: 'uri', value }) as const),
         ],
-      }, { holder: `${peer.actor}@${peer.host}`, peer })
-      const answer = answerOf(issued)
-      note({ serial: answer.serial })
-      return answer
+      }, { holder: `${peer.actor}@${peer.host}`, peer, onMade: (serial) => void audit({ serial }) })
+      return answerOf(issued)
     }),
     certificates: guarded.open('certificates', ofMount, async ({ mount, after, limit }, { vault }) => {
       const { certificates, more } = await at(vault, mount).certificates.page(after, limit)

@@ -150,7 +150,8 @@ async function certify(
     ...(crlUrls.length === 0 ? {} : { crlUrls }),
     subjectKeyId: keyIdOf(key.spki, ports.keys.hash),
   }
-  return kept(given, { role: use.name, holder: asker.holder, noStore: use.role.no_store }, (authority, serial) => {
+  const { holder, onMade } = asker
+  return kept(given, { role: use.name, holder, onMade, noStore: use.role.no_store }, (authority, serial) => {
     const { warning, ...validity } = validityOf(use, wish, authority, ports.clock.now())
     const { subject: issuer, extensions: { subjectKeyId: authorityKeyId } } = authority.certificate
     const der = refusing('names', 'The certificate', () => signCertificate({

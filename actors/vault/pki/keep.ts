@@ -7,7 +7,7 @@ import type { Authorities, Book } from './book.ts'
 import { certificatePath } from './certificates.ts'
 import { encodeRecord } from './certificate-record.ts'
 import { refused } from './refused.ts'
-import { serialKey } from './serials.ts'
+import { serialKey, serialText } from './serials.ts'
 
 /** A certificate that was made, and what it was made with. */
 export interface Issued {
@@ -31,6 +31,7 @@ export interface KeepAs {
   readonly role: string
   readonly holder: string
   readonly noStore: boolean
+  readonly onMade?: ((serial: string) => void) | undefined
 }
 
 type Made = Pick<Issued, 'der' | 'notBefore' | 'notAfter' | 'warnings'> & { readonly serial?: Uint8Array }
@@ -41,7 +42,7 @@ type Made = Pick<Issued, 'der' | 'notBefore' | 'notAfter' | 'warnings'> & { read
  * @throws CertificateRefused, Overloaded
  */
 export async function kept(
-  { ports: { barrier, random }, authorities }: KeepPorts, { role, holder, noStore }: KeepAs,
+  { ports: { barrier, random }, authorities }: KeepPorts, { role, holder, noStore, onMade }: KeepAs,
   make: (authority: OpenAuthority, serial: Uint8Array) => Made,
 ): Promise<Issued> {
   let book = await (noStore ? authorities.fresh() : authorities.seen())
@@ -51,6 +52,7 @@ export async function kept(
     const drawn = newSerial(random)
     const { serial = drawn, ...made } = make(authority, drawn)
     const issued: Issued = { ...made, key: serialKey(serial), authority, book }
+    onMade?.(serialText(issued.key))
     if (noStore) return issued
     const path = certificatePath(issued.key)
     const value = encodeRecord({

@@ -27,6 +27,8 @@ export interface Asker {
   readonly holder: string
   /** By its link certificate; a token has none. */
   readonly peer?: Peer
+  /** Told its serial when the certificate is made, and nobody has it yet: what is said of it becomes durable beside it. */
+  readonly onMade?: (serial: string) => void
 }
 
 /** The role by which a certificate is made. */
