@@ -26,7 +26,8 @@ const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
 export function openVaultClient({ transport }: Platform, { address, roots, token }: VaultWhere): VaultClient {
   const url = URL.canParse(address) ? new URL(address) : undefined
   const isTls = url?.protocol === 'https:'
-  if (!url || (!isTls && url.protocol !== 'http:') || url.username !== '' || url.pathname !== '/' || url.search !== '') {
+  const isBare = url?.username === '' && url.pathname === '/' && url.search === ''
+  if (!url || !isBare || (!isTls && url.protocol !== 'http:')) {
     throw new Usage(`It is not the address of a vault: ${address}`, { next: `It looks like ${DEFAULT_ADDRESS}` })
   }
   const hostname = url.hostname.replace(/^\[|\]$/g, '')
@@ -41,7 +42,8 @@ export function openVaultClient({ transport }: Platform, { address, roots, token
       const answer = await transport.request({
         hostname, port, method, path: `/v1/${path}`, withinMs: limits.clientCallMs, bytesMax: limits.clientAnswerBytes,
         headers: { 'x-vault-request': 'true', ...(token === undefined ? {} : { 'x-vault-token': token }) },
-        body: body === undefined ? '' : JSON.stringify(body), ...(isTls ? { tls: roots === undefined ? {} : { roots } } : {}),
+        body: body === undefined ? '' : JSON.stringify(body),
+        ...(isTls ? { tls: roots === undefined ? {} : { roots } } : {}),
       })
       const chunks: Uint8Array[] = []
       for await (const chunk of answer.body) chunks.push(chunk)

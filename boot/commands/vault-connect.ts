@@ -37,9 +37,10 @@ export async function connectVault(terminal: Terminal, options: VaultOptions): P
   })
 }
 
-/** Shares one after the other: from files, or from people, until `enough` says so. @throws Usage when there are too few */
+/** Shares one after the other, from files or from people, until there are enough. @throws Usage for too few */
 export async function offerShares(
-  terminal: Terminal, files: readonly string[] | undefined, offer: (share: string) => Promise<{ readonly enough: boolean }>,
+  terminal: Terminal, files: readonly string[] | undefined,
+  offer: (share: string) => Promise<{ readonly enough: boolean }>,
 ): Promise<void> {
   if (files) {
     for (const path of files) {

@@ -64,7 +64,7 @@ export const vaultInitCommand = (terminal: Terminal): Command => vaultOptions(co
 
 export const vaultUnsealCommand = (terminal: Terminal): Command => shareOptions(command(terminal, 'unseal', {
   description: 'Open the vault by shares of its root key',
-  examples: ['vault unseal', 'vault unseal --share-file ./share-1.txt ./share-2.txt ./share-3.txt', 'vault unseal --reset'],
+  examples: ['vault unseal', 'vault unseal --share-file ./share-1.txt ./share-2.txt', 'vault unseal --reset'],
 }))
   .option('--reset', 'forget the shares that were given so far')
   .action(async (options: UnsealOptions) => {

@@ -16,6 +16,6 @@ export const vaultCommand = (terminal: Terminal): Command => group(terminal, 'va
   vaultUnsealCommand(terminal), vaultSealCommand(terminal),
   group(terminal, 'operator', {
     description: 'Keys of a running vault, for people who hold shares of it',
-    examples: ['vault operator rotate', 'vault operator rekey --shares 5 --threshold 3', 'vault operator generate-root'],
+    examples: ['vault operator rotate', 'vault operator rekey --shares 5 --threshold 3'],
   }, [rotateCommand(terminal), rekeyCommand(terminal), generateRootCommand(terminal)]),
 ])

@@ -3,6 +3,7 @@ import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
+import { vault } from './registry-vault.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -11,6 +12,7 @@ import { signIn } from './registry-sign-in.ts'
 export const coverage: Coverage = {
   ...ofActors,
   ...signIn,
+  ...vault,
   ...verifyHubCoverage,
   ...web,
   ...pki,

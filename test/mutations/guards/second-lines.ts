@@ -55,7 +55,12 @@ export const secondLines: readonly SecondLine[] = [
   },
   {
     name: 'a vault that is there is not made again', file: 'actors/vault/init.ts',
-    guard: 'const made = entries.length === 0 ?',
+    guard: 'const made = isEmpty ?',
+    second: 'It is made by a transaction that compares its absence',
+  },
+  {
+    name: 'a vault that is there is not initialised', file: 'actors/vault/seal/life.ts',
+    guard: 'if (!(await isUninitialised(ports.store))) throw exists()\n',
     second: 'It is made by a transaction that compares its absence',
   },
   {
