@@ -1,4 +1,6 @@
 import { request as send, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as sendByTls } from 'node:https'
+import { isIP } from 'node:net'
 import { Cancelled, DeadlineExceeded, InvalidArgument, LimitExceeded, messageOf, Unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { HttpAnswer, HttpCall, Transport } from './ports.ts'
@@ -11,16 +13,17 @@ const HEAD_BYTES_MAX = 16 * 1024
  * whose body nobody has begun to read within `withinMs` is cut.
  */
 export const httpRequest: Transport['request'] = (call) => new Promise<HttpAnswer>((resolve, reject) => {
-  const { hostname, port, method, path, headers, body, withinMs, signal } = call
+  const { hostname, port, method, path, headers, body, withinMs, signal, tls } = call
   const where = `${hostname}:${port}`
   const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
   if (signal?.aborted) return reject(cancelled())
   let request: ClientRequest
   try {
-    request = send({
+    const options = {
       hostname, port, method, path, agent: false, maxHeaderSize: HEAD_BYTES_MAX,
       headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-    })
+    } as const
+    request = tls ? sendByTls({ ...options, ...secured(hostname, tls) }) : send(options)
   } catch (error) {
     // A header or a path that HTTP cannot carry
     return reject(new InvalidArgument(`The request to ${where} cannot be sent: ${messageOf(error)}`))
@@ -51,6 +54,12 @@ export const httpRequest: Transport['request'] = (call) => new Promise<HttpAnswe
     })
   })
   request.end(body)
+})
+
+/** An address is no server name (RFC 6066 §3), and is looked for in the certificate all the same. */
+const secured = (hostname: string, { roots }: NonNullable<HttpCall['tls']>) => ({
+  minVersion: 'TLSv1.2' as const, ...(roots === undefined ? {} : { ca: roots }),
+  ...(isIP(hostname) === 0 ? { servername: hostname } : { servername: '' }),
 })
 
 function headersOf({ headers }: IncomingMessage): HttpAnswer['headers'] {

@@ -155,6 +155,8 @@ export interface HttpCall {
   readonly bytesMax?: number
   /** Ends the call, and the body that is being read. */
   readonly signal?: AbortSignal
+  /** By TLS 1.2 or later: `roots`, PEM, in place of those of the system. The name in `hostname` has to be certified. */
+  readonly tls?: { readonly roots?: string }
 }
 
 export interface HttpAnswer {
