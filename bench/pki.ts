@@ -74,7 +74,7 @@ const bench: Bench = async ({ say }) => {
     const [ownCpu, linkCpu] = [spent.alone, spent.link].map(middle) as [number, number]
     say(`alone ${own.toFixed(0)} µs (processor ${ownCpu.toFixed(0)}), by link ${link.toFixed(0)} µs (processor of both `
       + `ends ${linkCpu.toFixed(0)}), verify and sign ${bare.toFixed(0)} µs, @peculiar/x509 ${peer.toFixed(0)} µs`)
-    say(`by HTTP ${byHttp.toFixed(0)} µs, cfssl ${byCfssl.toFixed(0)} µs, and with its database ${byKeeping.toFixed(0)}`)
+    say(`by HTTP ${byHttp.toFixed(0)} µs, cfssl ${byCfssl.toFixed(0)} µs, with its database ${byKeeping.toFixed(0)} µs`)
     return [...rowsOf({ own, link, bare, peer, ownCpu, linkCpu }), ...httpRows({ byHttp, byCfssl, byKeeping })]
   } finally {
     await zone?.stop()
