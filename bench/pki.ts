@@ -2,7 +2,9 @@
  * From a signing request to a certificate, P-256: the request is checked, and the certificate is on the disk before the
  * answer (certificates in flight share one fsync). The engine in this thread, and through the link of a zone that was
  * really booted, against the two signatures that nobody can do without, and against @peculiar/x509, which keeps
- * nothing. All in turn, and medians are compared.
+ * nothing. And by HTTP, as a client of HashiCorp Vault asks, with its token and the audit, against `cfssl serve`, which
+ * asks for no token: with its database, so that it keeps what it signs as well, and without. All in turn, and medians
+ * are compared.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +15,10 @@ import { up, type RunningZone } from '../boot/up.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import { interleaved } from './interleaved.ts'
+import { posts } from './login/http.ts'
 import { openAlone } from './pki/alone.ts'
+import { startCfssl, type Cfssl } from './pki/cfssl.ts'
+import { startHttpVault } from './pki/http.ts'
 import { makeRequests, timed, type Requests } from './pki/payload.ts'
 import { openX509 } from './pki/x509.ts'
 import type { Bench, Row } from './report.ts'
@@ -23,6 +28,11 @@ const IN_FLIGHT = 64
 /** Certificates of a round; one of seconds is enough where a signature takes a millisecond. */
 const CERTIFICATES = 'Deno' in globalThis ? 400 : 1_500
 const X509_CERTIFICATES = 150
+/** Of cfssl with its database, which takes milliseconds. */
+const KEPT_CERTIFICATES = 200
+const CONNECTIONS = 32
+/** Times what cfssl does when it keeps what it signs. */
+const CFSSL_MIN = 2
 /** A second of processor time, be it one core's or parts of two. */
 const PER_SECOND_MIN = 2_000
 /** Of what verification and signature alone allow; for Deno, where they are nearly all of it. */
@@ -34,6 +44,8 @@ const bench: Bench = async ({ say }) => {
   const folder = mkdtempSync(join(tmpdir(), 'zonewright-bench-'))
   const alone = await openAlone(platform)
   const x509 = await openX509()
+  const http = await startHttpVault(platform)
+  const [cfssl, keeping] = [await startCfssl(platform, false), await startCfssl(platform, true)]
   let zone: RunningZone | undefined
   try {
     zone = await up({ platform, folder })
@@ -43,7 +55,17 @@ const bench: Bench = async ({ say }) => {
     const byLink = (index: number) =>
       vault.signCertificate({ mount: 'pki', role: 'ood', csr: csrOf(index) }, { withinMs: 60_000 })
     const spent = { alone: [] as number[], link: [] as number[] }
-    const { own, link, bare, peer } = await interleaved(ROUNDS, {
+    const [json, token] = ['application/json', { 'x-vault-token': http.token }]
+    const asVault = requests.pems.map((csr) => JSON.stringify({ csr, ttl: '720h' }))
+    const asCfssl = requests.pems.map((csr) => JSON.stringify({ certificate_request: csr }))
+    const many = (bodies: readonly string[], length = CERTIFICATES): readonly string[] =>
+      Array.from({ length }, (_, index) => bodies[index % bodies.length]!)
+    const askCfssl = async (server: Cfssl | undefined, count: number): Promise<number> => (server
+      ? posts(server.port, '/api/v1/cfssl/sign', json, many(asCfssl, count), CONNECTIONS) : Number.NaN)
+    const { own, link, bare, peer, byHttp, byCfssl, byKeeping } = await interleaved(ROUNDS, {
+      byHttp: () => posts(http.port, http.path, json, many(asVault), CONNECTIONS, token),
+      byCfssl: () => askCfssl(cfssl, CERTIFICATES),
+      byKeeping: () => askCfssl(keeping, KEPT_CERTIFICATES),
       own: () => measured(spent.alone, () => timed(CERTIFICATES, IN_FLIGHT, (index) => alone.sign(csrOf(index)))),
       link: () => measured(spent.link, () => timed(CERTIFICATES, IN_FLIGHT, byLink)),
       bare: async () => signatures(platform, requests),
@@ -52,14 +74,35 @@ const bench: Bench = async ({ say }) => {
     const [ownCpu, linkCpu] = [spent.alone, spent.link].map(middle) as [number, number]
     say(`alone ${own.toFixed(0)} µs (processor ${ownCpu.toFixed(0)}), by link ${link.toFixed(0)} µs (processor of both `
       + `ends ${linkCpu.toFixed(0)}), verify and sign ${bare.toFixed(0)} µs, @peculiar/x509 ${peer.toFixed(0)} µs`)
-    return rowsOf({ own, link, bare, peer, ownCpu, linkCpu })
+    say(`by HTTP ${byHttp.toFixed(0)} µs, cfssl ${byCfssl.toFixed(0)} µs, with its database ${byKeeping.toFixed(0)} µs`)
+    return [...rowsOf({ own, link, bare, peer, ownCpu, linkCpu }), ...httpRows({ byHttp, byCfssl, byKeeping })]
   } finally {
     await zone?.stop()
+    await cfssl?.stop()
+    await keeping?.stop()
+    await http.stop()
     await alone.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 export default bench
+
+/** Where cfssl, or sqlite3 for its database, is not installed, there is nothing to compare with. */
+function httpRows({ byHttp, byCfssl, byKeeping }: Record<'byHttp' | 'byCfssl' | 'byKeeping', number>): readonly Row[] {
+  const [unit, inFlight] = ['certificates/s', CONNECTIONS]
+  const value = 1_000_000 / byHttp
+  const against = (name: string, micros: number, target?: number): readonly Row[] => (Number.isNaN(micros) ? [] : [
+    { name, inFlight, value: 1_000_000 / micros, unit },
+    {
+      name: `by HTTP, durable and audited, against ${name}`, inFlight, value, unit, ratio: micros / byHttp,
+      ...(target === undefined ? {} : { target }),
+    },
+  ])
+  return [
+    ...against('cfssl serve with its database', byKeeping, CFSSL_MIN),
+    ...against('cfssl serve, nothing kept', byCfssl),
+  ]
+}
 
 /** Processor time of this process for each certificate, beside its wall time. */
 async function measured(spent: number[], run: () => Promise<number>): Promise<number> {
@@ -73,17 +116,18 @@ async function measured(spent: number[], run: () => Promise<number>): Promise<nu
 const middle = (values: readonly number[]): number =>
   [...values.slice(1)].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0
 
-/** Microseconds of checking the signature of a request and making one of a certificate. */
+/** Microseconds of processor time: checking the signature of a request, and making one of a certificate. */
 function signatures({ random }: Platform, { keys }: Requests): number {
   const key = keys[0]!
   const [request, certificate] = [random.bytes(230), random.bytes(420)]
   const signed = key.sign(request)
-  const began = performance.now()
+  const before = process.cpuUsage()
   for (let index = 0; index < CERTIFICATES; index++) {
     if (!key.public.verify(request, signed)) throw new Error('A signature does not match')
     key.sign(certificate)
   }
-  return (performance.now() - began) * 1_000 / CERTIFICATES
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / CERTIFICATES
 }
 
 function rowsOf(

@@ -1,6 +1,7 @@
 import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { VaultListener } from '../actors/vault/protocol.ts'
-import type { Platform } from '../runtime/platform/ports.ts'
+import { RestartLimit } from '../runtime/errors.ts'
+import type { HttpTls, Platform } from '../runtime/platform/ports.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type Trace } from '../runtime/trace.ts'
 import { vaultActor, vaultListener, type VaultHttp } from './catalogue.ts'
@@ -12,6 +13,8 @@ export interface VaultAloneOptions {
   /** Made if it is missing. */
   readonly folder: string
   readonly http: VaultHttp
+  /** A certificate that others have made. */
+  readonly tls?: HttpTls
   readonly trace?: Trace
 }
 
@@ -19,6 +22,8 @@ export interface VaultAlone {
   readonly address: { readonly hostname: string; readonly port: number; readonly tls: boolean }
   readonly trace: Trace
   get: Supervisor['get']
+  /** Settles when it stays down. */
+  readonly ended: Promise<Error>
   stop(): Promise<void>
 }
 
@@ -31,7 +36,7 @@ const ZONE = 'vault'
  * @throws FolderInUse, FolderOfAnotherZone for the folder of a zone, NotWritable, PortInUse, VaultDamaged
  */
 export async function startVaultAlone(options: VaultAloneOptions): Promise<VaultAlone> {
-  const { platform, folder, http, trace = createTrace() } = options
+  const { platform, folder, http, tls, trace = createTrace() } = options
   const files = await platform.host.openFolder(folder)
   const unlock = await files.lock(file.lock)
   const stores = files.path(file.stores)
@@ -41,6 +46,9 @@ export async function startVaultAlone(options: VaultAloneOptions): Promise<Vault
     kernelRuntimeTypes,
     devices: [{ host: HOST, role: 'ood', jwk: device.public.jwk }],
   }, [vaultActor(stores), vaultListener(http)])
+  const ended = new Promise<Error>((resolve) => trace.on('actor', ({ actor, state, reason }) => {
+    if (state === 'failed') resolve(new RestartLimit(`${actor} stays down: ${reason}`, { actor }))
+  }))
   const stop = async (): Promise<void> => {
     await supervisor.stopAll()
     await unlock()
@@ -54,9 +62,11 @@ export async function startVaultAlone(options: VaultAloneOptions): Promise<Vault
     for (const name of [file.stores, file.audit]) await files.makeFolder(name, { mode: 0o700 })
     await supervisor.load()
     await supervisor.start('vault', { env: { ZONEWRIGHT_VAULT_SEALED: '1' } })
-    await supervisor.start('vault-listener')
+    const secrets = tls ? { 'tls-certificate': tls.certificate, 'tls-key': tls.key } : {}
+    await supervisor.start('vault-listener', { secrets })
     return {
-      address: await supervisor.get(VaultListener).address({}), trace, get: (protocol) => supervisor.get(protocol), stop,
+      address: await supervisor.get(VaultListener).address({}), trace, ended, stop,
+      get: (protocol) => supervisor.get(protocol),
     }
   } catch (error) {
     await stop()

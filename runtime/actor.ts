@@ -61,7 +61,7 @@ export interface Log {
 /** What an actor is started with. Nothing else of the outside is in its reach. */
 export interface ActorStart<N extends Needs = Needs> {
   readonly store: Store
-  /** Opens the folder of files that is the actor's own; absent where it was given none. @throws NotWritable, DiskFull */
+  /** Opens the folder of files that is the actor's own; absent where there is none. @throws NotWritable, DiskFull */
   readonly files?: () => Promise<Files>
   readonly clock: Clock
   readonly random: Random

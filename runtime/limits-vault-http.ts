@@ -3,7 +3,7 @@ export const vaultHttpLimits = {
   /** Bytes of a request's body; more is answered 413. Milliseconds from a request to its answer; then 408 or 503. */
   vaultHttpBody: 1024 * 1024,
   vaultHttpMs: 30_000,
-  /** Milliseconds between two looks of the listener for its certificate: while it has none, at most, and at the clock. */
+  /** Milliseconds between two looks of the listener for its certificate, while it has none, and at the clock. */
   vaultListenerRetryMs: 5_000,
   vaultListenerLookMs: 60_000,
   /** Requests of the listener that are under way in the vault; one more is answered 429. */

@@ -52,7 +52,9 @@ async function made(): Promise<{ folder: string; lines: string[] }> {
 const whole = await made()
 
 /** The same chain with other lines. */
-async function verifiedWith(lines: readonly string[], changes: { key?: string; keyFile?: string } = {}): Promise<Verified> {
+async function verifiedWith(
+  lines: readonly string[], changes: { key?: string; keyFile?: string } = {},
+): Promise<Verified> {
   const folder = await newFolder()
   await writeFile(join(folder, FIRST), lines.map((line) => `${line}\n`).join(''))
   if (changes.key !== '') await writeFile(join(folder, 'key.jwk'), changes.key ?? keyText())
@@ -169,7 +171,7 @@ test('signatures that were all taken away after a while are missed', async () =>
   assert.equal(faults(await verifiedWith(await lines())), ['signature 0'])
 })
 
-test('the audit of a zone is verified and shown by commands, and an end that is gone is found by the store', async () => {
+test('commands verify and show the audit of a zone, and by its store they find an end that is gone', async () => {
   const folder = join(root, 'zone')
   const zone = await up({ platform, folder })
   const running = await verifyAudit({ platform, folder })

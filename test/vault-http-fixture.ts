@@ -27,7 +27,7 @@ export async function startVault({ folder, tls = 'off' }: { folder?: string; tls
   const { port } = alone.address
   const endpoint = `http://127.0.0.1:${port}`
   const said: string[] = []
-  alone.trace.on('log', ({ actor, message, fields }) => void said.push(`${actor}: ${message} ${JSON.stringify(fields)}`))
+  alone.trace.on('log', (line) => void said.push(JSON.stringify(line)))
   const ask: Ask = async (method, path, { token, body, headers = {}, raw } = {}) => {
     const answer = await platform.transport.request({
       hostname: '127.0.0.1', port, method, path, withinMs: 20_000,

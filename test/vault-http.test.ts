@@ -48,7 +48,8 @@ test('mounts, policies, tokens and secrets by a client', () => withOpenVault(asy
   const role = { allowed_policies: 'reader', orphan: true, token_period: '1h' }
   assert.is(await client.write('auth/token/roles/builder', role), '')
   const built = await client.write('auth/token/create/builder', {})
-  assert.equal([built.auth.policies, built.auth.lease_duration, built.auth.orphan], [['default', 'reader'], 3_600, true])
+  const { policies, lease_duration: seconds, orphan } = built.auth
+  assert.equal([policies, seconds, orphan], [['default', 'reader'], 3_600, true])
   const other = clientOf(built.auth.client_token)
   assert.is((await other.tokenRenewSelf()).auth.renewable, true)
   await client.tokenRevokeAccessor({ accessor: built.auth.accessor })

@@ -47,7 +47,8 @@ async function withTls(use: (vault: ByTls) => Promise<void>): Promise<void> {
     const ask2 = (method: string, path: string, token?: string) => new Promise<{ status: number; text: string }>(
       (resolve, reject) => {
         const headers = token === undefined ? {} : { 'x-vault-token': token }
-        const sent = request({ host: '127.0.0.1', servername: 'localhost', port, method, path, headers, ca, agent: false },
+        const to = { host: '127.0.0.1', servername: 'localhost', port, ca, agent: false }
+        const sent = request({ ...to, method, path, headers },
           (answer) => {
             let text = ''
             answer.setEncoding('utf8').on('data', (chunk) => void (text += chunk))
@@ -70,7 +71,7 @@ async function withTls(use: (vault: ByTls) => Promise<void>): Promise<void> {
   }
 }
 
-test('once there is an authority it speaks TLS on the same port, and OpenSSL accepts it with the list of revocations', () =>
+test('once there is an authority it speaks TLS on the same port, and OpenSSL accepts it with its list', () =>
   withTls(async ({ ask, ask2, fetchList, sClient, root, get }) => {
     assert.is((await ask2('GET', '/v1/sys/health')).status, 200)
     assert.is((await ask2('GET', '/v1/auth/token/lookup-self', root)).status, 200)
@@ -123,7 +124,8 @@ test('a connection that is open goes on over a new certificate', async () => {
   const server = await serveHttp({
     hostname: '127.0.0.1', port: 0, bodyBytesMax: 100, requestMsMax: 5_000, tls: made[0]!,
   }, async () => ({ status: 200, headers: {}, body: 'here' }))
-  const shown = async () => /CN ?= ?(here\d)/.exec(await openssl(['s_client', '-connect', `127.0.0.1:${server.port}`]))?.[1]
+  const where = ['s_client', '-connect', `127.0.0.1:${server.port}`]
+  const shown = async () => /CN ?= ?(here\d)/.exec(await openssl(where))?.[1]
   const socket = await new Promise<TLSSocket>((resolve) => {
     const opened = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false }, () => resolve(opened))
   })

@@ -7,7 +7,9 @@ import { createKeyring, keyBytes, keyringPath, wrapKeyring } from './keyring.ts'
 import { ZoneStoreMismatch } from '../system-config/protocol.ts'
 import { keyId, sealConfigPath, type SealConfig } from './seal-config.ts'
 import { split } from './shamir.ts'
-import { autoUnsealPath, autoUnsealRecord, readUnsealKey, unseal, type OpenedKeyring, type UnsealSecrets } from './unseal.ts'
+import {
+  autoUnsealPath, autoUnsealRecord, readUnsealKey, unseal, type OpenedKeyring, type UnsealSecrets,
+} from './unseal.ts'
 
 const recovery = { shares: 5, threshold: 3 }
 
@@ -16,7 +18,12 @@ export interface OpenedVault extends OpenedKeyring {
   readonly shares: readonly string[] | undefined
 }
 
-export interface VaultPorts { readonly store: Store; readonly keys: Keys; readonly random: Random; readonly clock: Clock }
+export interface VaultPorts {
+  readonly store: Store
+  readonly keys: Keys
+  readonly random: Random
+  readonly clock: Clock
+}
 
 /** Into how many shares the root key is split, and how many of them give it. */
 export interface Split { readonly shares: number; readonly threshold: number }

@@ -8,13 +8,16 @@ import { toBase64url } from '../../runtime/trust/base64url.ts'
 export interface Posted { readonly status: number; readonly text: string }
 
 /** Posts bodies that were made before, by so many connections; microseconds each. @throws on another status than 200 */
-export async function posts(port: number, path: string, type: string, bodies: readonly string[], inFlight: number) {
+export async function posts(
+  port: number, path: string, type: string, bodies: readonly string[], inFlight: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: inFlight })
   const began = performance.now()
   let next = 0
   const loop = async (): Promise<void> => {
     while (next < bodies.length) {
-      const { status, text } = await post(agent, port, path, type, bodies[next++]!)
+      const { status, text } = await post(agent, port, path, { 'content-type': type, ...more }, bodies[next++]!)
       if (status !== 200) throw new Error(`${path} was answered ${status}: ${text}`)
     }
   }
@@ -23,9 +26,11 @@ export async function posts(port: number, path: string, type: string, bodies: re
   return (performance.now() - began) * 1_000 / bodies.length
 }
 
-const post = (agent: Agent, port: number, path: string, type: string, body: string): Promise<Posted> =>
+const post = (
+  agent: Agent, port: number, path: string, given: Readonly<Record<string, string>>, body: string,
+): Promise<Posted> =>
   new Promise((resolve, reject) => {
-    const headers = { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+    const headers = { ...given, 'content-length': Buffer.byteLength(body) }
     const sent = request({ agent, host: '127.0.0.1', port, path, method: 'POST', headers }, (answer) => {
       let text = ''
       answer.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () =>

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,12 +13,21 @@ const DAY_MS = 86_400_000
 const START_MS = 10_000
 
 export interface Cfssl {
+  readonly pid: number
   readonly port: number
   stop(): Promise<void>
 }
 
-/** `cfssl serve` with a P-256 authority, or nothing where it is not installed. It keeps nothing of what it signs. */
-export async function startCfssl({ keys, clock, random }: Platform): Promise<Cfssl | undefined> {
+const SCHEMA = `CREATE TABLE certificates (serial_number blob NOT NULL, authority_key_identifier blob NOT NULL,
+  ca_label blob, status blob NOT NULL, reason int, expiry timestamp, revoked_at timestamp, pem blob NOT NULL,
+  issued_at timestamp, not_before timestamp, metadata jsonb, sans jsonb, common_name text,
+  PRIMARY KEY(serial_number, authority_key_identifier));`
+
+/**
+ * `cfssl serve` with a P-256 authority, or nothing where it is not installed. `keeps`: it puts what it signs into its
+ * database (SQLite, made by the command of that name), else it keeps nothing.
+ */
+export async function startCfssl({ keys, clock, random }: Platform, keeps: boolean): Promise<Cfssl | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'zonewright-cfssl-'))
   const key = await keys.certificates.generate('ec-p256', random)
   const subject = encodeName([{ type: 'CN', value: 'bench' }])
@@ -30,10 +39,18 @@ export async function startCfssl({ keys, clock, random }: Platform): Promise<Cfs
   writeFileSync(join(folder, 'ca.pem'), encodePem('CERTIFICATE', der))
   writeFileSync(join(folder, 'ca.key'), key.exportPem(), { mode: 0o600 })
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ signing: { default: { expiry: '720h', usages } } }))
+  const database: string[] = []
+  if (keeps) {
+    const made = spawnSync('sqlite3', [join(folder, 'certs.db'), SCHEMA])
+    if (made.status !== 0) return undefined
+    const config = { driver: 'sqlite3', data_source: join(folder, 'certs.db') }
+    writeFileSync(join(folder, 'db.json'), JSON.stringify(config))
+    database.push('-db-config', join(folder, 'db.json'))
+  }
   const port = await freePort()
   const child = spawn('cfssl', [
     'serve', '-address', '127.0.0.1', '-port', String(port), '-ca', join(folder, 'ca.pem'),
-    '-ca-key', join(folder, 'ca.key'), '-config', join(folder, 'config.json'), '-loglevel', '5',
+    '-ca-key', join(folder, 'ca.key'), '-config', join(folder, 'config.json'), '-loglevel', '5', ...database,
   ], { stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()).once('error', () => resolve()))
   const stop = async (): Promise<void> => {
@@ -45,7 +62,7 @@ export async function startCfssl({ keys, clock, random }: Platform): Promise<Cfs
   while (child.exitCode === null && child.pid !== undefined && performance.now() - began < START_MS) {
     const address = `http://127.0.0.1:${port}/api/v1/cfssl/health`
     const answered = await fetch(address).then((answer) => answer.text(), () => '')
-    if (answered !== '') return { port, stop }
+    if (answered !== '') return { port, pid: child.pid, stop }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   await stop()

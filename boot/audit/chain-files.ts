@@ -32,7 +32,9 @@ export interface Segment {
 }
 
 /** Where the audit of a zone's folder lies; the folder itself may be it, as a copy that was taken elsewhere is. */
-export async function auditFolder(given: string): Promise<{ readonly folder: string; readonly zone: string | undefined }> {
+export async function auditFolder(
+  given: string,
+): Promise<{ readonly folder: string; readonly zone: string | undefined }> {
   const root = absolute(given)
   const names = (await listFolder(root) ?? []).map(({ name }) => name)
   if (names.includes(file.audit)) return { folder: `${root}/${file.audit}`, zone: root }

@@ -13,7 +13,7 @@ export interface VerifyOptions {
   readonly platform: Platform
   /** A zone's, which may run, or a folder of segments. */
   readonly folder: string
-  /** File of the public key. Default: the one that lies beside the chain, which whoever changed it may have replaced. */
+  /** File of the public key. Default: the one beside the chain, which whoever changed that may have replaced. */
   readonly keyFile?: string
   readonly onProgress?: (bytes: number, of: number) => void
   readonly signal?: AbortSignal
@@ -45,7 +45,8 @@ export interface Verified {
 }
 
 /** Reads a chain from its first record to its last. What is wrong with it is in the answer, not thrown. */
-export async function verifyAudit({ platform, keyFile, signal, onProgress, ...given }: VerifyOptions): Promise<Verified> {
+export async function verifyAudit(options: VerifyOptions): Promise<Verified> {
+  const { platform, keyFile, signal, onProgress, ...given } = options
   const { keys } = platform
   const { folder, zone } = await auditFolder(given.folder)
   const beside = await keyBeside(folder)
@@ -110,7 +111,8 @@ class Check {
   begin({ name, first }: Segment): void {
     const expected = (this.#walk.point?.seq ?? 0) + 1
     if (first > expected) {
-      this.#find({ fault: 'segment-missing', seq: expected, detail: `The next segment is ${name}: one before it is gone` })
+      const detail = `The next segment is ${name}: one before it is gone`
+      this.#find({ fault: 'segment-missing', seq: expected, detail })
     }
   }
 
@@ -155,7 +157,9 @@ class Check {
     const before = { seq: seq - 1, hash: record.prev }
     const wrong = !this.#key || !this.#name ? 'there is no key to verify it by'
       : pointFault(this.#platform.keys, this.#key, this.#name, before, record.signature ?? '')
-    if (wrong !== undefined) return this.#find({ fault: 'signature', seq, detail: `The signature is not good: ${wrong}` })
+    if (wrong !== undefined) {
+      return this.#find({ fault: 'signature', seq, detail: `The signature is not good: ${wrong}` })
+    }
     this.#signatures++
     this.#signedThrough = seq
     this.#unsigned = { open: this.#unsigned.open, since: undefined, count: 0 }

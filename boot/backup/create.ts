@@ -187,7 +187,8 @@ async function segmentParts(folder: string): Promise<readonly Part[]> {
       open.push(piece.subarray(end))
     }
     if (bytes > 0) {
-      parts.push({ file: { path: `${file.audit}/${name}`, bytes, sha256: digest.hex() }, pieces: () => first(path, bytes) })
+      const segment = { path: `${file.audit}/${name}`, bytes, sha256: digest.hex() }
+      parts.push({ file: segment, pieces: () => first(path, bytes) })
     }
   }
   return parts

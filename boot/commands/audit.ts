@@ -27,7 +27,8 @@ interface ShowCommandOptions {
   readonly json?: true
 }
 
-const dirOption = (): Option => new Option('--dir <folder>', 'the folder of the zone, or of segments').default('./.zone')
+const dirOption = (): Option =>
+  new Option('--dir <folder>', 'the folder of the zone, or of segments').default('./.zone')
 
 export function auditCommand(terminal: Terminal): Command {
   const verify = command(terminal, 'verify', {

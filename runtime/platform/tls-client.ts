@@ -20,7 +20,8 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
     let socket: TLSSocket
     try {
       socket = connect({
-        host: hostname, port, ca: tls.roots === 'anybody' ? [] : [...tls.roots], minVersion: 'TLSv1.3',
+        host: hostname, port, minVersion: 'TLSv1.3',
+        ...(tls.roots === 'system' ? {} : { ca: tls.roots === 'anybody' ? [] : [...tls.roots] }),
         // Judged below, before anything is sent
         rejectUnauthorized: false,
         ALPNProtocols: [tls.alpn ?? 'http/1.1'],

@@ -25,8 +25,11 @@ export interface TlsPeer {
 }
 
 export interface TlsCall {
-  /** PEM of all that the server's certificate may end at. `anybody`: for answers that carry a proof of their own. */
-  readonly roots: readonly string[] | 'anybody'
+  /**
+   * PEM of all that the server's certificate may end at. `system`: what this machine trusts. `anybody`: for answers
+   * that carry a proof of their own.
+   */
+  readonly roots: readonly string[] | 'anybody' | 'system'
   /** Whom the certificate has to name. Default: the `hostname` of the call. */
   readonly servername?: string
   readonly alpn?: string

@@ -9,7 +9,7 @@ import { CertificateRefused } from '../../actors/vault/protocol.ts'
 import type { Peer } from '../../runtime/actor.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
-import type { CertificateSigningKey } from '../../runtime/platform/certificate-keys.ts'
+import type { CertificateKeyType, CertificateSigningKey } from '../../runtime/platform/certificate-keys.ts'
 import type { Clock, Random, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
@@ -39,6 +39,8 @@ interface Given {
   readonly store: Store
   readonly hostnames: readonly string[]
   readonly random: Random
+  /** Of the authorities that it makes. */
+  readonly preferred: CertificateKeyType
 }
 
 /** One mount on a store in memory, with a clock of its own. */
@@ -49,9 +51,10 @@ export function mounted(mount = 'pki', given: Partial<Given> = {}): Mounted {
   const terms = { current: { term: 1, aead }, aeadOf: (term: number) => (term === 1 ? aead : undefined) }
   const barrier = createBarrier({ store, random, terms })
   const anchor = keys.generate(random)
+  const certificates = { ...keys.certificates, preferred: given.preferred ?? keys.certificates.preferred }
+  const ports = { keys: { ...keys, certificates }, random: given.random ?? random, clock }
   const again = (): Pki => createPki({
-    mount, zone: ZONE,
-    ports: { barrier: barrierView(barrier, `${mount}/`), keys, random: given.random ?? random, clock },
+    mount, zone: ZONE, ports: { ...ports, barrier: barrierView(barrier, `${mount}/`) },
     anchor: async () => anchor, ...(given.hostnames ? { hostnames: given.hostnames } : {}),
   })
   return { pki: again(), store, barrier, clock, anchor, again }

@@ -188,7 +188,7 @@ async function killedOften(seed: number, rounds: number): Promise<{ hash: string
   return { hash, repaired, told: acknowledged.length }
 }
 
-test('in a simulation that takes the power from it in the midst of writes, nothing answered is unrecorded', async () => {
+test('in a simulation that takes its power in the midst of writes, nothing answered is unrecorded', async () => {
   let [repaired, told] = [0, 0]
   for (let seed = 1; seed <= 4; seed++) {
     const run = await killedOften(seed, 25)

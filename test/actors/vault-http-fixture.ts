@@ -1,3 +1,5 @@
+import type { AuditRecord } from '../../actors/vault/audit/record.ts'
+import type { Files } from '../../runtime/platform/ports.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
@@ -42,6 +44,7 @@ export interface HttpVault extends Started {
   readonly shares: readonly string[]
   /** A token with these policies, by root. */
   token(options?: Record<string, unknown>): Promise<string>
+  auditRecords(): Promise<readonly AuditRecord[]>
 }
 
 export const newStore = (): Store => createMemoryStore({ clock: systemClock, random: systemRandom })
@@ -58,9 +61,46 @@ export const askOf = ({ handlers }: Started, peer = listener): Ask => async (met
   return { ...answer, body: isJson && answer.body !== '' ? JSON.parse(answer.body) : {} }
 }
 
+/** Files in memory: what the vault appends to its audit. */
+function memoryFiles() {
+  const kept = new Map<string, Uint8Array>()
+  const files: Files = {
+    path: (name) => `/memory/${name}`,
+    read: async (name) => kept.get(name),
+    write: async (name, contents) => void kept.set(name, contents),
+    create: async (name, contents) => void kept.set(name, contents),
+    async append(name, contents) {
+      const whole = Buffer.concat([kept.get(name) ?? new Uint8Array(), contents])
+      kept.set(name, whole)
+      return whole.length
+    },
+    rename: async (name, to) => {
+      kept.set(to, kept.get(name)!)
+      kept.delete(name)
+    },
+    remove: async (name) => void kept.delete(name),
+    list: async () => [...kept.keys()].map((name) => ({ name, directory: false })),
+    makeFolder: async () => {},
+    mode: async (name) => (kept.has(name) ? 0o600 : undefined),
+    lock: async () => async () => {},
+  }
+  return { files, kept }
+}
+
+interface OpenOptions {
+  readonly store?: Store
+  readonly clock?: ManualClock
+  /** It keeps an audit, in memory. */
+  readonly audited?: boolean
+}
+
 /** Initialised over HTTP and unsealed, in memory, on a clock that the test moves. */
-export async function openHttpVault(store = newStore(), clock = manualClock()): Promise<HttpVault> {
-  const started = await startIn(store, {}, { clock, env: { ZONEWRIGHT_VAULT_SEALED: '1' } })
+export async function openHttpVault(
+  { store = newStore(), clock = manualClock(), audited = false }: OpenOptions = {},
+): Promise<HttpVault> {
+  const { files, kept } = memoryFiles()
+  const env = { ZONEWRIGHT_VAULT_SEALED: '1' }
+  const started = await startIn(store, {}, { clock, env, ...(audited ? { files } : {}) })
   const ask = askOf(started)
   const { body } = await ask('PUT', 'sys/init', { body: { secret_shares: 1, secret_threshold: 1 } })
   const [rootToken, shares] = [String(body['root_token']), body['keys'] as readonly string[]]
@@ -68,6 +108,9 @@ export async function openHttpVault(store = newStore(), clock = manualClock()): 
   const root: Ask = (method, path, options = {}) => ask(method, path, { token: rootToken, ...options })
   return {
     ...started, store, clock, ask, root, rootToken, shares,
+    auditRecords: async () => [...kept].filter(([name]) => name.endsWith('.jsonl')).sort()
+      .flatMap(([, bytes]) => new TextDecoder().decode(bytes).split('\n').filter(Boolean))
+      .map((line) => JSON.parse(line) as AuditRecord),
     async token(options = {}) {
       const made = await root('POST', 'auth/token/create', { body: options })
       return String(made.body.auth['client_token'])

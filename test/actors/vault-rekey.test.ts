@@ -5,6 +5,7 @@ import { createCore } from '../../actors/vault/core.ts'
 import { VaultDamaged, VaultSealed } from '../../actors/vault/protocol.ts'
 import { GenerateRoot } from '../../actors/vault/seal/generate-root.ts'
 import { createSealLife } from '../../actors/vault/seal/life.ts'
+import { reencrypt } from '../../actors/vault/seal/reencrypt.ts'
 import { Rekey, type RekeyStep } from '../../actors/vault/seal/rekey.ts'
 import { unseal, type UnsealSecrets } from '../../actors/vault/unseal.ts'
 import { AlreadyExists, InvalidArgument, NotFound, Overloaded } from '../../runtime/errors.ts'
@@ -21,7 +22,7 @@ async function vaultIn(store: Store, secrets: UnsealSecrets, starts = true) {
   const life = createSealLife({ core, audit: unkept, secrets, booted: false, onChange() {} })
   if (starts) await life.start()
   const shares = (life.takeShares() ?? []).map((share) => fromBase64url(share)!)
-  return { core, life, shares, rekey: new Rekey(core, unkept, secrets) }
+  return { core, life, shares, ports, get open() { return core.open() }, rekey: new Rekey(core, unkept, secrets) }
 }
 
 type Vault = Awaited<ReturnType<typeof vaultIn>>
@@ -44,7 +45,7 @@ const opens = async (store: Store, shares: readonly Uint8Array[]): Promise<boole
   return vault.core.unsealed !== undefined
 }
 
-test('a vault is split as it is asked to be: one share alone is the root key, and several need two of them', async () => {
+test('a vault is split as it is asked to be: one share is the root key itself, and several need two', async () => {
   for (const [shares, threshold] of [[1, 1], [2, 2], [7, 4]] as const) {
     const store = newStore()
     const vault = await vaultIn(store, {}, false)
@@ -157,7 +158,7 @@ test('a seal ends a rekey that is under way', async () => {
   await failure(NotFound, () => vault.rekey.offer(nonce, vault.shares[1]!))
 })
 
-test('a vault on the same store follows a rekey and the terms after it; without a key file it seals itself', async () => {
+test('a vault on the same store follows a rekey and the terms after it, if it has the key file', async () => {
   const store = newStore()
   const secrets = { 'unseal-key': newUnsealKey() }
   const vault = await vaultIn(store, secrets)
@@ -194,6 +195,26 @@ test('of two rekeys at once one comes into force, and the other changes nothing'
   assert.ok(lost instanceof Overloaded || lost instanceof VaultSealed, String(lost))
   assert.is(await opens(store, done[0]!.shares), true)
   assert.ok((await vaultIn(store, secrets)).core.unsealed)
+})
+
+test('what somebody writes while entries are sealed anew stays as they wrote it', async () => {
+  const store = newStore()
+  const secrets = { 'unseal-key': newUnsealKey() }
+  const { open, ports } = await vaultIn(store, secrets)
+  for (const name of ['a', 'b', 'c']) await open.secrets.put(`x/${name}`, 'old', undefined)
+  await open.terms.rotate()
+  const other = (await vaultIn(store, secrets)).open
+  const transact = store.transact.bind(store)
+  // Between the read and the write of all of them
+  store.transact = async (...given) => {
+    store.transact = transact
+    await other.secrets.put('x/b', 'new', undefined)
+    return transact(...given)
+  }
+  const { resealed } = await reencrypt(ports, open, new AbortController().signal)
+  assert.is(resealed, 5, 'all but what the other wrote')
+  const values = await Promise.all(['a', 'b', 'c'].map(async (name) => (await open.secrets.get(`x/${name}`)).value))
+  assert.equal(values, ['old', 'new', 'old'])
 })
 
 test('a root token is made for who brings enough shares, and only the pad of who began it shows it', async () => {

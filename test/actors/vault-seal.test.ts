@@ -143,7 +143,7 @@ test('a vault for itself starts with nothing, and waits; another does not start 
   assert.is((await opened.handlers.status({}, as(supervisor))).sealed, false)
 })
 
-test('a new term opens what lies there, and seals what is written from then on; others on the store follow', async () => {
+test('with a new term what lies there opens, what is written is sealed under it, and others follow', async () => {
   const { store, secrets, handlers, read } = await vaultWithShares()
   const second = await start(store, secrets)
   const termOfEntry = async (key: string): Promise<number> => (await store.get(key))!.value[3]!
@@ -151,8 +151,8 @@ test('a new term opens what lies there, and seals what is written from then on; 
   assert.is(await rotate(), 2)
   assert.is((await read()).value, 'one')
   await handlers.putSecret({ path: 'verify-hub/new', value: 'two' }, as(verifyHub))
-  assert.equal(await Promise.all(['secret/versions/verify-hub/s/1', 'secret/versions/verify-hub/new/1'].map(termOfEntry)),
-    [1, 2])
+  const entries = ['secret/versions/verify-hub/s/1', 'secret/versions/verify-hub/new/1']
+  assert.equal(await Promise.all(entries.map(termOfEntry)), [1, 2])
   // It knows of no second term yet
   assert.is((await second.handlers.getSecret({ path: 'verify-hub/new' }, as(verifyHub))).value, 'two')
   await second.handlers.putSecret({ path: 'verify-hub/theirs', value: 'three' }, as(verifyHub))

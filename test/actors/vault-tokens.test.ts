@@ -14,13 +14,14 @@ test('of many requests at once with a token for one use exactly one passes', asy
     const replies = await Promise.all(Array.from({ length: 40 }, () => lookup(ask, limited)))
     const passed = replies.filter(({ status }) => status === 200)
     assert.is(passed.length, uses)
-    assert.equal(passed.map(({ body }) => body.data['num_uses']).sort(), Array.from({ length: uses }, (_, left) => left))
+    const left = passed.map(({ body }) => body.data['num_uses']).sort()
+    assert.equal(left, Array.from({ length: uses }, (_, number) => number))
     const refused = replies.filter(({ status }) => status !== 200)
     assert.ok(refused.every(({ status, body }) => status === 403 && body.errors[0] === 'permission denied'))
   }
 })
 
-test('a use counts also when the request is refused, and a token without uses left is gone with its accessor', async () => {
+test('a use counts also where the request is refused, and a token without uses left is gone', async () => {
   const { ask, root, token } = await openHttpVault()
   const limited = await token({ num_uses: 2, policies: ['default'] })
   const { accessor } = (await root('POST', 'auth/token/lookup', { body: { token: limited } })).body.data
@@ -46,7 +47,7 @@ test('a token that is restricted in its uses makes no tokens', async () => {
   assert.equal([made.status, made.body.errors], [400, ['restricted use token cannot generate child tokens']])
 })
 
-test('a token is worth nothing once its time is over, before anything sweeps, and is swept when it is due', async () => {
+test('a token is worth nothing once its time is over, before anything sweeps, and is swept then', async () => {
   const { ask, root, token, clock, store } = await openHttpVault()
   const short = await token({ ttl: '1m' })
   const before = (await contents(store)).size
@@ -64,7 +65,8 @@ test('a token is worth nothing once its time is over, before anything sweeps, an
 test('a renewal adds to what is left, never beyond the bound of the token or of the vault', async () => {
   const { ask, token, clock } = await openHttpVault()
   const bounded = await token({ ttl: '1h', explicit_max_ttl: '3h' })
-  const renew = async (increment: string) => ask('POST', 'auth/token/renew-self', { token: bounded, body: { increment } })
+  const renew = async (increment: string) =>
+    ask('POST', 'auth/token/renew-self', { token: bounded, body: { increment } })
   await clock.advance(30 * 60_000)
   assert.is((await renew('2h')).body.auth['lease_duration'], 7_200)
   await clock.advance(90 * 60_000)

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { requestIntermediate } from '../../actors/vault/pki/own-authorities.ts'
 import { pkiEngine } from '../../actors/vault/pki/http/engine.ts'
 import { nextList } from '../../actors/vault/pki/revocation-list.ts'
+import { readRole } from '../../actors/vault/pki/role.ts'
 import { withRoom } from '../../actors/vault/pki/rotation.ts'
 import type { StoredAuthority } from '../../actors/vault/pki/authority-record.ts'
 import { certificatePath } from '../../actors/vault/pki/certificates.ts'
@@ -71,7 +72,10 @@ test('a list of serials by HTTP has at most so many, and says that there are mor
 test('a tidy takes so many certificates in one transaction, and goes on with the rest', async () => {
   const made = await withRole({})
   const count = limits.vaultTidyBatch + 1
-  for (let index = 0; index < count; index++) await sign(made, 'web', { commonName: 'localhost' }, { ttl: 60 })
+  const { key } = await sign(made, 'web', { commonName: 'localhost' }, { ttl: 60 })
+  const { value } = (await made.barrier.readBytes(`mine/${certificatePath(key)}`))!
+  await made.barrier.commit([], Array.from({ length: limits.vaultTidyBatch }, (_, index) =>
+    ({ path: `mine/${certificatePath((0x1000 + index).toString(16))}`, value })))
   made.clock.ms += 120_000
   const before = await made.store.revision()
   assert.is((await made.pki.tidy(0)).removed, count)
@@ -87,8 +91,12 @@ test('a skew is taken for at most so long, and a role cannot say more', async ()
 })
 
 test('a mount has so many roles, and a list in a role so many words', async () => {
-  const { pki } = mounted('mine')
-  for (let index = 0; index < limits.vaultRoles; index++) await pki.roles.write(`r${index}`, {})
+  const { pki, barrier } = mounted('mine')
+  const { role } = readRole({})
+  for (let from = 0; from < limits.vaultRoles; from += 500) {
+    await barrier.commit([], Array.from({ length: Math.min(500, limits.vaultRoles - from) }, (_, index) =>
+      ({ path: `mine/roles/r${from + index}`, value: role })))
+  }
   await failure(LimitExceeded, () => pki.roles.write('one-more', {}))
   await pki.roles.write('r0', { allow_any_name: true })
   await pki.roles.remove('r1')

@@ -1,6 +1,6 @@
 /** Of `coverage`: what bounds the vault's barrier and its audit. */
 export const vault: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  'actors/vault-audit.test.ts': {
+  'actors/vault-audit-chain.test.ts': {
     'a segment that is full is followed by the next, named for its first record': ['auditSegmentBytes'],
     'fields are cut at their limit, and no more of them are kept': ['auditField', 'auditFields'],
     'more records than may wait are refused': ['auditPending'],

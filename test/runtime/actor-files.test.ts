@@ -31,7 +31,9 @@ test('an append answers with the size of the file, whether it is made durable or
   const folder = await mkdtemp(join(tmpdir(), 'zonewright-files-'))
   const files = await openFolder(folder)
   const sizes = []
-  for (const durable of [true, false, true]) sizes.push(await files.append('a', utf8('12345'), { mode: 0o640, durable }))
+  for (const durable of [true, false, true]) {
+    sizes.push(await files.append('a', utf8('12345'), { mode: 0o640, durable }))
+  }
   assert.equal(sizes, [5, 10, 15])
   assert.is(await files.mode('a'), 0o640)
   await rm(folder, { recursive: true })

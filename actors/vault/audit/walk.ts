@@ -96,7 +96,8 @@ export class ChainWalk {
     }
     if (record.seq > expected) {
       const last = record.seq - 1
-      return this.#find('missing', expected, `Records are missing: ${expected === last ? last : `${expected} to ${last}`}`)
+      const which = expected === last ? String(last) : `${expected} to ${last}`
+      return this.#find('missing', expected, `Records are missing: ${which}`)
     }
     if (record.prev !== before.hash) {
       this.#find('changed', before.seq, `It is not what the record after it was chained to`)

@@ -110,7 +110,8 @@ function isOpen(services: Services, mount: Mount, { operation, path }: VaultRequ
   const asked = below(mount, path).split('/')
   return services.engineOf(mount).open.some((pattern) => {
     const segments = pattern.split('/')
-    return segments.length === asked.length && segments.every((one, index) => one.startsWith('*') || one === asked[index])
+    const isThere = (one: string, index: number): boolean => one.startsWith('*') || one === asked[index]
+    return segments.length === asked.length && segments.every(isThere)
   })
 }
 

@@ -38,7 +38,7 @@ export interface Mounts {
   /** The one that the path lies in. */
   find(path: string): Promise<Mount | undefined>
   /** @throws Fault 400 */
-  add(path: string, type: Mount['type'], more: { description: string; defaultTtl: number; maxTtl: number }): Promise<void>
+  add(path: string, type: Mount['type'], more: Pick<Mount, 'description' | 'defaultTtl' | 'maxTtl'>): Promise<void>
   tune(path: string, change: Partial<Pick<Mount, 'description' | 'defaultTtl' | 'maxTtl'>>): Promise<void>
   /** And all that it kept. @throws Fault 400 */
   remove(path: string): Promise<void>
@@ -83,11 +83,13 @@ export function createMounts({ barrier, random }: { readonly barrier: Barrier; r
       return known ?? (await own()).find(isIn(path))
     },
     async add(path, type, more) {
-      if (!SHAPE.test(path) || reserved.some((each) => path.startsWith(each))) throw badRequest(`cannot mount at ${path}`)
+      const isReserved = reserved.some((each) => path.startsWith(each))
+      if (!SHAPE.test(path) || isReserved) throw badRequest(`cannot mount at ${path}`)
       await change((mounts) => {
         const taken = [...fixed, ...mounts].find((mount) => path.startsWith(mount.path) || mount.path.startsWith(path))
         if (taken) throw badRequest(`path is already in use at ${taken.path}`)
-        if (mounts.length >= limits.vaultMounts) throw badRequest(`there may be no more than ${limits.vaultMounts} mounts`)
+        const most = limits.vaultMounts
+        if (mounts.length >= most) throw badRequest(`there may be no more than ${most} mounts`)
         const id = uuid(random)
         return [...mounts, { path, type, uuid: id, accessor: `${type}_${id.slice(0, 8)}`, ...more }]
       })

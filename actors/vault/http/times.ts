@@ -14,7 +14,7 @@ export function rfc3339(ms: number): string {
     + `${fraction === 0 ? '' : `.${String(fraction).padStart(3, '0')}`}Z`
 }
 
-/** Days since 1970 as year, month and day of the Gregorian calendar; the year begins in March, so that leaps are last. */
+/** Days since 1970 as year, month and day (Gregorian). Years begin in March here, so that the leap day is the last. */
 function civil(days: number): readonly [year: number, month: number, day: number] {
   const shifted = days + 719_468
   const era = Math.floor(shifted / 146_097)

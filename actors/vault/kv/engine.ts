@@ -128,7 +128,9 @@ export function createKvEngine({ barrier, clock, hidden = [] }: KvOptions): Engi
         const limit = fields.whole('limit', { max: limits.vaultListNames }) || limits.vaultListNames
         const prefix = path === '' ? '' : `${path}/`
         const after = fields.text('after')
-        const names = await namesBelow(barrier, folder.metadata + prefix, { after: after || undefined, limit: limit + 1 })
+        const names = await namesBelow(barrier, folder.metadata + prefix, {
+          after: after || undefined, limit: limit + 1,
+        })
         const keys = names.slice(0, limit).filter((name) => !isHidden(prefix + name))
         if (keys.length === 0) throw nothingThere()
         return names.length <= limit ? { data: { keys } } : {

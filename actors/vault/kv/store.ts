@@ -32,7 +32,7 @@ export interface KvStore {
   get(path: string, version?: number): Promise<Found | undefined>
   /** @throws SecretVersionMismatch, also where one has to be named and none is (`details.required`) */
   put(path: string, value: Value | undefined, options: PutOptions): Promise<{ metadata: Metadata; version: Version }>
-  /** Changes metadata, and takes away the values of versions that are destroyed or dropped. Undefined: nothing there. */
+  /** Changes metadata, and takes away values of versions that are destroyed or dropped. Undefined: nothing there. */
   change(path: string, change: (metadata: Metadata) => Metadata): Promise<Metadata | undefined>
   /** The same, and makes it where it is absent. */
   ensure(path: string, change: (metadata: Metadata) => Metadata): Promise<Metadata>

@@ -29,7 +29,7 @@ const MOUNT = 'pki'
 const ROLE = 'vault'
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|.*:.*)$/
 
-/** A new key, which is born here and leaves this process by no way, and the certificate for it. @throws what the vault does */
+/** A certificate for a new key, which is born here and goes nowhere else. @throws what the vault does */
 export async function certify({ vault, keys, random, hostname, zone, now }: CertifyOptions): Promise<Certified> {
   const { certificates } = keys
   const key = await certificates.generate(certificates.preferred, random)

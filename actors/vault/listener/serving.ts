@@ -14,7 +14,7 @@ const RETRY = { min: limits.loginRetryMsMin, max: limits.vaultListenerRetryMs }
 export type TlsMode = 'auto' | 'off'
 type Start = ActorStart<{ vault: typeof Vault }>
 
-/** The listener: plain HTTP on loopback until the zone has authorities, TLS from then on, with a certificate of its own. */
+/** Plain HTTP on loopback until the zone has authorities, TLS from then on, with a certificate of its own. */
 export class Listening {
   readonly hostname: string
   readonly #start: Start

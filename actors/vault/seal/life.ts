@@ -86,13 +86,15 @@ export function createSealLife({ core, audit, secrets, booted, onChange }: SealL
     }
   }
   /** Durable before there is a vault whose shares could be lost with an answer that is not given. */
-  const recorded = async <T>(make: () => Promise<T | undefined>, whoMade: (made: T) => string): Promise<T | undefined> => {
+  const recorded = async <T>(
+    make: () => Promise<T | undefined>, idOf: (made: T) => string,
+  ): Promise<T | undefined> => {
     const entry = { kind: 'vault', method: 'initialise' } as const
     const of = await audit.record({ ...entry, outcome: 'begun' })
     try {
       const made = await make()
       const outcome = made === undefined ? { outcome: 'failed', code: 'AlreadyExists' } as const
-        : { outcome: 'done', about: { vaultId: whoMade(made) } } as const
+        : { outcome: 'done', about: { vaultId: idOf(made) } } as const
       await audit.record({ ...entry, ...outcome, of }).catch(() => {})
       return made
     } catch (error) {

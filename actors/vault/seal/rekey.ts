@@ -113,7 +113,8 @@ export class Rekey {
     }
     const { vaultId } = config
     const next = {
-      ...config, shares: underWay.shares, threshold: underWay.threshold, rootKeyId: keyId('root', rootKey, vaultId, keys),
+      ...config, shares: underWay.shares, threshold: underWay.threshold,
+      rootKeyId: keyId('root', rootKey, vaultId, keys),
     }
     const verification = new Quorum(keys, random)
     underWay.made = { rootKey, verification, config: next }
@@ -125,7 +126,7 @@ export class Rekey {
     this.#core.open()
     const underWay = this.#underWay
     const made = underWay?.made
-    if (!made || made.verification.nonce !== nonce) throw new NotFound('No new shares wait to be verified by this nonce')
+    if (!made || made.verification.nonce !== nonce) throw new NotFound('No new shares wait by this nonce')
     const { rootKey, ...offered } = made.verification.offer(share, made.config)
     if (!rootKey) return { ...offered, complete: false }
     const { config } = await readSeal(this.#core.ports.store)

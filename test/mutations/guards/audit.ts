@@ -6,7 +6,7 @@ const full = 'on a full disk nothing is answered unaudited, and it goes on when 
 const cutOff = 'a write that was cut off anywhere is repaired by the next start, which says so'
 const moved = 'a record that is taken out, put in, put elsewhere or there twice is found, wherever it is'
 const changed = 'a byte that is changed anywhere is found'
-const zone = 'the audit of a zone is verified and shown by commands, and an end that is gone is found by the store'
+const zone = 'commands verify and show the audit of a zone, and by its store they find an end that is gone'
 
 export const audit: readonly Guard[] = [
   ...guardsOf('actors/vault/guarded.ts', 'test/actors/vault-audit.test.ts',
@@ -15,7 +15,10 @@ export const audit: readonly Guard[] = [
       "if (of === undefined && !unrecorded.has(method)) await audit.record({ ...entry, outcome: 'done', about })", '',
       recorded,
     ],
-    ['what has begun is durable before it is answered', 'const of = await begun\n', 'const of = begun && 1\n', recorded],
+    [
+      'what has begun is durable before it is answered', 'const of = await begun\n', 'const of = begun && 1\n',
+      recorded,
+    ],
     [
       'what was refused is recorded', 'await audit.record({ ...entry, outcome: code', 'if (false) await audit.record({ '
         + '...entry, outcome: code', recorded,
@@ -30,26 +33,25 @@ export const audit: readonly Guard[] = [
       'on a full disk nothing is answered unaudited, and it goes on when there is room: true',
     ],
     [
-      'a write that was cut off is said', 'if (region.length === 0) return\n', 'return\n', cutOff,
-    ],
-    [
-      'a line that was cut off swallows no other', 'this.#newlineFirst = open', 'this.#newlineFirst = false', cutOff,
-    ],
-    [
       'an end that is gone is said', 'if (!known || known.seq <= seq) return\n', 'return\n',
-      'the store of the vault knows how far the chain has come, and an end that is gone is said by the next start',
-    ],
-    [
-      'records that wait are bounded', 'if (this.#waiting.length >= limits.auditPending) {', 'if (false) {',
-      'more records than may wait are refused',
+      'the store knows how far the chain has come, and the next start says of an end that is gone',
     ],
     [
       'a disk that fails ends it', 'if (!isFull) this.#broken ??= reason', '',
       'a disk that fails ends the vault: nobody knows what is on it',
     ],
+  ),
+  ...guardsOf('actors/vault/audit/chain.ts', 'test/actors/vault-audit-chain.test.ts',
+    ['a write that was cut off is said', 'if (region.length === 0) return\n', 'return\n', cutOff],
+    ['a line that was cut off swallows no other', 'this.#newlineFirst = open', 'this.#newlineFirst = false', cutOff],
     [
-      'it is signed after so many records', 'if (this.#key && this.#head.seq - this.#signed >= limits.auditSignRecords) {',
-      'if (false) {', 'it is signed after so many records, and after so long where there are fewer',
+      'records that wait are bounded', 'if (this.#waiting.length >= limits.auditPending) {', 'if (false) {',
+      'more records than may wait are refused',
+    ],
+    [
+      'it is signed after so many records',
+      'if (this.#key && this.#head.seq - this.#signed >= limits.auditSignRecords) {', 'if (false) {',
+      'it is signed after so many records, and after so long where there are fewer',
     ],
   ),
   ...guardsOf('actors/vault/audit/walk.ts', 'test/audit-verify.test.ts',
@@ -83,7 +85,7 @@ export const audit: readonly Guard[] = [
       'signatures that were all taken away after a while are missed',
     ],
   ),
-  ...guardsOf('boot/audit/verify.ts', 'test/actors/vault-audit.test.ts',
+  ...guardsOf('boot/audit/verify.ts', 'test/actors/vault-audit-chain.test.ts',
     [
       'no segment is missing', 'if (first > expected) {', 'if (false) {',
       'a segment that is full is followed by the next, named for its first record',

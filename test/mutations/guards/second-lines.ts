@@ -59,6 +59,11 @@ export const secondLines: readonly SecondLine[] = [
     second: 'It is made by a transaction that compares its absence',
   },
   {
+    name: 'a vault that is there is not initialised', file: 'actors/vault/seal/life.ts',
+    guard: 'if (!(await isUninitialised(ports.store))) throw exists()\n',
+    second: 'It is made by a transaction that compares its absence',
+  },
+  {
     name: 'the shares are enough', file: 'actors/vault/unseal.ts',
     guard: 'if (shares.length < config.threshold) {',
     second: 'What fewer shares give is not the root key, whose id is compared',

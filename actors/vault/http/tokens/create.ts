@@ -28,6 +28,7 @@ export async function createToken(cx: Cx, { path, orphan = false, role }: Create
   if (!['', 'default', 'service'].includes(fields.text('type') ?? '')) throw badRequest('only service tokens are here')
   const noParent = role ? role.orphan : fields.flag('no_parent') === true
   const id = fields.text('id')
+  const isRenewable = fields.flag('renewable') !== false
   if (noParent && !role && !isSudo) throw forbidden('root or sudo privileges required to create orphan token')
   if (id !== undefined && id !== '' && !isSudo) throw forbidden('root or sudo privileges required to specify token id')
 
@@ -60,7 +61,7 @@ export async function createToken(cx: Cx, { path, orphan = false, role }: Create
   const created = await tokens.create({
     policies: all, meta: fields.texts('meta') ?? undefined, path, ttl, explicitMaxTtl, period,
     displayName: ['token', displayName, role?.pathSuffix].filter(Boolean).join('-'),
-    renewable: !endless && (role?.renewable ?? true) && fields.flag('renewable') !== false,
+    renewable: !endless && (role?.renewable ?? true) && isRenewable,
     numUses: fields.whole('num_uses', { max: limits.vaultTokenUses }) ?? 0,
     ...(role ? { role: role.name } : {}),
     parent: orphan || noParent ? undefined : holder, id: id || undefined,

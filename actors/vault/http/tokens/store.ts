@@ -44,7 +44,7 @@ export interface TokenStore {
   /** Alone: its children become orphans. */
   revokeOrphan(name: string): Promise<void>
   accessors(options: { readonly limit: number }): Promise<readonly string[]>
-  /** Revokes what has expired, up to the limit, and finishes what was begun. How many went, and when the next is due. */
+  /** Revokes what has expired, up to the limit, and finishes what was begun. How many, and when the next is due. */
   sweep(): Promise<{ readonly revoked: number; readonly next: number | undefined }>
 }
 

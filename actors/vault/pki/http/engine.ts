@@ -8,14 +8,13 @@ import { fetchRoutes } from './fetch.ts'
 import { issuerRoutes } from './issuers.ts'
 import { revokeRoutes } from './revoke.ts'
 import { roleRoutes } from './roles.ts'
-import { findRoute, type Route } from './route.ts'
+import { createRouter, type Route } from './route.ts'
 
-/** Those without a name in their path first: `cert/ca` is no serial. */
 const routes: readonly Route[] = [
   ...certifyRoutes, ...roleRoutes, ...fetchRoutes, ...issuerRoutes, ...authorityRoutes, ...revokeRoutes,
   ...configRoutes,
-].sort((left, right) => Number(left.path.includes(':')) - Number(right.path.includes(':')))
-
+]
+const findRoute = createRouter(routes)
 const open = routes.filter((route) => route.open).map(({ path }) => path.replaceAll(':', '*'))
 
 /**
@@ -26,7 +25,7 @@ export const pkiEngine = (pki: Pki): Engine => ({
   type: 'pki',
   open,
   async handle(request) {
-    const found = findRoute(routes, pki, request)
+    const found = findRoute(pki, request)
     if (found === undefined) throw notInVault('path below this mount', request.path.slice(0, 128))
     return found.handle(found.call)
   },

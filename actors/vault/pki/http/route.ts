@@ -27,26 +27,32 @@ const operations: Readonly<Record<EngineRequest['operation'], Operation>> = {
   read: 'read', create: 'write', update: 'write', patch: 'patch', delete: 'delete', list: 'list',
 }
 
-/** The route of a request, those without `:` first; undefined where there is none. */
-export function findRoute(
-  routes: readonly Route[], pki: Pki, { operation, path, data, holder }: EngineRequest,
-): { readonly handle: Handle; readonly call: Call } | undefined {
-  const asked = path.split('/')
-  for (const route of routes) {
-    const at = matches(route.path, asked)
-    const handle = at && route.on[operations[operation]]
-    if (handle) return { handle, call: { pki, at, fields: fieldsOf(data), data, holder } }
-  }
-  return undefined
+export interface Found {
+  readonly handle: Handle
+  readonly call: Call
 }
 
-function matches(pattern: string, asked: readonly string[]): readonly string[] | undefined {
-  const segments = pattern.split('/')
-  if (segments.length !== asked.length) return undefined
-  const at: string[] = []
-  for (const [index, segment] of segments.entries()) {
-    if (segment === ':') at.push(asked[index]!)
-    else if (segment !== asked[index]) return undefined
+/** Finds the route of a request, one without `:` before one with it; undefined where there is none. */
+export function createRouter(routes: readonly Route[]): (pki: Pki, request: EngineRequest) => Found | undefined {
+  const plain = new Map(routes.filter(({ path }) => !path.includes(':')).map((route) => [route.path, route]))
+  const named = routes.filter(({ path }) => path.includes(':')).map((route) =>
+    ({ route, segments: route.path.split('/') }))
+  return (pki, { operation, path, data, holder }) => {
+    const found = (route: Route | undefined, at: readonly string[]): Found | undefined => {
+      const handle = route?.on[operations[operation]]
+      return handle && { handle, call: { pki, at, fields: fieldsOf(data), data, holder } }
+    }
+    const direct = found(plain.get(path), [])
+    if (direct) return direct
+    const asked = path.split('/')
+    for (const { route, segments } of named) {
+      const at = matches(segments, asked) ? asked.filter((_, index) => segments[index] === ':') : undefined
+      const other = at && found(route, at)
+      if (other) return other
+    }
+    return undefined
   }
-  return at
 }
+
+const matches = (segments: readonly string[], asked: readonly string[]): boolean =>
+  segments.length === asked.length && segments.every((one, index) => one === ':' || one === asked[index])
