@@ -8,9 +8,9 @@ export const certificateLimits = {
   /** Alternative names of one certificate or request, and characters of one. */
   certificateNames: 256,
   certificateNameCharacters: 1_024,
-  /** Revoked serials in one list; with as many it is still one message as PEM. And bytes of a list. */
-  revokedSerials: 65_536,
-  revocationListBytes: 4 * 1024 * 1024,
-  /** Certificates between a leaf and its root. */
+  /** Revoked serials in one list, and bytes of a list: as PEM it is still one message of a link. */
+  revokedSerials: 50_000,
+  revocationListBytes: 3_000_000,
+  /** Certificates that a peer shows between its own and a root; more are not looked at. */
   certificateChain: 4,
 } as const

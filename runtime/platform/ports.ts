@@ -80,8 +80,8 @@ export interface SlowHashCost {
 }
 
 /**
- * All but `slowHash` and the making of certificate keys are synchronous: a hot path must not wait for a thread pool, and
- * a simulation cannot.
+ * All but `slowHash` and the making of certificate keys are synchronous: a hot path must not wait for a thread pool,
+ * and a simulation cannot.
  */
 export interface Keys {
   generate(random: Random): SigningKey

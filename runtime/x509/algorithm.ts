@@ -1,5 +1,5 @@
 import type { CertificateKeyType, CertificatePublicKey, SignatureHash } from '../platform/certificate-keys.ts'
-import { NULL, oid, sequence } from './der-write.ts'
+import { bytesOf, NULL, oid, sequence } from './der-write.ts'
 import { sameBytes, type DerReader } from './der.ts'
 
 /** How something is signed. SHA-1 and RSA-PSS are not here. */
@@ -12,14 +12,14 @@ export interface SignatureAlgorithm {
 }
 
 const ecdsa = (hash: SignatureHash, last: number): SignatureAlgorithm =>
-  ({ name: `ecdsa-${hash}`, family: 'ec', hash, der: sequence(oid(`1.2.840.10045.4.3.${last}`)) })
+  ({ name: `ecdsa-${hash}`, family: 'ec', hash, der: bytesOf(sequence(oid(`1.2.840.10045.4.3.${last}`))) })
 const rsa = (hash: SignatureHash, last: number): SignatureAlgorithm =>
-  ({ name: `rsa-${hash}`, family: 'rsa', hash, der: sequence(oid(`1.2.840.113549.1.1.${last}`), NULL) })
+  ({ name: `rsa-${hash}`, family: 'rsa', hash, der: bytesOf(sequence(oid(`1.2.840.113549.1.1.${last}`), NULL)) })
 
 const ecdsa256 = ecdsa('sha256', 2)
 const ecdsa384 = ecdsa('sha384', 3)
 const rsa256 = rsa('sha256', 11)
-const ed25519: SignatureAlgorithm = { name: 'ed25519', family: 'ed25519', der: sequence(oid('1.3.101.112')) }
+const ed25519: SignatureAlgorithm = { name: 'ed25519', family: 'ed25519', der: bytesOf(sequence(oid('1.3.101.112'))) }
 const algorithms = [ecdsa256, ecdsa384, ecdsa('sha512', 4), rsa256, rsa('sha384', 12), rsa('sha512', 13), ed25519]
 
 /** By which a key signs: its `sign` knows no other. */

@@ -1,6 +1,6 @@
 import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { asciiBytes, der, sequence } from './der-write.ts'
+import { asciiBytes, der, sequence, type DerNode } from './der-write.ts'
 import { context, tags, type DerReader } from './der.ts'
 import { formatIp, isMappedIpv4, parseIp } from './ip.ts'
 import { readAscii } from './text.ts'
@@ -53,14 +53,14 @@ export function isHostname(name: string, { wildcard = false } = {}): boolean {
   return labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1)!)
 }
 
-export function encodeNames(names: readonly AlternativeName[]): Uint8Array {
+export function encodeNames(names: readonly AlternativeName[]): DerNode {
   if (names.length === 0 || names.length > limits.certificateNames) {
     throw new InvalidArgument(`There must be 1 to ${limits.certificateNames} alternative names: ${names.length}`)
   }
   return sequence(...names.map(encodeAlternativeName))
 }
 
-export function encodeAlternativeName(name: AlternativeName): Uint8Array {
+export function encodeAlternativeName(name: AlternativeName): DerNode {
   const { type, value } = alternativeName(name)
   return der(context(numbers[type]), type === 'ip' ? parseIp(value)! : asciiBytes(value))
 }

@@ -2,7 +2,7 @@ import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { CertificatePublicKey, CertificateSigningKey } from '../platform/certificate-keys.ts'
 import { algorithmOf, readAlgorithm, verifySigned, type SignatureAlgorithm } from './algorithm.ts'
-import { bitString, derOf, natural, sequence, time } from './der-write.ts'
+import { bitString, bytesOf, derOf, natural, sequence, time } from './der-write.ts'
 import { contextOf, readDer, sameBytes, tags, type DerReader } from './der.ts'
 import { encodeExtensions, type Extensions } from './extensions.ts'
 import { readExtensions } from './extensions-read.ts'
@@ -53,11 +53,11 @@ export function signCertificate(fields: CertificateFields, issuerKey: Certificat
   if (issuer.length === EMPTY_NAME_BYTES) throw new InvalidArgument('An issuer must have a name')
   if (subjectIsEmpty && extensions.ca) throw new InvalidArgument('An authority must have a name')
   const algorithm = algorithmOf(issuerKey.public.type).der
-  const tbs = sequence(
+  const tbs = bytesOf(sequence(
     VERSION_3, natural(serial), algorithm, issuer, sequence(time(notBefore), time(notAfter)), subject, spki,
     derOf(contextOf(3), [derOf(tags.sequence, encodeExtensions(extensions, subjectIsEmpty))]),
-  )
-  return sequence(tbs, algorithm, bitString(issuerKey.sign(tbs)))
+  ))
+  return bytesOf(sequence(tbs, algorithm, bitString(issuerKey.sign(tbs))))
 }
 
 /** Version 3, strict DER. @throws InvalidArgument */
@@ -97,4 +97,4 @@ export function readNameElement(reader: DerReader): Uint8Array {
 
 /** RFC 7093 §2 method 1: the first 160 bits of SHA-256 over the key. `hash` is SHA-256. */
 export const keyIdOf = (spki: Uint8Array, hash: (message: Uint8Array) => Uint8Array): Uint8Array =>
-  hash(publicKeyBits(spki)).slice(0, 20)
+  new Uint8Array(hash(publicKeyBits(spki)).subarray(0, 20))

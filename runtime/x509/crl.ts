@@ -3,11 +3,11 @@ import { limits } from '../limits.ts'
 import type { CertificatePublicKey, CertificateSigningKey } from '../platform/certificate-keys.ts'
 import { algorithmOf, readAlgorithm, verifySigned } from './algorithm.ts'
 import { readNameElement } from './certificate.ts'
-import { bitString, derOf, natural, sequence, small, time } from './der-write.ts'
+import { bitString, bytesOf, derOf, natural, sequence, small, time, type DerNode } from './der-write.ts'
 import { contextOf, readDer, sameBytes, tags, type DerReader } from './der.ts'
 import { authorityKeyIdExtension, extension, extensionOids } from './extensions.ts'
 import { readAuthorityKeyId, readEach } from './extensions-read.ts'
-import { isSerial, readSerial, serialText } from './serial.ts'
+import { isSerial, readSerial } from './serial.ts'
 
 /** RFC 5280 §5.3.1, by their numbers; 7 is not used, and 8 is for delta lists. */
 export const revocationReasons = [
@@ -43,6 +43,9 @@ export interface RevocationList extends RevocationListFields {
   verify(issuer: CertificatePublicKey): boolean
 }
 
+/** For a table: a character a byte. */
+const keyOf = (serial: Uint8Array): string => String.fromCharCode(...serial)
+
 const VERSION_2 = Uint8Array.of(tags.integer, 1, 1)
 
 /** A full list of version 2 (RFC 5280 §5), DER. @throws InvalidArgument when it would be longer than is read */
@@ -55,20 +58,20 @@ export function signRevocationList(fields: RevocationListFields, key: Certificat
     throw new InvalidArgument(`It would end before it begins: ${thisUpdate}, ${nextUpdate}`)
   }
   const algorithm = algorithmOf(key.public.type).der
-  const tbs = sequence(
+  const tbs = bytesOf(sequence(
     VERSION_2, algorithm, issuer, time(thisUpdate), time(nextUpdate),
     // RFC 5280 §5.1.2.6: absent when there are none
     ...(revoked.length > 0 ? [derOf(tags.sequence, revoked.map(encodeEntry))] : []),
     derOf(contextOf(0), [sequence(authorityKeyIdExtension(authorityKeyId), extension('crlNumber', small(number)))]),
-  )
-  return sequence(tbs, algorithm, bitString(key.sign(tbs)))
+  ))
+  return bytesOf(sequence(tbs, algorithm, bitString(key.sign(tbs))))
 }
 
 const reasonExtensions = new Map(revocationReasons.flatMap((reason, number) =>
   reason === undefined || number === 0 ? []
-    : [[reason, sequence(extension('reasonCode', small(number, tags.enumerated)))]]))
+    : [[reason, bytesOf(sequence(extension('reasonCode', small(number, tags.enumerated))))]]))
 
-function encodeEntry({ serial, at, reason }: RevokedCertificate): Uint8Array {
+function encodeEntry({ serial, at, reason }: RevokedCertificate): DerNode {
   if (!isSerial(serial)) throw new InvalidArgument('A serial must be positive and have at most 20 bytes')
   const extensions = reason && reasonExtensions.get(reason)
   return extensions ? sequence(natural(serial), time(at), extensions) : sequence(natural(serial), time(at))
@@ -89,7 +92,7 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
     return {
       ...fields,
       raw: der,
-      find: (serial) => bySerial.get(serialText(serial)),
+      find: (serial) => bySerial.get(keyOf(serial)),
       verify(issuer) {
         // A list is asked for every connection, and it may be long
         if (signer && sameBytes(signer, issuer.spki)) return true
@@ -111,7 +114,8 @@ const readTbs = (reader: DerReader) => reader.inside(tags.sequence, (tbs) => {
   const [thisUpdate, nextUpdate] = [tbs.time(), tbs.time()]
   if (thisUpdate >= nextUpdate) tbs.fail('it ends before it begins')
   const revoked = tbs.next === tags.sequence ? tbs.all(tags.sequence, limits.revokedSerials, readEntry) : []
-  const bySerial = new Map(revoked.map((entry) => [serialText(entry.serial), entry]))
+  const bySerial = new Map<string, RevokedCertificate>()
+  for (const entry of revoked) bySerial.set(keyOf(entry.serial), entry)
   if (bySerial.size < revoked.length) tbs.fail('a serial stands there twice')
   return { inner, issuer, thisUpdate, nextUpdate, revoked, bySerial, ...tbs.inside(contextOf(0), readListExtensions) }
 })
@@ -132,15 +136,21 @@ function readListExtensions(reader: DerReader): { number: number; authorityKeyId
 function readEntry(list: DerReader): RevokedCertificate {
   return list.inside(tags.sequence, (entry) => {
     const [serial, at] = [readSerial(entry), entry.time()]
-    let reason: RevocationReason | undefined
-    if (!entry.done) {
-      readEach(entry, (dotted, critical, value) => {
-        if (dotted === extensionOids.reasonCode) {
-          const number = read(entry.what, value, (one) => one.small(tags.enumerated))
-          reason = revocationReasons[number] ?? entry.fail(`there is no such reason: ${number}`)
-        } else if (critical) entry.fail(`a critical extension is not known: ${dotted}`)
-      })
-    }
-    return { serial, at, ...(reason === undefined ? {} : { reason }) }
+    const reason = entry.done ? undefined : readReason(entry)
+    return reason === undefined ? { serial, at } : { serial, at, reason }
   })
+}
+
+function readReason(entry: DerReader): RevocationReason | undefined {
+  const extensions = entry.element()
+  // As they mostly are: a list may have very many
+  for (const [reason, usual] of reasonExtensions) if (sameBytes(extensions, usual)) return reason
+  let reason: RevocationReason | undefined
+  read(entry.what, extensions, (reader) => readEach(reader, (dotted, critical, value) => {
+    if (dotted === extensionOids.reasonCode) {
+      const number = read(reader.what, value, (one) => one.small(tags.enumerated))
+      reason = revocationReasons[number] ?? reader.fail(`there is no such reason: ${number}`)
+    } else if (critical) reader.fail(`a critical extension is not known: ${dotted}`)
+  }))
+  return reason
 }

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts'
 import type { CertificateKeys, CertificatePublicKey, CertificateSigningKey } from '../platform/certificate-keys.ts'
 import { encodeNames, type AlternativeName } from './alternative-names.ts'
 import { algorithmOf, readAlgorithm, verifySigned } from './algorithm.ts'
-import { bitString, der, derOf, oid, sequence } from './der-write.ts'
+import { bitString, bytesOf, der, derOf, oid, sequence } from './der-write.ts'
 import { contextOf, readDer, sameBytes, tags, type DerReader } from './der.ts'
 import { extension, type Extensions, type KeyUsage } from './extensions.ts'
 import { readExtensions } from './extensions-read.ts'
@@ -91,6 +91,6 @@ export function signRequest(
   const extensions = names.length === 0 ? [] : [
     sequence(extensionRequest, der(tags.set, sequence(extension('names', encodeNames(names), subject.length === 2)))),
   ]
-  const info = sequence(VERSION_1, subject, key.public.spki, derOf(contextOf(0), extensions))
-  return sequence(info, algorithmOf(key.public.type).der, bitString(key.sign(info)))
+  const info = bytesOf(sequence(VERSION_1, subject, key.public.spki, derOf(contextOf(0), extensions)))
+  return bytesOf(sequence(info, algorithmOf(key.public.type).der, bitString(key.sign(info))))
 }

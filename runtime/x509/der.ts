@@ -176,8 +176,7 @@ export class DerReader {
   /** Epoch milliseconds (RFC 5280 §4.1.2.5: UTCTime up to 2049). */
   time(): number {
     const tag = this.next === tags.generalizedTime ? tags.generalizedTime : tags.utcTime
-    const text = ascii(this.contents(tag))
-    return parseTime(text, tag === tags.generalizedTime) ?? this.fail(`it is no time: ${JSON.stringify(text)}`)
+    return parseTime(this.contents(tag), tag === tags.generalizedTime) ?? this.fail('it is no time, or not in UTC')
   }
 
   /** Reads tag and length; @returns where the contents end. */
@@ -213,8 +212,6 @@ export function readDer<T>(what: string, bytes: Uint8Array, most: number, read: 
 }
 
 const hex = (tag: number): string => `0x${tag.toString(16).padStart(2, '0')}`
-
-const ascii = (bytes: Uint8Array): string => (bytes.length > 16 ? '' : String.fromCharCode(...bytes))
 
 export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false

@@ -1,6 +1,8 @@
 import { InvalidArgument } from '../errors.ts'
 import { encodeAlternativeName, encodeNames, isHostname, type AlternativeName } from './alternative-names.ts'
-import { asciiBytes, der, flags, octets, oid, sequence, small, TRUE } from './der-write.ts'
+import {
+  asciiBytes, bytesOf, der, flags, octets, oid, sequence, small, TRUE, type Der, type DerNode,
+} from './der-write.ts'
 import { context, contextOf } from './der.ts'
 
 /** In the order of their bits (RFC 5280 §4.2.1.3). */
@@ -43,16 +45,17 @@ const encodedOids = Object.fromEntries(
   Object.entries(extensionOids).map(([name, dotted]) => [name, oid(dotted)]),
 ) as Record<keyof typeof extensionOids, Uint8Array>
 
-export const extension = (name: keyof typeof extensionOids, value: Uint8Array, critical = false): Uint8Array =>
+export const extension = (name: keyof typeof extensionOids, value: Der, critical = false): DerNode =>
   critical ? sequence(encodedOids[name], TRUE, octets(value)) : sequence(encodedOids[name], octets(value))
 
-export const authorityKeyIdExtension = (id: Uint8Array): Uint8Array =>
+export const authorityKeyIdExtension = (id: Uint8Array): DerNode =>
   extension('authorityKeyId', sequence(der(context(0), id)))
 
-const NOT_AUTHORITY = extension('basicConstraints', sequence(), true)
+const NOT_AUTHORITY = bytesOf(extension('basicConstraints', sequence(), true))
 /** By the set of bits: usages are few, and the same for every certificate of a role. */
 const usageExtensions = new Map<number, Uint8Array>()
 const purposeExtensions = new Map<string, Uint8Array>()
+const purposes = new Map<string, string>(Object.entries(extendedKeyUsages))
 const PURPOSES_KEPT = 64
 
 /**
@@ -60,8 +63,8 @@ const PURPOSES_KEPT = 64
  * (RFC 5280 §4.2.1.6).
  * @throws InvalidArgument for what RFC 5280 forbids
  */
-export function encodeExtensions(given: Extensions, subjectIsEmpty: boolean): readonly Uint8Array[] {
-  const all = [basicConstraints(given)]
+export function encodeExtensions(given: Extensions, subjectIsEmpty: boolean): readonly Der[] {
+  const all: Der[] = [basicConstraints(given)]
   if (given.keyUsage) all.push(usageExtension(given.keyUsage))
   if (given.extendedKeyUsage) all.push(purposeExtension(given.extendedKeyUsage))
   if (given.subjectKeyId) all.push(extension('subjectKeyId', octets(given.subjectKeyId)))
@@ -73,7 +76,7 @@ export function encodeExtensions(given: Extensions, subjectIsEmpty: boolean): re
   return all
 }
 
-function basicConstraints({ ca, keyUsage }: Extensions): Uint8Array {
+function basicConstraints({ ca, keyUsage }: Extensions): Der {
   const signs = keyUsage?.includes('keyCertSign') ?? false
   if (!ca) return signs ? refuse('keyCertSign is for authorities') : NOT_AUTHORITY
   if (!signs) refuse('An authority must have the key usage keyCertSign')
@@ -91,7 +94,7 @@ export function usageExtension(usages: readonly KeyUsage[]): Uint8Array {
   if (set === 0) refuse('Key usage must not be empty')
   const known = usageExtensions.get(set)
   if (known) return known
-  const made = extension('keyUsage', flags(set), true)
+  const made = bytesOf(extension('keyUsage', flags(set), true))
   usageExtensions.set(set, made)
   return made
 }
@@ -101,17 +104,17 @@ export function purposeExtension(usages: Extensions['extendedKeyUsage'] & {}): U
   const key = usages.join()
   const known = purposeExtensions.get(key)
   if (known) return known
-  const made = extension('extendedKeyUsage', sequence(...usages.map((usage) =>
-    oid((extendedKeyUsages as Readonly<Record<string, string>>)[usage] ?? usage))))
+  const all = sequence(...usages.map((usage) => oid(purposes.get(usage) ?? usage)))
+  const made = bytesOf(extension('extendedKeyUsage', all))
   if (purposeExtensions.size < PURPOSES_KEPT) purposeExtensions.set(key, made)
   return made
 }
 
 /** Each URL is a name, [0] fullName of [0] distributionPoint (RFC 5280 §4.2.1.13). */
-const crlUrls = (urls: readonly string[]): Uint8Array => sequence(...urls.map((url) =>
+const crlUrls = (urls: readonly string[]): DerNode => sequence(...urls.map((url) =>
   sequence(der(contextOf(0), der(contextOf(0), encodeAlternativeName({ type: 'uri', value: url }))))))
 
-function nameConstraints({ ca, permittedDns = [] }: Extensions): Uint8Array {
+function nameConstraints({ ca, permittedDns = [] }: Extensions): DerNode {
   if (!ca || permittedDns.length === 0) refuse('Name constraints are for authorities, and must not be empty')
   return sequence(der(contextOf(0), ...permittedDns.map((name) => {
     const normal = name.toLowerCase()

@@ -17,8 +17,7 @@ function parseIpv4(text: string): Uint8Array | undefined {
 function parseIpv6(text: string): Uint8Array | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const groups = halves.map(groupsOf)
-  const [head, tail] = groups
+  const [head, tail] = halves.map((half, index) => groupsOf(half, index === halves.length - 1))
   if (!head || (halves.length === 2 && !tail)) return undefined
   const known = head.length + (tail?.length ?? 0)
   if (tail ? known > 7 : known !== 8) return undefined
@@ -26,13 +25,13 @@ function parseIpv6(text: string): Uint8Array | undefined {
   return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]))
 }
 
-/** What stands on one side of `::`; the last may be an IPv4 address. */
-function groupsOf(text: string): number[] | undefined {
+/** What stands on one side of `::`; at the end of all may be an IPv4 address. */
+function groupsOf(text: string, atEnd: boolean): number[] | undefined {
   if (text === '') return []
   const parts = text.split(':')
   const groups: number[] = []
   for (const [index, part] of parts.entries()) {
-    const ipv4 = part.includes('.') && index === parts.length - 1 ? parseIpv4(part) : undefined
+    const ipv4 = atEnd && part.includes('.') && index === parts.length - 1 ? parseIpv4(part) : undefined
     if (ipv4) groups.push((ipv4[0]! << 8) | ipv4[1]!, (ipv4[2]! << 8) | ipv4[3]!)
     else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16))
     else return undefined

@@ -1,6 +1,6 @@
 import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { asciiBytes, der, oid, sequence } from './der-write.ts'
+import { asciiBytes, bytesOf, der, oid, sequence, type Der } from './der-write.ts'
 import { readDer, tags, type DerReader } from './der.ts'
 import { isAscii, isPlain, isPrintableString, readText, utf8Bytes } from './text.ts'
 
@@ -34,14 +34,15 @@ export const attributeTypes = {
 } as const satisfies Readonly<Record<string, AttributeType>>
 
 const words = new Map<string, string>(Object.entries(attributeTypes).map(([word, { oid }]) => [oid, word]))
-const encoded = new Map(Object.entries(attributeTypes).map(([word, type]) => [word, oid(type.oid)]))
+const byWord = new Map<string, AttributeType & { readonly der: Uint8Array }>(
+  Object.entries(attributeTypes).map(([word, type]) => [word, { ...type, der: oid(type.oid) }]))
 
 /** A Name with one attribute in each of its parts, the widest first: `C`, `O`, `CN`. None: an empty Name. */
 export const encodeName = (attributes: readonly NameAttribute[]): Uint8Array =>
-  sequence(...attributes.map(({ type, value }) => der(tags.set, sequence(...attribute(type, value)))))
+  bytesOf(sequence(...attributes.map(({ type, value }) => der(tags.set, sequence(...attribute(type, value))))))
 
-function attribute(type: string, value: string): readonly Uint8Array[] {
-  const { most, text } = (attributeTypes as Readonly<Record<string, AttributeType>>)[type]
+function attribute(type: string, value: string): readonly Der[] {
+  const { most, text, der: encoded } = byWord.get(type)
     ?? refuse(`There is no such part of a name: ${JSON.stringify(type)}`)
   if (value === '' || [...value].length > most || (type === 'C' && value.length !== 2)) {
     refuse(`${type} must have ${type === 'C' ? '' : '1 to '}${most} characters: ${JSON.stringify(value)}`)
@@ -49,7 +50,7 @@ function attribute(type: string, value: string): readonly Uint8Array[] {
   const allowed = text === 'printable' ? isPrintableString(value) : text === 'ia5' ? isAscii(value) : isPlain(value)
   if (!allowed) refuse(`${type} has characters that do not belong there: ${JSON.stringify(value)}`)
   const bytes = text ? asciiBytes(value) : utf8Bytes(value)
-  return [encoded.get(type)!, der(text === undefined ? tags.utf8 : tags[text], bytes)]
+  return [encoded, der(text === undefined ? tags.utf8 : tags[text], bytes)]
 }
 
 function refuse(message: string): never {
@@ -81,7 +82,7 @@ function readAttribute(reader: DerReader): NameAttribute {
 /** As people read it (RFC 4514): the narrowest part first, `CN=ood1,O=zone`. */
 export const displayName = (name: Uint8Array): string =>
   [...parseName(name)].reverse().map((part) => part.map(({ type, value }) =>
-    `${type}=${words.has(type) || type in attributeTypes ? escaped(value) : value}`).join('+')).join(',')
+    `${type}=${byWord.has(type) ? escaped(value) : value}`).join('+')).join(',')
 
 /** RFC 4514 §2.4 */
 const escaped = (value: string): string =>

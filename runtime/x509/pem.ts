@@ -1,18 +1,31 @@
 import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { fromBase64url, toBase64url } from '../trust/base64url.ts'
+import { fromBase64url } from '../trust/base64url.ts'
 
 export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'X509 CRL' | 'PUBLIC KEY'
 
-const COLUMNS = 64
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+/** Two characters for twelve bits: lists of revoked certificates are long. */
+const pairs = Array.from({ length: 4_096 }, (_, bits) => ALPHABET[bits >> 6]! + ALPHABET[bits & 63]!)
+const LINE_BYTES = 48
 
 /** RFC 7468, with a newline at its end. */
 export function encodePem(label: PemLabel, der: Uint8Array): string {
-  const url = toBase64url(der).replaceAll('-', '+').replaceAll('_', '/')
-  const base64 = url.padEnd(Math.ceil(url.length / 4) * 4, '=')
-  let lines = ''
-  for (let at = 0; at < base64.length; at += COLUMNS) lines += `${base64.slice(at, at + COLUMNS)}\n`
-  return `-----BEGIN ${label}-----\n${lines}-----END ${label}-----\n`
+  const lines = [`-----BEGIN ${label}-----`]
+  for (let at = 0; at < der.length; at += LINE_BYTES) {
+    lines.push(base64Of(der, at, Math.min(at + LINE_BYTES, der.length)))
+  }
+  return `${lines.join('\n')}\n-----END ${label}-----\n`
+}
+
+function base64Of(bytes: Uint8Array, from: number, end: number): string {
+  let text = ''
+  for (let at = from; at < end; at += 3) {
+    const group = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
+    text += pairs[group >> 12]! + pairs[group & 0xfff]!
+  }
+  const missing = (3 - ((end - from) % 3)) % 3
+  return missing === 0 ? text : text.slice(0, -missing) + '=='.slice(0, missing)
 }
 
 /** The one block of that label. Text beside it, as OpenSSL writes there, says nothing. @throws InvalidArgument */

@@ -29,6 +29,9 @@ function dateOf(days: number): readonly [year: number, month: number, day: numbe
   return [year + era * 400 + (month <= 2 ? 1 : 0), month, ofYear - Math.floor((153 * part + 2) / 5) + 1]
 }
 
+const daysIn = (year: number, month: number): number =>
+  daysOf(month === 12 ? year + 1 : year, (month % 12) + 1, 1) - daysOf(year, month, 1)
+
 const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`)
 
 /** `20490131235959Z` or `490131235959Z`, which is for times before 2050. Parts of a second are cut. */
@@ -42,17 +45,18 @@ export function formatTime(epochMs: number): { readonly text: string; readonly g
   return { text: `${century}${two(month)}${two(day)}${time}Z`, generalized }
 }
 
-/** Undefined unless it is a time of the one form that its year has. */
-export function parseTime(text: string, generalized: boolean): number | undefined {
-  if (!(generalized ? /^\d{14}Z$/ : /^\d{12}Z$/).test(text)) return undefined
-  const digits = generalized ? text : (text < '5' ? '20' : '19') + text
-  const part = (at: number): number => Number(digits.slice(at, at + 2))
-  const year = Number(digits.slice(0, 4))
-  const days = daysOf(year, part(4), part(6))
-  const [hour, minute, second] = [part(8), part(10), part(12)]
-  const [sameYear, month, day] = dateOf(days)
-  if (sameYear !== year || month !== part(4) || day !== part(6)) return undefined
+/** Undefined unless it is a time, in ASCII, of the one form that its year has. */
+export function parseTime(text: Uint8Array, generalized: boolean): number | undefined {
+  const from = generalized ? 4 : 2
+  if (text.length !== from + 11 || text[from + 10] !== 0x5a) return undefined
+  for (let index = 0; index < from + 10; index++) if (text[index]! < 0x30 || text[index]! > 0x39) return undefined
+  const part = (at: number): number => (text[at]! - 0x30) * 10 + text[at + 1]! - 0x30
+  const year = generalized ? part(0) * 100 + part(2) : part(0) + (part(0) < 50 ? 2000 : 1900)
+  const [month, day] = [part(from), part(from + 2)]
+  const [hour, minute, second] = [part(from + 4), part(from + 6), part(from + 8)]
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined
   if (hour > 23 || minute > 59 || second > 59) return undefined
+  const days = daysOf(year, month, day)
   const at = days * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000
   return generalized && at < GENERALIZED_MS ? undefined : at
 }

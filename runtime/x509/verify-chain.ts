@@ -1,4 +1,4 @@
-import { defineError } from '../errors.ts'
+import { defineError, InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { CertificateKeys, CertificatePublicKey } from '../platform/certificate-keys.ts'
 import type { Certificate } from './certificate.ts'
@@ -14,7 +14,7 @@ export const CertificateDistrusted = defineError('CertificateDistrusted')
 export type DistrustReason =
   | 'expired' | 'not-yet-valid'
   /** No root of ours signed it, or whoever did signed with another key, or may not sign. */
-  | 'unknown-authority' | 'bad-signature' | 'not-authority' | 'path-too-long'
+  | 'unknown-authority' | 'bad-signature' | 'bad-key' | 'not-authority' | 'path-too-long'
   | 'wrong-purpose' | 'name-not-permitted' | 'unknown-critical'
   /** Of its issuer there is no list that is valid now. */
   | 'revoked' | 'revocation-unknown'
@@ -58,12 +58,13 @@ interface Search extends ChainQuestion {
 function chainFrom(chain: readonly Certificate[], search: Search): readonly Certificate[] {
   const last = chain.at(-1)!
   demandValid(last, search.at)
-  const failed: unknown[] = []
+  const failed: Error[] = []
   const attempt = (issuer: Certificate, next: () => readonly Certificate[]): readonly Certificate[] | undefined => {
     try {
       demandIssuer(issuer, chain, search)
       return next()
     } catch (error) {
+      if (!(error instanceof CertificateDistrusted)) throw error
       failed.push(error)
       return undefined
     }
@@ -72,12 +73,10 @@ function chainFrom(chain: readonly Certificate[], search: Search): readonly Cert
     const found = attempt(root, () => (demandValid(root, search.at), [...chain, root]))
     if (found) return found
   }
-  if (chain.length <= limits.certificateChain) {
-    for (const issuer of search.intermediates.slice(0, limits.certificateChain)) {
-      if (chain.some((each) => sameBytes(each.raw, issuer.raw)) || !mayHaveIssued(issuer, last)) continue
-      const found = attempt(issuer, () => chainFrom([...chain, issuer], search))
-      if (found) return found
-    }
+  for (const issuer of search.intermediates.slice(0, limits.certificateChain)) {
+    if (chain.some((each) => sameBytes(each.raw, issuer.raw)) || !mayHaveIssued(issuer, last)) continue
+    const found = attempt(issuer, () => chainFrom([...chain, issuer], search))
+    if (found) return found
   }
   throw failed[0] ?? distrust('unknown-authority', last, `no authority that is trusted is ${displayName(last.issuer)}`)
 }
@@ -158,8 +157,17 @@ function distrust(reason: DistrustReason, certificate: Certificate, detail: stri
 function keysOnce(keys: CertificateKeys): Search['keyOf'] {
   const known = new Map<Certificate, CertificatePublicKey>()
   return (certificate) => {
-    const key = known.get(certificate) ?? keys.importSpki(certificate.spki)
+    const key = known.get(certificate) ?? importKey(certificate, keys)
     known.set(certificate, key)
     return key
+  }
+}
+
+function importKey(certificate: Certificate, keys: CertificateKeys): CertificatePublicKey {
+  try {
+    return keys.importSpki(certificate.spki)
+  } catch (error) {
+    if (error instanceof InvalidArgument) throw distrust('bad-key', certificate, error.message)
+    throw error
   }
 }

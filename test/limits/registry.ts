@@ -1,4 +1,5 @@
 import { ofActors } from './registry-actors.ts'
+import { ofCertificates } from './registry-certificates.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
@@ -11,6 +12,7 @@ import { vault } from './registry-vault.ts'
  */
 export const coverage: Coverage = {
   ...ofActors,
+  ...ofCertificates,
   ...signIn,
   ...vault,
   ...verifyHubCoverage,

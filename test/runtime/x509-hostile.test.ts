@@ -66,11 +66,11 @@ const cheap = (await createKeys('cheap')).certificates
 const kinds = [
   // Signatures of a simulation cost little, so that as many changes as there are can be tried
   {
-    name: 'of a simulation', all: await specimens(cheap, 'ed25519'), changes: [1, 2, 4, 8, 16, 32, 64, 128, 255],
-    rounds: 3_000,
+    name: 'of a simulation', all: await specimens(cheap, 'ed25519'), changes: [1, 8, 128, 255],
+    rounds: 1_500,
   },
   ...await Promise.all((['ec-p256', 'rsa-2048', 'ed25519'] as const).map(async (type) =>
-    ({ name: type, all: await specimens(keys.certificates, type), changes: [1], rounds: 300 }))),
+    ({ name: type, all: await specimens(keys.certificates, type), changes: [1], rounds: 100 }))),
 ]
 
 for (const { name, all, changes, rounds } of kinds) {
@@ -136,7 +136,7 @@ const isRefused = (der: Uint8Array): void => {
 }
 
 test('random bytes are refused, also when they begin as they should', () => {
-  for (let round = 0; round < 3_000; round++) {
+  for (let round = 0; round < 1_500; round++) {
     const bytes = random.bytes(round % 300)
     isRefused(bytes)
     if (bytes.length > 4) bytes.set([0x30, 0x82, (bytes.length - 4) >> 8, (bytes.length - 4) & 0xff])
