@@ -93,6 +93,13 @@ export class Copy {
       tell()
     })
     await Promise.all([lanes.catch(stop), reader().catch(stop)])
+    await this.#assertAlone()
+  }
+
+  /** What was read back was read as it was written: somebody may have added to it since. */
+  async #assertAlone(): Promise<void> {
+    const [keys] = await this.#target.read([{ ...all('keys'), countOnly: true }])
+    if (keys!.count !== this.digest.count) throw mismatch('keys that nobody has copied', { found: keys!.count })
   }
 
   /** A long copy of a store that is much written: what has changed meanwhile does not wait for the end of it. */
@@ -155,9 +162,7 @@ export class Copy {
       await this.#compare(last)
       this.#onProgress()
     }
-    const from = this.verified === undefined ? all('keys').from : successor(names.key(this.verified))
-    const [more] = await this.#target.read([{ from, to: all('keys').to!, limit: 1, keysOnly: true }])
-    if (more!.kvs.length > 0) throw mismatch('keys that nobody has copied', { key: more!.kvs[0]!.key })
+    await this.#assertAlone()
   }
 
   async #compare(last: string): Promise<void> {

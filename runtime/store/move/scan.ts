@@ -38,6 +38,8 @@ export class Scan {
 
   /** The next entries; undefined when there is none. Up to and with `last`: all of them, also none. */
   next(limit: { entries: number; bytes: number; last?: string }): Scanned | undefined {
+    // Once it has come to the end, all that is new is told of
+    if (this.complete) return undefined
     const found = this.#source.page(this.cursor, limit)
     const last = limit.last ?? found.at(-1)?.key
     if (last === undefined) {
