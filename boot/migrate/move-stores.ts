@@ -87,12 +87,12 @@ export const prefixOf = ({ prefix }: EtcdLocation, name: string): string => `${p
 async function moveClosed(
   { platform, files, host, to, signal }: MoveStoresOptions, journal: Journal, name: string,
 ) {
-  const { clock, random, keys } = platform
+  const { clock, random } = platform
   const path = files.path(file.stores)
   const store = new MovableStore(await platform.stores(folderOf(path)).open(name))
   try {
     return await platform.stores(to).take!(name, store, {
-      owner: { host, source: `${path}/${name}` }, clock, random: random.fork(`move ${name}`), keys,
+      owner: { host, source: `${path}/${name}` }, clock, random: random.fork(`move ${name}`),
       signal: signal ?? new AbortController().signal, onProgress: (progress) => journal.progress(name, progress),
     })
   } finally {

@@ -77,9 +77,9 @@ export class EtcdArea implements Area {
     return Buffer.from(this.#root + name)
   }
 
-  #range({ from, to, limit, keysOnly = false, since }: Range): IRangeRequest {
+  #range({ from, to, limit, keysOnly = false, countOnly = false, since }: Range): IRangeRequest {
     return {
-      key: this.#key(from), keys_only: keysOnly,
+      key: this.#key(from), keys_only: keysOnly, count_only: countOnly,
       ...(to !== undefined && { range_end: this.#key(to) }), ...(limit !== undefined && { limit: String(limit) }),
       ...(since !== undefined && { min_mod_revision: String(since) }),
     }
@@ -93,10 +93,10 @@ export class EtcdArea implements Area {
     return { request_put: { key, value: bytes, ...(lease !== undefined && { lease }) } }
   }
 
-  #found({ kvs, more }: IRangeResponse): Found {
+  #found({ kvs, more, count }: IRangeResponse): Found {
     const skipped = Buffer.byteLength(this.#root)
     return {
-      more,
+      more, count: Number(count),
       kvs: kvs.map(({ key, value, create_revision: create, mod_revision: mod, version, lease }) => ({
         key: key.toString('utf8', skipped), value,
         create: Number(create), mod: Number(mod), version: Number(version), lease: lease === '0' ? undefined : lease,

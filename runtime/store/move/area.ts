@@ -55,6 +55,8 @@ export interface Range {
   readonly to?: string
   readonly limit?: number
   readonly keysOnly?: boolean
+  /** No key, only how many there are. */
+  readonly countOnly?: boolean
   /** Only those that were written at this revision or later. */
   readonly since?: number
 }
@@ -63,6 +65,8 @@ export interface Found {
   readonly kvs: readonly AreaEntry[]
   /** `limit` cut it. */
   readonly more: boolean
+  /** In the whole range. */
+  readonly count: number
 }
 
 /** With the cluster's revisions. */

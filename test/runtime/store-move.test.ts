@@ -1,0 +1,315 @@
+/** One store on its way into a real etcd: what stays the same, what waits, and what is refused. */
+import { Etcd3 } from 'etcd3'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../runtime/limits.ts'
+import type { MoveProgress } from '../../runtime/store/move/move.ts'
+import type { Entry, Event, Operation, Store } from '../../runtime/store/store.ts'
+import { codeOf, keysOf, plainErrors, put, rejects, take, text, until, watching } from '../compliance/store/checks.ts'
+import { startEtcd, type EtcdServer } from './etcd-server.ts'
+import { bytes, move, newFolder, open, openFolder, removeFolder, type EtcdLocation } from './move-fixture.ts'
+
+let etcd: EtcdServer
+const folders: string[] = []
+const moves = suite('store: a move')
+const test = (title: string, body: () => Promise<void>): void => moves(title, () => plainErrors(body))
+moves.before(async () => { etcd = await startEtcd() })
+moves.after(async () => {
+  await etcd.end()
+  await Promise.all(folders.map(removeFolder))
+})
+
+let prefixes = 0
+const target = (): EtcdLocation => ({ type: 'etcd', endpoints: [etcd.endpoint], prefix: `/moves/${++prefixes}` })
+async function folder(): Promise<string> {
+  const made = await newFolder()
+  folders.push(made)
+  return made
+}
+const client = (): Etcd3 => new Etcd3({ hosts: etcd.endpoint })
+
+/** Entries of several versions, of which some are gone. */
+async function fill(store: Store, count: number): Promise<void> {
+  for (let from = 0; from < count; from += 500) {
+    const keys = Array.from({ length: Math.min(500, count - from) }, (_, index) => `k/${from + index}`)
+    await store.transact([], keys.map((key) => put(key, `1 of ${key}`)))
+  }
+  for (let index = 0; index < count; index += 7) await store.put(`k/${index}`, bytes(`2 of k/${index}`))
+  for (let index = 0; index < count; index += 11) await store.delete(`k/${index}`)
+}
+
+const shown = ({ value, ...entry }: Entry) => ({ ...entry, value: text(value) })
+const all = async (store: Store) => (await store.list('')).entries.map(shown)
+
+test('entries keep their values, order and all revisions, and are the same when the store is opened there', async () => {
+  const [from, to] = [await folder(), target()]
+  const store = await openFolder(from)
+  await fill(store, 1_500)
+  await store.put('ü/😀', bytes('not only ASCII'))
+  const [before, id, revision] = [await all(store), store.id, await store.revision()]
+  const moved = await move(store, to, 'one')
+  assert.is(moved.entries, before.length)
+  assert.is(moved.revision, revision)
+  assert.equal(await all(store), before)
+  assert.is(store.id, id)
+  assert.ok(await store.revision() >= revision)
+  const again = await open(to, 'one')
+  assert.equal(await all(again), before)
+  assert.is(again.id, id)
+  await Promise.all([store.close(), again.close()])
+  await rejects(openFolder(from), 'StoreMoved')
+})
+
+test('a revision from before the move is good for a compare as long as the key was not written since', async () => {
+  const store = await openFolder(await folder())
+  await fill(store, 40)
+  const old = (await store.get('k/1'))!
+  const older = (await store.get('k/7'))!
+  await move(store, target(), 'one')
+  const compare = { key: 'k/1', modRevision: old.modRevision }
+  assert.not((await store.transact([{ ...compare, modRevision: older.modRevision }], [put('no')])).succeeded)
+  const failed = await store.transact([compare, { key: 'k/7', modRevision: 1 }], [put('no')])
+  assert.not(failed.succeeded)
+  const found = failed.succeeded ? [] : failed.found.map((each) => each?.modRevision)
+  assert.equal(found, [old.modRevision, older.modRevision])
+  const won = await store.transact([compare, { key: 'absent', modRevision: 0 }], [put('k/1', 'new')])
+  assert.ok(won.succeeded)
+  assert.not((await store.transact([compare], [put('k/1', 'stale')])).succeeded)
+  const now = (await store.get('k/1'))!
+  assert.equal([now.createRevision, now.modRevision, now.version], [old.createRevision, won.revision, old.version + 1])
+  assert.ok((await store.transact([{ key: 'k/1', modRevision: now.modRevision }], [put('k/1', 'newer')])).succeeded)
+  await store.delete('k/1')
+  const made = await store.put('k/1', bytes('another'))
+  const another = (await store.get('k/1'))!
+  assert.equal([another.createRevision, another.modRevision, another.version], [made, made, 1])
+  assert.not((await store.transact([compare], [put('no')])).succeeded)
+  assert.is(await store.get('no'), undefined)
+  await store.close()
+})
+
+test('a watch ends with Compacted as the store changes its place; one from a revision of before does too', async () => {
+  const store = await openFolder(await folder())
+  await fill(store, 20)
+  const before = await store.revision()
+  await watching(store, '', before, async (events) => {
+    const ended = codeOf(events.next())
+    await move(store, target(), 'one')
+    assert.is(await ended, 'Compacted')
+  })
+  await rejects(watching(store, '', before - 1, async (events) => void await events.next()), 'Compacted')
+  await watching(store, 'k/', before, async (events) => {
+    const next = await store.put('k/new', bytes('1'))
+    const [event] = await take(events, 1) as [Event]
+    assert.equal([event.key, event.revision], ['k/new', next])
+    assert.ok(next > before)
+  })
+  await store.close()
+})
+
+test('what is written while the store is copied is there, in the state that was acknowledged', async () => {
+  const [from, to] = [await folder(), target()]
+  const store = await openFolder(from)
+  await fill(store, 4_000)
+  const known = new Map<string, string | undefined>()
+  let [writing, writes] = [true, 0]
+  const writer = async (number: number): Promise<void> => {
+    for (let index = number; writing; index += 13) {
+      const key = `k/${(index * 31) % 5_000}-${number}`
+      const [deletes, value] = [index % 5 === 0, `${number} ${index}`]
+      if (deletes) await store.delete(key)
+      else await store.put(key, bytes(value))
+      known.set(key, deletes ? undefined : value)
+      writes++
+    }
+  }
+  const writers = [1, 2, 3, 4].map(writer)
+  const moved = await move(store, to, 'one')
+  const during = writes
+  await until(async () => writes > during + 20, 10_000)
+  writing = false
+  await Promise.all(writers)
+  assert.ok(during > 50)
+  assert.is(await store.moveSource, undefined)
+  const again = await open(to, 'one')
+  for (const [key, value] of known) assert.is(text((await again.get(key))?.value), value, key)
+  assert.ok(moved.fences >= 1)
+  await Promise.all([store.close(), again.close()])
+})
+
+test('reads and writes go on while 20,000 entries move: nobody waits longer than the fence may last', async () => {
+  const store = await openFolder(await folder())
+  await fill(store, 20_000)
+  let [moving, stalledMs] = [true, 0]
+  const waits = { read: 0, write: 0 }
+  const follow = async (what: 'read' | 'write', ask: () => Promise<unknown>): Promise<void> => {
+    for (let last = performance.now(); moving;) {
+      await ask()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      const now = performance.now()
+      waits[what] = Math.max(waits[what], now - last)
+      last = now
+    }
+  }
+  // What this thread stands still for where the machine is busy
+  const idle = (async () => {
+    for (let last = performance.now(); moving;) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      const now = performance.now()
+      stalledMs = Math.max(stalledMs, now - last)
+      last = now
+    }
+  })()
+  const reading = follow('read', () => store.get('k/1'))
+  const writing = follow('write', () => store.put('k/2', bytes('again')))
+  const moved = await move(store, target(), 'one')
+  moving = false
+  await Promise.all([reading, writing, idle])
+  assert.ok(moved.entries > 18_000)
+  assert.ok(waits.read < 200 + stalledMs, `a read waited ${waits.read} ms, the thread ${stalledMs} ms`)
+  assert.ok(waits.write < 200 + 2 * stalledMs, `a write waited ${waits.write} ms, the thread ${stalledMs} ms`)
+  await store.close()
+})
+
+test('the store of another is refused, with both ids, and nothing of it is changed', async () => {
+  const to = target()
+  const theirs = await openFolder(await folder())
+  await theirs.put('theirs', bytes('1'))
+  await move(theirs, to, 'one')
+  const ours = await openFolder(await folder())
+  await ours.put('ours', bytes('1'))
+  const error = await move(ours, to, 'one').catch((reason: Error) => reason)
+  assert.is((error as { code?: string }).code, 'StoreOfAnother')
+  for (const id of [ours.id, theirs.id]) assert.match((error as Error).message, id)
+  assert.equal(keysOf((await theirs.list('')).entries), ['theirs'])
+  await ours.put('ours', bytes('2'))
+  const fresh = target()
+  const native = await open(fresh, 'one')
+  await rejects(move(ours, fresh, 'one'), 'StoreOfAnother')
+  await Promise.all([ours.close(), theirs.close(), native.close()])
+})
+
+test('of two that move one store at once one is refused; what is being filled cannot be opened', async () => {
+  const to = target()
+  const store = await openFolder(await folder())
+  await fill(store, 600)
+  let other: Promise<string> | undefined
+  let opened: Promise<string> | undefined
+  const onProgress = ({ phase }: MoveProgress): void => {
+    if (phase !== 'copying') return
+    other ??= codeOf(move(store, to, 'one', { host: 'ood2' }))
+    opened ??= codeOf(open(to, 'one'))
+  }
+  await move(store, to, 'one', { onProgress })
+  assert.is(await other, 'StoreBeingMoved')
+  assert.is(await opened, 'StoreBeingMoved')
+  await store.close()
+})
+
+test('a move that was ended goes on where it was, with what has changed since; what is done is done', async () => {
+  const [from, to] = [await folder(), target()]
+  let store = await openFolder(from)
+  await fill(store, 3_000)
+  const stop = new AbortController()
+  const first = move(store, to, 'one', {
+    signal: stop.signal, onProgress: ({ entries }) => { if (entries > 1_000) stop.abort() },
+  })
+  await rejects(first, 'Cancelled')
+  await store.put('k/5', bytes('since'))
+  await store.delete('k/6')
+  await store.put('a/first', bytes('since'))
+  await store.close()
+  store = await openFolder(from)
+  await store.put('k/7', bytes('after a restart'))
+  const before = await all(store)
+  let found = 0
+  const onProgress = ({ phase, entries }: MoveProgress): void => {
+    if (phase === 'copying' && found === 0) found = entries
+  }
+  const moved = await move(store, to, 'one', { onProgress })
+  assert.ok(found > 0)
+  assert.ok(found < moved.entries)
+  assert.equal(await all(store), before)
+  await store.close()
+  await rejects(openFolder(from), 'StoreMoved')
+})
+
+test('a copy of a folder that was moved does not overwrite what is newer, nor is it taken for the store', async () => {
+  const [from, to] = [await folder(), target()]
+  const store = await openFolder(from)
+  await store.put('a', bytes('1'))
+  await store.close()
+  const { cp } = await import('node:fs/promises')
+  const [same, ahead] = [await folder(), await folder()]
+  for (const copy of [same, ahead]) await cp(from, copy, { recursive: true })
+  const moving = await openFolder(from)
+  await move(moving, to, 'one')
+  await moving.put('a', bytes('newer'))
+  const asBefore = await openFolder(same)
+  const nothing = await move(asBefore, to, 'one')
+  assert.not(nothing.moved)
+  assert.is(text((await asBefore.get('a'))!.value), 'newer')
+  const wentOn = await openFolder(ahead)
+  await wentOn.put('a', bytes('of its own'))
+  await rejects(move(wentOn, to, 'one'), 'StoreDiverged')
+  assert.is(text((await moving.get('a'))!.value), 'newer')
+  assert.is(text((await wentOn.get('a'))!.value), 'of its own')
+  await Promise.all([moving, asBefore, wentOn].map((each) => each.close()))
+})
+
+test('a lease goes along: it is renewed by who holds it, and ends there', async () => {
+  const store = await openFolder(await folder())
+  const [kept, lost] = [await store.grant(60_000), await store.grant(1_500)]
+  await store.put('kept', bytes('1'), { lease: kept.id })
+  await store.put('lost', bytes('1'), { lease: lost.id })
+  await fill(store, 300)
+  await move(store, target(), 'one')
+  assert.is((await store.get('kept'))!.lease, kept.id)
+  await kept.keepAlive()
+  await store.put('later', bytes('1'), { lease: kept.id })
+  await until(async () => await store.get('lost') === undefined, 15_000)
+  await rejects(lost.keepAlive(), 'LeaseExpired')
+  await kept.revoke()
+  assert.equal(await Promise.all(['kept', 'later'].map((key) => store.get(key))), [undefined, undefined])
+  await store.close()
+})
+
+test('somebody who writes under the prefix is noticed before the store changes its place', async () => {
+  const to = target()
+  const store = await openFolder(await folder())
+  await fill(store, 2_000)
+  const other = client()
+  let written: Promise<unknown> | undefined
+  const onProgress = ({ verified }: MoveProgress): void => {
+    if (verified > 0) written ??= other.put(`${to.prefix}/one/keys/k/999999`).value('not ours').exec()
+  }
+  await rejects(move(store, to, 'one', { onProgress }), 'MoveMismatch')
+  await written
+  await store.put('k/1', bytes('it goes on'))
+  other.close()
+  await store.close()
+})
+
+test('values and transactions of the largest size move, by as few operations as a cluster allows', async () => {
+  const small = await startEtcd(undefined, { 'max-txn-ops': '16' })
+  try {
+    const store = await openFolder(await folder())
+    await store.put('large', new Uint8Array(limits.valueBytes).fill(1))
+    await store.put('larger', new Uint8Array(limits.valueBytes).fill(2))
+    await fill(store, 100)
+    const before = await all(store)
+    const to: EtcdLocation = { type: 'etcd', endpoints: [small.endpoint], prefix: '/small' }
+    const operations: Operation[] = [put('k/1', 'while it is copied'), put('new/1')]
+    let wrote: Promise<unknown> | undefined
+    await move(store, to, 'one', {
+      onProgress: ({ verified }) => { if (verified > 50) wrote ??= store.transact([], operations) },
+    })
+    await wrote
+    assert.is((await all(store)).length, before.length + 1)
+    assert.is((await store.get('larger'))!.value.length, limits.valueBytes)
+    await store.close()
+  } finally {
+    await small.end()
+  }
+})
+
+moves.run()
