@@ -82,6 +82,7 @@ export class Ood implements HostRun {
     const supervisor = this.#supervisor
     const marker = await bootedMarker(files, config.zone)
     await files.makeFolder(file.stores, { mode: 0o700 })
+    await files.makeFolder(file.audit, { mode: 0o700 })
     await supervisor.load()
     await this.#startVault(marker)
     await this.#startSystemConfig(marker)

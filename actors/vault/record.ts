@@ -30,6 +30,10 @@ export function sealRecord(
   return record
 }
 
+/** Of the key that the record names; 0 where it is too short to name one. */
+export const termOf = (record: Uint8Array): number =>
+  (record.length < VERSION_AT ? wrapTerm : new DataView(record.buffer, record.byteOffset).getUint32(0))
+
 /** @throws VaultDamaged naming the path, when the record was changed, moved, cut, or is of a key that is not there */
 export function openRecord(path: string, record: Uint8Array, aeadOf: (term: number) => Aead | undefined): Uint8Array {
   if (record.length < CIPHERTEXT_AT + TAG_BYTES) throw damaged(path, `it has only ${record.length} bytes`)

@@ -1,6 +1,7 @@
 import { ofActors } from './registry-actors.ts'
 import { etcd } from './registry-etcd.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
+import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 
@@ -14,6 +15,7 @@ export const coverage: Coverage = {
   ...signIn,
   ...verifyHubCoverage,
   ...web,
+  ...pki,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

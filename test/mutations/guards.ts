@@ -18,6 +18,7 @@ import { oauth } from './guards/oauth.ts'
 import { rotation } from './guards/rotation.ts'
 import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
+import { pki } from './guards/pki.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -45,6 +46,7 @@ export const guards: readonly Guard[] = [
   ...rotation,
   ...accounts,
   ...vault,
+  ...pki,
   ...host,
   ...gateway,
   ...web,
