@@ -28,6 +28,8 @@ export const file = {
   stores: 'stores',
   /** What the vault was asked and what it did: a chain of records. */
   audit: 'audit',
+  /** Certificates and keys by which this host reaches its etcd. */
+  pems: 'pems',
   /** Working folders of the services that are processes. */
   services: 'services',
   /** Structured log, rotated. */

@@ -4,7 +4,7 @@ import type { Infer, Schema } from '../../runtime/protocol.ts'
 import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
 import { readJson } from './json.ts'
 import type { Terms } from './keyring.ts'
-import { openRecord, sealRecord, termOf } from './record.ts'
+import { openRecord, pooledNonces, sealRecord, termOf } from './record.ts'
 
 /** Nothing but `core/` reaches the store except through here: encrypted, and bound to its path. */
 export interface Barrier {
@@ -48,6 +48,8 @@ export function barrierView(barrier: Barrier, prefix: string): Barrier {
   }
 }
 
+const encoder = new TextEncoder()
+
 export interface BarrierPorts {
   readonly store: Store
   readonly random: Random
@@ -57,11 +59,12 @@ export interface BarrierPorts {
 }
 
 export function createBarrier({ store, random, terms, beside }: BarrierPorts): Barrier {
+  const nonces = pooledNonces(random)
   const operationOf = ({ path, value }: Change): Operation => {
     if (value === undefined) return { type: 'delete', key: path }
     const isBytes = value instanceof Uint8Array
-    const plaintext = isBytes ? value : new TextEncoder().encode(JSON.stringify(value))
-    const record = sealRecord(terms.current, random, path, plaintext)
+    const plaintext = isBytes ? value : encoder.encode(JSON.stringify(value))
+    const record = sealRecord(terms.current, nonces, path, plaintext)
     if (!isBytes) plaintext.fill(0)
     return { type: 'put', key: path, value: record }
   }

@@ -63,8 +63,11 @@ export interface Mac {
 }
 
 export interface Aead {
-  /** AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` has 12 bytes and is never reused. */
-  seal(nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array): Uint8Array
+  /**
+   * AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` has 12 bytes and is never reused. With `room`
+   * there are so many bytes before it, which the caller writes.
+   */
+  seal(nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array, room?: number): Uint8Array
   /** Undefined when the tag does not match. */
   open(nonce: Uint8Array, ciphertext: Uint8Array, additional: Uint8Array): Uint8Array | undefined
 }

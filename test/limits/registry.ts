@@ -4,6 +4,7 @@ import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
+import { vault } from './registry-vault.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -13,6 +14,7 @@ export const coverage: Coverage = {
   ...ofActors,
   ...etcd,
   ...signIn,
+  ...vault,
   ...verifyHubCoverage,
   ...web,
   ...pki,

@@ -19,6 +19,8 @@ import { rotation } from './guards/rotation.ts'
 import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
 import { pki } from './guards/pki.ts'
+import { vaultCore } from './guards/vault-core.ts'
+import { audit } from './guards/audit.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -47,6 +49,8 @@ export const guards: readonly Guard[] = [
   ...accounts,
   ...vault,
   ...pki,
+  ...vaultCore,
+  ...audit,
   ...host,
   ...gateway,
   ...web,
