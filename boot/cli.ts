@@ -40,6 +40,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     [SUDO]: async (terminal) => (await import('./commands/sudo.ts')).sudoCommand(terminal, perform),
   },
   'Keep a zone safe:': {
+    vault: async (terminal) => (await import('./commands/vault.ts')).vaultCommand(terminal),
     keys: async (terminal) => (await import('./commands/keys.ts')).keysCommand(terminal),
     audit: async (terminal) => (await import('./commands/audit.ts')).auditCommand(terminal),
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),

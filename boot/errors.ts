@@ -113,5 +113,10 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EtcdCertificateExpired: 44,
   StoresInEtcd: 45,
   AuditBroken: 36,
+  StoreMoved: 45,
+  StoreOfAnother: 46,
+  StoreDiverged: 47,
+  StoreBeingMoved: 48,
+  MoveMismatch: 49,
   Interrupted: 130,
 }

@@ -17,6 +17,7 @@ import { assertSameStore, bootedMarker, writeBootedMarker, type BootedMarker } f
 import { sequenceComplete } from './complete.ts'
 import type { HostRun } from './hosts.ts'
 import { file } from './init.ts'
+import type { Migrations } from './migrate/migrations.ts'
 import { keepRecoveryShares } from './recovery-shares.ts'
 import { supervisionOf } from './supervision.ts'
 import type { Progress } from './up.ts'
@@ -29,6 +30,7 @@ export interface OodOptions {
   readonly nodeDocuments: readonly string[]
   /** What the node daemon neither starts nor stops: the control plane, and what was started by hand. */
   readonly unmanaged: ReadonlySet<string>
+  readonly migrations: Migrations
   readonly onProgress: (progress: Progress) => void
 }
 
@@ -64,7 +66,7 @@ export class Ood implements HostRun {
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
-        cluster: hosts, observer, knownHosts,
+        cluster: hosts, observer, knownHosts, migrations: options.migrations,
         trust: (devices) => {
           this.devices = devices
           this.#supervisor.trust(devices)

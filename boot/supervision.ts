@@ -1,6 +1,6 @@
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
-import { Denied, StartFailed } from '../runtime/errors.ts'
+import { Denied, NotFound, StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Processes } from '../runtime/process/processes.ts'
 import { Supervision, type HostState, type ServiceStart } from '../runtime/supervision.ts'
@@ -9,6 +9,7 @@ import type { ActorEvent } from '../runtime/trace.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
 import type { Cluster } from './cluster.ts'
 import type { KnownHosts } from './known-hosts.ts'
+import type { Migrations } from './migrate/migrations.ts'
 import type { Observer } from './observe/observer.ts'
 
 /** What a host runs. */
@@ -27,6 +28,8 @@ export interface HostParts extends Managed {
   readonly cluster: Cluster
   readonly observer: Observer
   readonly knownHosts: KnownHosts
+  /** Of the host with the control plane. */
+  readonly migrations?: Migrations
   /** From now on these hosts may link. */
   readonly trust: (devices: readonly TrustedDevice[]) => void
 }
@@ -95,10 +98,28 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
         const found = observer.denial(id)
         return found ? { ...found, chain: found.chain.map((entry) => ({ ...entry })) } : null
       },
+      migrate(_, { peer }) {
+        onlyDaemon(peer, 'move stores')
+        return migrationsOf(parts).start()
+      },
+      async migration(_, { peer }) {
+        onlyDaemon(peer, 'ask where stores are')
+        return await migrationsOf(parts).now() ?? null
+      },
+      migrationPlan(_, { peer }) {
+        onlyDaemon(peer, 'move stores')
+        return migrationsOf(parts).plan()
+      },
       metrics: async () => ({ text: await observer.metrics() }),
     },
     lifecycle: { admit: (peer: Peer) => peer.host === host && ['node-daemon', 'gateway'].includes(peer.actor) },
   })) as unknown as ActorDefinition
+}
+
+/** @throws NotFound on a node: its stores stay where they are */
+function migrationsOf({ host, migrations }: HostParts): Migrations {
+  if (migrations) return migrations
+  throw new NotFound(`It is no host of the control plane: ${host}`, { host })
 }
 
 /** What came with the call is for one start: its tokens are good once. The daemon makes another for each one after. */

@@ -2,6 +2,7 @@ import { bootStep } from '../actors/boot-steps.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { Migration } from '../runtime/migration.ts'
 import type { Files, Platform } from '../runtime/platform/ports.ts'
 import type { Client, Protocol } from '../runtime/protocol.ts'
 import type { HostState } from '../runtime/supervision.ts'
@@ -11,12 +12,14 @@ import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
-import { refuseWithoutEtcd, usesEtcd } from './etcd/elsewhere.ts'
-import type { EtcdProgress, EtcdStart } from './etcd/start.ts'
+import { openEtcd } from './etcd/open.ts'
+import type { EtcdProgress } from './etcd/start.ts'
 import { Nodes, type GivenOwnerKey, type OwnerSigns } from './grow.ts'
 import { HostLife, Hosts } from './hosts.ts'
 import { configOf, file, init, type Identity } from './init.ts'
 import { KnownHosts } from './known-hosts.ts'
+import { Migrations } from './migrate/migrations.ts'
+import type { EtcdLocation } from './migrate/move-stores.ts'
 import { Node } from './node.ts'
 import { createObserver, type Observer } from './observe/observer.ts'
 import { CONTROL, Ood } from './ood.ts'
@@ -34,7 +37,7 @@ export interface UpOptions {
   /** The zone's folder; made if it is missing. */
   readonly folder: string
   /** Contents of the config file, when it is not `zone.yaml` in the folder. */
-  readonly config?: { readonly path: string; readonly text: string }
+  readonly config?: { readonly path: string; readonly text: string; readonly read?: () => Promise<string> }
   /** Hosts beside the first one, in this process. Default: what the config says. */
   readonly nodes?: number
   /** Signs for nodes that the folder has not had before. */
@@ -85,6 +88,8 @@ export interface RunningZone {
   killHost(host: string, actor?: string): Promise<void>
   /** See Supervisor.expose. */
   expose: Supervisor['expose']
+  /** Moves all stores of the first host there while it serves. @throws what `moveStores` does */
+  moveStores(to: EtcdLocation): Promise<Migration>
   stop(): Promise<void>
 }
 
@@ -111,11 +116,14 @@ export async function up(options: UpOptions): Promise<RunningZone> {
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
     const trace = options.trace ?? createTrace()
-    const etcd = await etcdOf({ ...options, trace }, files, identity, config)
+    const etcd = await openEtcd({ ...options, trace }, files, identity, config)
+    const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
     try {
       const stores = options.stores ?? folderOf(files.path(file.stores))
-      const storesAt = await reachedBy(etcd?.target ?? stores, platform.host.lookup)
-      const boot = new Boot({ ...options, trace, stores, storesAt, etcd }, files, identity, config, nodes)
+      // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
+      const reached = stores.type === 'folder' && config.etcd ? { type: 'etcd' as const, ...config.etcd } : stores
+      const storesAt = await reachedBy(reached, platform.host.lookup)
+      const boot = new Boot({ ...options, trace, stores, storesAt, reread, etcd }, files, identity, config, nodes)
       try {
         await boot.run()
         const bootMs = platform.clock.monotonic() - began
@@ -136,24 +144,8 @@ export async function up(options: UpOptions): Promise<RunningZone> {
   }
 }
 
-/** Where the config names etcd: what its stores, and the way there, are looked after by. */
-async function etcdOf(
-  options: UpOptions & { readonly trace: Trace }, files: Files, identity: Identity, config: ZoneConfig,
-): Promise<EtcdStart | undefined> {
-  const { platform, trace, ownerKey, onProgress = () => {} } = options
-  if (options.stores) return undefined
-  await refuseWithoutEtcd(files, config)
-  if (!usesEtcd(config)) return undefined
-  // What speaks to etcd takes as long to load as some zones to boot
-  const { EtcdStart } = await import('./etcd/start.ts')
-  return EtcdStart.open({
-    platform, files, identity, config, configPath: options.config?.path ?? files.path(file.config), ownerKey, trace,
-    onProgress,
-  })
-}
-
 async function readZoneFile({ config }: UpOptions, files: Files) {
-  if (config) return readConfig(config.text, config.path)
+  if (config) return readConfig(await config.read?.() ?? config.text, config.path)
   const bytes = await files.read(file.config)
   return readConfig(bytes && new TextDecoder().decode(bytes), files.path(file.config))
 }
@@ -164,6 +156,7 @@ class Boot {
   readonly #nodes: Nodes
   readonly #hosts: Hosts
   readonly #ood: HostLife
+  readonly #migrations: Migrations
   /** The last start of the first host. */
   #run!: Ood
   #secondBoot = false
@@ -172,7 +165,8 @@ class Boot {
   #address = { hostname: '', port: 0 }
 
   constructor(
-    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'etcd' | 'trace'>, files: Files, identity: Identity, config: ZoneConfig,
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files, identity: Identity,
+    config: ZoneConfig,
     nodes: Nodes,
   ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue, trace, etcd } = options
@@ -187,19 +181,22 @@ class Boot {
     })
     const secrets = [...nodes.identities.map(({ device }) => device), identity.device].map((key) => key.exportPem())
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
+    let moved: StoreLocation | undefined
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
-      get stores() { return etcd?.stores ?? options.stores },
-      storesAt: options.storesAt, etcd,
+      get stores() { return moved ?? etcd?.stores ?? options.stores },
+      set stores(location) { moved = location },
+      storesAt: options.storesAt, reread: options.reread, etcd,
       platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
     }
+    this.#migrations = new Migrations(zone, () => this.#ood.supervisor)
     trace.on('step', this.#followAddress)
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, unmanaged: this.#unmanaged,
+        zone, unmanaged: this.#unmanaged, migrations: this.#migrations,
         actors: (stores, etcd) => actors(stores, config, () => this.#address.port, etcd),
         nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
@@ -264,6 +261,7 @@ class Boot {
       kill: (name) => this.#ood.supervisor.kill(name),
       killHost: (host, actor) => this.#hosts.kill(host, actor),
       expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
+      moveStores: (to) => this.#migrations.to(to),
       stop: async () => {
         try {
           await this.close()
@@ -277,6 +275,7 @@ class Boot {
   async close(): Promise<void> {
     try {
       await this.#zone.etcd?.close()
+      await this.#migrations.close()
       await this.#hosts.stop()
     } finally {
       this.#zone.trace.off('step', this.#followAddress)

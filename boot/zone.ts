@@ -19,8 +19,10 @@ export interface Zone {
   readonly files: Files
   readonly identity: Identity
   readonly config: ZoneConfig
-  /** Where the first host's actors have their stores. */
-  readonly stores: StoreLocation
+  /** Where the first host's actors have their stores: another place after a migration. */
+  stores: StoreLocation
+  /** The config file as it is now. @throws ConfigInvalid */
+  readonly reread: () => Promise<ZoneConfig>
   /** Of a zone whose config names etcd. */
   readonly etcd: EtcdStart | undefined
   /** What they must reach for that: hosts with their ports. */

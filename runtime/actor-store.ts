@@ -71,9 +71,9 @@ export class ActorStore {
       throw new InvalidArgument(`${actor} has no store that could be moved there`, { actor })
     }
     if (to.type === 'etcd' && to.credentials) redactor.conceal(to.credentials.key)
-    const { clock, keys, random } = platform
+    const { clock, random } = platform
     return await target.take(actor, store, {
-      owner: { host, source: `${stores.path}/${actor}` }, clock, random: random.fork('move'), keys, signal,
+      owner: { host, source: `${stores.path}/${actor}` }, clock, random: random.fork('move'), signal,
       onProgress: this.#now(),
     })
   }

@@ -5,6 +5,10 @@ import { movePhases } from './store/move/move.ts'
 
 const count = pipe(number(), integer(), minValue(0))
 
+/** What stands in its way. The text of an error that crosses to people is kept for them: who asks is allowed to. */
+export const MigrationError = object({ code: string(), message: string(), next: string() })
+export type MigrationError = Infer<typeof MigrationError>
+
 /** One store, as far as it is. */
 export const StoreMigration = object({
   name: string(),
@@ -40,7 +44,7 @@ export const Migration = object({
   prefix: string(),
   startedMs: number(),
   endedMs: nullable(number()),
-  error: nullable(object({ code: string(), message: string(), next: string() })),
+  error: nullable(MigrationError),
   stores: array(StoreMigration),
 })
 export type Migration = Infer<typeof Migration>
@@ -53,7 +57,7 @@ export const PlannedStore = object({
   revision: count,
   /** `resumes`: an earlier one has begun. `moved`: it is there already. `refused`: see `error`. */
   what: picklist(['moves', 'resumes', 'moved', 'refused']),
-  error: nullable(object({ code: string(), message: string(), next: string() })),
+  error: nullable(MigrationError),
 })
 export type PlannedStore = Infer<typeof PlannedStore>
 
@@ -62,6 +66,8 @@ export const MigrationPlan = object({
   prefix: string(),
   /** Operations that etcd takes in one transaction, up to what actors may use. */
   operationsMax: count,
+  /** Nobody could say what it would do. */
+  error: nullable(MigrationError),
   stores: array(PlannedStore),
 })
 export type MigrationPlan = Infer<typeof MigrationPlan>

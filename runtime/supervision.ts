@@ -1,3 +1,4 @@
+import { Migration, MigrationPlan } from './migration.ts'
 import {
   array, boolean, call, integer, minValue, number, nullable, object, optional, picklist, pipe, protocol, record, stream,
   string, unknown, type Infer,
@@ -104,6 +105,12 @@ export const Supervision = protocol('supervision', {
       layer: string(), verdict: string(), rule: string(), reason: optional(string()), detail: optional(string()),
     })),
   })), { concurrent: 8 }),
+  /** Moves the stores of this host into the etcd of its config while they are used; answers when that has begun. */
+  migrate: call(object({}), Migration, { concurrent: 2 }),
+  /** How far that is, or what became of the last one; null where nothing was ever moved. */
+  migration: call(object({}), nullable(Migration), { concurrent: 8 }),
+  /** What it would do. Changes nothing. */
+  migrationPlan: call(object({}), MigrationPlan, { concurrent: 2 }),
   /** Prometheus text exposition format, version 0.0.4. */
   metrics: call(object({}), object({ text: string() }), { concurrent: 2 }),
 })

@@ -157,27 +157,20 @@ export class Supervisor {
   }
 
   /**
-   * Moves the store of an actor while it serves. Its next incarnations open it there, also when this one ends meanwhile.
-   * @throws StartFailed when it has no worker now, StoreMoved, and what `moveStore` does
+   * Moves the store of an actor while it serves; one that does not run is loaded for it. Its next incarnations open it
+   * there, also when this one ends meanwhile. @throws StartFailed, StoreMoved, and what `moveStore` does
    */
   async moveStore(name: string, to: StoreLocation): Promise<Moved> {
     const from = this.#stores.get(name) ?? this.#storesAt
     if (to.type !== 'etcd' || !from) throw new InvalidArgument(`A store is moved into etcd: ${name}`, { actor: name })
     if (from.type === 'etcd') throw new StoreMoved(`It lies in etcd already: ${name}`, { prefix: `${from.prefix}/${name}` })
-    const { thread } = this.#life(name)
-    if (!thread) throw new StartFailed(`The actor has no worker now: ${name}`, { actor: name })
+    const { thread } = await this.#life(name).load()
     this.#stores.set(name, { ...from, moving: to })
     // However long that takes: its worker is watched
     const moving = thread.worker.control.moveStore(name, to)
     const moved = await this.#threads.whileAlive(thread, name, 'move its store', moving, limits.leaseMs)
     this.#stores.set(name, to)
     return moved
-  }
-
-  /** A worker has its store open, or will: nobody else may open it. */
-  usesStore(name: string): boolean {
-    const life = this.#lives.get(name)
-    return life !== undefined && (life.thread !== undefined || life.wanted)
   }
 
   /** Where actors that start from now on have their stores: all have been moved there. */

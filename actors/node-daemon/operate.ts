@@ -78,6 +78,18 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
       await needs.supervision.kill({ host, ...(actor === undefined ? {} : { actor }) }, settings(cx))
       return {}
     }),
+    migrate: method(object({}), async (_, cx: Cx) => {
+      await demand(cx, 'write', kv.control(self.host))
+      return await needs.supervision.migrate({}, settings(cx))
+    }),
+    migration: method(object({}), async (_, cx: Cx) => {
+      await demand(cx, 'read', kv.state(self.host))
+      return await needs.supervision.migration({}, settings(cx))
+    }),
+    migration_plan: method(object({}), async (_, cx: Cx) => {
+      await demand(cx, 'write', kv.control(self.host))
+      return await needs.supervision.migrationPlan({}, settings(cx))
+    }),
     explain: method(object({ id: DenialId }), async ({ id }, cx: Cx) => {
       await demand(cx, 'read', kv.logs(self.host))
       const found = await needs.supervision.denial({ id }, settings(cx))

@@ -71,10 +71,11 @@ async function configText(
   // Before the folder is made; with another value in it, its lines would not be those of the file
   readConfig(text, path)
   const ported = port === undefined ? text : withSetting(text, ['http', 'port'], port)
-  if (otlp === undefined) return { path, text: ported }
+  const read = (): Promise<string> => terminal.read(path).catch(() => text)
+  if (otlp === undefined) return { path, text: ported, read }
   const traced = withSetting(ported, ['telemetry', 'otlp'], otlp)
   readConfig(traced, '--otlp')
-  return { path, text: traced }
+  return { path, text: traced, read }
 }
 
 async function passphraseIn(terminal: Terminal, path: string): Promise<string> {

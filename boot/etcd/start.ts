@@ -177,7 +177,7 @@ export class EtcdStart {
     trace.on('move', asked)
     try {
       const migration = await moveStores({
-        platform, files, host: zone.host, to: this.target, supervisor, trace,
+        platform, files, host: zone.host, to: this.target, supervisor: () => supervisor, trace,
         onProgress: (now) => onProgress({ type: 'moving', migration: now }),
       })
       this.#isMoved = true

@@ -18,8 +18,9 @@ export interface MoveStoresOptions {
   readonly files: Files
   readonly host: string
   readonly to: EtcdLocation
-  /** Of actors that serve the stores move while they do; those of others are opened for it. */
-  readonly supervisor?: Supervisor
+  /** As it is now: its actors' stores move by their workers, while they serve. Without one nobody has a store open. */
+  readonly supervisor?: () => Supervisor
+  /** On which the supervisor tells how far its actors are. */
   readonly trace?: Trace
   readonly signal?: AbortSignal
   /** Told of each step, and of how far each store is. */
@@ -39,11 +40,11 @@ export async function moveStores(options: MoveStoresOptions): Promise<Migration>
   const follow = (event: MoveEvent): void => {
     if (event.host === options.host) journal.progress(event.actor, event)
   }
-  const trace = options.trace ?? supervisor?.trace
+  const { trace } = options
   trace?.on('move', follow)
   try {
     for (const name of names) await moveOne(options, journal, name)
-    supervisor?.storesMoved(to)
+    supervisor?.().storesMoved(to)
     await journal.end()
   } catch (error) {
     await journal.end(error)
@@ -63,8 +64,9 @@ async function moveOne(options: MoveStoresOptions, journal: Journal, name: strin
   const { to, platform: { clock }, supervisor, signal } = options
   for (let attempt = 1; ; attempt++) {
     try {
-      const moved = await (supervisor?.usesStore(name) ? supervisor.moveStore(name, to)
-        : moveClosed(options, journal, name))
+      const now = supervisor?.()
+      const isKnown = now?.list().some((each) => each.name === name)
+      const moved = await (now && isKnown ? now.moveStore(name, to) : moveClosed(options, journal, name))
       return await journal.moved(name, moved)
     } catch (error) {
       const went = error instanceof StoreMoved && error.details['prefix'] === prefixOf(to, name)
@@ -81,16 +83,16 @@ const digestIn = ({ details }: { details: Readonly<Record<string, unknown>> }): 
 
 export const prefixOf = ({ prefix }: EtcdLocation, name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
 
-/** Of an actor that has no worker: nobody else has it open. */
+/** Of what is no actor of the supervisor, or while there is none: nobody else has it open, or will. */
 async function moveClosed(
   { platform, files, host, to, signal }: MoveStoresOptions, journal: Journal, name: string,
 ) {
-  const { clock, random, keys } = platform
+  const { clock, random } = platform
   const path = files.path(file.stores)
   const store = new MovableStore(await platform.stores(folderOf(path)).open(name))
   try {
     return await platform.stores(to).take!(name, store, {
-      owner: { host, source: `${path}/${name}` }, clock, random: random.fork(`move ${name}`), keys,
+      owner: { host, source: `${path}/${name}` }, clock, random: random.fork(`move ${name}`),
       signal: signal ?? new AbortController().signal, onProgress: (progress) => journal.progress(name, progress),
     })
   } finally {

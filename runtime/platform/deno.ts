@@ -1,5 +1,5 @@
 import { systemPlatform } from './system.ts'
-import { channelPair, spawnWorker } from './worker-deno.ts'
+import { channelPair, restricted, spawnWorker } from './worker-deno.ts'
 
 export { exposeControl } from './worker-deno.ts'
 
@@ -12,5 +12,5 @@ export function openPlatform() {
   if (major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1])) {
     throw new Error(`Deno ${LEAST.join('.')} or later is needed: ${version}`)
   }
-  return systemPlatform(`deno ${version}`, { channelPair, spawn: spawnWorker })
+  return systemPlatform(`deno ${version}`, { channelPair, spawn: spawnWorker, restrictsWorkers: restricted })
 }

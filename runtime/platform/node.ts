@@ -4,4 +4,6 @@ import { channelPair, spawnWorker } from './worker-node.ts'
 
 export { exposeControl } from './worker-node.ts'
 
-export const openPlatform = () => systemPlatform(`node ${process.versions.node}`, { channelPair, spawn: spawnWorker })
+export const openPlatform = () => systemPlatform(`node ${process.versions.node}`, {
+  channelPair, spawn: spawnWorker, restrictsWorkers: false,
+})

@@ -254,6 +254,8 @@ export interface Host {
   hold(): Cancel
   /** A new worker that runs `runtime/worker-entry`. */
   spawn(options: SpawnOptions): SpawnedWorker
+  /** A worker may do what it was spawned for, and no more. */
+  readonly restrictsWorkers: boolean
   /** A new process, leader of a process group of its own. @throws StartFailed when the command cannot be run */
   spawnProcess(options: ProcessOptions): Promise<SpawnedProcess>
   readonly machine: Machine
@@ -297,6 +299,9 @@ export interface Stores {
   take?(
     name: string, store: import('../store/movable.ts').MovableStore, options: import('../store/open.ts').MoveTo,
   ): Promise<import('../store/move/move.ts').Moved>
+  /** What that would do. */
+  probe?(name: string, source: { readonly id: string; readonly revision: number }):
+    Promise<import('../store/open.ts').Probed>
 }
 
 /** What an adapter provides. */

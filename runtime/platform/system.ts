@@ -1,6 +1,6 @@
 import dns from 'node:dns/promises'
 import process from 'node:process'
-import { moveTo, openStore } from '../store/open.ts'
+import { moveTo, openStore, probe } from '../store/open.ts'
 import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
@@ -31,7 +31,7 @@ function usage(): ProcessUsage {
 
 /** What Node and Deno have in common; each adds its workers. */
 export async function systemPlatform(
-  runtime: string, workers: Pick<Host, 'spawn'> & Pick<Platform, 'channelPair'>,
+  runtime: string, workers: Pick<Host, 'spawn' | 'restrictsWorkers'> & Pick<Platform, 'channelPair'>,
 ): Promise<Platform> {
   return {
     clock: systemClock,
@@ -39,6 +39,7 @@ export async function systemPlatform(
     keys: await createCrypto(runtime.startsWith('deno') ? 'hmac-sha-256' : 'aes-gmac'),
     host: {
       runtime, processId: process.pid, openFolder, env: (name) => process.env[name], lookup, hold, spawn: workers.spawn,
+      restrictsWorkers: workers.restrictsWorkers,
       spawnProcess, machine, usage,
     },
     transport: { serveHttp, request: httpRequest },
@@ -46,7 +47,10 @@ export async function systemPlatform(
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({
       open: (name) => openStore(location, name, { clock: systemClock, random: systemRandom }),
-      ...(location.type === 'etcd' && { take: (name, store, options) => moveTo(store, location, name, options) }),
+      ...(location.type === 'etcd' && {
+        take: (name, store, options) => moveTo(store, location, name, options),
+        probe: (name, source) => probe(location, name, source, systemClock),
+      }),
     }),
   }
 }

@@ -20,7 +20,7 @@ export const channelPair = (): readonly [unknown, unknown] => {
 }
 
 const FLAG = '--unstable-worker-options'
-const restricted = commandLine().includes(FLAG)
+export const restricted = commandLine().includes(FLAG)
 
 /**
  * What a worker imports: our sources, or what they were built into. Deno reads the packages by itself, but for what one

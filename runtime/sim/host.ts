@@ -157,6 +157,7 @@ export class SimulatedProcess {
         env: (name) => env[name],
         lookup: async () => [],
         hold: () => () => {},
+        restrictsWorkers: false,
         spawn: (options) => this.#spawn(thread, options),
         ...programPorts(this.#host, this.#shared, this.id, this.#thread, thread),
       },

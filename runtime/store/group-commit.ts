@@ -50,6 +50,8 @@ export class StateStore implements Store {
   #batch: Batch = { changes: [], waiting: [] }
   #commits: Promise<void> | undefined
   #stopped: Error | undefined
+  /** It lies elsewhere now. */
+  #left: Error | undefined
   #onStopped: (reason: Error) => void = () => {}
   #closing: Promise<void> | undefined
 
@@ -66,9 +68,10 @@ export class StateStore implements Store {
         held.close()
         return () => { if (!this.#stopped && this.#leases === held) this.#leases = this.#runLeases() }
       },
-      retire: async (moved) => {
-        await this.#commit({ revision: this.#staged.revision, writes: [], moved })
-        this.#retired()
+      retire: (moved) => this.#commit({ revision: this.#staged.revision, writes: [], moved }),
+      leave: () => {
+        this.#left = new Compacted('The store was moved, and its history left behind')
+        this.#watchers.close(this.#left)
       },
     })
   }
@@ -86,10 +89,6 @@ export class StateStore implements Store {
     return leases
   }
 
-  /** Who follows it begins anew where it is now. */
-  #retired(): void {
-    this.#watchers.close(new Compacted('The store was moved, and its history left behind'))
-  }
 
   async revision(): Promise<number> {
     this.#assertOpen()
@@ -150,9 +149,9 @@ export class StateStore implements Store {
     return this.#watchers.watch(prefix, after, signal, () => {
       checkPrefix(prefix)
       checkRevision(after)
+      if (this.#left) throw this.#left
       this.#assertOpen()
-      const { history, revision, moved } = this.#state
-      if (moved) throw new Compacted('The store was moved, and its history left behind')
+      const { history, revision } = this.#state
       if (after < revision && strikes('store/compacted')) throw new Compacted(`History was given up: ${after}`)
       return history.since(after)
     })

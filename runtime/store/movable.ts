@@ -129,7 +129,7 @@ export class MovableStore implements Store, Fence {
     const old = this.#inner
     this.#inner = this.#target = next
     this.#peek = undefined
-    // It has ended its watches, and nothing is written to it any more
+    old.moveSource?.().leave()
     old.close().catch(() => {})
     if (this.#closed) next.close().catch(() => {})
   }

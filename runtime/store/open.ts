@@ -1,9 +1,11 @@
 import { StoreMoved } from '../errors.ts'
+import { limits } from '../limits.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { loadEtcd } from './etcd/load.ts'
 import type { StoreLocation } from './location.ts'
 import type { MovableStore } from './movable.ts'
+import { inspect, verdict } from './move/lock.ts'
 import { moveStore, type Moved, type MoveOptions } from './move/move.ts'
 import type { Store } from './store.ts'
 
@@ -46,6 +48,29 @@ export async function moveTo(
     // Else the store has the connection now
     if (store.moveSource) await area.close()
     throw error
+  }
+}
+
+/** What a move of this store there would do, and how many operations etcd takes at once. Changes nothing. */
+export interface Probed {
+  readonly what: 'moves' | 'resumes' | 'moved'
+  /** Up to what an actor may use. */
+  readonly operationsMax: number
+}
+
+/** @throws StoreOfAnother, StoreDiverged, StoreBeingMoved, Unavailable */
+export async function probe(
+  location: EtcdLocation, name: string, source: { readonly id: string; readonly revision: number }, clock: Clock,
+): Promise<Probed> {
+  const { connectEtcd } = await loadEtcd()
+  const { area } = connectEtcd({ ...etcdOptions(location, name), clock })
+  try {
+    const target = await inspect({ area, source })
+    const what = verdict(target, source, area.place)
+    const operationsMax = await area.operationsMax(limits.transactionOperations)
+    return { what: what === 'moved' ? what : target.isNew ? 'moves' : 'resumes', operationsMax }
+  } finally {
+    await area.close()
   }
 }
 

@@ -6,7 +6,7 @@ import { compareKeys } from './ordered-map.ts'
 import type { StoreState } from './state.ts'
 import type { Entry } from './store.ts'
 
-type Hooks = Pick<MoveSource, 'settled' | 'holdLeases' | 'retire'>
+type Hooks = Pick<MoveSource, 'settled' | 'holdLeases' | 'retire' | 'leave'>
 
 /** The side of a `StateStore` that a move sees. */
 export class StateSource implements MoveSource {
@@ -68,6 +68,10 @@ export class StateSource implements MoveSource {
 
   retire(moved: MovedTo): Promise<void> {
     return this.#hooks.retire(moved)
+  }
+
+  leave(): void {
+    this.#hooks.leave()
   }
 
   /** For the store itself: the state takes a change. */

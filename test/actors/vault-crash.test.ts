@@ -153,7 +153,7 @@ async function killedOften(seed: number, rounds: number): Promise<{ hash: string
       const process = world.startProcess(HOST)
       const device = process.platform.keys.generate(process.platform.random)
       const supervisor = new Supervisor({
-        platform: process.platform, zone: 'z1', host: HOST, device, stores: '/stores', trace: createTrace(),
+        platform: process.platform, zone: 'z1', host: HOST, device, stores: { type: 'folder', path: '/stores' }, trace: createTrace(),
         devices: [{ host: HOST, role: 'ood', jwk: device.public.jwk }], kernelActors: ['vault'],
       }, [worker(Vault, module, { runtimeType: 'kernel-service', files: '/audit' })])
       const client = supervisor.get(Vault)

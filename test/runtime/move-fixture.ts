@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock as clock } from '../../runtime/platform/clock.ts'
-import { openPlatform } from '../../runtime/platform/index.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { openEmbeddedStore } from '../../runtime/store/embedded.ts'
 import type { StoreLocation } from '../../runtime/store/location.ts'
@@ -11,7 +10,6 @@ import type { Moved, MoveProgress } from '../../runtime/store/move/move.ts'
 import { moveTo, openStore } from '../../runtime/store/open.ts'
 import type { Store } from '../../runtime/store/store.ts'
 
-export const { keys } = await openPlatform()
 export const ports = { clock, random }
 export type EtcdLocation = StoreLocation & { readonly type: 'etcd' }
 
@@ -31,7 +29,7 @@ export const move = (
   store: MovableStore, location: EtcdLocation, name: string,
   { onProgress = () => {}, signal = new AbortController().signal, host = 'ood1' }: MoveTest = {},
 ): Promise<Moved> => moveTo(store, location, name, {
-  owner: { host, source: `/stores/${name}` }, ...ports, keys, signal, onProgress,
+  owner: { host, source: `/stores/${name}` }, ...ports, signal, onProgress,
 })
 
 export const open = (location: StoreLocation, name: string): Promise<Store> => openStore(location, name, ports)

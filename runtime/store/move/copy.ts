@@ -1,11 +1,10 @@
 import { MoveMismatch, type ErrorDetails } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { Keys } from '../../platform/ports.ts'
 import { deferred } from '../../within.ts'
 import { compareKeys } from '../ordered-map.ts'
 import type { Entry } from '../store.ts'
 import { all, behind, names, successor, type AreaEntry, type AreaOperation } from './area.ts'
-import { Digest, entryHash } from './digest.ts'
+import { Digest } from './digest.ts'
 import { rowsIn } from './row-reader.ts'
 import { encodeRows, rowOf, type Row } from './rows.ts'
 import type { Scan, Scanned } from './scan.ts'
@@ -15,6 +14,12 @@ import type { LockedTarget } from './target.ts'
 interface Held {
   readonly kv: AreaEntry
   readonly row: Row | undefined
+}
+
+interface Page extends Scanned {
+  /** Its rows, as they are written. */
+  readonly rows: Uint8Array
+  done: boolean
 }
 
 /** Pages that are read back at once. */
@@ -34,15 +39,13 @@ export class Copy {
   bytes = 0
   readonly #scan: Scan
   readonly #target: LockedTarget
-  readonly #keys: Keys
   readonly #onProgress: () => void
-  /** Copied but not read back, in order. */
-  readonly #pages: { readonly scanned: Scanned; done: boolean }[] = []
+  /** On their way or copied, and not read back, in order. */
+  readonly #pages: Page[] = []
 
-  constructor(scan: Scan, target: LockedTarget, keys: Keys, onProgress: () => void) {
+  constructor(scan: Scan, target: LockedTarget, onProgress: () => void) {
     this.#scan = scan
     this.#target = target
-    this.#keys = keys
     this.#onProgress = onProgress
   }
 
@@ -64,9 +67,9 @@ export class Copy {
         while (this.#pages.length >= waitingMax && !failed) await news.promise
         const scanned = this.#scan.next(limit)
         if (!scanned) return
-        const page = { scanned, done: false }
+        const page = { ...scanned, rows: encodeRows(scanned.entries.map((entry) => rowOf(entry, 1))), done: false }
         this.#pages.push(page)
-        await this.#put(scanned)
+        await this.#put(page)
         page.done = true
         tell()
         this.#scan.assertNotOutrun()
@@ -107,30 +110,36 @@ export class Copy {
   }
 
   /** One page with all its rows. */
-  async #put({ entries, last }: Scanned): Promise<void> {
+  async #put({ entries, last, rows }: Page): Promise<void> {
     const page = names.page(last)
     // Where the page is there, an attempt whose answer was lost has made it: what it wrote is read back like any
     await this.#target.write([{ key: page, mod: 0 }], [
       ...entries.map(({ key, value }): AreaOperation => ({ type: 'put', key: names.key(key), value })),
-      { type: 'put', key: page, value: encodeRows(entries.map((entry) => rowOf(entry, 1))) },
+      { type: 'put', key: page, value: rows },
     ])
-    this.entries += entries.length
-    for (const { key, value } of entries) this.bytes += key.length + value.length
+    for (const entry of entries) this.#count(entry)
     this.#onProgress()
   }
 
-  /** One reading after the other, so that `verified` only grows. */
+  /**
+   * One reading after the other, so that `verified` only grows. What is read is compared with what was written, byte by
+   * byte: nobody else writes there.
+   */
   async #readBack(count: number): Promise<void> {
     const pages = this.#pages.slice(0, count)
-    const expected = new Digest()
-    for (const { scanned } of pages) expected.merge(scanned.digest)
-    const { last } = pages.at(-1)!.scanned
-    const found = new Digest()
-    for (const { kv, row } of await this.#held(this.verified, last)) found.add(this.#hash(kv, row))
-    if (!found.equals(expected)) {
-      throw mismatch(`keys up to ${last}`, { copied: expected.count, found: found.count })
-    }
-    this.digest.merge(found)
+    const { last } = pages.at(-1)!
+    const [keys, rows, singles] = await this.#target.read([
+      behind(names.key, this.verified, last), behind(names.page, this.verified, last),
+      { ...behind(names.row, this.verified, last), limit: 1, keysOnly: true },
+    ])
+    const entries = pages.flatMap((page) => page.entries)
+    const same = keys!.kvs.length === entries.length && rows!.kvs.length === pages.length && singles!.kvs.length === 0
+      && keys!.kvs.every(({ key, value, version }, index) =>
+        version === 1 && key === names.key(entries[index]!.key) && sameBytes(value, entries[index]!.value))
+      && rows!.kvs.every(({ key, value }, index) =>
+        key === names.page(pages[index]!.last) && sameBytes(value, pages[index]!.rows))
+    if (!same) throw mismatch(`keys up to ${last}`, { copied: entries.length, found: keys!.kvs.length })
+    for (const [index, { value }] of keys!.kvs.entries()) this.digest.add(rowOf(entries[index]!, 1), value)
     this.#pages.splice(0, pages.length)
     this.verified = last
     this.#onProgress()
@@ -157,13 +166,12 @@ export class Copy {
     const scanned = this.#scan.next({ entries: Infinity, bytes: Infinity, last })!
     const entries = new Map(scanned.entries.map((entry) => [entry.key, entry]))
     for (const { kv, row } of held) {
-      const key = kv.key.slice(names.key('').length)
-      const hash = this.#hash(kv, row)
-      this.digest.add(hash)
-      const entry = entries.get(key)
-      entries.delete(key)
-      if (!entry || !sameBytes(hash, this.#scan.hashOf(entry)) || kv.lease !== undefined) this.#scan.changed.add(key)
-      else this.#count(entry)
+      const found = heldRow(kv, row)
+      this.digest.add(found, kv.value)
+      const entry = entries.get(found.key)
+      entries.delete(found.key)
+      if (entry && kv.lease === undefined && isSame(entry, found, kv)) this.#count(entry)
+      else this.#scan.changed.add(found.key)
     }
     for (const key of entries.keys()) this.#scan.changed.add(key)
     this.verified = last
@@ -190,20 +198,13 @@ export class Copy {
     })
   }
 
-  /** One without a row, or that was written behind our back, is like none that the source has. */
-  #hash(kv: AreaEntry, row: Row | undefined): Uint8Array {
-    const key = kv.key.slice(names.key('').length)
-    const known = row && row.copies === kv.version ? row : { create: 0, mod: 0, version: 0 }
-    return entryHash(this.#keys, { ...known, key }, kv.value)
-  }
-
   /**
    * Copies keys as they are now, and reads them back.
    * @param leases the cluster's leases by those of the source
    */
   async again(keys: readonly string[], leases: ReadonlyMap<string, string> = new Map()): Promise<void> {
     let held = await this.#heldOf(keys)
-    for (const found of held) if (found.kv) this.digest.remove(this.#hash(found.kv, found.row))
+    for (const { kv, row } of held) if (kv) this.digest.remove(heldRow(kv, row), kv.value)
     let written: readonly (Entry | undefined)[]
     for (;;) {
       written = keys.map((key) => this.#scan.entry(key))
@@ -217,9 +218,9 @@ export class Copy {
     for (const [index, key] of keys.entries()) {
       const { kv, row } = back[index]!
       const entry = written[index]
-      const hash = kv && this.#hash(kv, row)
-      if (hash) this.digest.add(hash)
-      if (!entry !== !hash || entry && !sameBytes(hash!, this.#scan.hashOf(entry))) throw mismatch(`key ${key}`, { key })
+      const found = kv && heldRow(kv, row)
+      if (kv && found) this.digest.add(found, kv.value)
+      if (entry ? !kv || !isSame(entry, found!, kv) : kv !== undefined) throw mismatch(`key ${key}`, { key })
     }
   }
 
@@ -254,8 +255,21 @@ function operationsOf(
   ]
 }
 
-const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
-  left.length === right.length && left.every((byte, index) => byte === right[index])
+/** One without a row, or that was written behind our back, is like none that the source has. */
+function heldRow(kv: AreaEntry, row: Row | undefined): Row {
+  if (row?.copies === kv.version) return row
+  return { key: kv.key.slice(names.key('').length), create: 0, mod: 0, version: 0, copies: kv.version }
+}
+
+const isSame = (entry: Entry, { create, mod, version }: Row, { value }: AreaEntry): boolean =>
+  entry.createRevision === create && entry.modRevision === mod && entry.version === version
+    && sameBytes(entry.value, value)
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false
+  return true
+}
 
 const mismatch = (what: string, details: ErrorDetails): Error =>
   new MoveMismatch(`What etcd gives back is not what was copied: ${what}`, {

@@ -1,6 +1,6 @@
 import { MoveMismatch, Overloaded, Unavailable } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { Clock, Keys, Random } from '../../platform/ports.ts'
+import type { Clock, Random } from '../../platform/ports.ts'
 import { pause } from '../../within.ts'
 import type { MovedTo } from '../change.ts'
 import type { Fence, MovedTarget } from '../movable.ts'
@@ -58,7 +58,6 @@ export interface MoveOptions {
   readonly owner: Pick<Owner, 'host' | 'source'>
   readonly clock: Clock
   readonly random: Random
-  readonly keys: Keys
   readonly signal: AbortSignal
   /** Called at once as a phase is reached: what it throws ends the move there. */
   readonly onProgress: (progress: MoveProgress) => void
@@ -99,7 +98,7 @@ class Move {
 
   constructor(options: MoveOptions) {
     this.#options = options
-    this.#scan = new Scan(options.source, options.keys)
+    this.#scan = new Scan(options.source)
   }
 
   outcome(moved: boolean): Omit<Moved, 'revision' | 'ms'> {
@@ -112,9 +111,9 @@ class Move {
   }
 
   async run(lock: Lock): Promise<void> {
-    const { area, clock, signal, keys } = this.#options
+    const { area, clock, signal } = this.#options
     const target = this.#target = new LockedTarget(area, lock, clock, signal)
-    const copy = this.#copy = new Copy(this.#scan, target, keys, () => this.#tell(this.#phase))
+    const copy = this.#copy = new Copy(this.#scan, target, () => this.#tell(this.#phase))
     try {
       this.#tell('locked')
       const operations = await target.patiently(() => area.operationsMax(limits.moveOperations))

@@ -1,16 +1,15 @@
 import { Overloaded } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { Cancel, Keys } from '../../platform/ports.ts'
+import type { Cancel } from '../../platform/ports.ts'
 import { compareKeys } from '../ordered-map.ts'
 import type { Entry } from '../store.ts'
-import { Digest, entryHash } from './digest.ts'
+import { Digest } from './digest.ts'
 import type { Changed, MoveSource } from './source.ts'
 
 /** What of the source has been looked at. */
 export interface Scanned {
+  /** Those that can be copied now. */
   readonly entries: readonly Entry[]
-  /** Of those that can be copied now. */
-  readonly digest: Digest
   /** The last key that it is about. */
   readonly last: string
 }
@@ -30,12 +29,10 @@ export class Scan {
   cursor: string | undefined
   complete = false
   readonly #source: MoveSource
-  readonly #keys: Keys
   readonly #cancel: Cancel
 
-  constructor(source: MoveSource, keys: Keys) {
+  constructor(source: MoveSource) {
     this.#source = source
-    this.#keys = keys
     this.#cancel = source.observe((changed) => this.#follow(changed))
   }
 
@@ -48,18 +45,10 @@ export class Scan {
       return undefined
     }
     this.cursor = last
-    const digest = new Digest()
-    const entries = found.filter((entry) => {
-      const hash = this.hashOf(entry)
-      this.digest.add(hash)
-      if (entry.lease !== undefined) {
-        this.leased.add(entry.key)
-        return false
-      }
-      digest.add(hash)
-      return true
-    })
-    return { entries, digest, last }
+    for (const entry of found) this.digest.add(revisionsOf(entry), entry.value)
+    if (found.every(({ lease }) => lease === undefined)) return { entries: found, last }
+    for (const { key, lease } of found) if (lease !== undefined) this.leased.add(key)
+    return { entries: found.filter(({ lease }) => lease === undefined), last }
   }
 
   /** Takes some out of those that have changed: up to a key, and those with a lease only where that is said. */
@@ -92,10 +81,6 @@ export class Scan {
     return this.#source.entry(key)
   }
 
-  hashOf({ key, createRevision: create, modRevision: mod, version, value }: Entry): Uint8Array {
-    return entryHash(this.#keys, { key, create, mod, version }, value)
-  }
-
   /** @throws Overloaded when the source is written faster than it is copied */
   assertNotOutrun(): void {
     if (this.changed.size <= limits.moveBehind) return
@@ -111,9 +96,11 @@ export class Scan {
   #follow(changed: readonly Changed[]): void {
     for (const { key, before, after } of changed) {
       if (!this.complete && (this.cursor === undefined || compareKeys(key, this.cursor) > 0)) continue
-      if (before) this.digest.remove(this.hashOf(before))
-      if (after) this.digest.add(this.hashOf(after))
+      if (before) this.digest.remove(revisionsOf(before), before.value)
+      if (after) this.digest.add(revisionsOf(after), after.value)
       this.changed.add(key)
     }
   }
 }
+
+const revisionsOf = ({ key, createRevision: create, modRevision: mod, version }: Entry) => ({ key, create, mod, version })

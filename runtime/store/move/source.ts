@@ -28,6 +28,8 @@ export interface MoveSource {
   settled(): Promise<void>
   /** No lease ends until that is called; then each has its whole time again. */
   holdLeases(): Cancel
-  /** Durable when it settles: the store is never opened again, and its watches have ended with Compacted. */
+  /** Durable when it settles: the store is never opened again. It can be read until it is left. */
   retire(moved: MovedTo): Promise<void>
+  /** Nobody is led here any more: its watches end with Compacted, so that who follows it begins anew elsewhere. */
+  leave(): void
 }
