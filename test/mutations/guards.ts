@@ -30,6 +30,7 @@ import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
+import { genPems } from './guards/gen-pems.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -60,4 +61,5 @@ export const guards: readonly Guard[] = [
   ...commandLine,
   ...storm,
   ...signIn,
+  ...genPems,
 ]
