@@ -12,8 +12,8 @@ import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
-import { refuseWithoutEtcd, usesEtcd } from './etcd/elsewhere.ts'
-import type { EtcdProgress, EtcdStart } from './etcd/start.ts'
+import { openEtcd } from './etcd/open.ts'
+import type { EtcdProgress } from './etcd/start.ts'
 import { Nodes, type GivenOwnerKey, type OwnerSigns } from './grow.ts'
 import { HostLife, Hosts } from './hosts.ts'
 import { configOf, file, init, type Identity } from './init.ts'
@@ -116,11 +116,13 @@ export async function up(options: UpOptions): Promise<RunningZone> {
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
     const trace = options.trace ?? createTrace()
-    const etcd = await etcdOf({ ...options, trace }, files, identity, config)
+    const etcd = await openEtcd({ ...options, trace }, files, identity, config)
+    const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
     try {
       const stores = options.stores ?? folderOf(files.path(file.stores))
-      const storesAt = await reachedBy(etcd?.target ?? stores, platform.host.lookup)
-      const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
+      // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
+      const reached = stores.type === 'folder' && config.etcd ? { type: 'etcd' as const, ...config.etcd } : stores
+      const storesAt = await reachedBy(reached, platform.host.lookup)
       const boot = new Boot({ ...options, trace, stores, storesAt, reread, etcd }, files, identity, config, nodes)
       try {
         await boot.run()
@@ -140,22 +142,6 @@ export async function up(options: UpOptions): Promise<RunningZone> {
     await unlock()
     throw error
   }
-}
-
-/** Where the config names etcd: what its stores, and the way there, are looked after by. */
-async function etcdOf(
-  options: UpOptions & { readonly trace: Trace }, files: Files, identity: Identity, config: ZoneConfig,
-): Promise<EtcdStart | undefined> {
-  const { platform, trace, ownerKey, onProgress = () => {} } = options
-  if (options.stores) return undefined
-  await refuseWithoutEtcd(files, config)
-  if (!usesEtcd(config)) return undefined
-  // What speaks to etcd takes as long to load as some zones to boot
-  const { EtcdStart } = await import('./etcd/start.ts')
-  return EtcdStart.open({
-    platform, files, identity, config, configPath: options.config?.path ?? files.path(file.config), ownerKey, trace,
-    onProgress,
-  })
 }
 
 async function readZoneFile({ config }: UpOptions, files: Files) {
@@ -288,8 +274,8 @@ class Boot {
 
   async close(): Promise<void> {
     try {
-      await this.#migrations.close()
       await this.#zone.etcd?.close()
+      await this.#migrations.close()
       await this.#hosts.stop()
     } finally {
       this.#zone.trace.off('step', this.#followAddress)

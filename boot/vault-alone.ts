@@ -2,6 +2,7 @@ import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { VaultListener } from '../actors/vault/protocol.ts'
 import { RestartLimit } from '../runtime/errors.ts'
 import type { HttpTls, Platform } from '../runtime/platform/ports.ts'
+import { folderOf } from '../runtime/store/location.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type Trace } from '../runtime/trace.ts'
 import { vaultActor, vaultListener, type VaultHttp } from './catalogue.ts'
@@ -42,8 +43,7 @@ export async function startVaultAlone(options: VaultAloneOptions): Promise<Vault
   const stores = files.path(file.stores)
   const device = platform.keys.generate(platform.random.fork('device'))
   const supervisor = new Supervisor({
-    platform, zone: ZONE, host: HOST, device, stores: { type: 'folder', path: stores }, trace, kernelActors,
-    kernelRuntimeTypes,
+    platform, zone: ZONE, host: HOST, device, stores: folderOf(stores), trace, kernelActors, kernelRuntimeTypes,
     devices: [{ host: HOST, role: 'ood', jwk: device.public.jwk }],
   }, [vaultActor(stores), vaultListener(http)])
   const ended = new Promise<Error>((resolve) => trace.on('actor', ({ actor, state, reason }) => {

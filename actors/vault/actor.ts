@@ -40,6 +40,8 @@ export default actor(Vault, {}, async (start) => {
     onChange(state) {
       const { vaultId, term } = core.unsealed ?? {}
       log.info(said[state], vaultId === undefined ? {} : { vaultId, term: term ?? 0 })
+      if (env[INIT_ENV] !== 'start' || vaultId === undefined) return
+      start.step(INIT_SEQUENCE, initStep.vaultUnsealed, { vaultId, term: term ?? 0, store: store.id })
     },
   })
   try {

@@ -7,7 +7,7 @@ import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
 import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
 import { barrierView, createBarrier } from './barrier.ts'
-import type { VaultPorts } from './init.ts'
+import type { EnginePorts } from './engine.ts'
 import { keyringPath, termsOf } from './keyring.ts'
 import { authoritiesPath, toText, type OpenAuthority } from './pki/authority-record.ts'
 import { encodeRecord } from './pki/certificate-record.ts'
@@ -59,7 +59,7 @@ export type SignRequest = Parameters<Client<typeof Vault>['signCertificate']>[0]
  * @throws InvalidArgument when it is no such file, VaultSealed when no key fits, VaultDamaged
  */
 export async function openExtract(
-  text: string, secrets: UnsealSecrets, { zone, ...ports }: Omit<VaultPorts, 'store'> & { readonly zone: string },
+  text: string, secrets: UnsealSecrets, { zone, ...ports }: Omit<EnginePorts, 'barrier'> & { readonly zone: string },
 ): Promise<Opened> {
   const parsed = safeParse(Extract, jsonOf(text))
   if (!parsed.success) throw new InvalidArgument('It is not a sealed authority of a vault')
@@ -71,7 +71,7 @@ export async function openExtract(
     if (!bytes) throw new InvalidArgument(`It is not a sealed authority of a vault: ${key} is not base64url`)
     await store.put(key, bytes)
   }
-  const { keyring } = await unseal({ ...ports, store }, secrets)
+  const { keyring } = await unseal({ keys, random, store }, secrets)
   const barrier = createBarrier({ store, random, terms: termsOf(keyring, keys) })
   const pki = createPki({ mount, zone, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock } })
   return {

@@ -148,7 +148,7 @@ class PemsRun {
     const files = this.#files
     const { zone, host } = config
     const marker = await bootedMarker(files, zone)
-    await files.makeFolder(file.stores, { mode: 0o700 })
+    for (const name of [file.stores, file.audit]) await files.makeFolder(name, { mode: 0o700 })
     const stores = await this.#storesOf(config)
     const reached = await reachedBy(stores.type === 'folder' ? stores.moving ?? stores : stores, platform.host.lookup)
     const supervisor = new Supervisor({

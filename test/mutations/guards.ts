@@ -31,6 +31,7 @@ import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
+import { genPems } from './guards/gen-pems.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -62,4 +63,5 @@ export const guards: readonly Guard[] = [
   ...storm,
   ...signIn,
   ...x509,
+  ...genPems,
 ]
