@@ -164,6 +164,8 @@ export const onDisk: Readonly<Record<number, (disk: Disk, seen: Seen) => void>> 
       'boot/config',
       'devices/ood1/doc',
       'nodes/ood1/config',
+      'services/cert-manager/info',
+      'services/cert-manager/spec',
       'services/console/info',
       'services/console/spec',
       'services/gateway/info',

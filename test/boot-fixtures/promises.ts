@@ -21,7 +21,7 @@ export const evidence: Readonly<Record<number, readonly string[]>> = {
 }
 
 /** Services that log in, by their appid. */
-export const services = ['gateway', 'scheduler', 'service'] as const
+export const services = ['cert-manager', 'gateway', 'scheduler', 'service'] as const
 
 /** Each chain happens in this order; a step that each service goes through is the one of `service` there. */
 const once: readonly (readonly number[])[] = [[

@@ -113,10 +113,10 @@ export const removedEffects: readonly RemovedEffect[] = [
   },
   {
     variant: 'verifyHubRefreshesNobody',
-    absent: ['14 gateway', '14 scheduler', '14 service'],
+    absent: ['14 cert-manager', '14 gateway', '14 scheduler', '14 service'],
     present: ['12 gateway', '12 scheduler', '12 service', '15'],
     code: 'StartFailed',
-    message: /missing steps: 14 gateway, 14 scheduler, 14 service$/,
+    message: /missing steps: 14 cert-manager, 14 gateway, 14 scheduler, 14 service$/,
   },
   {
     variant: 'gatewayCannotListen',
