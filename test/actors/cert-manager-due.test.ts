@@ -33,6 +33,7 @@ test('an authority is replaced at half of its life, long before anybody is warne
 })
 
 test('the next one signs when everybody can have heard of it, and not while nobody was told', () => {
+  const heard = limits.rootsHeardMs
   const pair = [authority('a'), authority('b', { state: 'next', notBefore: 5 * YEAR, notAfter: 15 * YEAR })]
   const at = (told: Given['told']) => due(pair, { ...(told ? { told } : {}), now: 5 * YEAR })
   assert.equal(at({ b: { state: 'next', since: 5 * YEAR } }), { step: 'activate', id: 'b', at: 5 * YEAR + heard })

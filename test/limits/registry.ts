@@ -1,5 +1,6 @@
 import { ofActors } from './registry-actors.ts'
 import { etcd } from './registry-etcd.ts'
+import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -12,6 +13,7 @@ export const coverage: Coverage = {
   ...ofActors,
   ...etcd,
   ...signIn,
+  ...ofServices,
   ...verifyHubCoverage,
   ...web,
   'compliance/store/transactions.ts': {

@@ -27,6 +27,9 @@ import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
+import { certManager } from './guards/cert-manager.ts'
+import { dns } from './guards/dns.ts'
+import { nodeMonitor } from './guards/node-monitor.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -54,4 +57,7 @@ export const guards: readonly Guard[] = [
   ...commandLine,
   ...storm,
   ...signIn,
+  ...certManager,
+  ...dns,
+  ...nodeMonitor,
 ]
