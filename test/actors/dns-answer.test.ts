@@ -110,6 +110,8 @@ test('what cannot be read is a format error, what is not done is not implemented
   const faults = [
     query('home.example', { counts: [0, 0, 0, 0] }), query('home.example', { counts: [2, 0, 0, 0] }),
     query('home.example', { counts: [1, 1, 0, 0] }), query('home.example', { counts: [1, 0, 1, 0] }),
+    query('home.example', { counts: [1, 1, 0, 0], more: [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 192, 0, 2, 9] }),
+    query('home.example', { counts: [2, 0, 0, 0], more: [0xc0, 12, 0, 1, 0, 1] }),
     query('home.example', { counts: [1, 0, 0, 1] }), query('home.example', { counts: [1, 0, 0, 65_535] }),
     query('home.example', { more: [0] }), good.slice(0, good.length - 1), good.slice(0, 13),
     query('home.example', { type: types.OPT }),

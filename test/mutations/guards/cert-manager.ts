@@ -32,11 +32,11 @@ export const certManager: readonly Guard[] = [
       'an admin may read, by sudo revoke and step, and nobody else does any of it',
     ],
     [
-      'who reads a certificate may', 'await demand(cx, \'read\', `cert://${each}/${serial}`)', '',
+      'who reads a certificate may', 'await demand(cx, \'read\', `cert://${each}/${serial}`)', 'void each',
       'an admin may read, by sudo revoke and step, and nobody else does any of it',
     ],
     [
-      'who revokes a certificate may', 'await demand(cx, \'write\', `cert://${each}/${serial}`)', '',
+      'who revokes a certificate may', 'await demand(cx, \'write\', `cert://${each}/${serial}`)', 'void each',
       'an admin may read, by sudo revoke and step, and nobody else does any of it',
     ],
     [

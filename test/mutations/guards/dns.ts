@@ -17,11 +17,6 @@ export const dns: readonly Guard[] = [
       'what cannot be read is a format error, what is not done is not implemented, and an answer is not answered',
     ],
     [
-      'a label has at most 63 bytes, and points nowhere', 'if (length > 63 || at + 1 + length >= bytes.length) return undefined',
-      'if (at + 1 + (length & 63) >= bytes.length) return undefined',
-      'a label with a dot in it is no name of ours, nor is a name that points elsewhere',
-    ],
-    [
       'a dot within a label is none between two', ".replaceAll('.', '\\\\046')", '',
       'a label with a dot in it is no name of ours, nor is a name that points elsewhere',
     ],
