@@ -1,25 +1,27 @@
 /** Those of the services beside the control plane; see `registry.ts`. */
 export const ofServices: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'limits/services.test.ts': {
-    'as many gauges as an actor may have are told, a name more is not, and one that is taken back makes room': ['gauges'],
+    'as many gauges as an actor may have are told, and one that is taken back makes room': ['gauges'],
     'one network is answered as often as the limit, twice as often at once, and others beside it': [
       'dnsQueriesPerSecond',
     ],
     'as many networks as the limit are counted, and the one that was quiet longest is forgotten': ['dnsNetworks'],
-    'a query by TCP may be as long as the limit, and come in as many pieces, and no more': ['dnsQueryBytes', 'dnsPieces'],
+    'a query by TCP may be as long as the limit, and come in as many pieces, and no more': [
+      'dnsQueryBytes', 'dnsPieces',
+    ],
     'a name server listens with its limits, and learns of a change a moment later, once for many': [
       'dnsConnections', 'dnsIdleMs', 'dnsQueryBytes', 'dnsSettleMs',
     ],
     'one address has as many connections to the name server as its share, and another has its own': [
       'dnsConnectionsPerAddress',
     ],
-    'a host reports as often as it is to, and looks for changes as often, and is silent when nobody asks': [
+    'a host reports as often as it is to, and is silent when nobody asks': [
       'reportMs', 'reportLookMs',
     ],
-    'a round comes when something is due, else as often as the limit, and what ended long ago is forgotten': [
+    'a round comes when something is due, and as often as the limit': [
       'certificateRoundMs', 'certificateKeepMs',
     ],
-    'after a round that failed the next is tried soon, then ever later, and at last as often as the limit': [
+    'after a round that failed the next comes soon, and then ever later': [
       'certificateRetryMsMin', 'certificateRetryMsMax',
     ],
     'the inventory is told in pages of at most the limit': ['certificatesShown'],

@@ -8,6 +8,7 @@ import { createReports } from '../../actors/node-daemon/reports.ts'
 import type { Told } from '../../actors/cert-manager/due.ts'
 import { listCertificates } from '../../boot/client/certificates.ts'
 import type { ZoneClient } from '../../boot/client/zone-client.ts'
+import type { ActorStart } from '../../runtime/actor.ts'
 import { LimitExceeded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Sockets } from '../../runtime/platform/socket-ports.ts'
@@ -16,9 +17,10 @@ import { inLiveZone } from '../actors/live-zone.ts'
 import { manualClock, START_MS } from '../actors/manual-clock.ts'
 import { withHost } from '../runtime/supervisor-fixture.ts'
 
-test('as many gauges as an actor may have are told, a name more is not, and one that is taken back makes room', async () => {
+test('as many gauges as an actor may have are told, and one that is taken back makes room', async () => {
   let telling: ((name: string, value: number | undefined) => void) | undefined
-  await withHost({ a: { start: (given) => void (telling = (name, value) => given.gauge(name, value)) } }, async (host) => {
+  const a = { start: (given: Pick<ActorStart, 'gauge'>) => void (telling = given.gauge) }
+  await withHost({ a }, async (host) => {
     await host.supervisor.start('a')
     const gauges = async () => (await host.supervisor.inspect()).find(({ actor }) => actor === 'a')?.gauges ?? {}
     for (let name = 0; name <= limits.gauges; name++) telling!(`name_${name}`, name)
@@ -43,7 +45,8 @@ test('one network is answered as often as the limit, twice as often at once, and
   assert.is(ask('192.0.3.1', 0, 1), 1)
   assert.is(ask('192.0.2.1', 1_000, burst), limits.dnsQueriesPerSecond)
   assert.is(ask('192.0.2.1', 3_600_000, 2 * burst), burst, 'no more is saved up')
-  assert.equal(['::ffff:192.0.2.9', '2001:db8:1:2ff::1', '2001:db8:1:200:1:2:3:4', '::1', 'fe80::1%eth0'].map(networkOf),
+  const addresses = ['::ffff:192.0.2.9', '2001:db8:1:2ff::1', '2001:db8:1:200:1:2:3:4', '::1', 'fe80::1%eth0']
+  assert.equal(addresses.map(networkOf),
     ['192.0.2', '2001:db8:1:2', '2001:db8:1:2', '0:0:0:0', 'fe80:0:0:0'])
 })
 
@@ -89,7 +92,8 @@ test('a name server listens with its limits, and learns of a change a moment lat
     assert.ok(await live.world.datagram('ood1', 5_353, long.subarray(1)))
     const isThere = async (): Promise<boolean> => {
       const query = Uint8Array.from([
-        0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 119, 101, 98, 4, 122, 111, 110, 101, 5, 108, 111, 99, 97, 108, 0, 0, 1, 0, 1,
+        0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 119, 101, 98, 4, 122, 111, 110, 101, 5, 108, 111, 99, 97, 108, 0,
+        0, 1, 0, 1,
       ])
       const reply = (await live.world.datagram('ood1', 5_353, query))!
       return (reply[3]! & 15) === 0
@@ -151,7 +155,7 @@ test('one address has as many connections to the name server as its share, and a
   }, { config: { dns: { port: 5_353 } } })
 })
 
-test('a host reports as often as it is to, and looks for changes as often, and is silent when nobody asks', async () => {
+test('a host reports as often as it is to, and is silent when nobody asks', async () => {
   const clock = manualClock()
   const stopping = new AbortController()
   const written: number[] = []
@@ -191,7 +195,8 @@ function rounds(vault: object, published: object = {}) {
       log: { info: () => {}, warn: () => {}, error: () => {} },
     },
     vault: {
-      ensureAuthorities: async () => [], authorities: async () => [], tidyCertificates: async () => ({ removed: 0, left: 0 }),
+      ensureAuthorities: async () => [], authorities: async () => [],
+      tidyCertificates: async () => ({ removed: 0, left: 0 }),
       certificates: async () => ({ certificates: [], more: false }), ...vault,
     } as never,
     published: {
@@ -202,7 +207,7 @@ function rounds(vault: object, published: object = {}) {
   return { clock, made, stop: () => stopping.abort() }
 }
 
-test('a round comes when something is due, else as often as the limit, and what ended long ago is forgotten', async () => {
+test('a round comes when something is due, and as often as the limit', async () => {
   const at: number[] = []
   const tidied: (number | undefined)[] = []
   let refreshAt = Infinity
@@ -227,7 +232,7 @@ test('a round comes when something is due, else as often as the limit, and what 
   await running
 })
 
-test('after a round that failed the next is tried soon, then ever later, and at last as often as the limit', async () => {
+test('after a round that failed the next comes soon, and then ever later', async () => {
   const at: number[] = []
   const { clock, made, stop } = rounds({
     status: async () => {

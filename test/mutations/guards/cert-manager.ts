@@ -22,7 +22,8 @@ export const certManager: readonly Guard[] = [
       'an old one goes when all that it, and what it signed below it, has signed has ended',
     ],
     [
-      'what is below an old root counts as well', 'Math.max(...[tainted.id, ...below].map(lastEnds))', 'lastEnds(tainted.id)',
+      'what is below an old root counts as well', 'Math.max(...[tainted.id, ...below].map(lastEnds))',
+      'lastEnds(tainted.id)',
       'an old one goes when all that it, and what it signed below it, has signed has ended',
     ],
   ),
@@ -48,10 +49,11 @@ export const certManager: readonly Guard[] = [
     [
       'a service that is there stays as it was left', 'if (asked.has(spec.name) && present === undefined)',
       'if (asked.has(spec.name))',
-      'a service is there when the config asks for it, goes when it does not, and one that was stopped stays so',
+      'a service is there when the config asks for it, and one that was stopped stays so',
     ],
     [
-      'what only has the name is left alone', 'present !== undefined && isOurs(spec, key, present)', 'present !== undefined',
+      'what only has the name is left alone', 'present !== undefined && isOurs(spec, key, present)',
+      'present !== undefined',
       'what an operator made of a spec is left alone, and so is what only has the name',
     ],
     [

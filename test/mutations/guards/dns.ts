@@ -5,16 +5,17 @@ export const dns: readonly Guard[] = [
   ...guardsOf('actors/dns/codec.ts', 'test/actors/dns-answer.test.ts',
     [
       'an answer is not answered', "if ((flags & IS_ANSWER) !== 0) return { kind: 'silence' }", '',
-      'what cannot be read is a format error, what is not done is not implemented, and an answer is not answered',
+      'what cannot be read is a format error, and an answer is not answered',
     ],
     [
       'there is one question, and nothing before it', 'word(4) === 1 && word(6) === 0 && word(8) === 0', 'word(4) > 0',
-      'what cannot be read is a format error, what is not done is not implemented, and an answer is not answered',
+      'what cannot be read is a format error, and an answer is not answered',
     ],
     [
-      'a message is read to its end', 'if ((packet.decode as { bytes?: number }).bytes !== bytes.length) return undefined',
+      'a message is read to its end',
+      'if ((packet.decode as { bytes?: number }).bytes !== bytes.length) return undefined',
       '',
-      'what cannot be read is a format error, what is not done is not implemented, and an answer is not answered',
+      'what cannot be read is a format error, and an answer is not answered',
     ],
     [
       'a dot within a label is none between two', ".replaceAll('.', '\\\\046')", '',
@@ -43,13 +44,15 @@ export const dns: readonly Guard[] = [
       'who asks for everything gets one record, and a longer answer than its question at most by a few records',
     ],
     [
-      'a later version of EDNS is refused', "if (edns && edns.version !== 0) return ['fault', { code: rcode.version }]", '',
-      'what cannot be read is a format error, what is not done is not implemented, and an answer is not answered',
+      'a later version of EDNS is refused',
+      "if (edns && edns.version !== 0) return ['fault', { code: rcode.version }]", '',
+      'what cannot be read is a format error, and an answer is not answered',
     ],
   ),
   ...guardsOf('actors/dns/zone.ts', 'test/actors/dns-answer.test.ts',
     [
-      'who is not registered is no host', "leaf !== 'info' || !addresses.has(device)) continue", "leaf !== 'info') continue",
+      'who is not registered is no host', "leaf !== 'info' || !addresses.has(device)) continue",
+      "leaf !== 'info') continue",
       'names are made of what can be read, and of no host that is not registered',
     ],
     [
@@ -57,7 +60,8 @@ export const dns: readonly Guard[] = [
       'names are made of what can be read, and of no host that is not registered',
     ],
     [
-      'a service of the system is no app', 'if (spec?.http && !spec.kernel && spec.appid === service)', 'if (spec?.http)',
+      'a service of the system is no app', 'if (spec?.http && !spec.kernel && spec.appid === service)',
+      'if (spec?.http)',
       'names are made of what can be read, and of no host that is not registered',
     ],
   ),
@@ -93,7 +97,8 @@ export const dns: readonly Guard[] = [
   ),
   ...guardsOf('runtime/platform/sockets.ts', 'test/runtime/sockets.test.ts',
     [
-      'so many answers wait for the network', 'from.port === 0 || sending >= limits.datagramsSending', 'from.port === 0',
+      'so many answers wait for the network', 'from.port === 0 || sending >= limits.datagramsSending',
+      'from.port === 0',
       'as many answers wait for the network as the limit, and what asks for more is dropped',
     ],
     [
