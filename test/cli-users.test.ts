@@ -69,7 +69,7 @@ test('devices are shown as their documents say, which the root key signed', asyn
   const [first] = devices
   assert.equal([first?.['name'], first?.['valid'], first?.['role'], first?.['owner']], ['ood1', true, 'ood', 'owner'])
   const one = await zone.run('devices', 'show', 'ood1')
-  assert.match(one.stdout, /role +ood\n[^]*services +gateway, scheduler, service, verify-hub\n/)
+  assert.match(one.stdout, /role +ood\n[^]*services +cert-manager, gateway, scheduler, service, verify-hub\n/)
   assert.is((await zone.fails(20, 'devices', 'show', 'ood9')).code, 'NotFound')
 })
 

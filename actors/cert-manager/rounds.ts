@@ -142,7 +142,8 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
         wake = new AbortController()
         let waitMs: number
         try {
-          waitMs = Math.max(0, await round() - clock.now())
+          // Whatever is due again at once has another look to wait for
+          waitMs = Math.max(limits.certificateRetryMsMin, await round() - clock.now())
           failures = 0
           failure = ''
         } catch (error) {

@@ -92,7 +92,7 @@ function readName(bytes: Uint8Array, from: number): { text: string; end: number 
   return undefined
 }
 
-/** A dot within a label is none between two: it is written as RFC 4343 §2.1 does, so that no name of ours is the same. */
+/** A dot within a label is none between two: written as in RFC 4343 §2.1 it makes no name of ours. */
 const labelOf = (label: Uint8Array): string =>
   String.fromCharCode(...label).replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll('.', '\\046')
 

@@ -15,7 +15,7 @@ export async function* converse(
     joined.set(held)
     joined.set(piece, held.length)
     let at = 0
-    for (; joined.length - at >= 2; count = 1) {
+    while (joined.length - at >= 2) {
       const length = (joined[at]! << 8) | joined[at + 1]!
       if (length > limits.dnsQueryBytes) return
       if (joined.length - at - 2 < length) break
@@ -25,6 +25,8 @@ export async function* converse(
       yield framed(reply)
     }
     held = joined.slice(at)
+    // Those of the next message
+    if (at > 0) count = held.length > 0 ? 1 : 0
     if (count >= limits.dnsPieces && held.length > 0) return
   }
 }

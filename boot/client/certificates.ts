@@ -34,7 +34,9 @@ const Stepped = looseObject({ authorities: array(Authority) })
 const Summary = looseObject({
   at: number(), failure: string(), counts: record(string(), looseObject({ valid: number(), revoked: number() })),
   expiring: array(Entry), next: array(Next),
-  authorities: array(looseObject({ mount: string(), id: string(), kind: string(), notAfter: number(), urgency: Urgency })),
+  authorities: array(looseObject({
+    mount: string(), id: string(), kind: string(), notAfter: number(), urgency: Urgency,
+  })),
 })
 export type CertificateSummary = Infer<typeof Summary>
 export type Step = Infer<typeof Next>['step']

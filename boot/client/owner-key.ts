@@ -8,11 +8,13 @@ import { OwnerKeyNeeded } from '../errors.ts'
 export const rootLifetimeSeconds = tokenLifetimeSeconds.root
 
 /**
- * A token for one action, good once and for one actor alone, by default system-config. Opens the key, signs, and keeps nothing of it.
+ * A token for one action, good once and for one actor alone, by default system-config. Opens the key, signs, and keeps
+ * nothing of it.
  * @throws OwnerKeyNeeded when the file is no key, or its passphrase is missing or wrong
  */
 export function signRootToken(
-  { keys, clock, random }: Platform, pem: string, options: { path: string; passphrase?: string; epoch: number; audience?: string },
+  { keys, clock, random }: Platform, pem: string,
+  options: { path: string; passphrase?: string; epoch: number; audience?: string },
 ): string {
   const { path, passphrase, epoch, audience = 'system-config' } = options
   let key: SigningKey

@@ -25,7 +25,9 @@ const IN_ONE_FILE = 16
 const hex = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 
 /** Those that this host needs to reach what it runs on, where the folder can be read; none where it cannot. */
-export async function pemFiles({ host }: Pick<Platform, 'host'>, dir: string, now: number): Promise<readonly PemFile[]> {
+export async function pemFiles(
+  { host }: Pick<Platform, 'host'>, dir: string, now: number,
+): Promise<readonly PemFile[]> {
   const files = await host.openFolder(dir).catch(() => undefined)
   if (!files || (await files.mode(pems.folder).catch(() => undefined)) === undefined) return []
   const found: PemFile[] = []
@@ -49,7 +51,8 @@ function certificatesIn(path: string, text: string, now: number): readonly PemFi
       const { serial, subject, issuer, notBefore, notAfter, extensions } = parseCertificate(der)
       const state = notAfter > now ? 'valid' : 'ended'
       return {
-        path, serial: hex(serial), subject: displayName(subject), issuer: displayName(issuer), notBefore, notAfter, state,
+        path, serial: hex(serial), subject: displayName(subject), issuer: displayName(issuer),
+        notBefore, notAfter, state,
         names: (extensions.names ?? []).map(({ value }) => value),
         urgency: state === 'valid' ? urgencyOf({ notBefore, notAfter }, now) : null,
       }

@@ -47,8 +47,8 @@ function linesOf(terminal: Terminal, { authorities, next, failure }: Authorities
   ]
 }
 
-function row({ mount, kind, state, notAfter, subject, id, urgency = 'good' }: AuthorityEntry, now: number, style: Style):
-readonly Cell[] {
+function row(authority: AuthorityEntry, now: number, style: Style): readonly Cell[] {
+  const { mount, kind, state, notAfter, subject, id, urgency = 'good' } = authority
   const left = notAfter - now
   const signs = state === 'active' && isGood({ urgency })
   return [

@@ -43,6 +43,7 @@ function watch(...names: readonly string[]) {
 }
 
 test('a host is up by its first report, suspect when it is late, and down when it stays silent', () => {
+  const { nodeSuspectMs, nodeDownMs } = limits
   const { told, report, pass, state } = watch('a')
   report('a')
   pass(nodeSuspectMs - 1)

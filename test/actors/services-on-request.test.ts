@@ -22,7 +22,7 @@ async function until(live: LiveZone, what: string, look: () => Promise<boolean> 
 }
 const serving = (live: LiveZone, name: string) => until(live, `${name} serves`, () => live.state(name) === 'serving')
 
-test('a service is there when the config asks for it, goes when it does not, and one that was stopped stays so', async () => {
+test('a service is there when the config asks for it, and one that was stopped stays so', async () => {
   await inBoots(async (boot) => {
     const first = await boot()
     assert.equal([first.state('cert-manager'), first.state('dns')], ['serving', ''])

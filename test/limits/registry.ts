@@ -1,6 +1,7 @@
 import { ofActors } from './registry-actors.ts'
 import { ofCertificates } from './registry-certificates.ts'
 import { etcd } from './registry-etcd.ts'
+import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
@@ -17,6 +18,7 @@ export const coverage: Coverage = {
   ...etcd,
   ...signIn,
   ...vault,
+  ...ofServices,
   ...verifyHubCoverage,
   ...web,
   ...pki,

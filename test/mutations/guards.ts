@@ -32,6 +32,9 @@ import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
 import { genPems } from './guards/gen-pems.ts'
+import { certManager } from './guards/cert-manager.ts'
+import { dns } from './guards/dns.ts'
+import { nodeMonitor } from './guards/node-monitor.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -64,4 +67,7 @@ export const guards: readonly Guard[] = [
   ...signIn,
   ...x509,
   ...genPems,
+  ...certManager,
+  ...dns,
+  ...nodeMonitor,
 ]
