@@ -2,7 +2,6 @@ import { actorLimits } from './limits-actors.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { joinLimits } from './limits-join.ts'
-import { etcdLimits } from './limits-etcd.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
@@ -100,7 +99,6 @@ export const limits = {
   ...serviceLimits,
   ...etcdLimits,
   ...joinLimits,
-  ...etcdLimits,
   ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,

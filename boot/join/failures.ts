@@ -70,7 +70,11 @@ export const isPassing = (error: unknown): boolean =>
 /** After the last attempt. */
 export function lastFailure(error: unknown, server: string, attempts: number): unknown {
   if (error instanceof TlsNotTrusted) return tlsFailure(error, server)
-  if (!(error instanceof Unavailable)) return error
   const next = 'Does the zone run there, and does a firewall let this host reach the port?'
+  if (error instanceof DeadlineExceeded) return new DeadlineExceeded(error.message, { ...error.details, next })
+  if (error instanceof Overloaded) {
+    return new Overloaded(error.message, { ...error.details, next: 'Wait that long, and join again' })
+  }
+  if (!(error instanceof Unavailable)) return error
   return new ServerUnreachable(`${messageOf(error)} (attempts: ${attempts})`, { next })
 }

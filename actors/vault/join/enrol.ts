@@ -1,9 +1,11 @@
 import { limits } from '../../../runtime/limits.ts'
-import { fingerprint, proofHolds, verifyStatement, type DeviceStatement } from '../../join-protocol.ts'
+import { fingerprint, identityOf, proofHolds, verifyStatement, type DeviceStatement } from '../../join-protocol.ts'
 import type { Change } from '../barrier.ts'
 import { certificatePem } from '../pki/authority-record.ts'
 import type { Pki } from '../pki/pki.ts'
+import { refused } from '../pki/refused.ts'
 import { serialText } from '../pki/serials.ts'
+import { checkedRequest } from '../pki/issue.ts'
 import type { Issued } from '../pki/keep.ts'
 import { JoinRefused, type Enrolled, type JoinRefusal } from '../protocol.ts'
 import { joinPaths, StoredHost, type StoredToken } from './records.ts'
@@ -61,12 +63,21 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
   }
   const digest = (text: string): string => fingerprint(keys, new TextEncoder().encode(text))
 
+  /** For the host and no more: a name or an address that it asks for is somebody's it has not proved to be. */
   const sign = async (
     { host, csr, skewMs }: Pick<EnrolAsked, 'host' | 'csr' | 'skewMs'>, kid: string,
     beside: Parameters<Pki['issuing']['sign']>[4],
-  ): Promise<Issued> => pki.issuing.sign(csr, await pki.roles.read('node'), {
-    commonName: host, names: [], skewMs, ttl: limits.joinCertificateSeconds,
-  }, { holder: `device:${kid}` }, beside)
+  ): Promise<Issued> => {
+    const { request: { commonName = host, names } } = checkedRequest({ keys }, csr)
+    const identity = identityOf(zone, 'node', host)
+    if (commonName !== host || names.some(({ value }) => value !== identity)) {
+      throw refused('name', `The signing request names others than ${host}`)
+    }
+    const { role, ...use } = await pki.roles.read('node')
+    return pki.issuing.sign(csr, { ...use, role: { ...role, use_csr_common_name: false, use_csr_sans: false } }, {
+      commonName: host, names: [], skewMs, ttl: limits.joinCertificateSeconds,
+    }, { holder: `device:${kid}` }, beside)
+  }
 
   /** The same bytes as the first time, while nothing of it was revoked. @throws JoinRefused */
   const again = async (found: FoundToken, used: NonNullable<StoredToken['used']>): Promise<Enrolled> => {

@@ -1,0 +1,45 @@
+import { createEnrolling, type EnrolAsked, type Enrolling } from '../../actors/vault/join/enrol.ts'
+import { openJoinTokens, type JoinTokens } from '../../actors/vault/join/tokens.ts'
+import { signProof, signStatement } from '../../actors/join-protocol.ts'
+import type { SigningKey } from '../../runtime/platform/ports.ts'
+import { signRequest } from '../../runtime/x509/csr.ts'
+import { encodeName } from '../../runtime/x509/name.ts'
+import { encodePem } from '../../runtime/x509/pem.ts'
+import { keys, random, ZONE, zoned, type Mounted } from './pki-fixture.ts'
+
+/** Fingerprint of the certificate that the listener shows. */
+export const SERVER = 'of-the-listener'
+
+export interface Vaulted extends Mounted {
+  readonly tokens: JoinTokens
+  readonly enrolling: Enrolling
+}
+
+/** Tokens and certificates on one store in memory, with a clock of its own. */
+export async function joinable(): Promise<Vaulted> {
+  const made = await zoned()
+  const ports = { barrier: made.barrier, keys, random, clock: made.clock }
+  const tokens = openJoinTokens(ports)
+  return { ...made, tokens, enrolling: createEnrolling({ ...ports, zone: ZONE, tokens, pki: made.pki }) }
+}
+
+export const device = (): SigningKey => keys.generate(random)
+
+export async function csrFor(name: string, names: Parameters<typeof signRequest>[0]['names'] = []): Promise<string> {
+  const key = await keys.certificates.generate('ec-p256', random)
+  return encodePem('CERTIFICATE REQUEST', signRequest({ subject: encodeName([{ type: 'CN', value: name }]), names }, key))
+}
+
+/** As a host makes it. */
+export async function asked(
+  token: string, host: string, by: SigningKey, changes: Partial<EnrolAsked> & { zone?: string; name?: string } = {},
+): Promise<EnrolAsked> {
+  const { zone = ZONE, name = host, ...rest } = changes
+  const csr = rest.csr ?? await csrFor(host)
+  const statement = signStatement(by, { zone, name, role: 'node', key: by.public.jwk, iat: 0 })
+  const proof = signProof(keys, by, { token, csr, server: SERVER })
+  return { token, host, csr, device: statement, proof, server: SERVER, ...rest }
+}
+
+export const makeToken = async ({ tokens }: Vaulted, host = 'node1', more: object = {}): Promise<string> =>
+  (await tokens.create({ host, role: 'node', by: 'owner', ...more })).token
