@@ -54,10 +54,6 @@ export default actor(Vault, {}, async (start) => {
     }
     log.info(`The vault stays sealed: ${error.message}`)
   }
-  if (env[INIT_ENV] === 'start' && core.unsealed) {
-    const { vaultId, term } = core.unsealed
-    start.step(INIT_SEQUENCE, initStep.vaultUnsealed, { vaultId, term, store: store.id })
-  }
   const area: Area = { start, core, audit, life, guarded: createGuarded({ start, core, audit }) }
   const mounts = zonePki(area)
 
@@ -74,8 +70,7 @@ export default actor(Vault, {}, async (start) => {
   return {
     handlers: {
       ...sealHandlers(area), ...keyHandlers(area), ...secretHandlers(area), ...pkiHandlers(area, mounts),
-      ...joinHandlers(area, mounts),
-      ...recoveryHandlers(area, mounts), ...httpHandlers(area),
+      ...joinHandlers(area, mounts), ...recoveryHandlers(area, mounts), ...httpHandlers(area),
     },
     lifecycle,
   }
