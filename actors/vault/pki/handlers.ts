@@ -52,7 +52,7 @@ export function pkiHandlers(
       const made: Authority[] = []
       for (const pki of mountsOf(vault).values()) made.push(...authoritiesOf(pki, await pki.rotation.ensure()))
       note({ authorities: made.length })
-      if (start.env[INIT_ENV] !== undefined) {
+      if (start.env[INIT_ENV] === 'pems') {
         const [root, etcd] = Object.keys(zoneMounts).map((mount) => made.findLast((each) => each.mount === mount
           && each.kind === 'root' && each.state === 'active')?.serial ?? '')
         start.step(INIT_SEQUENCE, initStep.authoritiesAsked, { root: root!, etcd: etcd!, vaultId: vault.vaultId })

@@ -91,7 +91,7 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
       const { localAddress, remoteAddress } = socket!
       end({ reached: true, certificate, isHere: localAddress !== undefined && localAddress === remoteAddress })
     })
-    socket.on('error', (error) => failed(faultOf(error, isSecure), textOf(error)))
+    socket.on('error', (error) => failed(faultOf(error, isSecure), shown(error)))
     socket.on('close', () => failed(isSecure ? 'refused' : 'unreachable', 'it closed the connection'))
   })
 }
@@ -99,6 +99,12 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
 const textOf = (error: unknown): string => {
   const { code = '', message = '' } = error as { code?: string; message?: string }
   return [code, message].filter((text, index, all) => text !== '' && !(index === 0 && all[1]!.includes(text))).join(': ')
+}
+
+/** What OpenSSL says beyond its code is of its own files and lines. */
+const shown = (error: unknown): string => {
+  const { code = '' } = error as { code?: string }
+  return code.startsWith('ERR_SSL_') ? `TLS: ${code.slice(8).toLowerCase().replaceAll('_', ' ')}` : textOf(error)
 }
 
 /** By OpenSSL's codes, and by what rustls says on Deno. */
