@@ -4,6 +4,7 @@ import { etcd } from './registry-etcd.ts'
 import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
+import { vaultHttp } from './registry-vault-http.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -20,6 +21,7 @@ export const coverage: Coverage = {
   ...vault,
   ...ofServices,
   ...verifyHubCoverage,
+  ...vaultHttp,
   ...web,
   ...pki,
   'compliance/store/transactions.ts': {
