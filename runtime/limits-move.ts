@@ -7,13 +7,20 @@ export const moveLimits = {
   moveInFlight: 4,
   /** Keys that were written since they were copied; one more, and the move fails with Overloaded: it is outrun. */
   moveBehind: 50_000,
+  /**
+   * Rounds in which what was written meanwhile follows, until as little is left as can follow while writes wait. After
+   * the first of them a write waits for the round that it comes in.
+   */
+  moveRounds: 200,
+  moveFreeRounds: 4,
   /** Milliseconds for which nobody else may move a store once its mover is silent. */
   moveLockMs: 15_000,
   /** Milliseconds that writes wait at most while a store changes its place; then they go on, and it is tried again. */
   moveFenceMs: 150,
-  /** How often that is tried; then Overloaded. The first pause between two tries, which doubles. */
-  moveFences: 12,
+  /** How often that is tried; then Overloaded. Milliseconds between two tries, doubled up to the maximum. */
+  moveFences: 20,
   moveFencePauseMs: 50,
+  moveFencePauseMsMax: 2_000,
   /** Milliseconds that a move waits for an etcd that went away; then Unavailable. */
   moveWaitMs: 60_000,
   /** Milliseconds between two tellings of how far it is, within one phase. */

@@ -2,7 +2,7 @@ import { StartFailed, StoreMoved } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Migration } from '../../runtime/migration.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
-import { folderOf, type StoreLocation } from '../../runtime/store/location.ts'
+import { folderOf, prefixOf, type StoreLocation } from '../../runtime/store/location.ts'
 import { MovableStore } from '../../runtime/store/movable.ts'
 import type { Supervisor } from '../../runtime/supervisor.ts'
 import type { MoveEvent, Trace } from '../../runtime/trace.ts'
@@ -69,7 +69,7 @@ async function moveOne(options: MoveStoresOptions, journal: Journal, name: strin
       const moved = await (now && isKnown ? now.moveStore(name, to) : moveClosed(options, journal, name))
       return await journal.moved(name, moved)
     } catch (error) {
-      const went = error instanceof StoreMoved && error.details['prefix'] === prefixOf(to, name)
+      const went = error instanceof StoreMoved && error.details['prefix'] === prefixOf(to.prefix, name)
       if (went) return await journal.found(name, Number(error.details['entries'] ?? 0), digestIn(error))
       // Its worker has ended: the next one goes on where it was
       if (!(error instanceof StartFailed) || attempt >= limits.moveAttempts) throw error
@@ -80,8 +80,6 @@ async function moveOne(options: MoveStoresOptions, journal: Journal, name: strin
 
 const digestIn = ({ details }: { details: Readonly<Record<string, unknown>> }): string | null =>
   (typeof details['digest'] === 'string' ? details['digest'] : null)
-
-export const prefixOf = ({ prefix }: EtcdLocation, name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
 
 /** Of what is no actor of the supervisor, or while there is none: nobody else has it open, or will. */
 async function moveClosed(

@@ -3,10 +3,11 @@ import { limits } from '../../runtime/limits.ts'
 import type { MigrationPlan, PlannedStore } from '../../runtime/migration.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import { openLogCopy } from '../../runtime/store/embedded/log-copy.ts'
+import { prefixOf } from '../../runtime/store/location.ts'
 import type { StoreState } from '../../runtime/store/state.ts'
 import { file } from '../init.ts'
 import { told } from './journal.ts'
-import { prefixOf, storeNames, type EtcdLocation } from './move-stores.ts'
+import { storeNames, type EtcdLocation } from './move-stores.ts'
 
 export interface PlanOptions {
   readonly platform: Platform
@@ -26,7 +27,7 @@ export async function planMigration({ platform, files, to }: PlanOptions): Promi
     if (!state) continue
     const { id, revision, size: entries, bytes, moved } = state
     const planned = { name, entries, bytes, revision, error: null }
-    if (moved?.prefix === prefixOf(to, name)) {
+    if (moved?.prefix === prefixOf(to.prefix, name)) {
       stores.push({ ...planned, entries: moved.entries, what: 'moved' })
       continue
     }

@@ -2,7 +2,7 @@ import { InvalidArgument } from '../errors.ts'
 import type { Stores } from '../platform/ports.ts'
 import type { Change } from '../store/change.ts'
 import { Contents } from './etcd/contents.ts'
-import { openStore, type Cluster } from './etcd/store.ts'
+import { openStore, take, type Cluster } from './etcd/store.ts'
 import { Streams } from './etcd/streams.ts'
 import { Wire } from './etcd/wire.ts'
 import type { SeededRandom } from './random.ts'
@@ -49,7 +49,11 @@ export class SimulatedEtcd {
   in(prefix: string, thread: SimulatedThread): Stores {
     // A thread's name may come again
     const random = this.#random.fork(`client ${++this.#clients}`)
-    return { open: (name) => openStore(this.#cluster, `${prefix}/${name}`, thread, random) }
+    const below = (name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
+    return {
+      open: (name) => openStore(this.#cluster, below(name), thread, random),
+      take: (name, store, options) => take(this.#cluster, below(name), thread, random, store, options),
+    }
   }
 
   /**

@@ -19,6 +19,7 @@ import { createLane, type Schedule } from './schedule.ts'
 import { DiskStores, type HostFaults, type OnCommit } from './stores.ts'
 import { clockOf, HostClock } from './host-clock.ts'
 import { SimulatedThread, type Machinery } from './thread.ts'
+import { followMove } from '../store/location.ts'
 
 /** A message between a supervisor and one of its workers, on its way. */
 export interface ControlMessage {
@@ -41,8 +42,9 @@ export interface Shared {
   /** Default exports of the actors' modules by URL. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
   readonly programs: Programs | undefined
-  /** Where it is there, the stores of all hosts lie in it. */
   readonly etcd: SimulatedEtcd | undefined
+  /** The stores of all hosts lie there from the start. */
+  readonly inEtcd: boolean
   /** Numbers processes and channels. */
   readonly next: () => number
   readonly onCommit: OnCommit
@@ -97,12 +99,16 @@ export class SimulatedHost implements Machinery {
 
   /** The ports that all threads of a host see the same way. */
   portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
-    const { etcd } = this.#shared
+    const { etcd, inEtcd } = this.#shared
     const inFolder = (folder: string): Stores =>
-      etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
+      (inEtcd ? etcdOf(etcd).in(`/${this.name}${folder}`, thread) : this.#stores.in(folder, thread))
     return {
       transport: { ...this.#ports.transportOf(thread), ...this.sockets.transportOf(thread) },
-      stores: (location) => (location.type === 'folder' ? inFolder(location.path) : etcdOf(etcd).in(location.prefix, thread)),
+      stores(location) {
+        if (location.type === 'etcd') return etcdOf(etcd).in(location.prefix, thread)
+        const { open } = inFolder(location.path)
+        return { open: (name) => followMove(location, name, () => open(name), (to) => this.stores(to).open(name)) }
+      },
     }
   }
 }

@@ -1,3 +1,4 @@
+import { StoreMoved } from '../errors.ts'
 import type { EtcdCredentials } from './etcd/connection.ts'
 
 /** Where the stores of a host's actors lie. */
@@ -17,6 +18,24 @@ export type StoreLocation =
     /** With a private key: it goes in a start message and nowhere else. */
     readonly credentials?: EtcdCredentials
   }
+
+/** Where one store lies in etcd. */
+export const prefixOf = (prefix: string, name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
+
+/** Opens a store of a folder; one that has gone where its location says that they are being moved, is opened there. */
+export async function followMove<T>(
+  { moving }: StoreLocation & { readonly type: 'folder' }, name: string, open: () => Promise<T>,
+  openThere: (location: StoreLocation) => Promise<T>,
+): Promise<T> {
+  try {
+    return await open()
+  } catch (error) {
+    // It was moved a moment ago, by a worker that has ended since
+    const went = moving && error instanceof StoreMoved && error.details['prefix'] === prefixOf(moving.prefix, name)
+    if (!went) throw error
+    return await openThere(moving)
+  }
+}
 
 export const folderOf = (path: string): StoreLocation => ({ type: 'folder', path })
 

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts'
 import type { Clock, Random } from '../platform/ports.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { loadEtcd } from './etcd/load.ts'
-import type { StoreLocation } from './location.ts'
+import { followMove, prefixOf, type StoreLocation } from './location.ts'
 import type { MovableStore } from './movable.ts'
 import { inspect, verdict } from './move/lock.ts'
 import { moveStore, type Moved, type MoveOptions } from './move/move.ts'
@@ -19,15 +19,9 @@ type EtcdLocation = StoreLocation & { readonly type: 'etcd' }
  */
 export async function openStore(location: StoreLocation, name: string, ports: Ports): Promise<Store> {
   if (location.type === 'etcd') return (await loadEtcd()).openEtcdStore({ ...etcdOptions(location, name), ...ports })
-  try {
-    return await openEmbeddedStore(`${location.path}/${name}`, ports)
-  } catch (error) {
-    const { moving } = location
-    // It was moved a moment ago, by a worker that has ended since
-    const went = moving && error instanceof StoreMoved && error.details['prefix'] === etcdOptions(moving, name).prefix
-    if (!went) throw error
-    return openStore(moving, name, ports)
-  }
+  return followMove(
+    location, name, () => openEmbeddedStore(`${location.path}/${name}`, ports), (to) => openStore(to, name, ports),
+  )
 }
 
 export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 'prefix'>
@@ -75,5 +69,5 @@ export async function probe(
 }
 
 function etcdOptions({ endpoints, prefix, credentials }: EtcdLocation, name: string) {
-  return { endpoints, prefix: `${prefix.replace(/\/+$/, '')}/${name}`, ...(credentials && { credentials }) }
+  return { endpoints, prefix: prefixOf(prefix, name), ...(credentials && { credentials }) }
 }

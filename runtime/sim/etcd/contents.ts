@@ -13,9 +13,6 @@ import { byStore } from './keyspace.ts'
 /** etcd counts in whole seconds, and by its default heartbeat and election times grants two at least. */
 const LEASE_SECONDS_MIN = 2
 
-const utf8 = new TextEncoder()
-const decoder = new TextDecoder()
-
 /** What the cluster holds: keys of all stores at one count of revisions. Each call happens at once. */
 export class Contents {
   /** Every revision that writes, with the cluster's keys. */
@@ -41,14 +38,6 @@ export class Contents {
     return this.#state.revision
   }
 
-  /** Of several that open a new store, all get the id of the first. */
-  openStore(idKey: string, id: string): string {
-    const found = this.#state.entry(idKey)
-    if (found) return decoder.decode(found.value)
-    this.transact([], [{ type: 'put', key: idKey, value: utf8.encode(id) }])
-    return id
-  }
-
   get(key: string): Entry | undefined {
     return this.#state.entry(key)
   }
@@ -57,13 +46,24 @@ export class Contents {
     return this.#state.list(prefix, after, limit)
   }
 
-  /** @throws LeaseExpired, LimitExceeded */
-  transact(compare: readonly Compare[], operations: readonly Operation[]): TransactionResult {
+  /** Keys from one up to and without another, in order. */
+  *range(from: string, to: string): Iterable<Entry> {
+    for (const [key, entry] of this.#state.entriesFrom(from, false)) {
+      if (compareKeys(key, to) >= 0) return
+      yield entry
+    }
+  }
+
+  /**
+   * @param quietly it copies what was told of as it was written first
+   * @throws LeaseExpired, LimitExceeded
+   */
+  transact(compare: readonly Compare[], operations: readonly Operation[], quietly = false): TransactionResult {
     if (compare.some(({ key, modRevision }) => (this.get(key)?.modRevision ?? 0) !== modRevision)) {
       return { succeeded: false, revision: this.revision, found: compare.map(({ key }) => this.get(key)) }
     }
     const change = planOperations(this.#state, operations)
-    if (change) this.#apply(change)
+    if (change) this.#apply(change, quietly)
     return { succeeded: true, revision: this.revision }
   }
 
@@ -84,10 +84,13 @@ export class Contents {
   }
 
   /** @throws Overloaded */
-  grant(prefix: string, ttlMs: number): LeaseRecord {
+  grant(prefix: string, ttlMs: number, wanted?: string): LeaseRecord {
     const { size } = this.#state.leases
     if (size >= limits.leases) throw new Overloaded(`Too many leases: ${size}`)
-    const id = String(BigInt(this.#random.word() >>> 1) << 32n | BigInt(this.#random.word()))
+    const drawn = String(BigInt(this.#random.word() >>> 1) << 32n | BigInt(this.#random.word()))
+    const id = wanted ?? drawn
+    const known = this.#state.leases.get(id)
+    if (known) return known
     const granted = { id, ttlMs: Math.max(LEASE_SECONDS_MIN, Math.ceil(ttlMs / 1_000)) * 1_000 }
     this.#grantedIn.set(id, prefix)
     this.#apply({ revision: this.revision, writes: [], granted })
@@ -126,12 +129,12 @@ export class Contents {
     return new LeaseClock(this.#clock, (id) => this.endLease(id))
   }
 
-  #apply(change: Change): void {
+  #apply(change: Change, quietly = false): void {
     this.#state.apply(change)
     const { granted, ended } = change
     if (granted) this.#leases.start(granted)
     if (ended !== undefined) this.#leases.end(ended)
-    this.#tellStores(change)
+    if (!quietly) this.#tellStores(change)
     if (change.writes.length > 0) this.onChange(change)
   }
 

@@ -1,3 +1,4 @@
+import { StoreMoved } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Cancel } from '../../platform/ports.ts'
 import {
@@ -5,7 +6,10 @@ import {
 } from '../../store/check-arguments.ts'
 import { listAnew } from '../../store/etcd/list-anew.ts'
 import type { EventQueue } from '../../store/event-queue.ts'
-import { randomId } from '../../store/random-id.ts'
+import { openArea } from '../../store/move/open-area.ts'
+import type { MovableStore } from '../../store/movable.ts'
+import { moveStore, type Moved } from '../../store/move/move.ts'
+import type { MoveTo } from '../../store/open.ts'
 import { StoreWatch } from '../../store/store-watch.ts'
 import type {
   Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
@@ -13,6 +17,7 @@ import type {
 import { shortDigest } from '../digest.ts'
 import type { SeededRandom } from '../random.ts'
 import type { SimulatedThread } from '../thread.ts'
+import { ClusterArea } from './area.ts'
 import { Connection } from './connection.ts'
 import type { Contents } from './contents.ts'
 import { Keyspace } from './keyspace.ts'
@@ -31,12 +36,33 @@ export interface Cluster {
 export async function openStore(
   cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom,
 ): Promise<Store> {
+  const { area, native } = connect(cluster, prefix, thread, random)
+  return await openArea(area, random, native)
+}
+
+/** As `connectEtcd`. */
+export function connect(cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom) {
   const keyspace = new Keyspace(prefix)
   const connection = new Connection(cluster.wire, thread, random)
-  const { idKey } = keyspace
-  const fresh = randomId(random, 16)
-  const id = await connection.write('open', idKey, () => cluster.contents.openStore(idKey, fresh), { repeatable: true })
-  return new ClusterStore(id, cluster, connection, keyspace, random)
+  return {
+    area: new ClusterArea(cluster.contents, connection, keyspace),
+    native: (id: string): Store => new ClusterStore(id, cluster, connection, keyspace, random),
+  }
+}
+
+/** As `moveTo`. */
+export async function take(
+  cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom, store: MovableStore, options: MoveTo,
+): Promise<Moved> {
+  const source = store.moveSource?.()
+  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix })
+  const { area, native } = connect(cluster, prefix, thread, random)
+  try {
+    return await moveStore({ ...options, source, fence: store, area, native, prefix })
+  } catch (error) {
+    if (store.moveSource) await area.close()
+    throw error
+  }
 }
 
 class ClusterStore implements Store {

@@ -4,7 +4,7 @@ import { deferred } from '../../within.ts'
 import { compareKeys } from '../ordered-map.ts'
 import type { Entry } from '../store.ts'
 import { all, behind, names, successor, type AreaEntry, type AreaOperation } from './area.ts'
-import { Digest } from './digest.ts'
+import { Digest, hashOf, type Hash } from './digest.ts'
 import { rowsIn } from './row-reader.ts'
 import { encodeRows, rowOf, type Row } from './rows.ts'
 import type { Scan, Scanned } from './scan.ts'
@@ -105,9 +105,8 @@ export class Copy {
   /** A long copy of a store that is much written: what has changed meanwhile does not wait for the end of it. */
   async #keepUp(operations: number): Promise<void> {
     if (this.#scan.changed.size <= limits.moveBehind / 2 || this.verified === undefined) return
-    const most = Math.max(1, Math.floor((operations - 1) / 3))
-    const keys = this.#scan.take(most, { verified: this.verified })
-    if (keys.length > 0) await this.again(keys)
+    const keys = this.#scan.take(againMax(operations), { verified: this.verified })
+    if (keys.size > 0) await this.again(keys)
   }
 
   /** Pages from the oldest on that are copied. */
@@ -176,9 +175,10 @@ export class Copy {
       const entry = entries.get(found.key)
       entries.delete(found.key)
       if (entry && kv.lease === undefined && isSame(entry, found, kv)) this.#count(entry)
-      else this.#scan.changed.add(found.key)
+      else (this.#scan.leased.has(found.key) ? this.#scan.leased : this.#scan.changed)
+        .set(found.key, hashOf(found, kv.value))
     }
-    for (const key of entries.keys()) this.#scan.changed.add(key)
+    for (const key of entries.keys()) this.#scan.changed.set(key, undefined)
     this.verified = last
   }
 
@@ -205,58 +205,51 @@ export class Copy {
 
   /**
    * Copies keys as they are now, and reads them back.
+   * @param keys with what the target has of each; as many as `againMax` says
    * @param leases the cluster's leases by those of the source
    */
-  async again(keys: readonly string[], leases: ReadonlyMap<string, string> = new Map()): Promise<void> {
-    let held = await this.#heldOf(keys)
-    for (const { kv, row } of held) if (kv) this.digest.remove(heldRow(kv, row), kv.value)
+  async again(
+    keys: ReadonlyMap<string, Hash | undefined>, leases: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
+    for (const before of keys.values()) if (before) this.digest.remove(before)
+    const named = [...keys.keys()]
     let written: readonly (Entry | undefined)[]
     for (;;) {
-      written = keys.map((key) => this.#scan.entry(key))
-      const operations = keys.flatMap((key, index) => operationsOf(key, written[index], held[index]!, leases))
-      const compare = keys.map((key, index) => ({ key: names.key(key), mod: held[index]!.kv?.mod ?? 0 }))
+      const held = await this.#target.read(named.map((key) => ({ from: names.key(key), keysOnly: true })))
+      const there = held.map(({ kvs: [kv] }) => kv)
+      written = named.map((key) => this.#scan.latest(key))
+      const operations = named.flatMap((key, index) => operationsOf(key, written[index], there[index], leases))
+      const compare = named.map((key, index) => ({ key: names.key(key), mod: there[index]?.mod ?? 0 }))
       if (await this.#target.write(compare, operations)) break
       // An attempt that was not heard has done it: as it is now, it is done again
-      held = await this.#heldOf(keys)
     }
-    const back = await this.#heldOf(keys)
+    await this.#assertWritten(named, written)
+    this.#scan.giveBack(named)
+  }
+
+  async #assertWritten(keys: readonly string[], written: readonly (Entry | undefined)[]): Promise<void> {
+    const back = await this.#target.read(keys.flatMap((key) => [{ from: names.key(key) }, { from: names.row(key) }]))
     for (const [index, key] of keys.entries()) {
-      const { kv, row } = back[index]!
+      const [kv, single] = [back[2 * index]!.kvs[0], back[2 * index + 1]!.kvs[0]]
       const entry = written[index]
-      const found = kv && heldRow(kv, row)
+      const found = kv && heldRow(kv, single && rowsIn([single])[0])
       if (kv && found) this.digest.add(found, kv.value)
       if (entry ? !kv || !isSame(entry, found!, kv) : kv !== undefined) throw mismatch(`key ${key}`, { key })
     }
   }
-
-  async #heldOf(keys: readonly string[]): Promise<readonly (Partial<Held> & { readonly single: boolean })[]> {
-    const found = await this.#target.read(keys.flatMap((key) => [
-      { from: names.key(key) }, { from: names.row(key) }, { from: names.page(key), to: all('pages').to!, limit: 1 },
-    ]))
-    const decoded = new Map<string, readonly Row[]>()
-    return keys.map((key, index) => {
-      const [kv, single, page] = found.slice(index * 3, index * 3 + 3).map(({ kvs: [first] }) => first)
-      if (page && !decoded.has(page.key)) decoded.set(page.key, rowsIn([page]))
-      const row = single ? rowsIn([single])[0] : page && decoded.get(page.key)!.find((each) => each.key === key)
-      return { ...(kv && { kv }), row, single: single !== undefined }
-    })
-  }
 }
 
+/** How many keys can be copied again in one transaction of so many operations: two for each, and the lock. */
+export const againMax = (operations: number): number => Math.max(1, Math.floor((operations - 1) / 2))
+
 function operationsOf(
-  key: string, entry: Entry | undefined, { kv, single }: Partial<Held> & { readonly single: boolean },
-  leases: ReadonlyMap<string, string>,
+  key: string, entry: Entry | undefined, there: AreaEntry | undefined, leases: ReadonlyMap<string, string>,
 ): AreaOperation[] {
-  if (!entry) {
-    return [
-      ...(kv ? [{ type: 'delete', key: names.key(key) } as const] : []),
-      ...(single ? [{ type: 'delete', key: names.row(key) } as const] : []),
-    ]
-  }
+  if (!entry) return [{ type: 'delete', key: names.key(key) }, { type: 'delete', key: names.row(key) }]
   const lease = entry.lease === undefined ? undefined : leases.get(entry.lease)
   return [
     { type: 'put', key: names.key(key), value: entry.value, ...(lease !== undefined && { lease }) },
-    { type: 'put', key: names.row(key), value: encodeRows([rowOf(entry, (kv?.version ?? 0) + 1)]) },
+    { type: 'put', key: names.row(key), value: encodeRows([rowOf(entry, (there?.version ?? 0) + 1)]) },
   ]
 }
 

@@ -23,15 +23,9 @@ export class Digest {
     this.count++
   }
 
-  remove(entry: Hashed, value: Uint8Array): void {
-    hashEntry(entry, value)
-    for (let lane = 0; lane < LANES; lane++) this.#lanes[lane]! -= hash[lane]!
+  remove(removed: Hash): void {
+    for (let lane = 0; lane < LANES; lane++) this.#lanes[lane]! -= removed[lane]!
     this.count--
-  }
-
-  merge(other: Digest): void {
-    for (let lane = 0; lane < LANES; lane++) this.#lanes[lane]! += other.#lanes[lane]!
-    this.count += other.count
   }
 
   equals(other: Digest): boolean {
@@ -42,6 +36,13 @@ export class Digest {
   toString(): string {
     return Array.from(this.#lanes, (lane) => lane.toString(16).padStart(8, '0')).join('')
   }
+}
+
+export type Hash = Readonly<Uint32Array>
+
+export function hashOf(entry: Hashed, value: Uint8Array): Hash {
+  hashEntry(entry, value)
+  return hash.slice()
 }
 
 /**

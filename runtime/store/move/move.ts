@@ -7,6 +7,7 @@ import type { Fence, MovedTarget } from '../movable.ts'
 import type { Store } from '../store.ts'
 import { names, type Area } from './area.ts'
 import { Copy } from './copy.ts'
+import { Follow } from './follow.ts'
 import { begin, type Lock, type Mover } from './lock.ts'
 import { encode, type Marker, type Owner } from './marker.ts'
 import { MovedStore } from './moved-store.ts'
@@ -59,7 +60,7 @@ export interface MoveOptions {
   readonly clock: Clock
   readonly random: Random
   readonly signal: AbortSignal
-  /** Called at once as a phase is reached: what it throws ends the move there. */
+  /** Called at once as a phase is reached. Must not throw. */
   readonly onProgress: (progress: MoveProgress) => void
 }
 
@@ -93,7 +94,6 @@ class Move {
   #phase: MovePhase = 'locked'
   #fenceMs = 0
   #fences = 0
-  readonly #attached: string[] = []
   #digest = ''
 
   constructor(options: MoveOptions) {
@@ -120,7 +120,10 @@ class Move {
       this.#tell('copying')
       await copy.run(operations)
       this.#tell('following')
-      await this.#fenced(operations, lock, target, copy)
+      const follow = new Follow({
+        ...this.#options, scan: this.#scan, copy, target, operations, onProgress: () => this.#tell(this.#phase),
+      })
+      await this.#fenced(follow, lock, target, copy)
     } catch (error) {
       await lock.release()
       throw error
@@ -143,35 +146,22 @@ class Move {
   }
 
   /** Until it has changed its place: each time writes wait no longer than they may, and then go on at the source. */
-  async #fenced(operations: number, lock: Lock, target: LockedTarget, copy: Copy): Promise<void> {
+  async #fenced(follow: Follow, lock: Lock, target: LockedTarget, copy: Copy): Promise<void> {
     const { clock, signal } = this.#options
-    // Three reads for each key, and two writes
-    const most = Math.max(1, Math.floor((Math.min(operations, limits.moveOperations) - 1) / 3))
-    for (let pauseMs: number = limits.moveFencePauseMs; this.#fences < limits.moveFences; pauseMs *= 2) {
-      await this.#catchUp(copy, most)
+    for (let pauseMs: number = limits.moveFencePauseMs; this.#fences < limits.moveFences;) {
+      await follow.catchUp()
       this.#fences++
-      if (await this.#tryFence(copy, most, lock, target)) return this.#tell('done')
+      if (await this.#tryFence(follow, copy, lock, target)) return this.#tell('done')
       this.#tell('following')
       await pause(clock, pauseMs, signal)
+      pauseMs = Math.min(2 * pauseMs, limits.moveFencePauseMsMax)
     }
     throw new Overloaded(`The store is written so much that ${limits.moveFences} times its last changes could not `
       + `follow within ${limits.moveFenceMs} ms`, { next: 'Run it again when less is written: it goes on where it was' })
   }
 
-  /** What has changed since it was copied, until little is left. */
-  async #catchUp(copy: Copy, most: number): Promise<void> {
-    for (let round = 0; round < limits.moveBehind; round++) {
-      this.#scan.assertNotOutrun()
-      const taken = this.#scan.take(most)
-      if (taken.length === 0) return
-      await copy.again(taken)
-      this.#tell(this.#phase)
-      if (this.#scan.changed.size <= most / 2) return
-    }
-  }
-
   /** True when it is done; false when writes go on at the source, as if nothing had been tried. */
-  async #tryFence(copy: Copy, most: number, lock: Lock, target: LockedTarget): Promise<boolean> {
+  async #tryFence(follow: Follow, copy: Copy, lock: Lock, target: LockedTarget): Promise<boolean> {
     const { fence, source, clock } = this.#options
     const began = clock.monotonic()
     let late = false
@@ -187,7 +177,7 @@ class Move {
       fence.end()
     }
     this.#tell('fenced')
-    const work = this.#lastChanges(copy, most, lock, () => late)
+    const work = this.#lastChanges(follow, copy, lock, () => late)
     let failure: unknown
     try {
       const done = await Promise.race([work, time])
@@ -207,21 +197,16 @@ class Move {
     // It became a store, or may have: it is none, since its source goes on
     if (outcome || failure) await target.patiently(() => lock.takeBack())
     if (failure && !(failure instanceof Unavailable)) throw failure
-    await this.#detach(copy, most)
+    await follow.detach()
     return false
   }
 
   /** @returns undefined when writes go on already, and the target is no store */
   async #lastChanges(
-    copy: Copy, most: number, lock: Lock, isLate: () => boolean,
+    follow: Follow, copy: Copy, lock: Lock, isLate: () => boolean,
   ): Promise<{ marker: Marker & { state: 'active' }; activation: number } | undefined> {
     const { source, area } = this.#options
-    const leases = await this.#grantLeases()
-    for (let keys = this.#scan.take(most, { leases: true }); keys.length > 0 && !isLate();) {
-      this.#attached.push(...keys.filter((key) => source.entry(key)?.lease !== undefined))
-      await copy.again(keys, leases)
-      keys = this.#scan.take(most, { leases: true })
-    }
+    await follow.finish(isLate)
     if (isLate()) return undefined
     if (!this.#scan.digest.equals(copy.digest)) {
       throw new MoveMismatch('The store and its copy in etcd differ, although all of it was compared', {
@@ -245,34 +230,6 @@ class Move {
     })
     if (!succeeded) throw new Unavailable('The lock of the move has lapsed')
     return { marker, activation: revision }
-  }
-
-  /** Keys that were given leases in the target: these would end there while the source goes on. */
-  async #detach(copy: Copy, most: number): Promise<void> {
-    for (const keys = this.#attached.splice(0); keys.length > 0;) {
-      const some = keys.splice(0, most)
-      await copy.again(some)
-      for (const key of some) this.#scan.leased.add(key)
-    }
-  }
-
-  /** Each lease of the source has one in the cluster, by the same 64 bits but for the sign. */
-  async #grantLeases(): Promise<ReadonlyMap<string, string>> {
-    const { source, area } = this.#options
-    const granted = new Map<string, string>()
-    for (const { id, ttlMs } of source.leases()) {
-      const wanted = String(BigInt.asUintN(63, BigInt(`0x${id}`)) || 1n)
-      const lease = await area.grant(ttlMs, wanted)
-      await area.transact({
-        compare: [this.#target!.lock.guard],
-        success: [{
-          type: 'put', key: names.lease(lease.id), value: new TextEncoder().encode(id), lease: lease.id,
-        }],
-        repeatable: true,
-      })
-      granted.set(id, lease.id)
-    }
-    return granted
   }
 
   /** The source is never opened again; from here on the target is the store, whatever happens. */

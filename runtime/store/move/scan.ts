@@ -3,8 +3,10 @@ import { limits } from '../../limits.ts'
 import type { Cancel } from '../../platform/ports.ts'
 import { compareKeys } from '../ordered-map.ts'
 import type { Entry } from '../store.ts'
-import { Digest } from './digest.ts'
+import { Digest, hashOf, type Hash } from './digest.ts'
 import type { Changed, MoveSource } from './source.ts'
+
+const NONE = new Map<string, Hash | undefined>()
 
 /** What of the source has been looked at. */
 export interface Scanned {
@@ -21,14 +23,18 @@ export interface Scanned {
 export class Scan {
   /** Of all entries up to the cursor, as they are now. */
   readonly digest = new Digest()
-  /** Keys up to the cursor that have to be copied again. */
-  readonly changed = new Set<string>()
+  /**
+   * Keys up to the cursor that have to be copied again, each with the hash of what the target has of it; undefined where
+   * that is nothing.
+   */
+  readonly changed = new Map<string, Hash | undefined>()
   /** Those of them with a lease: they are copied last, when no lease can end. */
-  readonly leased = new Set<string>()
+  readonly leased = new Map<string, Hash | undefined>()
   /** Undefined before the first key; `complete` behind the last. */
   cursor: string | undefined
   complete = false
   readonly #source: MoveSource
+  readonly #taken = new Set<string>()
   readonly #cancel: Cancel
 
   constructor(source: MoveSource) {
@@ -49,38 +55,59 @@ export class Scan {
     this.cursor = last
     for (const entry of found) this.digest.add(revisionsOf(entry), entry.value)
     if (found.every(({ lease }) => lease === undefined)) return { entries: found, last }
-    for (const { key, lease } of found) if (lease !== undefined) this.leased.add(key)
+    for (const { key, lease } of found) if (lease !== undefined) this.leased.set(key, undefined)
     return { entries: found.filter(({ lease }) => lease === undefined), last }
   }
 
-  /** Takes some out of those that have changed: up to a key, and those with a lease only where that is said. */
+  /**
+   * Takes some out of those that have changed: up to a key, and those with a lease only where that is said. Nobody else
+   * is given them before they are given back.
+   */
   take(
     most: number, { verified, leases = false }: { verified?: string | undefined; leases?: boolean } = {},
-  ): readonly string[] {
-    const taken: string[] = []
-    for (const key of this.changed) {
-      if (taken.length === most) break
-      if (verified !== undefined && compareKeys(key, verified) > 0) continue
-      if (!leases && this.#source.entry(key)?.lease !== undefined) {
-        this.changed.delete(key)
-        this.leased.add(key)
-        continue
+  ): ReadonlyMap<string, Hash | undefined> {
+    const taken = new Map<string, Hash | undefined>()
+    for (const [from, isLeased] of [[this.changed, false], [leases ? this.leased : NONE, true]] as const) {
+      for (const [key, before] of from) {
+        if (taken.size === most) break
+        if (this.#taken.has(key) || verified !== undefined && compareKeys(key, verified) > 0) continue
+        from.delete(key)
+        if (!leases && !isLeased && this.#source.entry(key)?.lease !== undefined) this.leased.set(key, before)
+        else taken.set(key, before)
       }
-      this.changed.delete(key)
-      taken.push(key)
     }
-    if (!leases) return taken
-    for (const key of this.leased) {
-      if (taken.length === most) break
-      this.leased.delete(key)
-      if (!taken.includes(key)) taken.push(key)
-    }
+    for (const key of taken.keys()) this.#taken.add(key)
     return taken
   }
 
-  /** As it is now. */
-  entry(key: string): Entry | undefined {
+  /** These, which are in the target as they were last copied. */
+  takeAgain(keys: readonly string[]): ReadonlyMap<string, Hash | undefined> {
+    return new Map(keys.map((key) => {
+      const entry = this.#source.entry(key)
+      const before = this.changed.has(key) ? this.changed.get(key) : entry && hashOf(revisionsOf(entry), entry.value)
+      this.changed.delete(key)
+      return [key, before]
+    }))
+  }
+
+  /** They are to be copied last once more. */
+  keepLeased(keys: readonly string[]): void {
+    for (const key of keys) {
+      const entry = this.#source.entry(key)
+      const isCopied = entry?.lease !== undefined && !this.changed.has(key)
+      if (isCopied) this.leased.set(key, hashOf(revisionsOf(entry), entry.value))
+    }
+  }
+
+  /** As it is now: what happened to it until now is in what is made of it. */
+  latest(key: string): Entry | undefined {
+    this.changed.delete(key)
     return this.#source.entry(key)
+  }
+
+  /** They were copied. */
+  giveBack(keys: Iterable<string>): void {
+    for (const key of keys) this.#taken.delete(key)
   }
 
   /** @throws Overloaded when the source is written faster than it is copied */
@@ -98,9 +125,11 @@ export class Scan {
   #follow(changed: readonly Changed[]): void {
     for (const { key, before, after } of changed) {
       if (!this.complete && (this.cursor === undefined || compareKeys(key, this.cursor) > 0)) continue
-      if (before) this.digest.remove(revisionsOf(before), before.value)
+      const hash = before && hashOf(revisionsOf(before), before.value)
+      if (hash) this.digest.remove(hash)
       if (after) this.digest.add(revisionsOf(after), after.value)
-      this.changed.add(key)
+      // One that waits for its copy already is in the target as it was then
+      if (!this.changed.has(key) && !this.leased.has(key)) this.changed.set(key, hash)
     }
   }
 }
