@@ -1,5 +1,5 @@
 import { safeParse } from 'valibot'
-import { InvalidArgument, Unavailable } from '../../runtime/errors.ts'
+import { InvalidArgument, Overloaded, Unavailable } from '../../runtime/errors.ts'
 import { literal, object, record, string, type Client, type Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
@@ -122,29 +122,36 @@ export async function lastingAuthority({ authorities, ports }: Pki, leastMs: num
 /**
  * Takes them into the inventory, so that they are listed, warned of and can be revoked. Only what an authority of the
  * mount has signed; a second time nothing happens.
- * @throws InvalidArgument
+ * @throws InvalidArgument, Overloaded
  */
 export async function takeOver(
   pki: Pki, given: readonly Unrecorded[], holder: string,
 ): Promise<{ recorded: number; known: number }> {
   const { authorities, ports } = pki
-  let recorded = 0
+  const all = (await authorities.fresh()).authorities
+  const fresh = new Map<string, Uint8Array>()
+  let renewed = 0
   for (const { role, pem } of given) {
     const der = decodePem(pem, 'CERTIFICATE')
     const certificate = parseCertificate(der)
-    const { authorities: all } = await authorities.fresh()
     const signer = all.find(({ certificate: { spki } }) =>
       certificate.verify(ports.keys.certificates.importSpki(spki)))
     if (!signer) throw new InvalidArgument('A certificate is by no authority of this vault')
     if (certificate.extensions.ca) {
-      if (await renewAuthority(pki, signer, certificate, der)) recorded++
+      if (await renewAuthority(pki, signer, certificate, der)) renewed++
       continue
     }
     await pki.roles.read(role)
-    const path = certificatePath(serialKey(certificate.serial))
-    const value = encodeRecord({ role, holder, authority: signer.idBytes, notAfter: certificate.notAfter, der })
-    if (await ports.barrier.commit([{ key: path, modRevision: 0 }], [{ path, value }])) recorded++
+    const key = serialKey(certificate.serial)
+    if (await pki.certificates.find(key)) continue
+    const { notAfter } = certificate
+    fresh.set(certificatePath(key), encodeRecord({ role, holder, authority: signer.idBytes, notAfter, der }))
   }
+  const paths = [...fresh.keys()]
+  const written = fresh.size === 0 || await ports.barrier.commit(
+    paths.map((key) => ({ key, modRevision: 0 })), paths.map((path) => ({ path, value: fresh.get(path) })))
+  if (!written) throw new Overloaded('Others record certificates at the same time; do it again')
+  const recorded = fresh.size + renewed
   return { recorded, known: given.length - recorded }
 }
 

@@ -51,8 +51,14 @@ for (const [what, leave, expected] of left) {
   })
 }
 
-test('a new key of an attempt that was given up is not taken with the certificate of another', async () => {
-  writeFileSync(join(folder, 'private.key.next'), 'given up')
+test('a new key is never taken with the certificate of another attempt', async () => {
+  for (const name of ['private.key.next', 'cert.pem.next']) writeFileSync(join(folder, name), 'another attempt')
+  const dying = { ...files, async write(...args: Parameters<typeof files.write>) {
+    if (args[0] === 'cert.pem.next') throw new Error('ended here')
+    await files.write(...args)
+  } }
+  await writePair(dying, names, fresh).catch(() => {})
+  assert.equal(await readPair(files, names), old)
   await writePair(files, names, fresh)
   assert.equal(await readPair(files, names), fresh)
 })

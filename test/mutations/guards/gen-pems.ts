@@ -64,6 +64,7 @@ export const genPems: readonly Guard[] = [
     ],
     [
       'the certificate of an attempt that was given up goes first', 'await files.remove(next(names.certificate))', '',
+      'a new key is never taken with the certificate of another attempt',
     ],
   ),
   ...guardsOf('boot/etcd/recover.ts', 'test/boot/recover-etcd.test.ts',
@@ -71,15 +72,17 @@ export const genPems: readonly Guard[] = [
       'recover begins no zone', 'if ((await files.mode(file.identity)) !== undefined) return init', 'return init',
       'a folder without a zone is not begun, and one that is in use is left alone',
     ],
+  ),
+  ...guardsOf('boot/etcd/recover.ts', 'test/boot/etcd-inventory.test.ts',
     [
       'what is signed without the vault is remembered',
       'await rememberUnrecorded(files, { role: asked.role, pem: issued.certificate })', '',
       'what was signed without the vault is in its inventory after the next start, and once',
     ],
   ),
-  ...guardsOf('actors/vault/recovery.ts', 'test/boot/recover-etcd.test.ts',
+  ...guardsOf('actors/vault/recovery.ts', 'test/boot/etcd-inventory.test.ts',
     [
-      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw', 'if (!signer) continue\n    if (!signer) throw',
+      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw', 'if (!signer) continue\n    if (all.length === 0) throw',
       'a certificate of another authority is not taken into the inventory',
     ],
     [
@@ -90,13 +93,15 @@ export const genPems: readonly Guard[] = [
       'a certificate of the CA is replaced by one that lasts longer', 'if (notAfter <= of.certificate.notAfter) return false',
       'if (false) return false', 'another certificate of the CA is the vault’s own after the next start',
     ],
+  ),
+  ...guardsOf('actors/vault/recovery.ts', 'test/boot/recover-etcd.test.ts',
     [
       'a CA that ends before what it signs gets another certificate',
       'if (signer.certificate.notAfter >= now + leastMs) return', 'if (true) return',
       'after the end of the CA itself it gets another certificate for the same key, which lasts',
     ],
   ),
-  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/boot/recover-etcd.test.ts',
+  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/boot/etcd-inventory.test.ts',
     [
       'certificates are taken over in bounded numbers', 'if (certificates.length > limits.unrecordedCertificates) {',
       'if (false) {', 'of more than the vault takes at once the rest follows; more at once is refused',
