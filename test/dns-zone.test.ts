@@ -60,10 +60,10 @@ test('dig and the resolver of the runtime find the zone and its hosts', async ()
   assert.match(text, /^HOME\.example\.\s+30\s+IN\s+SOA\s+ood1\.nodes\.home\.example\./im)
   const { nsname } = await resolver.resolveSoa('home.example')
   assert.equal(await resolver.resolveNs('home.example'), [nsname])
-  assert.is(await codeOf(resolver.resolve6('home.example')), 'Deno' in globalThis ? 'ENOTFOUND' : 'ENODATA')
+  assert.is(await codeOf(resolver.resolve6('home.example')), 'Deno' in globalThis ? 'ENOTFOUND' : 'ENODATA', 'Deno tells them alike')
   assert.match(await dig('home.example', 'AAAA'), /status: NOERROR[\s\S]*ANSWER: 0, AUTHORITY: 1/)
   assert.is(await codeOf(resolver.resolve4('nobody.home.example')), 'ENOTFOUND')
-  assert.is(await codeOf(resolver.resolve4('example.com')), 'EREFUSED')
+  assert.match(await dig('example.com'), /status: REFUSED/)
 })
 
 test('a service that answers HTTP has a name and an SRV record soon after it was added', async () => {

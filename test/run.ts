@@ -41,6 +41,11 @@ const suites: readonly Suite[] = [
     suiteSeconds: 200, only: 'oldest and deno' },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
+  {
+    name: 'services on request',
+    files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/services)/,
+    fileSeconds: 60, suiteSeconds: 120, only: 'oldest and deno',
+  },
   { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },
   { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
   { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 120, suiteSeconds: 240 },
