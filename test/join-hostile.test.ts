@@ -25,7 +25,7 @@ test.before(async () => {
   zone = await joiningZone()
 })
 test.after(async () => {
-  await zone.stop()
+  await (zone as JoiningZone | undefined)?.stop()
   removeFolders()
 })
 

@@ -22,7 +22,7 @@ test.before(async () => {
   assert.is((await zone.run('login', '--password-file', 'password')).exitCode, 0)
 })
 test.after(async () => {
-  await zone.stop()
+  await (zone as JoiningZone | undefined)?.stop()
   removeFolders()
 })
 

@@ -92,7 +92,8 @@ const notTrusted = (reason: TlsFault, message: string, details: object = {}): Er
 function connectionFault({ code = '', message }: Error & { code?: string }, connected: boolean, where: string): Error {
   const alert = /alert|ALERT/.test(`${code} ${message}`)
   if (connected && alert) return notTrusted('refused', `${where} refuses the connection: ${messageText(message)}`)
-  if (connected && /SSL|TLS|InvalidContentType|InvalidMessage|corrupt/i.test(`${code} ${message}`)) {
+  // A connection that is cut in the midst of a handshake is neither, whatever the message says of TLS
+  if (connected && (/^(ERR_SSL_|EPROTO)/.test(code) || /InvalidContentType|InvalidMessage|corrupt/i.test(message))) {
     return notTrusted('no-tls', `What listens on ${where} speaks no TLS 1.3`)
   }
   return new Unavailable(`No connection to ${where}: ${code || messageText(message)}`, { code })

@@ -147,6 +147,10 @@ test('no TLS, nobody and silence are three different things', async () => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)))
   const [port, silentPort] = [await listen(plain), await listen(silent)]
   assert.is(await fails(TlsNotTrusted, () => ask(port, {})), 'no-tls')
+  const cutting = createServer((socket) => void socket.on('error', () => {}).once('data', () => socket.destroy()))
+  const cut = await listen(cutting)
+  await fails(Unavailable, () => ask(cut, {}))
+  cutting.close()
   await fails(DeadlineExceeded, () => ask(silentPort, {}, { withinMs: 200 }))
   const { port: gone, close } = await serve()
   await close(0)
