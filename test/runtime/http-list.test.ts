@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { connect } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Unavailable } from '../../runtime/errors.ts'
+import { TlsNotTrusted } from '../../runtime/errors.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { HttpServer, HttpTls } from '../../runtime/platform/ports.ts'
 
@@ -93,7 +93,7 @@ test('a request by TLS is answered by who is certified for that name by the root
     const ask = async (hostname: string, roots: string | undefined) => {
       const answer = await transport.request({
         hostname, port, method: 'LIST', path: '/t', headers: {}, body: '', withinMs: 5_000,
-        tls: roots === undefined ? {} : { roots },
+        tls: { roots: roots === undefined ? 'system' : [roots] },
       })
       const chunks: Uint8Array[] = []
       for await (const chunk of answer.body) chunks.push(chunk)
@@ -104,7 +104,7 @@ test('a request by TLS is answered by who is certified for that name by the root
       const error = await ask('localhost', roots).catch((failed: Error) => failed)
       assert.instance(error, Error, String(roots))
     }
-    assert.instance(await ask('localhost', undefined).catch((failed: Error) => failed), Unavailable)
+    assert.instance(await ask('localhost', undefined).catch((failed: Error) => failed), TlsNotTrusted)
   })
 })
 
