@@ -10,7 +10,7 @@ export const vaultHttp: Coverage = {
       'vaultListenerLookMs',
     ],
     'while the vault cannot certify what there is stays, and it is tried again': ['vaultRenewRetryMs'],
-    'so many requests are handed on at once, each for a time, and of their headers what the vault goes by': [
+    'so many requests are handed on at once, each for a time, with the headers that the vault goes by': [
       'vaultHttpRequests', 'vaultHttpMs', 'vaultHttpHeader',
     ],
   },
@@ -18,7 +18,7 @@ export const vaultHttp: Coverage = {
     'a path, a query, a list and JSON may be as long and deep as their limits, and no more': [
       'vaultHttpPath', 'vaultHttpParameters', 'vaultHttpWords', 'vaultHttpDepth',
     ],
-    'a token lives as long as the limit and has as many uses, a longer life is cut and more uses are refused': [
+    'a token lives as long as the limit and has as many uses; a longer life is cut, more are refused': [
       'vaultTokenSeconds', 'vaultTokenUses',
     ],
     'one sweep takes as many expired tokens as the limit, and the next ones take the others': ['vaultTokenSweep'],
@@ -33,7 +33,7 @@ export const vaultHttp: Coverage = {
     ],
     'more policies than are kept ready decide all the same': ['vaultCompiledPolicies'],
     'a secret keeps as many versions as the limit allows to ask for': ['vaultKvVersions'],
-    'a list has as many names as the limit, and says where to go on; a page of the store is no bound of it': [
+    'a list has as many names as the limit, and says where to go on; pages of the store do not bound it': [
       'vaultListNames', 'vaultListPage',
     ],
     'a mount with more entries than one transaction takes goes whole': ['vaultClearBatch'],

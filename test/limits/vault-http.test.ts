@@ -19,12 +19,13 @@ test('a path, a query, a list and JSON may be as long and deep as their limits, 
   const words = (count: number): object => ({ body: { paths: Array.from({ length: count }, (_, n) => `p${n}`) } })
   assert.is(await status('POST', 'sys/capabilities-self', words(limits.vaultHttpWords)), 200)
   assert.is(await status('POST', 'sys/capabilities-self', words(limits.vaultHttpWords + 1)), 400)
-  const deep = (levels: number): object => ({ raw: `{"data":{"a":${'['.repeat(levels - 2)}${']'.repeat(levels - 2)}}}` })
+  const lists = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
+  const deep = (levels: number): object => ({ raw: `{"data":{"a":${lists(levels - 2)}}}` })
   assert.is(await status('POST', 'secret/data/a', deep(limits.vaultHttpDepth)), 200)
   assert.is(await status('POST', 'secret/data/a', deep(limits.vaultHttpDepth + 1)), 400)
 })
 
-test('a token lives as long as the limit and has as many uses, a longer life is cut and more uses are refused', async () => {
+test('a token lives as long as the limit and has as many uses; a longer life is cut, more are refused', async () => {
   const { root } = await openHttpVault()
   const make = async (body: object) => (await root('POST', 'auth/token/create', { body })).body
   assert.equal((await make({ ttl: limits.vaultTokenSeconds })).warnings, null)
@@ -60,9 +61,10 @@ test('while there are tokens that end, the vault looks for them at least as ofte
 
 test('as many roles, policies and mounts as the limits are kept, and one more is refused', async () => {
   const { root } = await openHttpVault()
+  const policy = `path "a" ${READ}`
   const most = [
     [limits.vaultTokenRoles, (n: number) => root('POST', `auth/token/roles/r${n}`, { body: {} })],
-    [limits.vaultPolicies, (n: number) => root('PUT', `sys/policies/acl/p${n}`, { body: { policy: `path "a" ${READ}` } })],
+    [limits.vaultPolicies, (n: number) => root('PUT', `sys/policies/acl/p${n}`, { body: { policy } })],
     [limits.vaultMounts, (n: number) => root('POST', `sys/mounts/m${n}`, { body: { type: 'kv-v2' } })],
   ] as const
   for (const [limit, add] of most) {
@@ -76,12 +78,12 @@ test('as many roles, policies and mounts as the limits are kept, and one more is
 test('a policy is as long, has as many paths and is as deep as its limits, and no more', async () => {
   const { root } = await openHttpVault()
   const write = async (policy: string) => (await root('PUT', 'sys/policies/acl/p', { body: { policy } })).status
-  const padded = (length: number): string => `path "a" ${READ}`.padEnd(length, '\n')
-  assert.equal([await write(padded(limits.vaultPolicyCharacters)), await write(padded(limits.vaultPolicyCharacters + 1))], [
-    204, 400,
-  ])
-  const paths = (count: number): string => Array.from({ length: count }, (_, n) => `path "p${n}" ${READ}`).join('\n')
-  assert.equal([await write(paths(limits.vaultPolicyRules)), await write(paths(limits.vaultPolicyRules + 1))], [204, 400])
+  const padded = (characters: number): string => `path "a" ${READ}`.padEnd(characters, '\n')
+  const length = limits.vaultPolicyCharacters
+  assert.equal([await write(padded(length)), await write(padded(length + 1))], [204, 400])
+  const paths = (most: number): string => Array.from({ length: most }, (_, n) => `path "p${n}" ${READ}`).join('\n')
+  const count = limits.vaultPolicyRules
+  assert.equal([await write(paths(count)), await write(paths(count + 1))], [204, 400])
   // A block, the object in it, and the list of a parameter are a level each
   const deep = (levels: number): string =>
     `path "a" { allowed_parameters = { x = ${'['.repeat(levels - 2)}${']'.repeat(levels - 2)} } }`
@@ -110,7 +112,7 @@ test('a secret keeps as many versions as the limit allows to ask for', async () 
   assert.equal([Object.keys(data['versions']!).length, data['oldest_version']], [limits.vaultKvVersions, 2])
 })
 
-test('a list has as many names as the limit, and says where to go on; a page of the store is no bound of it', async () => {
+test('a list has as many names as the limit, and says where to go on; pages of the store do not bound it', async () => {
   const { root, store } = await openHttpVault()
   await root('POST', 'secret/data/a', { body: { data: {} } })
   const count = limits.vaultListNames + limits.vaultListPage
