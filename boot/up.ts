@@ -158,8 +158,8 @@ class Boot {
   #address = { hostname: '', port: 0 }
 
   constructor(
-    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread'>, files: Files, identity: Identity, config: ZoneConfig,
-    nodes: Nodes,
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread'>, files: Files, identity: Identity,
+    config: ZoneConfig, nodes: Nodes,
   ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
     const trace = options.trace ?? createTrace()
