@@ -3,9 +3,11 @@ export const vaultHttpLimits = {
   /** Bytes of a request's body; more is answered 413. Milliseconds from a request to its answer; then 408 or 503. */
   vaultHttpBody: 1024 * 1024,
   vaultHttpMs: 30_000,
-  /** Milliseconds between two looks of the listener for its certificate, while it has none, and at the clock. */
+  /** Milliseconds between two looks of the listener for its certificate: while it has none, while it gets no next one,
+   * each at most, and at the clock. */
   vaultListenerRetryMs: 5_000,
-  vaultListenerLookMs: 60_000,
+  vaultRenewRetryMs: 900_000,
+  vaultListenerLookMs: 3_600_000,
   /** Requests of the listener that are under way in the vault; one more is answered 429. */
   vaultHttpRequests: 512,
   /** Characters of a path, and of a header that is handed on; more is answered 400 and 431. */

@@ -1,6 +1,8 @@
 /** A stock client of HashiCorp Vault (node-vault) against the vault and its listener, in workers. */
+import { connect } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { limits } from '../runtime/limits.ts'
 import { initialise, startVault, withOpenVault, withVault } from './vault-http-fixture.ts'
 
 test('a client initialises the vault, unseals it by three of five shares, seals it, and finds its secret again', () =>
@@ -101,6 +103,33 @@ test('shares are exchanged for new ones, and make a root token when there is non
   const token = encoded.map((byte, index) => byte ^ otp.charCodeAt(index)).toString()
   assert.equal((await clientOf(token).tokenLookupSelf()).data.policies, ['root'])
 }))
+
+test('what is too large, or no HTTP, or no text is refused in the words of the API, and the next one is served', () =>
+  withOpenVault(async ({ ask, root, port }) => {
+    const sized = (length: number) => {
+      const empty = JSON.stringify({ data: { a: '' } }).length
+      return JSON.stringify({ data: { a: 'x'.repeat(length - empty) } })
+    }
+    // What fits into a request need not fit into an entry of the store
+    const fits = await ask('POST', '/v1/secret/data/a', { token: root, raw: sized(limits.vaultHttpBody) })
+    assert.equal([fits.status, /bytes/.test(String(fits.body['errors']))], [400, true])
+    const over = await ask('POST', '/v1/secret/data/a', { token: root, raw: sized(limits.vaultHttpBody + 1) })
+    assert.equal([over.status, over.body['errors']], [413, ['The request is too large']])
+    assert.is((await ask('POST', '/v1/secret/data/a', { token: root, raw: sized(500_000) })).status, 200)
+    const head = await ask('GET', '/v1/sys/health', { headers: { 'x-vault-token': 'x'.repeat(9_000) } })
+    assert.is(head.status, 431)
+    const raw = (text: string) => new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text))
+      let seen = ''
+      socket.on('data', (chunk) => void (seen += String(chunk))).on('close', () => resolve(seen)).on('error', reject)
+    })
+    assert.match(await raw('\x16\x03\x01 what TLS begins with\r\n\r\n'), /^HTTP\/1\.1 400 .*\r\n[^]*"errors":/)
+    assert.match(await raw('GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n'), /^HTTP\/1\.1 400 [^]*"errors":/)
+    const list = await ask('LIST', '/v1/secret/metadata', { token: root })
+    assert.equal([list.status, list.body['data']], [200, { keys: ['a'] }])
+    assert.is((await ask('GET', '/v1/secret/metadata?list=true', { token: root })).status, 200)
+    assert.equal([(await ask('GET', '/')).status, (await ask('GET', '/ui/')).status], [404, 404])
+  }))
 
 test('what a client has written is there after a restart, and the folder has one vault at a time', async () => {
   const first = await startVault()

@@ -113,16 +113,23 @@ test('with a token go all below it, orphans stay, and a revoked parent makes no 
 })
 
 test('a child that is made while its parent is revoked does not outlive it', async () => {
-  for (let round = 0; round < 20; round++) {
-    const { ask, root, token } = await openHttpVault()
-    const parent = await token()
-    const [made] = await Promise.all([
-      ask('POST', 'auth/token/create', { token: parent, body: {} }),
-      root('POST', 'auth/token/revoke', { body: { token: parent } }),
-    ])
-    if (made.status === 200) assert.is((await lookup(ask, String(made.body.auth['client_token']))).status, 403)
-    else assert.is(made.status, 403)
+  const { ask, root, token, store } = await openHttpVault()
+  const parent = await token()
+  const transact = store.transact.bind(store)
+  const isChild = ({ type, key }: { type: string; key: string }): boolean =>
+    type === 'put' && key.startsWith('sys/token/parent/')
+  store.transact = async (guards, operations) => {
+    if (operations.some(isChild)) {
+      // Between the look at the parent and the write of its child
+      store.transact = transact
+      await root('POST', 'auth/token/revoke', { body: { token: parent } })
+    }
+    return transact(guards, operations)
   }
+  const before = [...(await contents(store)).keys()].filter((path) => path.startsWith('sys/token/id/')).length
+  const made = await ask('POST', 'auth/token/create', { token: parent, body: {} })
+  assert.is(made.status, 403)
+  assert.is([...(await contents(store)).keys()].filter((path) => path.startsWith('sys/token/id/')).length, before - 1)
 })
 
 test('revoke-orphan takes one alone: its children live on without a parent', async () => {
@@ -199,7 +206,7 @@ test('no token lies in the store, the log or the audit, in clear or as a plain h
   await lookup(vault.ask, `${one}x`)
   const stored = [...await contents(vault.store)].map(([path, value]) => path + new TextDecoder('latin1').decode(value))
   const outside = [...stored, ...vault.said].join('\n')
-  for (const secret of [one, vault.rootToken, toBase64url(keys.hash(new TextEncoder().encode(one)))]) {
+  for (const secret of [one, vault.rootToken, toBase64url(keys.hash(new TextEncoder().encode(one))).slice(0, 20)]) {
     assert.not.ok(outside.includes(secret))
   }
 })

@@ -2,6 +2,7 @@ import { ofActors } from './registry-actors.ts'
 import { ofCertificates } from './registry-certificates.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
+import { vaultHttp } from './registry-vault-http.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -16,6 +17,7 @@ export const coverage: Coverage = {
   ...signIn,
   ...vault,
   ...verifyHubCoverage,
+  ...vaultHttp,
   ...web,
   ...pki,
   'compliance/store/transactions.ts': {

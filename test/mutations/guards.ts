@@ -21,6 +21,7 @@ import { vault } from './guards/vault.ts'
 import { pki } from './guards/pki.ts'
 import { vaultCore } from './guards/vault-core.ts'
 import { audit } from './guards/audit.ts'
+import { vaultHttp } from './guards/vault-http.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -52,6 +53,7 @@ export const guards: readonly Guard[] = [
   ...pki,
   ...vaultCore,
   ...audit,
+  ...vaultHttp,
   ...host,
   ...gateway,
   ...web,

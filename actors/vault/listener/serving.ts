@@ -9,7 +9,8 @@ import { certify, type Certified } from './certificate.ts'
 import { createHandOn, faultBody } from './hand-on.ts'
 
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
-const RETRY = { min: limits.loginRetryMsMin, max: limits.vaultListenerRetryMs }
+const FIRST = { min: limits.loginRetryMsMin, max: limits.vaultListenerRetryMs }
+const NEXT = { min: limits.vaultListenerRetryMs, max: limits.vaultRenewRetryMs }
 
 export type TlsMode = 'auto' | 'off'
 type Start = ActorStart<{ vault: typeof Vault }>
@@ -81,7 +82,8 @@ export class Listening {
     let failures = 0
     while (!stopping.aborted) {
       const now = clock.now()
-      const { renewAt = now + backoffMs(random, failures, RETRY) } = failures === 0 ? this.#certified ?? {} : {}
+      const again = backoffMs(random, failures, this.#certified ? NEXT : FIRST)
+      const { renewAt = now + again } = failures === 0 ? this.#certified ?? {} : {}
       await pause(clock, Math.min(Math.max(0, renewAt - now), limits.vaultListenerLookMs), stopping)
       if (stopping.aborted) return
       if (clock.now() < renewAt) continue

@@ -122,16 +122,19 @@ export const vault: readonly Guard[] = [
       'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), new Uint8Array(0),',
     ],
   ),
+  ...guardsOf('actors/vault/kv/store.ts', 'test/actors/vault.test.ts',
+    [
+      'a secret is compared with its version', 'if (cas !== undefined && cas !== current) throw', 'if (false) throw',
+      'a secret is versioned, and a put with the wrong version changes nothing',
+    ],
+    [
+      'of two writers of a secret one waits',
+      '[{ key: metadataPath(path), modRevision: revision }], [\n      { path: metadataPath(path), value: after }',
+      '[], [\n      { path: metadataPath(path), value: after }',
+      'a secret is versioned, and a put with the wrong version changes nothing',
+    ],
+  ),
   ...guardsOf('actors/vault/secrets.ts', 'test/actors/vault.test.ts',
-    [
-      'a secret is compared with its version', 'if (cas !== undefined && cas !== current) {', 'if (false) {',
-      'a secret is versioned, and a put with the wrong version changes nothing',
-    ],
-    [
-      'of two writers of a secret one waits', 'if (await barrier.commit([guard], changes)) return { version: next }',
-      'if (await barrier.commit(guard ? [] : [], changes)) return { version: next }',
-      'a secret is versioned, and a put with the wrong version changes nothing',
-    ],
     [
       'a secret path stays in its folder', 'if (!wellFormed || path.length > limits.vaultSecretPath) {',
       'if (path.length > limits.vaultSecretPath) {', 'a secret path that is not plain segments is refused',
