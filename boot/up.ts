@@ -165,8 +165,8 @@ class Boot {
   #address = { hostname: '', port: 0 }
 
   constructor(
-    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files, identity: Identity,
-    config: ZoneConfig,
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files,
+    identity: Identity, config: ZoneConfig,
     nodes: Nodes,
   ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue, trace, etcd } = options

@@ -61,7 +61,8 @@ test('of more than the vault takes at once the rest follows; more at once is ref
   const folder = folderAfterPems()
   const { keys, random, clock } = platform
   const secrets = { 'unseal-key': text(folder, 'unseal.key').trim() }
-  const { sign } = await openExtract(text(folder, pems.etcdSealed), secrets, { zone: 'zone.local', keys, random, clock })
+  const sealed = text(folder, pems.etcdSealed)
+  const { sign } = await openExtract(sealed, secrets, { zone: 'zone.local', keys, random, clock })
   const key = await keys.certificates.generate('ec-p256', random)
   const csr = encodePem('CERTIFICATE REQUEST', signRequest({ subject: encodeName([{ type: 'CN', value: 'a' }]) }, key))
   const many = await Promise.all(Array.from({ length: limits.unrecordedCertificates + 1 }, async () =>

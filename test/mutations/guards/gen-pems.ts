@@ -48,11 +48,13 @@ export const genPems: readonly Guard[] = [
   ),
   ...guardsOf('boot/etcd/anchor.ts', 'test/boot/gen-pems.test.ts',
     [
-      'only the owner key of this zone signs for the anchor', 'if (owner.public.jwk.x !== zone.root.x) {', 'if (false) {',
+      'only the owner key of this zone signs for the anchor',
+      'if (owner.public.jwk.x !== zone.root.x) {', 'if (false) {',
       'the owner key signs from where it is kept, by its passphrase, and without it nothing is begun',
     ],
     [
-      'an anchor document is the owner’s word', 'verdict.accepted && verdict.payload.zone', 'true || verdict.payload.zone',
+      'an anchor document is the owner’s word', 'return verdict.accepted && verdict.payload.zone',
+      'return verdict.accepted || !verdict.accepted || verdict.payload.zone',
       'an anchor document of another zone, or of another key, is signed anew',
     ],
   ),
@@ -82,7 +84,8 @@ export const genPems: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/recovery.ts', 'test/boot/etcd-inventory.test.ts',
     [
-      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw', 'if (!signer) continue\n    if (all.length === 0) throw',
+      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw',
+      'if (!signer) continue\n    if (all.length === 0) throw',
       'a certificate of another authority is not taken into the inventory',
     ],
     [
@@ -90,7 +93,8 @@ export const genPems: readonly Guard[] = [
       'an authority that is not the vault’s own is not taken over, although the vault’s key has signed it',
     ],
     [
-      'a certificate of the CA is replaced by one that lasts longer', 'if (notAfter <= of.certificate.notAfter) return false',
+      'a certificate of the CA is replaced by one that lasts longer',
+      'if (notAfter <= of.certificate.notAfter) return false',
       'if (false) return false', 'another certificate of the CA is the vault’s own after the next start',
     ],
   ),
@@ -109,7 +113,8 @@ export const genPems: readonly Guard[] = [
   ),
   ...guardsOf('boot/etcd/dangerous.ts', 'test/boot/etcd-dangerous.test.ts',
     [
-      'dangerous files are kept where the config says so', "config.tls.keepDangerousFiles ? 'keep_dangerous_files is true'",
+      'dangerous files are kept where the config says so',
+      "config.tls.keepDangerousFiles ? 'keep_dangerous_files is true'",
       "false ? 'keep_dangerous_files is true'", 'kept files are kept, all of them, and it is said which',
     ],
     [
