@@ -24,7 +24,7 @@ export const genPems: readonly Guard[] = [
       'a config without TLS is refused before anything is made',
     ],
   ),
-  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems.test.ts',
+  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems-repairs.test.ts',
     [
       'a key that others can read is replaced', '(mode & 0o077) !== 0', 'false',
       'a key that others can read is made anew, and nothing else',
@@ -41,12 +41,14 @@ export const genPems: readonly Guard[] = [
       'a key of this host is here', 'if (pair.key === undefined && !wanted.handedOut) return', 'if (false) return',
       'a key of this host that is missing is made anew, and nothing else',
     ],
+  ),
+  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems.test.ts',
     [
       'past half of its life a certificate is renewed', 'if (now > notBefore + (notAfter - notBefore) / 2) return',
       'if (false) return', 'a certificate past half of its life is to be made anew, and one that has ended says so',
     ],
   ),
-  ...guardsOf('boot/etcd/anchor.ts', 'test/boot/gen-pems.test.ts',
+  ...guardsOf('boot/etcd/anchor.ts', 'test/boot/gen-pems-owner.test.ts',
     [
       'only the owner key of this zone signs for the anchor',
       'if (owner.public.jwk.x !== zone.root.x) {', 'if (false) {',
@@ -105,7 +107,7 @@ export const genPems: readonly Guard[] = [
       'after the end of the CA itself it gets another certificate for the same key, which lasts',
     ],
   ),
-  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/boot/etcd-inventory.test.ts',
+  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/limits/etcd-inventory.test.ts',
     [
       'certificates are taken over in bounded numbers', 'if (certificates.length > limits.unrecordedCertificates) {',
       'if (false) {', 'of more than the vault takes at once the rest follows; more at once is refused',
