@@ -1,5 +1,6 @@
 import { ofActors } from './registry-actors.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
+import { join } from './registry-join.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 
@@ -12,6 +13,7 @@ export const coverage: Coverage = {
   ...signIn,
   ...verifyHubCoverage,
   ...web,
+  ...join,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

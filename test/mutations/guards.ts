@@ -25,6 +25,7 @@ import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
+import { join } from './guards/join.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 
@@ -52,6 +53,7 @@ export const guards: readonly Guard[] = [
   ...store,
   ...backup,
   ...commandLine,
+  ...join,
   ...storm,
   ...signIn,
 ]
