@@ -29,6 +29,7 @@ import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
+import { join } from './guards/join.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
@@ -65,6 +66,7 @@ export const guards: readonly Guard[] = [
   ...store,
   ...backup,
   ...commandLine,
+  ...join,
   ...storm,
   ...signIn,
   ...x509,
