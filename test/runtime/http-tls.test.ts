@@ -66,7 +66,9 @@ async function serve(more: Partial<HttpServerOptions> = {}, handle: typeof echo 
   return server
 }
 
-async function ask(port: number, tls?: Partial<TlsCall>, more: Partial<HttpCall> = {}): Promise<Record<string, unknown>> {
+async function ask(
+  port: number, tls?: Partial<TlsCall>, more: Partial<HttpCall> = {},
+): Promise<Record<string, unknown>> {
   const { body } = await httpRequest({
     hostname: '127.0.0.1', port, method: 'POST', path: '/', headers: {}, body: 'hello', withinMs: 3_000, ...more,
     ...(tls ? { tls: { roots: [root], alpn: 'a/1', ...tls } } : {}),
@@ -183,9 +185,11 @@ test('garbage in place of TLS, and a handshake that does not end, are cut', asyn
   const closed = (first: string): Promise<string> => new Promise((resolve) => {
     let text = ''
     const socket = connectPlain(server.port, '127.0.0.1', () => void (first && socket.write(first)))
-    socket.on('data', (data) => { text += data.toString('latin1') }).on('error', () => {}).on('close', () => resolve(text))
+    socket.on('data', (data) => { text += data.toString('latin1') })
+    socket.on('error', () => {}).on('close', () => resolve(text))
   })
-  for (const first of ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', '\u0016\u0003\u0001\u00ff\u00ff', 'x'.repeat(100_000), '']) {
+  const firsts = ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', '\u0016\u0003\u0001\u00ff\u00ff', 'x'.repeat(100_000), '']
+  for (const first of firsts) {
     assert.not.match(await closed(first), /HTTP/)
   }
   assert.is((await ask(server.port, { alpn: 'http/1.1' }))['bytes'], 5)
@@ -203,7 +207,9 @@ test('TLS 1.2 is refused where 1.3 is the least', async () => {
 test('a handshake has the time of the limit when nobody says', async () => {
   const server = await serve({ tls: serverPair })
   const began = performance.now()
-  await new Promise<void>((resolve) => connectPlain(server.port, '127.0.0.1').on('error', () => {}).on('close', resolve))
+  await new Promise<void>((resolve) => {
+    connectPlain(server.port, '127.0.0.1').on('error', () => {}).on('close', resolve)
+  })
   const took = performance.now() - began
   assert.ok(took > limits.tlsHandshakeMs - 100 && took < limits.tlsHandshakeMs + 3_000, `${took} ms`)
 })
@@ -221,7 +227,8 @@ test('a Unix socket is for this user alone, replaces what a killed server left, 
   await fails(Unavailable, () => ask(0, undefined, { socket }))
   const left = spawnSync(process.execPath, 'Deno' in globalThis
     ? ['eval', `Deno.listen({ transport: 'unix', path: ${JSON.stringify(socket)} }); Deno.exit()`]
-    : ['-e', `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`])
+    : ['-e', `require('net').createServer()
+      .listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`])
   assert.is(left.error, undefined)
   assert.ok(statSync(socket).isSocket())
   const again = await open()
