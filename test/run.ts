@@ -34,6 +34,8 @@ const suites: readonly Suite[] = [
     only: 'oldest and deno' },
   { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150,
     only: 'oldest and deno' },
+  { name: 'vault by HTTP', files: /^test\/(vault-|cli-vault)/, fileSeconds: 90, suiteSeconds: 150,
+    only: 'oldest and deno' },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },

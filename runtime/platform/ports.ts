@@ -1,3 +1,4 @@
+import type { HttpServerOptions, HttpTls } from './http-ports.ts'
 import type { CertificateKeys } from './certificate-keys.ts'
 import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
 
@@ -119,6 +120,8 @@ export interface Channel {
   close(reason: string): void
 }
 
+export type { HttpServerOptions, HttpTls } from './http-ports.ts'
+
 export interface HttpRequest {
   readonly method: string
   readonly path: string
@@ -167,30 +170,12 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
-/** PEM: the certificate with those between it and the root, and its private key. */
-export interface HttpTls {
-  readonly certificate: string
-  readonly key: string
-}
-
 export interface HttpServer {
   readonly port: number
   /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
   renew?(tls: HttpTls): void
   /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
   close(withinMs: number): Promise<void>
-}
-
-export interface HttpServerOptions {
-  readonly hostname: string
-  readonly port: number
-  readonly bodyBytesMax: number
-  readonly requestMsMax: number
-  readonly tls?: HttpTls
-  /** Takes the method LIST, which no HTTP parser knows. */
-  readonly lists?: boolean
-  /** What it says itself where no handler could answer, default `{error, code}`. */
-  readonly faultBody?: (error: string, code: string) => object
 }
 
 export interface Transport {
