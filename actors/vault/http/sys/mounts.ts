@@ -10,20 +10,21 @@ import { secondsOf } from '../times.ts'
 const PLUGIN = { plugin_version: '', running_plugin_version: `v${API_VERSION}`, running_sha256: '' }
 
 const SYSTEM = {
-  ...PLUGIN, external_entropy_access: false, accessor: 'system_vault', config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0 },
-  description: 'system endpoints used for control, policy and debugging', local: false, options: null,
-  seal_wrap: true, type: 'system', uuid: 'fixed-sys',
+  ...PLUGIN, external_entropy_access: false, accessor: 'system_vault', local: false, options: null, seal_wrap: true,
+  config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0 },
+  description: 'system endpoints used for control, policy and debugging', type: 'system', uuid: 'fixed-sys',
 }
 const TOKENS = {
-  ...PLUGIN, external_entropy_access: false, deprecation_status: 'supported', accessor: 'auth_token', description: 'token based credentials', local: false, options: null, seal_wrap: false,
+  ...PLUGIN, external_entropy_access: false, deprecation_status: 'supported', accessor: 'auth_token',
+  description: 'token based credentials', local: false, options: null, seal_wrap: false,
   config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0, token_type: 'default-service' },
   type: 'token', uuid: 'fixed-token',
 }
 
 const told = ({ type, uuid, accessor, description, defaultTtl, maxTtl }: Mount): object => ({
   accessor, config: { default_lease_ttl: defaultTtl, force_no_cache: false, max_lease_ttl: maxTtl }, description,
-  deprecation_status: 'supported', external_entropy_access: false, ...PLUGIN, local: false, options: type === 'kv' ? { version: '2' } : null, seal_wrap: false,
-  type, uuid,
+  deprecation_status: 'supported', external_entropy_access: false, ...PLUGIN, local: false,
+  options: type === 'kv' ? { version: '2' } : null, seal_wrap: false, type, uuid,
 })
 
 const slashed = (path: string): string => (path.endsWith('/') ? path : `${path}/`)
