@@ -194,6 +194,7 @@ test('commands verify and show the audit of a zone, and by its store they find a
   const path = join(copy, 'audit', segment!)
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n')
   await writeFile(path, `${lines.slice(0, 5).join('\n')}\n`)
+  assert.equal(faults(await verifyAudit({ platform, folder: copy })), ['tail-missing 6'])
   const cut = await run('verify', '--dir', copy)
   assert.is(cut.exitCode, 36, cut.stdout)
   assert.match(cut.stdout, /tail-missing at record 6/)

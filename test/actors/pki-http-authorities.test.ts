@@ -1,4 +1,4 @@
-/** Authorities that a client of HashiCorp Vault makes below a mount of its own, and those of the zone, which it cannot. */
+/** Authorities that a client of HashiCorp Vault makes below its own mount, and those of the zone, which it cannot. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CertificateRefused, NotInVault } from '../../actors/vault/protocol.ts'

@@ -190,7 +190,7 @@ test('while a root is rotated nobody is cut off: with the old set, with both, wi
   assert.not.equal(await judged(made, last, oldRoots), 'OK', 'nothing is crossed by a root that is revoked')
 })
 
-test('the root set is signed by the anchor, has a version for each change, and a new one at half its life', async () => {
+test('the root set is signed by the anchor, has a version for each change, and a new one in time', async () => {
   const made = await zoned()
   const read = async () => {
     const { document, version } = await made.pki.roots()
@@ -243,7 +243,6 @@ test('in twelve years of weeks, with what is due done each week, every certifica
   let certificate = await held(made)
   let known = await rootsNow(made)
   const seen = new Map<string, number>()
-  const done: string[] = []
   for (let week = 0; week < 12 * 52; week++) {
     clock.ms += 7 * DAY
     for (let due = dueStep(await all(made), clock.now()); due; due = dueStep(await all(made), clock.now())) {
@@ -254,7 +253,6 @@ test('in twelve years of weeks, with what is due done each week, every certifica
         if (due.step !== 'revoke') throw error
         break
       }
-      done.push(due.step)
       seen.set(due.step, (seen.get(due.step) ?? 0) + 1)
     }
     await pki.revocation.refresh()
@@ -263,7 +261,7 @@ test('in twelve years of weeks, with what is due done each week, every certifica
     if (week % 3 === 0) certificate = await held(made)
     const { notAfter } = parseCertificate(signerOfDer(certificate))
     assert.ok(notAfter > clock.now(), `week ${week}`)
-    if (week % 52 === 0) assert.is(await judged(made, certificate, known), 'OK', `week ${week}: ${done.join(' ')}`)
+    if (week % 52 === 0) assert.is(await judged(made, certificate, known), 'OK', `week ${week}`)
   }
   assert.ok((seen.get('prepare') ?? 0) >= 11, JSON.stringify([...seen]))
   assert.ok((seen.get('revoke') ?? 0) >= 10, JSON.stringify([...seen]))

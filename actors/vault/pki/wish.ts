@@ -27,7 +27,7 @@ export interface Asker {
   readonly holder: string
   /** By its link certificate; a token has none. */
   readonly peer?: Peer
-  /** Told its serial when the certificate is made, and nobody has it yet: what is said of it becomes durable beside it. */
+  /** Told the serial when the certificate is made and nobody has it: what is said of it becomes durable beside it. */
   readonly onMade?: (serial: string) => void
 }
 

@@ -14,7 +14,7 @@ const domains = 'a name is allowed as bare domain, subdomain, glob, localhost or
 const refusesAll = 'what a role allows is certified, and one name outside refuses the whole request'
 const usages = 'usages are those of the flags and lists of the role, without what the key cannot do'
 const outOfOrder = 'a step out of order is refused, names the step that is due, and changes nothing'
-const rootSet = 'the root set is signed by the anchor, has a version for each change, and a new one at half its life'
+const rootSet = 'the root set is signed by the anchor, has a version for each change, and a new one in time'
 
 export const pki: readonly Guard[] = [
   ...guardsOf('actors/vault/pki/role-names.ts', roles,
