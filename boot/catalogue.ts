@@ -36,7 +36,7 @@ export function catalogue(
   const kernel = { runtimeType: 'kernel-service', manual: true } as const
   const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
   return [
-    vaultActor(stores),
+    vaultActor(stores, etcd),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
       ...kernel,
       permissions: store('system-config'),
@@ -69,10 +69,12 @@ export interface VaultHttp {
   readonly tls?: 'off'
 }
 
-export const vaultActor = (stores: string): ActorSpec => {
+/** `etcd`: hosts with their ports, where its store may lie. */
+export const vaultActor = (stores: string, etcd: readonly string[] = []): ActorSpec => {
   const audit = auditBeside(stores)
   return worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), {
-    runtimeType: 'kernel-service', manual: true, permissions: { write: [`${stores}/vault`, audit] }, files: audit,
+    runtimeType: 'kernel-service', manual: true, files: audit,
+    permissions: { write: [`${stores}/vault`, audit], ...(etcd.length > 0 && { net: etcd }) },
   })
 }
 
