@@ -30,8 +30,7 @@ const suites: readonly Suite[] = [
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120, only: 'oldest and deno' },
-  { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300,
-    only: 'oldest and deno' },
+  { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150,
     only: 'oldest and deno' },
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
@@ -62,10 +61,7 @@ const suites: readonly Suite[] = [
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },
   { name: 'kernel of the simulator', files: /^test\/runtime\/sim/, fileSeconds: 60, suiteSeconds: 120 },
-  {
-    name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/,
-    fileSeconds: 60, suiteSeconds: 120,
-  },
+  { name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },
 ]
 
