@@ -36,6 +36,7 @@ import { genPems } from './guards/gen-pems.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { join } from './guards/join.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -72,4 +73,5 @@ export const guards: readonly Guard[] = [
   ...certManager,
   ...dns,
   ...nodeMonitor,
+  ...join,
 ]
