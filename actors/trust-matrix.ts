@@ -22,7 +22,8 @@ export const issuers = { root: 'root', verifyHub: 'verify-hub' } as const
 
 /** Names and runtime types that only an OOD may have. */
 export const kernelActors = [
-  'system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault', 'vault-listener', 'cert-manager', 'node-monitor',
+  'system-config', 'boot-scheduler', 'scheduler', 'verify-hub', 'vault', 'vault-listener', 'cert-manager',
+  'node-monitor',
   'dns', 'enrolment',
 ] as const
 

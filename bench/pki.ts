@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { Vault } from '../actors/vault/protocol.ts'
-import { up, type RunningZone } from '../boot/up.ts'
+import { up } from '../boot/up.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import { interleaved } from './interleaved.ts'
@@ -41,51 +41,80 @@ const SHARE_MIN = 0.6
 const bench: Bench = async ({ say }) => {
   const platform = await openPlatform()
   const requests = await makeRequests(platform)
-  const folder = mkdtempSync(join(tmpdir(), 'zonewright-bench-'))
+  // One after the other: processor time is that of the whole process, and workers that wait take some as well
+  const alone = await measureAlone(platform, requests)
+  say(`alone ${alone.own.toFixed(0)} µs (processor ${alone.ownCpu.toFixed(0)}), verify and sign `
+    + `${alone.bare.toFixed(0)} µs, @peculiar/x509 ${alone.peer.toFixed(0)} µs`)
+  const linked = await measureLink(platform, requests)
+  say(`by link ${linked.link.toFixed(0)} µs (processor of both ends ${linked.linkCpu.toFixed(0)})`)
+  const http = await measureHttp(platform, requests)
+  say(`by HTTP ${http.byHttp.toFixed(0)} µs, cfssl ${http.byCfssl.toFixed(0)} µs, with its database `
+    + `${http.byKeeping.toFixed(0)} µs`)
+  return [...rowsOf({ ...alone, ...linked }), ...httpRows(http)]
+}
+export default bench
+
+async function measureAlone(platform: Platform, requests: Requests) {
   const alone = await openAlone(platform)
   const x509 = await openX509()
-  const http = await startHttpVault(platform)
-  const [cfssl, keeping] = [await startCfssl(platform, false), await startCfssl(platform, true)]
-  let zone: RunningZone | undefined
+  const spent: number[] = []
   try {
-    zone = await up({ platform, folder })
-    const vault = zone.get(Vault)
-    await vault.ensureAuthorities({})
-    const csrOf = (index: number): string => requests.pems[index % requests.pems.length]!
-    const byLink = (index: number) =>
-      vault.signCertificate({ mount: 'pki', role: 'ood', csr: csrOf(index) }, { withinMs: 60_000 })
-    const spent = { alone: [] as number[], link: [] as number[] }
-    const [json, token] = ['application/json', { 'x-vault-token': http.token }]
-    const asVault = requests.pems.map((csr) => JSON.stringify({ csr, ttl: '720h' }))
-    const asCfssl = requests.pems.map((csr) => JSON.stringify({ certificate_request: csr }))
-    const many = (bodies: readonly string[], length = CERTIFICATES): readonly string[] =>
-      Array.from({ length }, (_, index) => bodies[index % bodies.length]!)
-    const askCfssl = async (server: Cfssl | undefined, count: number): Promise<number> => (server
-      ? posts(server.port, '/api/v1/cfssl/sign', json, many(asCfssl, count), CONNECTIONS) : Number.NaN)
-    const { own, link, bare, peer, byHttp, byCfssl, byKeeping } = await interleaved(ROUNDS, {
-      byHttp: () => posts(http.port, http.path, json, many(asVault), CONNECTIONS, token),
-      byCfssl: () => askCfssl(cfssl, CERTIFICATES),
-      byKeeping: () => askCfssl(keeping, KEPT_CERTIFICATES),
-      own: () => measured(spent.alone, () => timed(CERTIFICATES, IN_FLIGHT, (index) => alone.sign(csrOf(index)))),
-      link: () => measured(spent.link, () => timed(CERTIFICATES, IN_FLIGHT, byLink)),
+    const medians = await interleaved(ROUNDS, {
+      own: () => measured(spent, () => timed(CERTIFICATES, IN_FLIGHT, (index) => alone.sign(pemOf(requests, index)))),
       bare: async () => signatures(platform, requests),
       peer: () => x509(requests.pems, X509_CERTIFICATES),
     })
-    const [ownCpu, linkCpu] = [spent.alone, spent.link].map(middle) as [number, number]
-    say(`alone ${own.toFixed(0)} µs (processor ${ownCpu.toFixed(0)}), by link ${link.toFixed(0)} µs (processor of both `
-      + `ends ${linkCpu.toFixed(0)}), verify and sign ${bare.toFixed(0)} µs, @peculiar/x509 ${peer.toFixed(0)} µs`)
-    say(`by HTTP ${byHttp.toFixed(0)} µs, cfssl ${byCfssl.toFixed(0)} µs, with its database ${byKeeping.toFixed(0)} µs`)
-    return [...rowsOf({ own, link, bare, peer, ownCpu, linkCpu }), ...httpRows({ byHttp, byCfssl, byKeeping })]
+    return { ...medians, ownCpu: middle(spent) }
   } finally {
-    await zone?.stop()
-    await cfssl?.stop()
-    await keeping?.stop()
-    await http.stop()
     await alone.close()
+  }
+}
+
+async function measureLink(platform: Platform, requests: Requests) {
+  const folder = mkdtempSync(join(tmpdir(), 'zonewright-bench-'))
+  const zone = await up({ platform, folder })
+  const spent: number[] = []
+  try {
+    const vault = zone.get(Vault)
+    await vault.ensureAuthorities({})
+    const { link, bare } = await interleaved(ROUNDS, {
+      link: () => measured(spent, () => timed(CERTIFICATES, IN_FLIGHT, (index) =>
+        vault.signCertificate({ mount: 'pki', role: 'ood', csr: pemOf(requests, index) }, { withinMs: 60_000 }))),
+      bare: async () => signatures(platform, requests),
+    })
+    return { link, linkBare: bare, linkCpu: middle(spent) }
+  } finally {
+    await zone.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }
-export default bench
+
+async function measureHttp(platform: Platform, { pems }: Requests) {
+  const http = await startHttpVault(platform)
+  const [cfssl, keeping] = [await startCfssl(platform, false), await startCfssl(platform, true)]
+  const [json, token] = ['application/json', { 'x-vault-token': http.token }]
+  const bodies = (of: (csr: string) => object, length: number): readonly string[] =>
+    Array.from({ length }, (_, index) => JSON.stringify(of(pems[index % pems.length]!)))
+  const askCfssl = async (server: Cfssl | undefined, count: number): Promise<number> => {
+    if (server === undefined) return Number.NaN
+    const asked = bodies((csr) => ({ certificate_request: csr }), count)
+    return posts(server.port, '/api/v1/cfssl/sign', json, asked, CONNECTIONS)
+  }
+  try {
+    return await interleaved(ROUNDS, {
+      byHttp: () =>
+        posts(http.port, http.path, json, bodies((csr) => ({ csr, ttl: '720h' }), CERTIFICATES), CONNECTIONS, token),
+      byCfssl: () => askCfssl(cfssl, CERTIFICATES),
+      byKeeping: () => askCfssl(keeping, KEPT_CERTIFICATES),
+    })
+  } finally {
+    await cfssl?.stop()
+    await keeping?.stop()
+    await http.stop()
+  }
+}
+
+const pemOf = ({ pems }: Requests, index: number): string => pems[index % pems.length]!
 
 /** Where cfssl, or sqlite3 for its database, is not installed, there is nothing to compare with. */
 function httpRows({ byHttp, byCfssl, byKeeping }: Record<'byHttp' | 'byCfssl' | 'byKeeping', number>): readonly Row[] {
@@ -131,14 +160,15 @@ function signatures({ random }: Platform, { keys }: Requests): number {
 }
 
 function rowsOf(
-  { own, link, bare, peer, ownCpu, linkCpu }: Record<'own' | 'link' | 'bare' | 'peer' | 'ownCpu' | 'linkCpu', number>,
+  { own, link, bare, linkBare, peer, ownCpu, linkCpu }:
+    Record<'own' | 'link' | 'bare' | 'linkBare' | 'peer' | 'ownCpu' | 'linkCpu', number>,
 ): readonly Row[] {
   const perSecond = (micros: number): number => 1_000_000 / micros
   const inFlight = IN_FLIGHT
   const unit = 'certificates/s'
   const onDeno = 'Deno' in globalThis
-  const held = (micros: number): Partial<Row> => (onDeno
-    ? { ratio: bare / micros, target: SHARE_MIN }
+  const held = (micros: number, signed: number): Partial<Row> => (onDeno
+    ? { ratio: signed / micros, target: SHARE_MIN }
     : { ratio: perSecond(micros) / PER_SECOND_MIN, target: 1 })
   const against = onDeno ? 'against its signatures' : `against ${PER_SECOND_MIN}`
   return [
@@ -147,12 +177,12 @@ function rowsOf(
     { name: 'engine alone, durable, against @peculiar/x509', inFlight, value: perSecond(own), unit, ratio: peer / own },
     {
       name: `engine alone, durable, by processor time, ${against}`, inFlight, value: perSecond(ownCpu), unit,
-      ...held(ownCpu),
+      ...held(ownCpu, bare),
     },
     { name: 'through the link, durable', inFlight, value: perSecond(link), unit, ratio: peer / link },
     {
       name: `through the link, durable, by processor time of both ends, ${against}`, inFlight,
-      value: perSecond(linkCpu), unit, ...held(linkCpu),
+      value: perSecond(linkCpu), unit, ...held(linkCpu, linkBare),
     },
   ]
 }

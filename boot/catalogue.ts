@@ -33,7 +33,7 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
 
 /**
  * Every actor that an OOD can run. All are started by name: the sequence says when, and the node config which.
- * @param etcd hosts with their ports that the actors with a store may reach, besides the folder that it may be moved from
+ * @param etcd hosts with their ports that the actors with a store may reach, besides the folder that it may move from
  */
 export function catalogue(
   stores: string, config: ZoneConfig, portBefore: () => number = () => 0, etcd: readonly string[] = [],

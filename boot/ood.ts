@@ -64,7 +64,8 @@ export class Ood implements HostRun {
       platform, host, trace, allow: config.processes.allow, folder: files.path(file.services), address: zone.url,
     })
     this.#supervisor = new Supervisor({
-      platform, zone: config.zone, host, device: identity.device, stores: zone.stores, trace, kernelActors, kernelRuntimeTypes,
+      platform, zone: config.zone, host, device: identity.device, stores: zone.stores, trace, kernelActors,
+      kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
       spans: config.telemetry.otlp !== undefined,
       offers: supervisionOf({

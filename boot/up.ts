@@ -166,8 +166,7 @@ class Boot {
 
   constructor(
     options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files,
-    identity: Identity, config: ZoneConfig,
-    nodes: Nodes,
+    identity: Identity, config: ZoneConfig, nodes: Nodes,
   ) {
     const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue, trace, etcd } = options
     this.#hosts = options.hosts ?? new Hosts()

@@ -8,7 +8,7 @@ import type { Client, Protocol } from './protocol.ts'
 import type { RemoteChannel } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
 import type { EtcdCredentials } from './store/etcd/connection.ts'
-import type { StoreLocation } from './store/location.ts'
+import { prefixOf, type StoreLocation } from './store/location.ts'
 import type { Moved } from './store/move/move.ts'
 import { Threads, type Thread } from './threads.ts'
 import { tellAll, type ActorEvent, type LinkEvent, type StepEvent, type Trace } from './trace.ts'
@@ -163,7 +163,9 @@ export class Supervisor {
   async moveStore(name: string, to: StoreLocation): Promise<Moved> {
     const from = this.#stores.get(name) ?? this.#storesAt
     if (to.type !== 'etcd' || !from) throw new InvalidArgument(`A store is moved into etcd: ${name}`, { actor: name })
-    if (from.type === 'etcd') throw new StoreMoved(`It lies in etcd already: ${name}`, { prefix: `${from.prefix}/${name}` })
+    if (from.type === 'etcd') {
+      throw new StoreMoved(`It lies in etcd already: ${name}`, { prefix: prefixOf(from.prefix, name) })
+    }
     const { thread } = await this.#life(name).load()
     this.#stores.set(name, { ...from, moving: to })
     // However long that takes: its worker is watched

@@ -26,7 +26,7 @@ interface Host {
 test('status and ps show the zone, for a person and for a script', async () => {
   const status = await zone.json('status')
   assert.equal(Object.keys(status), [
-    'zone', 'epoch', 'url', 'healthy', 'ready', 'uptimeMs', 'hosts', 'services', 'problems',
+    'zone', 'epoch', 'url', 'healthy', 'ready', 'uptimeMs', 'hosts', 'services', 'certificates', 'nodes', 'problems',
   ])
   assert.is(status['healthy'], true)
   assert.equal(status['hosts'], [{ host: 'ood1', role: 'ood', state: 'serving' }])

@@ -11,11 +11,12 @@ import { freePort } from './runtime/etcd-server.ts'
 const cwd = newFolder()
 const port = String(await freePort())
 const peers = `http://127.0.0.1:${await freePort()}`
-const section = readFileSync('README.md', 'utf8').split('\n## On etcd\n')[1]!.split('\n## ')[0]!.replaceAll('2379', port)
+const section = readFileSync('README.md', 'utf8')
+  .split('\n## On etcd\n')[1]!.split('\n## ')[0]!.replaceAll('2379', port)
 const blocks = (kind: string): readonly string[] =>
   [...section.matchAll(new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, 'gs'))].map(([, text]) => text!)
-const lines = blocks('sh').join('').replaceAll('\\\n', ' ').split('\n').map((line) => line.replace(/\s+#.*$/, '').trim())
-  .filter(Boolean)
+const lines = blocks('sh').join('').replaceAll('\\\n', ' ').split('\n')
+  .map((line) => line.replace(/\s+#.*$/, '').trim()).filter(Boolean)
 const commands = lines.filter((line) => line.startsWith('npx zonewright ')).map((line) => line.split(/\s+/).slice(2))
 const tried = new Set<string>()
 
@@ -35,7 +36,8 @@ test('the certificates are made, and the flags that are printed are those of the
   writeFileSync(join(cwd, 'config.yaml'), blocks('yaml')[0]!)
   const { exitCode, stdout, stderr } = await run(command('gen pems'))
   assert.is(exitCode, 0, stderr)
-  const flags = lines.find((line) => line.startsWith('etcd '))!.split(/\s+/).filter((flag) => /^--(cert|key|trusted)/.test(flag))
+  const flags = lines.find((line) => line.startsWith('etcd '))!.split(/\s+/)
+    .filter((flag) => /^--(cert|key|trusted)/.test(flag))
   assert.is(flags.length, 3)
   for (const flag of flags) assert.ok(stdout.includes(flag.replace('=', `=${cwd}/`)), flag)
   for (const [, path] of flags.map((flag) => flag.split('='))) assert.ok(existsSync(join(cwd, path!)), path)
@@ -43,12 +45,15 @@ test('the certificates are made, and the flags that are printed are those of the
 
 test('etcd runs by the command of the README, and the zone starts on it, through every documented step', async () => {
   const [program, ...flags] = lines.find((line) => line.startsWith('etcd '))!.split(/\s+/)
-  const ours = [`--listen-peer-urls=${peers}`, `--initial-advertise-peer-urls=${peers}`, `--initial-cluster=default=${peers}`]
+  const ours = [
+    `--listen-peer-urls=${peers}`, `--initial-advertise-peer-urls=${peers}`, `--initial-cluster=default=${peers}`,
+  ]
   etcd = spawn(program!, [...flags, ...ours], { cwd, stdio: 'ignore' })
   const { exitCode, stdout, stderr } = await run(command('start'), '--once', '--json')
   assert.is(exitCode, 0, stdout + stderr)
   const answer = JSON.parse(stdout) as {
-    ready: boolean; steps: { number: number }[]; etcd: { movedNow: boolean; stores: object[] }; selfCheck: { failed: number }
+    ready: boolean; steps: { number: number }[]; etcd: { movedNow: boolean; stores: object[] }
+    selfCheck: { failed: number }
   }
   assert.equal(answer.steps.map(({ number }) => number), initSequence.steps.map(({ number }) => number))
   assert.is(answer.ready && answer.etcd.movedNow, true)

@@ -15,6 +15,7 @@ import type { EtcdProgress } from '../boot/etcd/start.ts'
 import { initSequence } from '../boot/sequences.ts'
 import { up, type Progress, type RunningZone } from '../boot/up.ts'
 import { openEtcdStore } from '../runtime/store/etcd.ts'
+import type { Store } from '../runtime/store/store.ts'
 import { createTrace, type StepEvent } from '../runtime/trace.ts'
 import { freeEndpoints, startPemCluster, type PemCluster } from './boot-fixtures/pem-cluster.ts'
 import { configText, newFolder, openssl, PATH, pemsIn, platform, removeFolders } from './boot-fixtures/pems.ts'
@@ -86,7 +87,7 @@ for (const { number, to, what } of initSequence.steps) {
 }
 
 /** Of one store in etcd, by who asks etcd itself. */
-async function inEtcd<T>(name: string, look: (store: Awaited<ReturnType<typeof openEtcdStore>>) => Promise<T>): Promise<T> {
+async function inEtcd<T>(name: string, look: (store: Store) => Promise<T>): Promise<T> {
   const { etcd: credentials } = await readCredentials(platform, first.zone.files, first.zone.config)
   const { clock, random } = platform
   const store = await openEtcdStore({ endpoints, prefix: `${PREFIX}/${name}`, credentials, clock, random })
@@ -115,7 +116,8 @@ test('the vault of the start is that of gen pems, and it lies in etcd, encrypted
     assert.is(store.id, of(step.vaultUnsealed).evidence['store'])
     const { entries } = await store.list('')
     assert.ok(entries.length >= Number(of(step.moveAsked).evidence['entries']))
-    const open = entries.filter(({ key }) => key !== 'core/seal-config').map(({ value }) => new TextDecoder().decode(value))
+    const open = entries.filter(({ key }) => key !== 'core/seal-config')
+      .map(({ value }) => new TextDecoder().decode(value))
     assert.not(open.some((text) => /PRIVATE|BEGIN|"pem"/.test(text)))
   })
   const certificates = await first.zone.get(Vault).certificates({ mount: 'pki-etcd' })
@@ -155,7 +157,8 @@ test('shares are removed once that was verified; what may be the only copy, or i
   assert.equal(readdirSync(at('recovery-shares')), [])
   assert.is(told.removed.length, 5)
   assert.ok(told.removed.every((name) => name.startsWith('recovery-shares/')))
-  assert.is(told.kept.filter(({ why }) => /is on this machine, and may read it from here/.test(why)).length, endpoints.length)
+  const here = told.kept.filter(({ why }) => /is on this machine, and may read it from here/.test(why))
+  assert.is(here.length, endpoints.length)
   assert.ok(told.kept.some(({ name, why }) => name === 'owner.key' && /may be the only one/.test(why)))
   assert.ok(existsSync(at('owner.key')) && existsSync(at('unseal.key')))
 })
@@ -169,7 +172,8 @@ test('who starts the folder without its etcd is refused, with the way out', asyn
     assert.ok(String(error.details['next']).includes(endpoints[0]!))
   }
   const text = config.text.replace('prefix: /zones', 'prefix: /elsewhere')
-  const elsewhere = await up({ platform, folder, config: { path: PATH, text } }).then(() => undefined, (thrown) => thrown)
+  const elsewhere = await up({ platform, folder, config: { path: PATH, text } })
+    .then(() => undefined, (thrown) => thrown)
   assert.is(elsewhere?.code, 'StoresInEtcd')
   assert.match(elsewhere.message, /under \/zones\/zone\.local, and .* names \/elsewhere\/zone\.local/)
 })

@@ -38,7 +38,8 @@ function relayTo(target: number): Promise<Relay> {
       far.destroy()
       settle()
     })
-    for (const [one, other] of [[near, far], [far, near]] as const) one.on('error', () => {}).on('close', () => other.destroy())
+    near.on('error', () => {}).on('close', () => far.destroy())
+    far.on('error', () => {}).on('close', () => near.destroy())
   })
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve({
     port: (server.address() as { port: number }).port, answered, close: () => void server.close(),
@@ -53,7 +54,8 @@ test('a reply that is lost with the control plane is given again, byte for byte,
   const { id } = await first.json('gen', 'join-token', '--host', 'node1', '--out', 'files') as { id: string }
   const relay = await relayTo(port)
   const joining = start([...zonewright, 'join', '--server', `127.0.0.1:${relay.port}`,
-    '--token-file', 'files/node1.join-token', '--root', 'files/root.pem', '--once', '--attempts', '60', '--json'], { cwd })
+    '--token-file', 'files/node1.join-token', '--root', 'files/root.pem', '--once', '--attempts', '60', '--json',
+  ], { cwd })
   await relay.answered
   first.up.signal('SIGKILL')
   await first.up.ended

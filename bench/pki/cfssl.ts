@@ -19,7 +19,8 @@ export interface Cfssl {
 }
 
 /** With a log ahead of writing, which suits it best: otherwise its writers wait for each other, or give up. Synced. */
-const SCHEMA = `PRAGMA journal_mode=WAL; CREATE TABLE certificates (serial_number blob NOT NULL, authority_key_identifier blob NOT NULL,
+const SCHEMA = `PRAGMA journal_mode=WAL;
+  CREATE TABLE certificates (serial_number blob NOT NULL, authority_key_identifier blob NOT NULL,
   ca_label blob, status blob NOT NULL, reason int, expiry timestamp, revoked_at timestamp, pem blob NOT NULL,
   issued_at timestamp, not_before timestamp, metadata jsonb, sans jsonb, common_name text,
   PRIMARY KEY(serial_number, authority_key_identifier));`
@@ -44,7 +45,8 @@ export async function startCfssl({ keys, clock, random }: Platform, keeps: boole
   if (keeps) {
     const made = spawnSync('sqlite3', [join(folder, 'certs.db'), SCHEMA])
     if (made.status !== 0) return undefined
-    const config = { driver: 'sqlite3', data_source: `file:${join(folder, 'certs.db')}?_busy_timeout=60000&_synchronous=FULL` }
+    const source = `file:${join(folder, 'certs.db')}?_busy_timeout=60000&_synchronous=FULL`
+    const config = { driver: 'sqlite3', data_source: source }
     writeFileSync(join(folder, 'db.json'), JSON.stringify(config))
     database.push('-db-config', join(folder, 'db.json'))
   }

@@ -23,6 +23,7 @@ export function etcdLines(
     told.add(line)
     return [style.dim(INDENT + line)]
   }
+  const since = ({ endedMs }: Migration): string => terminal.localTime(endedMs ?? 0)
   const rowsWhere = (is: (number: number) => boolean): readonly string[] =>
     remembered.filter(({ number }) => is(number)).flatMap((row) => tableRow(row, layout, style))
   const moving = ({ stores }: Migration): readonly string[] => {
@@ -45,7 +46,7 @@ export function etcdLines(
       case 'moved': return progress.before
         ? [
           ...rowsWhere((number) => number >= initStep.moveAsked && number <= initStep.moveConfirmed),
-          ...once(`the stores are in etcd since ${terminal.localTime(progress.migration.endedMs ?? 0)}: nothing to move`),
+          ...once(`the stores are in etcd since ${since(progress.migration)}: nothing to move`),
         ]
         : []
       case 'dangerous': return [
@@ -57,7 +58,8 @@ export function etcdLines(
 }
 
 const doneLine = ({ name, entries, bytes, fenceMs }: StoreMigration): string =>
-  `moved  ${name}: ${entries} entries, ${sizeText(bytes)}, read back and the same; writes waited ${Math.round(fenceMs)} ms`
+  `moved  ${name}: ${entries} entries, ${sizeText(bytes)}, read back and the same; `
+  + `writes waited ${Math.round(fenceMs)} ms`
 
 function movingLine({ name, phase, entries, total, waits }: StoreMigration): string {
   const share = total === 0 ? '' : ` ${Math.floor((100 * entries) / total)} %`

@@ -93,7 +93,8 @@ function lineOf({ stores }: Migration, store: StoreMigration, nowMs: number, sty
   const rate = seconds > 0.2 ? `  ${count(Math.round(entries / seconds))}/s` : ''
   const done = stores.filter(({ phase }) => phase === 'done').length
   return `  ${style.bold(name)}  [${bar}] ${Math.floor(share * 100)} %  ${phaseOf(store)}  `
-    + `${count(entries)} of ${count(total)} copied, ${count(verified)} verified${rate}  (${done} of ${stores.length} stores)`
+    + `${count(entries)} of ${count(total)} copied, ${count(verified)} verified${rate}`
+    + `  (${done} of ${stores.length} stores)`
 }
 
 const phaseOf = ({ phase, waits, behind }: StoreMigration): string =>

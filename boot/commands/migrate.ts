@@ -94,7 +94,8 @@ async function tellStatus(terminal: Terminal, platform: Platform, options: Migra
     if (error instanceof NotLoggedIn && options.url === undefined) return undefined
     throw error
   })
-  const migration = asked ?? (options.url === undefined ? await readJournal(await folderOf(platform, options)) : undefined)
+  const files = options.url === undefined ? await folderOf(platform, options) : undefined
+  const migration = asked ?? (files && await readJournal(files))
   if (!migration) {
     throw new NotFound('No store was ever moved', { next: `${terminal.invocation} vault migrate --dry-run` })
   }

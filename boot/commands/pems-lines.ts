@@ -96,8 +96,8 @@ export function pemsLines(
       ['anchor.doc', 'the anchor of the zone, signed by the owner key'],
     ]),
     '',
-    'Copy to each member of etcd its folder, with the key for its user alone. Start it with these flags, with the paths',
-    'where you have copied it to; a member on this machine may use its folder where it is:',
+    'Copy to each member of etcd its folder, with the key for its user alone. Start it with these flags, and the paths',
+    'that you have copied it to; a member on this machine may use its folder where it is:',
     ...endpoints.flatMap((member) => [
       '', `  ${style.bold(member.url)}, from ${files.path(memberNames(member).folder)}`,
       ...memberFlags(member, files.path('.')).map((flag) => `    ${flag}`),

@@ -8,7 +8,8 @@ import type { EtcdStart } from './start.ts'
 
 /** Where the config names etcd: what its stores, and the way there, are looked after by. */
 export async function openEtcd(
-  options: Pick<UpOptions, 'platform' | 'stores' | 'config' | 'ownerKey' | 'onProgress'> & { readonly trace: Trace }, files: Files, identity: Identity, config: ZoneConfig,
+  options: Pick<UpOptions, 'platform' | 'stores' | 'config' | 'ownerKey' | 'onProgress'> & { readonly trace: Trace },
+  files: Files, identity: Identity, config: ZoneConfig,
 ): Promise<EtcdStart | undefined> {
   const { platform, trace, ownerKey, onProgress = () => {} } = options
   if (options.stores) return undefined

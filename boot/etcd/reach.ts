@@ -128,8 +128,8 @@ function refusal(endpoint: string, { fault, detail }: Failed, { serverName }: Et
       ...details, next: 'Run `recover etcd`, and copy the new files to each member',
     })
     default: return new EtcdRefused(`${endpoint} does not take the certificate of this host: ${detail}`, {
-      ...details, next: 'Start this member with the cert.pem, private.key and ca.pem that `gen pems` has made for it, and '
-        + '--client-cert-auth; its clock may be wrong, too',
+      ...details, next: 'Start this member with the cert.pem, private.key and ca.pem that `gen pems` has made for it, '
+        + 'and --client-cert-auth; its clock may be wrong, too',
     })
   }
 }

@@ -142,7 +142,8 @@ export class EtcdStart {
     if (!this.#before || this.#before.prefix === this.target.prefix) return
     const { files, configPath } = this.#options
     throw new StoresInEtcd(
-      `The stores of this folder lie in etcd under ${this.#before.prefix}, and ${configPath} names ${this.target.prefix}`,
+      `The stores of this folder lie in etcd under ${this.#before.prefix}, and ${configPath} names `
+        + this.target.prefix,
       {
         path: files.path(file.migration), prefix: this.#before.prefix,
         next: `Name the same zone and xline_config.prefix as before: together they were ${this.#before.prefix}`,

@@ -6,8 +6,8 @@ import { readJournal } from './journal.ts'
 import { storeNames } from './move-stores.ts'
 
 /**
- * Removes the data that moved stores have left behind; what is there of each is where it went. Answers with the names of
- * those that had any.
+ * Removes the data that moved stores have left behind; what is there of each is where it went. Answers with the names
+ * of those that had any.
  * @throws InvalidArgument where the last migration is not done: the data may be needed for it
  */
 export async function purgeStores(files: Files): Promise<readonly string[]> {

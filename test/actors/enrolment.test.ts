@@ -129,7 +129,9 @@ test('a range holds the addresses of its prefix, of its own family, however a so
     ['2001:db8::/32', '2001:db8:ffff::1', true], ['2001:db8::/32', '2001:db9::1', false], ['::/0', '10.0.0.1', false],
     ['fe80::/10', 'fe80::1%eth0', true], ['10.0.0.0/8', '', false], ['10.0.0.0/8', 'localhost', false],
   ]
-  for (const [cidr, address, within] of rows) assert.is(isWithin(parseCidr(cidr), address), within, `${cidr} ${address}`)
+  for (const [cidr, address, within] of rows) {
+    assert.is(isWithin(parseCidr(cidr), address), within, `${cidr} ${address}`)
+  }
   const ranges = ['', '10.0.0.0/', '10.0.0.0/08', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/8/8', '10.0.0.1/8', 'x/8']
   for (const wrong of ranges) {
     assert.throws(() => parseCidr(wrong), undefined, wrong)

@@ -27,7 +27,8 @@ export const device = (): SigningKey => keys.generate(random)
 
 export async function csrFor(name: string, names: Parameters<typeof signRequest>[0]['names'] = []): Promise<string> {
   const key = await keys.certificates.generate('ec-p256', random)
-  return encodePem('CERTIFICATE REQUEST', signRequest({ subject: encodeName([{ type: 'CN', value: name }]), names }, key))
+  const subject = encodeName([{ type: 'CN', value: name }])
+  return encodePem('CERTIFICATE REQUEST', signRequest({ subject, names }, key))
 }
 
 /** As a host makes it. */

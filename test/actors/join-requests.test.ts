@@ -1,4 +1,4 @@
-/** Signing requests of hosts that join: what is unsound, weak or for somebody else gets nothing, and the token stays. */
+/** Signing requests of hosts that join: what is unsound, weak or for somebody else gets nothing; the token stays. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -160,7 +160,7 @@ test('a request is good only from the device that signed it, to the server that 
   assert.is(SERVER, request.server)
 })
 
-test('a clock that is behind gets a certificate that has begun, by ten minutes at most, and no longer one', async () => {
+test('a clock that is behind gets a certificate that has begun, by ten minutes at most, not a longer one', async () => {
   const vault = await joinable()
   const certificate = async (skewMs?: number): Promise<readonly [number, number]> => {
     const token = await makeToken(vault)
@@ -173,7 +173,7 @@ test('a clock that is behind gets a certificate that has begun, by ten minutes a
   assert.equal(await certificate(86_400_000), [from - 600_000, to])
 })
 
-test('the next certificate of a host is for the device that joined as it, while its last one is unrevoked', async () => {
+test('the next certificate of a host is for the device that joined as it, while its last is unrevoked', async () => {
   const vault = await joinable()
   const mine = device()
   const token = await makeToken(vault)

@@ -1,4 +1,4 @@
-/** A zone of this process that hosts may join, its tokens, and hosts that join: here, or in processes of any runtime. */
+/** A zone of this process that hosts may join, its tokens, and hosts: here, or in processes of any runtime. */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'

@@ -9,9 +9,6 @@ import { lastingAuthority, openExtract } from '../../actors/vault/recovery.ts'
 import { pems } from '../../boot/etcd/names.ts'
 import { recoverEtcd, type Recovered, type RecoverOptions } from '../../boot/etcd/recover.ts'
 import { up } from '../../boot/up.ts'
-import type { ZonewrightError } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
-import { signRequest } from '../../runtime/x509/csr.ts'
 import { encodeName } from '../../runtime/x509/name.ts'
 import { encodePem } from '../../runtime/x509/pem.ts'
 import { configText, newFolder, PATH, pemsIn, platform, removeFolders } from '../boot-fixtures/pems.ts'
@@ -55,27 +52,6 @@ test('what was signed without the vault is in its inventory after the next start
   writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: written }))
   await pemsIn(folder, { config })
   assert.is((await serialsOf()).length, inventory.length)
-})
-
-test('of more than the vault takes at once the rest follows; more at once is refused', async () => {
-  const folder = folderAfterPems()
-  const { keys, random, clock } = platform
-  const secrets = { 'unseal-key': text(folder, 'unseal.key').trim() }
-  const { sign } = await openExtract(text(folder, pems.etcdSealed), secrets, { zone: 'zone.local', keys, random, clock })
-  const key = await keys.certificates.generate('ec-p256', random)
-  const csr = encodePem('CERTIFICATE REQUEST', signRequest({ subject: encodeName([{ type: 'CN', value: 'a' }]) }, key))
-  const many = await Promise.all(Array.from({ length: limits.unrecordedCertificates + 1 }, async () =>
-    ({ role: 'client', pem: (await sign({ mount: 'pki-etcd', role: 'client', csr })).certificate })))
-  writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: many }))
-  assert.equal((await pemsIn(folder, { config })).made?.written, [])
-  assert.not(existsSync(join(folder, pems.unrecorded)))
-  const zone = await up({ platform, folder })
-  const vault = zone.get(Vault)
-  const record = (certificates: typeof many): Promise<unknown> =>
-    vault.recordCertificates({ mount: 'pki-etcd', certificates }).catch((error: ZonewrightError) => error.code)
-  assert.equal(await record(many.slice(1)), { recorded: 0, known: limits.unrecordedCertificates })
-  assert.is(await record(many), 'InvalidArgument')
-  await zone.stop()
 })
 
 test('an authority that is not the vault’s own is not taken over, although the vault’s key has signed it', async () => {

@@ -14,7 +14,7 @@ export const etcd: Coverage = {
       'etcdRenewalRetryMs',
     ],
   },
-  'boot/etcd-inventory.test.ts': {
+  'limits/etcd-inventory.test.ts': {
     'of more than the vault takes at once the rest follows; more at once is refused': ['unrecordedCertificates'],
   },
 }

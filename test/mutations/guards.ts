@@ -29,6 +29,7 @@ import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
+import { join } from './guards/join.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
@@ -36,7 +37,6 @@ import { genPems } from './guards/gen-pems.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
-import { join } from './guards/join.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -66,6 +66,7 @@ export const guards: readonly Guard[] = [
   ...store,
   ...backup,
   ...commandLine,
+  ...join,
   ...storm,
   ...signIn,
   ...x509,
@@ -73,5 +74,4 @@ export const guards: readonly Guard[] = [
   ...certManager,
   ...dns,
   ...nodeMonitor,
-  ...join,
 ]

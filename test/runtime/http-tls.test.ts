@@ -52,12 +52,23 @@ const echo = async ({ tls, method, body, remoteAddress }: HttpRequest) => ({
     method, alpn: tls?.alpn, certificate: tls?.certificate?.length, bytes: body.length, from: remoteAddress,
   }),
 })
-const serve = (more: Partial<HttpServerOptions> = {}): Promise<HttpServer> => serveHttp({
-  hostname: '127.0.0.1', port: 0, bodyBytesMax: 1_000, requestMsMax: 2_000,
-  tls: { ...serverPair, least: 'TLSv1.3', clientRoots: [root], alpn: ['a/1', 'b/1'] }, ...more,
-}, echo)
+/** Closed after each test, also one that fails: a server that is left would keep this process. */
+const opened: HttpServer[] = []
+test.after.each(async () => {
+  for (const server of opened.splice(0)) await server.close(0)
+})
+async function serve(more: Partial<HttpServerOptions> = {}, handle: typeof echo = echo): Promise<HttpServer> {
+  const server = await serveHttp({
+    hostname: '127.0.0.1', port: 0, bodyBytesMax: 1_000, requestMsMax: 2_000,
+    tls: { ...serverPair, least: 'TLSv1.3', clientRoots: [root], alpn: ['a/1', 'b/1'] }, ...more,
+  }, handle)
+  opened.push(server)
+  return server
+}
 
-async function ask(port: number, tls?: Partial<TlsCall>, more: Partial<HttpCall> = {}): Promise<Record<string, unknown>> {
+async function ask(
+  port: number, tls?: Partial<TlsCall>, more: Partial<HttpCall> = {},
+): Promise<Record<string, unknown>> {
   const { body } = await httpRequest({
     hostname: '127.0.0.1', port, method: 'POST', path: '/', headers: {}, body: 'hello', withinMs: 3_000, ...more,
     ...(tls ? { tls: { roots: [root], alpn: 'a/1', ...tls } } : {}),
@@ -86,7 +97,6 @@ test('a client need not show a certificate; of one that is good the server is to
     from: '127.0.0.1',
   })
   assert.is((await ask(port, { client: foreignPair }))['certificate'], undefined)
-  await server.close(100)
 })
 
 test('a certificate without its key is nobody’s', async () => {
@@ -103,7 +113,6 @@ test('a certificate without its key is nobody’s', async () => {
     '-alpn', 'a/1', '-quiet', '-ign_eof',
   ], { input: 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', encoding: 'utf8', timeout: 5_000 })
   assert.not.match(spoken.stdout, /"certificate":\d/)
-  await server.close(100)
 })
 
 test('a server is trusted by its root, its name and its time, and told apart by what is wrong', async () => {
@@ -116,14 +125,11 @@ test('a server is trusted by its root, its name and its time, and told apart by 
   assert.is(await fails(TlsNotTrusted, () => ask(port, { servername: 'other.example' })), 'wrong-name')
   assert.is(await fails(TlsNotTrusted, () => ask(port, { alpn: 'c/1' })), 'refused')
   assert.is((await ask(port, { roots: 'anybody' }))['alpn'], 'a/1')
-  await server.close(100)
 })
 
 test('nothing is sent to a server that is not trusted', async () => {
   const received: string[] = []
-  const server = await serveHttp({
-    hostname: '127.0.0.1', port: 0, bodyBytesMax: 1_000, requestMsMax: 2_000, tls: foreignPair,
-  }, async ({ body }) => {
+  const server = await serve({ tls: foreignPair }, async ({ body }) => {
     received.push(new TextDecoder().decode(body))
     return { status: 200, headers: {}, body: '' }
   })
@@ -132,7 +138,6 @@ test('nothing is sent to a server that is not trusted', async () => {
   }
   const refuse = (): void => { throw new InvalidArgument('Not this one') }
   await fails(InvalidArgument, () => ask(server.port, { roots: [foreignRoot], alpn: 'http/1.1', check: refuse }))
-  await server.close(100)
   assert.equal(received, [])
 })
 
@@ -173,7 +178,6 @@ test('a certificate is swapped for new connections, and stays when only the root
   assert.equal(await shown(), decodePem(nextPair.certificate, 'CERTIFICATE'))
   assert.is(typeof (await ask(server.port, { client: foreignPair }))['certificate'], 'number')
   assert.is((await ask(server.port, { client: clientPair }))['certificate'], undefined)
-  await server.close(100)
 })
 
 test('garbage in place of TLS, and a handshake that does not end, are cut', async () => {
@@ -181,13 +185,14 @@ test('garbage in place of TLS, and a handshake that does not end, are cut', asyn
   const closed = (first: string): Promise<string> => new Promise((resolve) => {
     let text = ''
     const socket = connectPlain(server.port, '127.0.0.1', () => void (first && socket.write(first)))
-    socket.on('data', (data) => { text += data.toString('latin1') }).on('error', () => {}).on('close', () => resolve(text))
+    socket.on('data', (data) => { text += data.toString('latin1') })
+    socket.on('error', () => {}).on('close', () => resolve(text))
   })
-  for (const first of ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', '\u0016\u0003\u0001\u00ff\u00ff', 'x'.repeat(100_000), '']) {
+  const firsts = ['GET / HTTP/1.1\r\nhost: x\r\n\r\n', '\u0016\u0003\u0001\u00ff\u00ff', 'x'.repeat(100_000), '']
+  for (const first of firsts) {
     assert.not.match(await closed(first), /HTTP/)
   }
   assert.is((await ask(server.port, { alpn: 'http/1.1' }))['bytes'], 5)
-  await server.close(100)
 })
 
 test('TLS 1.2 is refused where 1.3 is the least', async () => {
@@ -197,16 +202,16 @@ test('TLS 1.2 is refused where 1.3 is the least', async () => {
     socket.on('secureConnect', () => resolve('connected')).on('error', ({ code }: { code?: string }) => resolve(code))
   })
   assert.not.equal(code, 'connected')
-  await server.close(100)
 })
 
 test('a handshake has the time of the limit when nobody says', async () => {
   const server = await serve({ tls: serverPair })
   const began = performance.now()
-  await new Promise<void>((resolve) => connectPlain(server.port, '127.0.0.1').on('error', () => {}).on('close', resolve))
+  await new Promise<void>((resolve) => {
+    connectPlain(server.port, '127.0.0.1').on('error', () => {}).on('close', resolve)
+  })
   const took = performance.now() - began
   assert.ok(took > limits.tlsHandshakeMs - 100 && took < limits.tlsHandshakeMs + 3_000, `${took} ms`)
-  await server.close(100)
 })
 
 test('a Unix socket is for this user alone, replaces what a killed server left, and no server that lives', async () => {
@@ -222,7 +227,8 @@ test('a Unix socket is for this user alone, replaces what a killed server left, 
   await fails(Unavailable, () => ask(0, undefined, { socket }))
   const left = spawnSync(process.execPath, 'Deno' in globalThis
     ? ['eval', `Deno.listen({ transport: 'unix', path: ${JSON.stringify(socket)} }); Deno.exit()`]
-    : ['-e', `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`])
+    : ['-e', `require('net').createServer()
+      .listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`])
   assert.is(left.error, undefined)
   assert.ok(statSync(socket).isSocket())
   const again = await open()

@@ -11,6 +11,7 @@ import { pause } from './sim-fixture.ts'
 
 export interface EtcdWorld {
   readonly etcd: SimulatedEtcd
+  readonly schedule: Schedule
   /** The thread of the program. */
   readonly observer: SimulatedThread
   thread(name: string): SimulatedThread
@@ -35,7 +36,7 @@ export async function runWithEtcd(seed: number, program: (world: EtcdWorld) => P
   const etcd = new SimulatedEtcd(schedule, random.fork('etcd'))
   const clock = clockOf(schedule, observer)
   const world: EtcdWorld = {
-    etcd, observer, thread,
+    etcd, schedule, observer, thread,
     open: (name = 'store', by = observer) => etcd.in('/zones/test', by).open(name),
     nowMs: () => clock.monotonic(),
     wait: (ms) => pause({ clock }, ms),

@@ -43,7 +43,7 @@ async function fill(store: Store, count: number): Promise<void> {
 const shown = ({ value, ...entry }: Entry) => ({ ...entry, value: text(value) })
 const all = async (store: Store) => (await store.list('')).entries.map(shown)
 
-test('entries keep their values, order and all revisions, and are the same when the store is opened there', async () => {
+test('entries keep their values, order and revisions, and are the same when the store is opened there', async () => {
   const [from, to] = [await folder(), target()]
   const store = await openFolder(from)
   await fill(store, 1_500)

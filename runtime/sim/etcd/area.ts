@@ -22,7 +22,8 @@ export class ClusterArea implements Area {
     const compares = compare.map(({ key, mod }) => ({ key: this.#key(key), modRevision: mod }))
     const sent = success.map((operation): Operation => {
       const key = this.#key(operation.key)
-      return operation.type === 'delete' ? { type: 'delete', key } : { ...operation, key, value: operation.value.slice() }
+      if (operation.type === 'delete') return { type: 'delete', key }
+      return { ...operation, key, value: operation.value.slice() }
     })
     const payload = [...compare, ...success].map(({ key }) => key).join('\n')
     return await this.#connection.write('transact', payload, () => {

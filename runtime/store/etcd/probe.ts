@@ -98,7 +98,7 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
 
 const textOf = (error: unknown): string => {
   const { code = '', message = '' } = error as { code?: string; message?: string }
-  return [code, message].filter((text, index, all) => text !== '' && !(index === 0 && all[1]!.includes(text))).join(': ')
+  return message.includes(code) ? message : `${code}: ${message}`
 }
 
 /** What OpenSSL says beyond its code is of its own files and lines. */
@@ -113,7 +113,8 @@ const faults: readonly (readonly [RegExp, ProbeFault])[] = [
   [/HAS_EXPIRED|NOT_YET_VALID|Expired|NotValidYet|not valid yet|certificate has expired/i, 'expired'],
   [/UNABLE_TO_|SELF_SIGNED|SELF-SIGNED|UnknownIssuer|CERT_SIGNATURE|BadSignature|INVALID_CA|CaUsedAsEndEntity/i,
     'authority'],
-  [/WRONG_VERSION|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i, 'no-tls'],
+  [/WRONG_VERSION|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i,
+    'no-tls'],
   [/ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EADDRNOTAVAIL/i, 'unreachable'],
   [/ALERT|SSLV3|TLSV1|AlertReceived|received fatal alert/i, 'refused'],
 ]

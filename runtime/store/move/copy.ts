@@ -151,12 +151,20 @@ export class Copy {
     this.#onProgress()
   }
 
-  /** What an earlier move has copied is compared with the source as it is now; what differs is copied again. */
+  /**
+   * What an earlier move has copied is compared with the source as it is now; what differs is copied again. Behind the
+   * last page are keys that were new when all pages were written.
+   */
   async #resume(): Promise<void> {
+    const behindVerified = (name: (key: string) => string): string =>
+      (this.verified === undefined ? name('') : successor(name(this.verified)))
     for (;;) {
-      const from = this.verified === undefined ? all('pages').from : successor(names.page(this.verified))
-      const [pages] = await this.#target.read([{ from, to: all('pages').to!, limit: PAGES, keysOnly: true }])
+      const [pages, keys] = await this.#target.read([
+        { from: behindVerified(names.page), to: all('pages').to!, limit: PAGES, keysOnly: true },
+        { from: behindVerified(names.key), to: all('keys').to!, limit: limits.moveOperations, keysOnly: true },
+      ])
       const last = pages!.kvs.at(-1)?.key.slice(names.page('').length)
+        ?? keys!.kvs.at(-1)?.key.slice(names.key('').length)
       if (last === undefined) break
       await this.#compare(last)
       this.#onProgress()
@@ -170,6 +178,7 @@ export class Copy {
     const scanned = this.#scan.next({ entries: Infinity, bytes: Infinity, last })!
     const entries = new Map(scanned.entries.map((entry) => [entry.key, entry]))
     for (const { kv, row } of held) {
+      if (!row) throw mismatch('a key that nobody has copied', { key: kv.key })
       const found = heldRow(kv, row)
       this.digest.add(found, kv.value)
       const entry = entries.get(found.key)

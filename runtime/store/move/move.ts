@@ -75,15 +75,17 @@ export interface MoveOptions {
 export async function moveStore(options: MoveOptions): Promise<Moved> {
   const { source, clock } = options
   const began = clock.monotonic()
-  const begun = await begin(options satisfies Mover)
-  const move = new Move(options)
-  try {
-    if (begun.type === 'moved') await move.finishRetired(begun.marker, begun.activation)
-    else await move.run(begun.lock)
-  } finally {
-    move.end()
+  for (;;) {
+    const begun = await begin(options satisfies Mover)
+    const move = new Move(options)
+    try {
+      if (begun.type === 'locked') await move.run(begun.lock)
+      else if (!await move.finish(begun.marker, begun.activation)) continue
+      return { ...move.outcome(begun.type === 'locked'), revision: source.revision, ms: clock.monotonic() - began }
+    } finally {
+      move.end()
+    }
   }
-  return { ...move.outcome(begun.type === 'locked'), revision: source.revision, ms: clock.monotonic() - began }
 }
 
 class Move {
@@ -132,20 +134,25 @@ class Move {
     lock.release().catch(() => {})
   }
 
-  /** Of a target that has everything: an earlier move was ended before it had retired the source. */
-  async finishRetired(marker: Marker & { state: 'active' }, activation: number): Promise<void> {
-    const { fence } = this.#options
+  /**
+   * Of a target that has everything: an earlier move was ended before it had retired the source. False when the source
+   * was written until now: then the target does not have everything any more.
+   */
+  async finish(marker: Marker & { state: 'active' }, activation: number): Promise<boolean> {
+    const { fence, source } = this.#options
     await fence.begin()
     let next: MovedTarget | undefined
     try {
+      if (source.revision > marker.revision) return false
       next = await this.#retire(marker, activation)
     } finally {
       fence.end(next)
     }
     this.#tell('done')
+    return true
   }
 
-  /** Until it has changed its place: each time writes wait no longer than they may, and then go on at the source. */
+  /** Until it has changed its place: each time writes wait no longer than they may, then go on at the source. */
   async #fenced(follow: Follow, lock: Lock, target: LockedTarget, copy: Copy): Promise<void> {
     const { clock, signal } = this.#options
     for (let pauseMs: number = limits.moveFencePauseMs; this.#fences < limits.moveFences;) {

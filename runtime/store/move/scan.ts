@@ -24,8 +24,8 @@ export class Scan {
   /** Of all entries up to the cursor, as they are now. */
   readonly digest = new Digest()
   /**
-   * Keys up to the cursor that have to be copied again, each with the hash of what the target has of it; undefined where
-   * that is nothing.
+   * Keys up to the cursor that have to be copied again, each with the hash of what the target has of it; undefined
+   * where that is nothing.
    */
   readonly changed = new Map<string, Hash | undefined>()
   /** Those of them with a lease: they are copied last, when no lease can end. */
@@ -134,4 +134,5 @@ export class Scan {
   }
 }
 
-const revisionsOf = ({ key, createRevision: create, modRevision: mod, version }: Entry) => ({ key, create, mod, version })
+const revisionsOf = ({ key, createRevision: create, modRevision: mod, version }: Entry) =>
+  ({ key, create, mod, version })

@@ -24,7 +24,7 @@ export const genPems: readonly Guard[] = [
       'a config without TLS is refused before anything is made',
     ],
   ),
-  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems.test.ts',
+  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems-repairs.test.ts',
     [
       'a key that others can read is replaced', '(mode & 0o077) !== 0', 'false',
       'a key that others can read is made anew, and nothing else',
@@ -41,18 +41,22 @@ export const genPems: readonly Guard[] = [
       'a key of this host is here', 'if (pair.key === undefined && !wanted.handedOut) return', 'if (false) return',
       'a key of this host that is missing is made anew, and nothing else',
     ],
+  ),
+  ...guardsOf('boot/etcd/certificates.ts', 'test/boot/gen-pems.test.ts',
     [
       'past half of its life a certificate is renewed', 'if (now > notBefore + (notAfter - notBefore) / 2) return',
       'if (false) return', 'a certificate past half of its life is to be made anew, and one that has ended says so',
     ],
   ),
-  ...guardsOf('boot/etcd/anchor.ts', 'test/boot/gen-pems.test.ts',
+  ...guardsOf('boot/etcd/anchor.ts', 'test/boot/gen-pems-owner.test.ts',
     [
-      'only the owner key of this zone signs for the anchor', 'if (owner.public.jwk.x !== zone.root.x) {', 'if (false) {',
+      'only the owner key of this zone signs for the anchor',
+      'if (owner.public.jwk.x !== zone.root.x) {', 'if (false) {',
       'the owner key signs from where it is kept, by its passphrase, and without it nothing is begun',
     ],
     [
-      'an anchor document is the owner’s word', 'verdict.accepted && verdict.payload.zone', 'true || verdict.payload.zone',
+      'an anchor document is the owner’s word', 'return verdict.accepted && verdict.payload.zone',
+      'return verdict.accepted || !verdict.accepted || verdict.payload.zone',
       'an anchor document of another zone, or of another key, is signed anew',
     ],
   ),
@@ -82,7 +86,8 @@ export const genPems: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/recovery.ts', 'test/boot/etcd-inventory.test.ts',
     [
-      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw', 'if (!signer) continue\n    if (all.length === 0) throw',
+      'only certificates of the vault’s authorities are taken over', 'if (!signer) throw',
+      'if (!signer) continue\n    if (all.length === 0) throw',
       'a certificate of another authority is not taken into the inventory',
     ],
     [
@@ -90,7 +95,8 @@ export const genPems: readonly Guard[] = [
       'an authority that is not the vault’s own is not taken over, although the vault’s key has signed it',
     ],
     [
-      'a certificate of the CA is replaced by one that lasts longer', 'if (notAfter <= of.certificate.notAfter) return false',
+      'a certificate of the CA is replaced by one that lasts longer',
+      'if (notAfter <= of.certificate.notAfter) return false',
       'if (false) return false', 'another certificate of the CA is the vault’s own after the next start',
     ],
   ),
@@ -101,7 +107,7 @@ export const genPems: readonly Guard[] = [
       'after the end of the CA itself it gets another certificate for the same key, which lasts',
     ],
   ),
-  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/boot/etcd-inventory.test.ts',
+  ...guardsOf('actors/vault/handlers/recovery.ts', 'test/limits/etcd-inventory.test.ts',
     [
       'certificates are taken over in bounded numbers', 'if (certificates.length > limits.unrecordedCertificates) {',
       'if (false) {', 'of more than the vault takes at once the rest follows; more at once is refused',
@@ -109,7 +115,8 @@ export const genPems: readonly Guard[] = [
   ),
   ...guardsOf('boot/etcd/dangerous.ts', 'test/boot/etcd-dangerous.test.ts',
     [
-      'dangerous files are kept where the config says so', "config.tls.keepDangerousFiles ? 'keep_dangerous_files is true'",
+      'dangerous files are kept where the config says so',
+      "config.tls.keepDangerousFiles ? 'keep_dangerous_files is true'",
       "false ? 'keep_dangerous_files is true'", 'kept files are kept, all of them, and it is said which',
     ],
     [
