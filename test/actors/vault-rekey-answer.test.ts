@@ -1,4 +1,4 @@
-/** New shares are told by one answer: whatever happens as they come into force, somebody has those that open the vault. */
+/** New shares are told by one answer: whatever becomes of it, somebody has those that open the vault. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { unkept } from '../../actors/vault/audit/audit.ts'
@@ -23,7 +23,7 @@ function watched(store: Store) {
     by: undefined as ((...given: Parameters<Transact>) => ReturnType<Transact>) | undefined,
     store: new Proxy(store, {
       get(target, name) {
-        if (name === 'transact') return (...args: Parameters<Transact>) => (given.by ?? target.transact.bind(target))(...args)
+        if (name === 'transact') return given.by ?? target.transact.bind(target)
         const value: unknown = Reflect.get(target, name)
         return typeof value === 'function' ? value.bind(target) as unknown : value
       },
@@ -77,7 +77,7 @@ test('new shares whose transaction is answered by nobody are told when they are 
   assert.ok(step.complete && await opens(step.shares))
 })
 
-test('one that was not done, and is answered by nobody, is not done later either: the old shares are good', async () => {
+test('a rekey that was not done, and is answered by nobody, is not done later: the old shares are good', async () => {
   const { given, inner, last, old, opens } = await aboutToRekey()
   let late: (() => ReturnType<Transact>) | undefined
   given.by = async (compare, operations) => {

@@ -124,7 +124,7 @@ export const vaultCore: readonly Guard[] = [
       'a rekey that failed is not done later',
       "await store.transact([{ key, modRevision }], [{ type: 'put', key, value }])",
       'await store.transact([{ key, modRevision }], [])',
-      'one that was not done, and is answered by nobody, is not done later either: the old shares are good',
+      'a rekey that was not done, and is answered by nobody, is not done later: the old shares are good',
     ],
   ),
 ]
