@@ -10,6 +10,8 @@ export interface Engine {
   exists?(path: string): Promise<boolean>
   /** Answered without a token: authorities and revocation lists. Below the mount; `*` stands for one segment. */
   readonly open: readonly string[]
+  /** Below the mount: what takes the capability `sudo` besides, as Vault has it. */
+  readonly sudo?: readonly string[]
 }
 
 export interface EngineRequest {

@@ -51,16 +51,21 @@ export async function removeDangerous(
       : theirs.isHere ? `${url} is on this machine, and may read it from here` : undefined)
   }
   const owner = await files.read(file.ownerKey)
-  if (owner) await decide(file.ownerKey, whyOwnerKeyStays(files, keys, owner, ownerKey))
+  if (owner) await decide(file.ownerKey, await whyOwnerKeyStays(files, keys, owner, ownerKey))
   return { removed, kept }
 }
 
-function whyOwnerKeyStays(
+async function whyOwnerKeyStays(
   files: Files, keys: Keys, own: Uint8Array, given: GivenOwnerKey | undefined,
-): string | undefined {
-  if (!given || given.path === files.path(file.ownerKey)) return 'it may be the only one: give a copy with --owner-key'
-  return keyFileOf(keys, given.pem) === keyFileOf(keys, new TextDecoder().decode(own)) ? undefined
-    : 'what --owner-key names is not a copy of it, or is encrypted otherwise'
+): Promise<string | undefined> {
+  if (!given) return 'it may be the only one: give a copy with --owner-key'
+  if (keyFileOf(keys, given.pem) !== keyFileOf(keys, new TextDecoder().decode(own))) {
+    return 'what --owner-key names is not a copy of it, or is encrypted otherwise'
+  }
+  // By a link, or another spelling of its path, one may name the very file
+  const isOwn = await files.isAt(file.ownerKey, given.path)
+  if (isOwn === undefined) return `the copy that --owner-key names is not there any more: ${given.path}`
+  return isOwn ? 'it may be the only one: give a copy with --owner-key' : undefined
 }
 
 /** What tells whether two files hold one key: its id, or for one that is encrypted the file itself. */

@@ -72,6 +72,10 @@ function filesIn(root: string): Files {
       await chmod(at(name), mode)
     },
     mode: (name) => stat(at(name)).then((info) => info.mode & 0o777, absent(undefined)),
+    async isAt(name, path) {
+      const [own, other] = await Promise.all([at(name), path].map((each) => stat(each).catch(absent(undefined))))
+      return other && own?.dev === other.dev && own.ino === other.ino
+    },
     async lock(name) {
       const release = await takeLock(at(name)).catch(failed(at(name)))
       await removeTemporaries(root)

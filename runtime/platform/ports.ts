@@ -150,6 +150,8 @@ export interface Files {
   makeFolder(name: string, options: { mode: number }): Promise<void>
   /** Permission bits, or undefined where there is no such file. */
   mode(name: string): Promise<number | undefined>
+  /** Whether this absolute path leads to that very file, by whatever way; undefined where it leads to none. */
+  isAt(name: string, path: string): Promise<boolean | undefined>
   /** An exclusive lock held until released or the process ends. @throws FolderInUse with the holder's process id. */
   lock(name: string): Promise<() => Promise<void>>
 }

@@ -94,6 +94,7 @@ export class Disk {
         this.#nodes.set(path, { type: 'folder', mode })
       }),
       mode: (name) => see(name, (path) => this.#nodes.get(path)?.mode),
+      isAt: (name, other) => see(name, (path) => (this.#nodes.has(other) ? path === other : undefined)),
       lock: (name) => act(name, (path) => this.#lock(path, { thread, processId })),
     }
   }

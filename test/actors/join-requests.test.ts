@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CertificateRefused } from '../../actors/vault/protocol.ts'
+import { createEnrolling } from '../../actors/vault/join/enrol.ts'
+import { CertificateRefused, JoinRefused } from '../../actors/vault/protocol.ts'
 import type { ZonewrightError } from '../../runtime/errors.ts'
 import { asked, csrFor, device, joinable, makeToken } from './join-fixture.ts'
-import { ZONE } from './pki-fixture.ts'
+import { keys, random, ZONE } from './pki-fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zonewright-requests-'))
 test.after(() => rmSync(folder, { recursive: true }))
@@ -67,6 +68,55 @@ test('keys of other types than ours are certified as well', async () => {
     const { serial } = await vault.enrolling.enrol(await asked(token, 'node1', device(), { csr: openssl(...args) }))
     assert.match(serial, /^[0-9a-f:]+$/)
   }
+})
+
+test('a token that is revoked while its certificate is made gives none', async () => {
+  const { pki, tokens, barrier, clock, ...vault } = await joinable()
+  const token = await makeToken({ pki, tokens, barrier, clock, ...vault })
+  const sign: typeof pki.issuing.sign = async (...given) => {
+    await tokens.revoke(token.split('_')[1]!)
+    return pki.issuing.sign(...given)
+  }
+  const racing = { ...pki, issuing: { ...pki.issuing, sign } }
+  const { enrol } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing })
+  let failed: unknown
+  await enrol(await asked(token, 'node1', device())).catch((error: unknown) => { failed = error })
+  assert.instance(failed, JoinRefused, String(failed))
+  assert.is((failed as ZonewrightError).details['reason'], 'revoked')
+  assert.equal((await pki.certificates.page(undefined, 10)).certificates, [])
+})
+
+test('another device that has the token and the request of the first one gets nothing', async () => {
+  const vault = await joinable()
+  const token = await makeToken(vault)
+  const csr = await csrFor('node1')
+  await vault.enrolling.enrol(await asked(token, 'node1', device(), { csr }))
+  const second = await asked(token, 'node1', device(), { csr })
+  let failed: unknown
+  await vault.enrolling.enrol(second).catch((error: unknown) => { failed = error })
+  assert.instance(failed, JoinRefused, String(failed))
+  assert.is((failed as ZonewrightError).details['reason'], 'used')
+})
+
+test('a host that is revoked while its next certificate is made gets none', async () => {
+  const { pki, tokens, barrier, clock, ...vault } = await joinable()
+  const by = device()
+  const made = { pki, tokens, barrier, clock, ...vault }
+  const { serial } = await vault.enrolling.enrol(await asked(await makeToken(made), 'node1', by))
+  const sign: typeof pki.issuing.sign = async (...given) => {
+    // The last certificate was found to be good, and the next is not recorded yet
+    await pki.revocation.revoke(serial)
+    return pki.issuing.sign(...given)
+  }
+  const racing = { ...pki, issuing: { ...pki.issuing, sign } }
+  const { renew } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing })
+  const { token: _, ...request } = await asked(serial, 'node1', by)
+  let failed: unknown
+  await renew({ ...request, serial }).catch((error: unknown) => { failed = error })
+  assert.instance(failed, JoinRefused, String(failed))
+  assert.is((failed as ZonewrightError).details['reason'], 'revoked')
+  const { certificates } = await pki.certificates.page(undefined, 10)
+  assert.equal(certificates.map((one) => [one.serial, one.revokedAt !== undefined]), [[serial, true]])
 })
 
 test.run()

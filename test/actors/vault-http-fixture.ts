@@ -82,6 +82,7 @@ function memoryFiles() {
     list: async () => [...kept.keys()].map((name) => ({ name, directory: false })),
     makeFolder: async () => {},
     mode: async (name) => (kept.has(name) ? 0o600 : undefined),
+    isAt: async (name, path) => path === `/memory/${name}`,
     lock: async () => async () => {},
   }
   return { files, kept }

@@ -1,5 +1,5 @@
 /** What a host does without, once its stores are in etcd: it goes when that is right, and else it is said why not. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -58,7 +58,12 @@ test('the owner key goes only where another copy of it was given', async () => {
   const own = join(folder, 'owner.key')
   const pem = readFileSync(own, 'utf8')
   assert.match(whyKept(await remove(new Map()), 'owner.key'), /may be the only one/)
-  assert.match(whyKept(await remove(new Map(), { path: own, pem }), 'owner.key'), /may be the only one/)
+  symlinkSync(own, join(folder, 'link.key'))
+  linkSync(own, join(folder, 'second-name.key'))
+  for (const path of [own, join(folder, 'link.key'), join(folder, 'second-name.key'), `${folder}/./owner.key`]) {
+    assert.match(whyKept(await remove(new Map(), { path, pem }), 'owner.key'), /may be the only one/, path)
+  }
+  assert.match(whyKept(await remove(new Map(), { path: '/mnt/owner.key', pem }), 'owner.key'), /not there any more/)
   const other = platform.keys.generate(platform.random).exportPem()
   assert.match(whyKept(await remove(new Map(), { path: '/mnt/owner.key', pem: other }), 'owner.key'), /is not a copy/)
   const encrypted = platform.keys.importPem(pem).exportPem('a passphrase')

@@ -22,6 +22,7 @@ import { pki } from './guards/pki.ts'
 import { vaultCore } from './guards/vault-core.ts'
 import { audit } from './guards/audit.ts'
 import { vaultHttp } from './guards/vault-http.ts'
+import { vaultHttp2 } from './guards/vault-http-2.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -59,6 +60,7 @@ export const guards: readonly Guard[] = [
   ...vaultCore,
   ...audit,
   ...vaultHttp,
+  ...vaultHttp2,
   ...host,
   ...gateway,
   ...web,

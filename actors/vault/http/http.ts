@@ -1,5 +1,6 @@
 import { ZonewrightError } from '../../../runtime/errors.ts'
 import type { Infer } from '../../../runtime/protocol.ts'
+import { REDACTED } from '../../../runtime/redact.ts'
 import type { HttpCallRequest } from '../../http-protocol.ts'
 import type { Unsealed } from '../core.ts'
 import type { EngineResponse } from '../engine.ts'
@@ -57,9 +58,11 @@ export function createHttp(area: Area, makePki: MakePki): Http {
     const { path, data } = request
     const operation = request.operation === 'update' && mount && !await exists(services, mount, path)
       ? 'create' : request.operation
-    const isSudo = match?.route.open === undefined && match?.route.sudo === true
-    const entry = { kind: 'call', who: holder.record.accessor, method: `http ${operation}`, resource: path } as const
-    if (!holder.acl.allows({ operation, path, data, isSudo })) {
+    const route = match && !match.route.open ? match.route : undefined
+    const isSudo = route?.sudo ?? (mount && services.engineOf(mount).sudo?.includes(below(mount, path))) ?? false
+    const resource = withoutTokens(path, match)
+    const entry = { kind: 'call', who: holder.record.accessor, method: `http ${operation}`, resource } as const
+    if (!route?.judges && !holder.acl.allows({ operation, path, data, isSudo })) {
       await audit.record({ ...entry, outcome: 'denied', code: 'Denied' })
       throw forbidden()
     }
@@ -101,6 +104,15 @@ async function holderOf(
   const found = token === undefined ? undefined : await tokens.use(token)
   if (found === undefined) throw forbidden()
   return { ...found, token: token!, acl: await policies.aclOf(found.record.policies) }
+}
+
+/**
+ * A path as the audit may have it. Older clients name a token in the path; such a route is not here, and where one is
+ * asked for what follows it goes.
+ */
+function withoutTokens(path: string, match: Match | undefined): string {
+  const known = match ? path : path.replace(/^(auth\/token\/[^/]+\/).+$/, `$1${REDACTED}`)
+  return known.replace(/(?<![\w.-])(?:hv[sbr]|zwj)[._][\w.-]+/g, REDACTED)
 }
 
 const below = ({ path: mounted }: Mount, path: string): string => path.slice(mounted.length)

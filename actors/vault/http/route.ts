@@ -34,7 +34,11 @@ type On<C> = Partial<Record<Operation, (cx: C) => Promise<Answer> | Answer>>
 
 /** `:name` stands for one segment, `*name` for all that follow. */
 export type Route =
-  | { readonly path: string; readonly open?: undefined; readonly sudo?: boolean; readonly on: On<Cx> }
+  | {
+    readonly path: string; readonly open?: undefined; readonly sudo?: boolean; readonly on: On<Cx>
+    /** For each token: the route itself looks at what that may do. */
+    readonly judges?: boolean
+  }
   /** Served without a token, also while the vault is sealed. */
   | { readonly path: string; readonly open: true; readonly on: On<OpenCx> }
 

@@ -34,14 +34,14 @@ const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/
 /** A hundred years: what is longer is a mistake. */
 const SECONDS_MAX = 3_155_760_000
 
-/** Seconds of `90`, `"90"`, `"1h30m"`; 0 where there is none. @throws Fault 400 */
+/** Whole seconds of `90`, `"90"`, `"1h30m"`; 0, which may mean no end, only where there is none. @throws Fault 400 */
 export function secondsOf(value: unknown, name: string): number {
   if (value === undefined || value === null || value === '') return 0
   const seconds = typeof value === 'number' ? value : typeof value === 'string' ? parsed(value.trim()) : Number.NaN
   if (!Number.isFinite(seconds) || seconds < 0 || seconds > SECONDS_MAX) {
     throw badRequest(`${name} is no duration: seconds, or as 1h30m`)
   }
-  return Math.floor(seconds)
+  return seconds > 0 ? Math.max(1, Math.floor(seconds)) : 0
 }
 
 function parsed(text: string): number {

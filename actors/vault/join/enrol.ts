@@ -2,6 +2,7 @@ import { limits } from '../../../runtime/limits.ts'
 import { fingerprint, identityOf, proofHolds, verifyStatement, type DeviceStatement } from '../../join-protocol.ts'
 import type { Change } from '../barrier.ts'
 import { certificatePem } from '../pki/authority-record.ts'
+import { certificatePath } from '../pki/certificates.ts'
 import type { Pki } from '../pki/pki.ts'
 import { refused } from '../pki/refused.ts'
 import { serialText } from '../pki/serials.ts'
@@ -40,7 +41,7 @@ interface EnrolPorts extends JoinPorts {
   readonly pki: Pki
 }
 
-/** Somebody was faster with this token: it is judged anew. */
+/** Somebody was faster with this token, or has changed the certificate of this host: it is judged anew. */
 class Overtaken extends Error {}
 
 export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: EnrolPorts): Enrolling {
@@ -131,36 +132,43 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
     return answer(issued, found.id, kid)
   }
 
-  return {
-    async enrol(asked) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await enrolOnce(asked)
-        } catch (error) {
-          if (!(error instanceof Overtaken) || attempt >= limits.vaultTransactionAttempts) throw error
+  const renewOnce = async (asked: RenewAsked): Promise<Enrolled> => {
+    const { host, serial } = asked
+    const hostPath = joinPaths.host(host)
+    const found = await barrier.read(hostPath, StoredHost)
+    const { statement, kid } = deviceOf(asked, serial)
+    if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
+    const current = await pki.certificates.read(found.value.serial)
+    if (current.stored.revokedAt !== undefined) throw refuse('revoked', 'The certificate of this host was revoked')
+    const issued = await sign(asked, kid, {
+      // Who is revoked before this is durable gets nothing
+      guards: [
+        { key: hostPath, modRevision: found.revision },
+        { key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision },
+      ],
+      changes: ({ key }) => [{
+        path: hostPath, value: { ...found.value, device: statement.key, serial: serialText(key) },
+      }],
+      async stillHolds() {
+        if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
+          throw refuse('used', 'Another request for this host was faster')
         }
-      }
-    },
-    async renew(asked) {
-      const { host, serial } = asked
-      const hostPath = joinPaths.host(host)
-      const found = await barrier.read(hostPath, StoredHost)
-      const { statement, kid } = deviceOf(asked, serial)
-      if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
-      const current = await pki.certificates.read(found.value.serial)
-      if (current.stored.revokedAt !== undefined) throw refuse('revoked', 'The certificate of this host was revoked')
-      const issued = await sign(asked, kid, {
-        guards: [{ key: hostPath, modRevision: found.revision }],
-        changes: ({ key }) => [{
-          path: hostPath, value: { ...found.value, device: statement.key, serial: serialText(key) },
-        }],
-        async stillHolds() {
-          if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
-            throw refuse('used', 'Another request for this host was faster')
-          }
-        },
-      })
-      return answer(issued, found.value.token, kid)
-    },
+        if ((await pki.certificates.find(current.key))?.revision !== current.revision) {
+          throw new Overtaken('The certificate of this host was changed meanwhile')
+        }
+      },
+    })
+    return answer(issued, found.value.token, kid)
   }
+
+  const judged = async (once: () => Promise<Enrolled>): Promise<Enrolled> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await once()
+      } catch (error) {
+        if (!(error instanceof Overtaken) || attempt >= limits.vaultTransactionAttempts) throw error
+      }
+    }
+  }
+  return { enrol: (asked) => judged(() => enrolOnce(asked)), renew: (asked) => judged(() => renewOnce(asked)) }
 }

@@ -11,7 +11,8 @@ export function readDuration(value: unknown): number | undefined {
   if (!/^(?:[0-9]{1,12}(?:ms|s|m|h|d))+$/.test(text)) return undefined
   let sum = 0
   for (const [, amount, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g)) sum += Number(amount) * UNITS[unit!]!
-  return within(Math.floor(sum))
+  // 0 means that nothing was said
+  return within(sum > 0 ? Math.max(1, Math.floor(sum)) : 0)
 }
 
 const within = (seconds: number): number | undefined =>

@@ -52,8 +52,9 @@ export class GenerateRoot {
     const { sealing } = this.#core.open()
     if (this.#underWay) throw new AlreadyExists('A root token is being generated; cancel that first')
     const otp = given ?? letters(random, this.#tokenLength)
-    if (otp.length !== this.#tokenLength) {
-      throw new InvalidArgument(`The one-time pad must have ${this.#tokenLength} characters: ${otp.length}`)
+    // As many bytes as a token, too: else one would be made that nobody can be told
+    if (otp.length !== this.#tokenLength || !/^[\x21-\x7e]*$/.test(otp)) {
+      throw new InvalidArgument(`The one-time pad must have ${this.#tokenLength} ASCII characters: ${otp.length}`)
     }
     const quorum = new Quorum(keys, random)
     quorum.begin()

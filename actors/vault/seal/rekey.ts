@@ -1,6 +1,6 @@
-import { AlreadyExists, InvalidArgument, NotFound, Overloaded } from '../../../runtime/errors.ts'
+import { AlreadyExists, InvalidArgument, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { mayCrash } from '../../../runtime/fault-points.ts'
-import type { Operation } from '../../../runtime/store/store.ts'
+import type { Entry, Operation } from '../../../runtime/store/store.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { AuditEntry } from '../audit/record.ts'
 import type { Core } from '../core.ts'
@@ -150,7 +150,7 @@ export class Rekey {
   async #enforce(rootKey: Uint8Array, { shares, threshold }: Split, before: string): Promise<void> {
     const { ports } = this.#core
     const { store, keys, random } = ports
-    const { terms } = this.#core.open()
+    const { terms, sealing } = this.#core.open()
     await terms.refresh()
     const { config, entry } = await readSeal(store)
     const record = await store.get(keyringPath)
@@ -170,13 +170,33 @@ export class Rekey {
     }
     const guards = [entry, record].map(({ key, modRevision }) => ({ key, modRevision }))
     const { succeeded, revision } = await store.transact(guards, operations)
+      .catch((error: unknown) => this.#settled(entry, rootKeyId, error))
     mayCrash('vault/rekeyed')
     this.cancel()
     rootKey.fill(0)
     if (!succeeded) throw new Overloaded('The seal or the keyring was changed meanwhile; begin the rekey again')
-    terms.adopt({ keyring, revision, root, rootKeyId })
+    // Sealed meanwhile, it needs no keyring: and the new shares are told all the same
+    if (!sealing.aborted) terms.adopt({ keyring, revision, root, rootKeyId })
     // `begun` stands already: who gets no answer now would never learn the new shares
     await this.#record({ outcome: 'done', about: { shares, threshold } }).catch(() => {})
+  }
+
+  /**
+   * What became of a transaction whose answer was lost: which shares open the vault depends on it. The seal is written
+   * again as it was, and then what is still on its way finds another one than it was compared with.
+   * @throws `error` when it was not done
+   */
+  async #settled(
+    before: Entry, rootKeyId: string, error: unknown,
+  ): Promise<{ readonly succeeded: boolean; readonly revision: number }> {
+    if (!(error instanceof Unavailable)) throw error
+    const { key, modRevision, value } = before
+    const { store } = this.#core.ports
+    const { succeeded } = await store.transact([{ key, modRevision }], [{ type: 'put', key, value }])
+    if (succeeded) throw error
+    const { config, entry } = await readSeal(store)
+    if (config.rootKeyId !== rootKeyId) throw error
+    return { succeeded: true, revision: entry.modRevision }
   }
 
   async #record(entry: Pick<AuditEntry, 'outcome' | 'about'>): Promise<void> {

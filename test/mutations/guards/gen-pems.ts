@@ -128,12 +128,12 @@ export const genPems: readonly Guard[] = [
       'a member that shows its certificate has its key; one that does not, or is here, keeps it here',
     ],
     [
-      'the owner key goes only where it is not the only one', 'given.path === files.path(file.ownerKey)', 'false',
+      'the owner key goes only where it is not the only one', 'return isOwn ?', 'return false ?',
       'the owner key goes only where another copy of it was given',
     ],
     [
       'another key is no copy of the owner key',
-      'keyFileOf(keys, given.pem) === keyFileOf(keys, new TextDecoder().decode(own))', 'true',
+      'if (keyFileOf(keys, given.pem) !== keyFileOf(keys, new TextDecoder().decode(own))) {', 'if (false) {',
       'the owner key goes only where another copy of it was given',
     ],
   ),

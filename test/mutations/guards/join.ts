@@ -72,6 +72,19 @@ export const join: readonly Guard[] = [
       'if (commonName !== host || names.some(({ value }) => value !== identity)) {', 'if (false) {',
       'a request that is unsound, weak, for others or for an authority is refused, each for what it is',
     ],
+    [
+      'a request that was copied is of no use', 'stored.used.kid === kid && ', '',
+      'another device that has the token and the request of the first one gets nothing',
+    ],
+    [
+      'the revocation of a token is not overtaken', 'guards: [{ key: path, modRevision: found.revision }, {',
+      'guards: [{', 'a token that is revoked while its certificate is made gives none',
+    ],
+    [
+      'the revocation of a host is not overtaken',
+      '        { key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision },\n', '',
+      'a host that is revoked while its next certificate is made gets none',
+    ],
   ),
   ...guardsOf('actors/enrolment/trust.ts', 'test/actors/enrolment.test.ts',
     [

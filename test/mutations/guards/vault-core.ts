@@ -111,4 +111,20 @@ export const vaultCore: readonly Guard[] = [
       'what somebody writes while entries are sealed anew stays as they wrote it',
     ],
   ),
+  ...guardsOf('actors/vault/seal/rekey.ts', 'test/actors/vault-rekey-answer.test.ts',
+    [
+      'a seal takes no new shares along', 'if (!sealing.aborted) terms.adopt(', 'terms.adopt(',
+      'who seals the vault while new shares come into force loses no shares',
+    ],
+    [
+      'shares in force are told', 'if (config.rootKeyId !== rootKeyId) throw error', 'if (config) throw error',
+      'new shares whose transaction is answered by nobody are told when they are in force',
+    ],
+    [
+      'a rekey that failed is not done later',
+      "await store.transact([{ key, modRevision }], [{ type: 'put', key, value }])",
+      'await store.transact([{ key, modRevision }], [])',
+      'a rekey that was not done, and is answered by nobody, is not done later: the old shares are good',
+    ],
+  ),
 ]

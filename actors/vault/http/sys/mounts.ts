@@ -94,7 +94,7 @@ export const mountRoutes: readonly Route[] = [
   },
   { path: 'sys/auth', on: { read: () => twice({ 'token/': TOKENS }) } },
   {
-    path: 'sys/internal/ui/mounts',
+    path: 'sys/internal/ui/mounts', judges: true,
     on: {
       async read({ services: { mounts }, holder: { acl } }) {
         const seen = (await mounts.all()).filter(({ path }) => acl.reaches(path))
@@ -109,7 +109,7 @@ export const mountRoutes: readonly Route[] = [
     },
   },
   {
-    path: 'sys/internal/ui/mounts/*path',
+    path: 'sys/internal/ui/mounts/*path', judges: true,
     on: {
       // What the command line of Vault asks before each use of a kv mount
       async read({ services: { mounts }, holder: { acl }, params: { path } }) {

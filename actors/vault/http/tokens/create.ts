@@ -21,9 +21,10 @@ export interface CreateOptions {
  * lets it choose its id, its period, and to outlive its parent, and nothing more.
  */
 export async function createToken(cx: Cx, { path, orphan = false, role }: CreateOptions): Promise<Answer> {
-  const { fields, holder, services: { tokens, clock }, request: { data } } = cx
+  const { fields, holder, services: { tokens, clock }, request } = cx
+  const { data } = request
   const { record: own, acl } = holder
-  const isSudo = acl.root || acl.capabilities(path).has('sudo')
+  const isSudo = acl.root || acl.capabilities(request.path).has('sudo')
   if (own.numUses !== 0) throw badRequest('restricted use token cannot generate child tokens')
   if (!['', 'default', 'service'].includes(fields.text('type') ?? '')) throw badRequest('only service tokens are here')
   const noParent = role ? role.orphan : fields.flag('no_parent') === true

@@ -59,6 +59,7 @@ function roleOf(record: RoleRecord): Role {
   const isBounded = allowedPolicies.length > 0 || allowedGlob.length > 0
   return {
     ...record,
+    noDefaultPolicy: noDefaultPolicy || isForbidden('default'),
     policiesFor(asked, own) {
       const wanted = asked.length > 0 ? asked.map(policyName) : isBounded ? allowedPolicies : own
       const bad = wanted.find((name) => isForbidden(name)

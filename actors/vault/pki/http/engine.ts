@@ -23,7 +23,7 @@ const open = routes.filter((route) => route.open).map(({ path }) => path.replace
  */
 export const pkiEngine = (pki: Pki): Engine => ({
   type: 'pki',
-  open,
+  open, sudo: ['root'],
   async handle(request) {
     const found = findRoute(pki, request)
     if (found === undefined) throw notInVault('path below this mount', request.path.slice(0, 128))
