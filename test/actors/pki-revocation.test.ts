@@ -147,7 +147,7 @@ test('a certificate that has ended is revoked, and no list has to say so', async
   assert.equal(await listed(made), [])
 })
 
-test('a list is taken apart once, however often it is asked for, and anew when another vault has made the next', async () => {
+test('a list is taken apart once, and anew when another vault on the store has made the next', async () => {
   const made = await zoned()
   const { key } = await leaf(made)
   const first = (await listOf(made)).list

@@ -258,11 +258,11 @@ export const pki: readonly Guard[] = [
   ...guardsOf('actors/vault/pki/revocation-list.ts', revocation,
     [
       'a list is taken apart once', 'if (last?.revision === found.revision) return last', '',
-      'a list is taken apart once, however often it is asked for, and anew when another vault has made the next',
+      'a list is taken apart once, and anew when another vault on the store has made the next',
     ],
     [
       'the next list is seen', 'if (last?.revision === found.revision) return last', 'if (last) return last',
-      'a list is taken apart once, however often it is asked for, and anew when another vault has made the next',
+      'a list is taken apart once, and anew when another vault on the store has made the next',
     ],
   ),
 ]
