@@ -56,15 +56,10 @@ export function catalogue(
     worker(Scheduler, new URL('../actors/scheduler/actor.ts', import.meta.url), {
       ...kernel, thread: 'scheduler', env: services,
     }),
-    // They wait most of the time: a worker of its own would cost each start of a zone more than they ever do
-    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), {
-      ...kernel, thread: 'scheduler',
-    }),
-    ...(asked.includes('node-monitor') ? [
-      worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), {
-        ...kernel, thread: 'scheduler',
-      }),
-    ] : []),
+    // A thread of its own: with one that is shared, what dies takes along who does not need it
+    worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), kernel),
+    ...(asked.includes('node-monitor')
+      ? [worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), kernel)] : []),
     ...(enrols(config) ? [enrolment(stores, config.addr!)] : []),
     ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {

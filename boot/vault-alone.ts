@@ -62,7 +62,7 @@ export async function startVaultAlone(options: VaultAloneOptions): Promise<Vault
     for (const name of [file.stores, file.audit]) await files.makeFolder(name, { mode: 0o700 })
     await supervisor.load()
     await supervisor.start('vault', { env: { ZONEWRIGHT_VAULT_SEALED: '1' } })
-    const secrets = tls ? { 'tls-certificate': tls.certificate, 'tls-key': tls.key } : {}
+    const secrets: Record<string, string> = tls ? { 'tls-certificate': tls.certificate, 'tls-key': tls.key } : {}
     await supervisor.start('vault-listener', { secrets })
     return {
       address: await supervisor.get(VaultListener).address({}), trace, ended, stop,

@@ -35,6 +35,8 @@ const patterns: readonly Pattern[] = [
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[^]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, REDACTED],
   // PKCS #8 without its frame: Ed25519, X25519, P-256
   [/M(?:C4CAQAwBQYDK2V|IGHAgEAMBMGByqGSM49)[\w+/-]{20,}={0,2}/g, REDACTED],
+  // A token of the vault
+  [/\bhvs\.[\w-]{20,}/g, REDACTED],
   [/AGE-SECRET-KEY-1[0-9A-Z]{20,}/gi, REDACTED],
   // A compact JWS or JWE begins with `{"`, or `{` and white space, in base64url; also what is left of one that was cut
   [/eyJ[\w-]{10,}(?:\.[\w-]*)*|(?<![\w-])e[wy][\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)+/g, REDACTED],

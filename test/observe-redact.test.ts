@@ -26,6 +26,7 @@ test('tokens and private keys go by their form, whole or cut', () => {
     'authorization: Basic dXNlcjpwYXNz', 'password=hunter2secret', '{"refresh_token":"hunter2secret"}',
     'https://u:hunter2secret@h/',
     'AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ',
+    'the token hvs.QQQQabcdefghijklmnopqrstuvwxyz012345 was shown',
   ]
   for (const secret of gone) {
     const left = text(`before ${secret} after`)

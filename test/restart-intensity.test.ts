@@ -42,8 +42,8 @@ const what = new Set(restartCases.map(named))
 
 test('every actor of the first host is among them, the daemon of a node, and both hosts', () => {
   assert.equal([...what].sort(), [
-    'gateway on ood1', 'node-daemon on node1', 'node-daemon on ood1', 'node1', 'ood1', 'scheduler on ood1',
-    'service on ood1', 'system-config on ood1', 'vault on ood1', 'verify-hub on ood1',
+    'cert-manager on ood1', 'gateway on ood1', 'node-daemon on node1', 'node-daemon on ood1', 'node1', 'ood1',
+    'scheduler on ood1', 'service on ood1', 'system-config on ood1', 'vault on ood1', 'verify-hub on ood1',
   ])
   assert.is(restartCases.length, what.size * restartVariants.length)
 })

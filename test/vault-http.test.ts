@@ -1,4 +1,5 @@
 /** A stock client of HashiCorp Vault (node-vault) against the vault and its listener, in workers. */
+import { Client } from '@litehex/node-vault'
 import { connect } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -59,6 +60,30 @@ test('mounts, policies, tokens and secrets by a client', () => withOpenVault(asy
   assert.ok((await client.tokenAccessors()).data.keys.length >= 1)
   await client.unmount({ mount_point: 'team' })
   await client.removePolicy({ name: 'reader' })
+}))
+
+test('a client that checks each answer by its shape finds it in Vault’s', () => withVault(async ({ endpoint }) => {
+  const typed = new Client({ endpoint })
+  const told = async <T>(work: Promise<{ data?: T; error?: unknown }>): Promise<T> => {
+    const { data, error } = await work
+    assert.is(error, undefined, JSON.stringify(error))
+    return data!
+  }
+  const { keys, root_token: root } = await told(typed.init({ secret_shares: 1, secret_threshold: 1 }))
+  typed.token = root
+  assert.is((await told(typed.unseal({ key: keys[0]! }))).sealed, false)
+  assert.is((await told(typed.sealStatus())).type, 'shamir')
+  const mountPath = 'typed'
+  await told(typed.mount({ mountPath, type: 'kv-v2' }))
+  await told(typed.mounts())
+  await told(typed.engineInfo({ mountPath }))
+  await told(typed.kv2.write({ mountPath, path: 'a', data: { x: '1' } }))
+  assert.equal((await told(typed.kv2.read({ mountPath, path: 'a' }))).data.data, { x: '1' })
+  assert.equal((await told(typed.kv2.list({ mountPath, path: '' }))).data.keys, ['a'])
+  await told(typed.kv2.readMetadata({ mountPath, path: 'a' }))
+  await told(typed.kv2.deleteLatest({ mountPath, path: 'a' }))
+  await told(typed.kv2.undelete({ mountPath, path: 'a', versions: [1] }))
+  await told(typed.seal())
 }))
 
 test('an authority, a role, and certificates by a client, and the list of those that were revoked', () =>

@@ -18,7 +18,8 @@ export interface Secrets {
 
 /** Secrets of actors, in the same store as those of HTTP, which says nothing about how they are kept. */
 export function createSecrets({ barrier, clock }: { barrier: Barrier; clock: Clock }): Secrets {
-  const store = createKvStore({ barrier: barrierView(barrier, secretPrefix), clock, unconfigured: true })
+  const prefix = secretPrefix
+  const store = createKvStore({ barrier: barrierView(barrier, prefix), prefix, clock, unconfigured: true })
   return {
     async put(path, value, cas, kept = limits.vaultSecretVersions) {
       checkPath(path)

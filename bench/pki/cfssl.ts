@@ -18,7 +18,7 @@ export interface Cfssl {
   stop(): Promise<void>
 }
 
-/** With a log ahead of writing, which suits it best: otherwise its writers wait for each other, or give up. Synced. */
+/** With a log ahead of writing, which suits it best: otherwise its writers wait for each other, or give up. */
 const SCHEMA = `PRAGMA journal_mode=WAL;
   CREATE TABLE certificates (serial_number blob NOT NULL, authority_key_identifier blob NOT NULL,
   ca_label blob, status blob NOT NULL, reason int, expiry timestamp, revoked_at timestamp, pem blob NOT NULL,
@@ -45,6 +45,7 @@ export async function startCfssl({ keys, clock, random }: Platform, keeps: boole
   if (keeps) {
     const made = spawnSync('sqlite3', [join(folder, 'certs.db'), SCHEMA])
     if (made.status !== 0) return undefined
+    // Synced at each certificate, as ours is
     const source = `file:${join(folder, 'certs.db')}?_busy_timeout=60000&_synchronous=FULL`
     const config = { driver: 'sqlite3', data_source: source }
     writeFileSync(join(folder, 'db.json'), JSON.stringify(config))

@@ -57,7 +57,7 @@ test('OpenSSL and @peculiar/x509 read the list, and find who is on it and who is
   assert.match(verdict(bad.der), /error 23 at 0 depth lookup: certificate revoked/)
   assert.match(verdict(good.der), /leaf\.pem: OK/)
   const { list, authority } = await listOf(made)
-  const theirs = new x509.X509Crl(list.der)
+  const theirs = new x509.X509Crl(Uint8Array.from(list.der))
   assert.ok(await theirs.verify({ publicKey: new x509.X509Certificate(authority.pem).publicKey }))
   assert.is(theirs.findRevoked(bad.key)?.reason, 4)
   assert.not(theirs.findRevoked(good.key))

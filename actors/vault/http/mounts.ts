@@ -25,7 +25,7 @@ const fixedMount = (path: string, type: Mount['type'], description: string): Mou
 })
 /** What every vault has: none of them can be taken away. */
 const fixed: readonly Mount[] = [
-  fixedMount('pki-etcd/', 'pki', 'authority of the zone’s etcd'),
+  fixedMount('pki-etcd/', 'pki', 'authority of the etcd of the zone'),
   fixedMount('pki/', 'pki', 'authority of the zone'),
   fixedMount('secret/', 'kv', 'key/value secret storage'),
 ]

@@ -36,7 +36,7 @@ export async function openServices(
   const makeEngine = (mount: Mount): Engine => {
     const own: EnginePorts = { barrier: barrierView(barrier, mount.prefix), keys, random, clock }
     if (mount.type === 'pki') return makePki(mount, own, vault)
-    return createKvEngine({ ...own, hidden: mount.prefix === secretPrefix ? linkFolders : [] })
+    return createKvEngine({ ...own, prefix: mount.prefix, hidden: mount.prefix === secretPrefix ? linkFolders : [] })
   }
   const mounts = createMounts({ barrier, random })
   const sweeper = createSweeper({ clock, sealing: vault.sealing, warn })

@@ -10,6 +10,8 @@ import { folder, isDeleted, type Metadata, type Value, type Version } from './re
 import { createKvStore, type Found } from './store.ts'
 
 export interface KvOptions extends EnginePorts {
+  /** Of the mount, in the store. */
+  readonly prefix: string
   /** Folders that nobody reaches this way, whatever their policies say. */
   readonly hidden?: readonly string[]
 }
@@ -18,8 +20,8 @@ type Data = EngineRequest['data']
 type Answer = EngineResponse
 
 /** KV version 2, as Vault answers it. */
-export function createKvEngine({ barrier, clock, hidden = [] }: KvOptions): Engine {
-  const store = createKvStore({ barrier, clock })
+export function createKvEngine({ barrier, prefix: mounted, clock, hidden = [] }: KvOptions): Engine {
+  const store = createKvStore({ barrier, prefix: mounted, clock })
   const isHidden = (path: string): boolean =>
     hidden.some((prefix) => path === prefix.slice(0, -1) || path.startsWith(prefix))
 

@@ -41,15 +41,19 @@ export interface KvStore {
 }
 
 interface KvPorts {
-  /** A view: its paths begin below the mount. */
+  /** A view: its paths begin below `prefix`. */
   readonly barrier: Barrier
+  /** For who reads of damage. */
+  readonly prefix: string
   readonly clock: Clock
   /** What the mount is configured with does not count. */
   readonly unconfigured?: boolean
 }
 
-export function createKvStore({ barrier, clock, unconfigured = false }: KvPorts): KvStore {
+export function createKvStore({ barrier, prefix, clock, unconfigured = false }: KvPorts): KvStore {
   const attempts = limits.vaultTransactionAttempts
+  const missing = (path: string, version: number): Error =>
+    damaged(prefix + versionPath(path, version), 'it is missing')
   const overloaded = (): Error => new Overloaded(`Too many writers of one secret; attempts: ${attempts}`)
 
   const write = (
@@ -87,7 +91,7 @@ export function createKvStore({ barrier, clock, unconfigured = false }: KvPorts)
       const value = await barrier.read(versionPath(path, version.version), Value)
       if (value !== undefined) return { metadata: found.value, version, value: value.value }
       const again = await barrier.read(metadataPath(path), Metadata)
-      if (again?.revision === found.revision) throw damaged(versionPath(path, version.version), 'it is missing')
+      if (again?.revision === found.revision) throw missing(path, version.version)
     }
     throw overloaded()
   }

@@ -37,7 +37,11 @@ const etcdRole = (changes: Partial<Role>): Role => zoneRole({
 export const builtInRoles: Readonly<Record<string, Readonly<Record<string, BuiltInRole>>>> = {
   pki: {
     ood: { role: zoneRole(month), identity: { kind: 'ood', name: { from: 'caller-host' } }, domains: own },
-    node: { role: zoneRole(month), identity: { kind: 'node', name: { from: 'given' } }, domains: own },
+    // An address is no name of a host: who holds one today is not who holds it tomorrow
+    node: {
+      role: zoneRole({ ...month, allow_ip_sans: false, allow_localhost: false }),
+      identity: { kind: 'node', name: { from: 'given' } }, domains: own,
+    },
     'client-device': {
       role: zoneRole({ ...month, server_flag: false, allow_ip_sans: false, allow_localhost: false }),
       identity: { kind: 'client-device', name: { from: 'given' } }, domains: own,

@@ -1,25 +1,30 @@
 import { limits } from '../../../../runtime/limits.ts'
 import { badRequest, forbidden, secret, twice } from '../answer.ts'
 import { fieldsOf, type Fields } from '../fields.ts'
+import { API_VERSION } from './version.ts'
 import type { Mount } from '../mounts.ts'
 import type { Route } from '../route.ts'
 import { secondsOf } from '../times.ts'
 
+/** Of what is built in: clients that check an answer by its shape look for these. */
+const PLUGIN = { plugin_version: '', running_plugin_version: `v${API_VERSION}`, running_sha256: '' }
+
 const SYSTEM = {
-  accessor: 'system_vault', config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0 },
-  description: 'system endpoints used for control, policy and debugging', local: false, options: null,
-  seal_wrap: true, type: 'system', uuid: 'fixed-sys',
+  ...PLUGIN, external_entropy_access: false, accessor: 'system_vault', local: false, options: null, seal_wrap: true,
+  config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0 },
+  description: 'system endpoints used for control, policy and debugging', type: 'system', uuid: 'fixed-sys',
 }
 const TOKENS = {
-  accessor: 'auth_token', description: 'token based credentials', local: false, options: null, seal_wrap: false,
+  ...PLUGIN, external_entropy_access: false, deprecation_status: 'supported', accessor: 'auth_token',
+  description: 'token based credentials', local: false, options: null, seal_wrap: false,
   config: { default_lease_ttl: 0, force_no_cache: false, max_lease_ttl: 0, token_type: 'default-service' },
   type: 'token', uuid: 'fixed-token',
 }
 
 const told = ({ type, uuid, accessor, description, defaultTtl, maxTtl }: Mount): object => ({
   accessor, config: { default_lease_ttl: defaultTtl, force_no_cache: false, max_lease_ttl: maxTtl }, description,
-  external_entropy_access: false, local: false, options: type === 'kv' ? { version: '2' } : null, seal_wrap: false,
-  type, uuid,
+  deprecation_status: 'supported', external_entropy_access: false, ...PLUGIN, local: false,
+  options: type === 'kv' ? { version: '2' } : null, seal_wrap: false, type, uuid,
 })
 
 const slashed = (path: string): string => (path.endsWith('/') ? path : `${path}/`)

@@ -3,9 +3,7 @@ import { rootToken } from '../operator.ts'
 import { isYes } from '../request.ts'
 import type { OpenCx, Route } from '../route.ts'
 import { shareOf, sharesTold, splitOf } from './shares.ts'
-
-/** The release of Vault whose answers these are like; clients look at it before they use what is newer. */
-export const API_VERSION = '1.15.0+zonewright'
+import { API_VERSION } from './version.ts'
 
 async function sealStatus({ area: { life } }: OpenCx): Promise<object> {
   const { initialised, sealed, threshold, shares, progress, nonce, vaultId } = await life.status()

@@ -17,5 +17,5 @@ export function lifeOf(
 }
 
 /** Seconds left, 0 for one that does not end. */
-export const leftOf = ({ expiresAt }: TokenRecord, now: number): number =>
-  (expiresAt === 0 ? 0 : Math.max(0, Math.ceil((expiresAt - now) / 1_000)))
+export const leftOf = ({ expiresAt, ttl }: TokenRecord, now: number): number =>
+  (expiresAt === 0 ? 0 : Math.max(0, Math.min(ttl, Math.ceil((expiresAt - now) / 1_000))))
