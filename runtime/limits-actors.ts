@@ -116,6 +116,9 @@ export const actorLimits = {
   /** Characters of one field of a record, and fields of its own that it may have; more is cut. */
   auditField: 512,
   auditFields: 16,
+  /** Attempts of strangers (shares, join tokens) that are recorded one by one in such a window; more are counted. */
+  auditStrangers: 60,
+  auditStrangersMs: 60_000,
   /** Faults of an audit that are told one by one; more are counted. */
   auditFindings: 100,
   /** Records, and milliseconds, until the audit is signed again. */

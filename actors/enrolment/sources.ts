@@ -1,5 +1,6 @@
 import { limits } from '../../runtime/limits.ts'
 import type { Clock } from '../../runtime/platform/ports.ts'
+import { formatIp, isMappedIpv4, parseIp } from '../../runtime/x509/ip.ts'
 
 interface Window { startMs: number; count: number }
 
@@ -32,5 +33,10 @@ export class Sources {
   }
 }
 
-const sourceOf = (address: string): string =>
-  (address.includes('.') || !address.includes(':') ? address : address.split(':').slice(0, 4).join(':'))
+/** One address has many spellings, and `::` hides how long the parts before it are. */
+function sourceOf(address: string): string {
+  const bytes = parseIp(address.replace(/%.*$/, ''))
+  if (!bytes) return address
+  if (isMappedIpv4(bytes)) return formatIp(bytes.subarray(12))
+  return formatIp(bytes.length === 4 ? bytes : Uint8Array.from(bytes, (byte, index) => (index < 8 ? byte : 0)))
+}

@@ -22,6 +22,8 @@ export interface EngineRequest {
   readonly data: Readonly<Record<string, unknown>>
   /** Accessor of the token, for the inventory and the audit. */
   readonly holder: string
+  /** As the mount is tuned now: seconds, 0 where nothing was said. */
+  readonly life?: { readonly defaultTtl: number; readonly maxTtl: number }
 }
 
 export interface EngineResponse {

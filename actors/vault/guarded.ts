@@ -3,9 +3,10 @@ import type { ZonewrightError } from '../../runtime/errors.ts'
 import type { CallEntry, Infer } from '../../runtime/protocol.ts'
 import { allowedBy, deniedBy } from '../../runtime/trust/denial.ts'
 import { codeOf, type Audit } from './audit/audit.ts'
+import { createStrangers } from './audit/strangers.ts'
 import type { Core, Unsealed } from './core.ts'
 import { allowingRule, type VaultMethod } from './policy.ts'
-import type { Vault } from './protocol.ts'
+import { JoinRefused, type Vault } from './protocol.ts'
 import type { SealLife } from './seal/life.ts'
 
 type Methods = typeof Vault['methods']
@@ -62,7 +63,8 @@ export interface Area {
 export const noResource = (): string => '-'
 
 export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core' | 'audit'>): Guarded {
-  const { self, denials } = start
+  const { self, denials, clock } = start
+  const strangers = createStrangers(audit, clock)
   const refusal = (peer: Peer, method: VaultMethod, rule: string, why: string): ZonewrightError => denials.denied([
     allowedBy('link', 'vault/link-certificate'),
     deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule, detail: `${peer.actor}@${peer.host} ${method}: ${why}` }),
@@ -96,7 +98,8 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
     if ('error' in outcome) {
       const code = codeOf(outcome.error)
       const ofBegun = of === undefined ? {} : { of }
-      await audit.record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
+      const record = isOfStranger(outcome.error) ? strangers : audit.record
+      await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
       throw outcome.error
     }
     // Where it is not said by `begun`, which is durable by now
@@ -117,6 +120,9 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
     always: handler,
   }
 }
+
+/** Whoever reaches the zone may bring a join token that nobody made. */
+const isOfStranger = (error: unknown): boolean => error instanceof JoinRefused && error.details['reason'] === 'unknown'
 
 /** What is public anyway, and `http`, which records each request itself; denied and failed calls are recorded. */
 const unrecorded: ReadonlySet<VaultMethod> = new Set([

@@ -154,4 +154,17 @@ test('one address may ask as often as the limit in each window, and many address
   assert.is(sources.waitMs('2001:db8:1:2::9'), 0, 'the oldest was forgotten')
 })
 
+test('who owns a network of IPv6 has one address, however its addresses are written', () => {
+  const sources = new Sources({ ...systemClock, monotonic: () => 0 })
+  const many = (addressOf: (index: number) => string): number => {
+    let refused = 0
+    for (let index = 0; index <= limits.enrolmentPerSource; index++) if (sources.waitMs(addressOf(index)) > 0) refused++
+    return refused
+  }
+  assert.is(many((index) => `2001:db8::${index.toString(16)}`), 1)
+  assert.is(many((index) => `fe80::${index.toString(16)}%eth0`), 1)
+  assert.is(many((index) => (index % 2 === 0 ? '::ffff:10.0.0.1' : '10.0.0.1')), 1)
+  assert.is(sources.waitMs('2001:db8:0:1::1'), 0, 'another network')
+})
+
 test.run()

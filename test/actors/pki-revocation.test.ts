@@ -147,6 +147,16 @@ test('a certificate that has ended is revoked, and no list has to say so', async
   assert.equal(await listed(made), [])
 })
 
+test('a list is taken apart once, and anew when another vault on the store has made the next', async () => {
+  const made = await zoned()
+  const { key } = await leaf(made)
+  const first = (await listOf(made)).list
+  assert.is((await listOf(made)).list, first, 'who asks needs no token')
+  await made.again().revocation.revoke(key)
+  assert.is((await listOf(made)).list.number, first.number + 1)
+  assert.equal(await listed(made), [key])
+})
+
 test('a list that was damaged is refused by its path', async () => {
   const made = await withRole({ })
   const { key } = await sign(made, 'web', { commonName: 'localhost' })

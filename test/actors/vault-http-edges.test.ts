@@ -84,4 +84,24 @@ test('to take the authorities of a mount away takes sudo', async () => {
   assert.is((await root('GET', 'other/cert/ca')).status, 404)
 })
 
+test('no certificate of a mount lives longer than the mount is tuned to, whatever its roles say', async () => {
+  const { root, clock } = await openHttpVault()
+  await root('POST', 'sys/mounts/other', { body: { type: 'pki', config: { max_lease_ttl: '87600h' } } })
+  await root('POST', 'other/root/generate/internal', { body: { common_name: 'other', key_type: 'ec' } })
+  await root('POST', 'other/roles/web', { body: { allow_any_name: true, key_type: 'ec', max_ttl: '720h' } })
+  const lifeOf = async (body: object): Promise<readonly unknown[]> => {
+    const made = await root('POST', 'other/issue/web', { body: { common_name: 'a.example', ...body } })
+    return [Number(made.body.data['expiration']) - Math.floor(clock.now() / 1_000), (made.body.warnings ?? []).length]
+  }
+  assert.equal(await lifeOf({ ttl: '700h' }), [700 * 3_600, 0])
+  await root('POST', 'sys/mounts/other/tune', { body: { default_lease_ttl: '10m', max_lease_ttl: '1h' } })
+  assert.equal([await lifeOf({ ttl: '700h' }), await lifeOf({})], [[3_600, 1], [600, 0]])
+  await root('POST', 'sys/mounts/below', { body: { type: 'pki' } })
+  const asked = { common_name: 'below', key_type: 'ec' }
+  const { csr } = (await root('POST', 'below/intermediate/generate/internal', { body: asked })).body.data
+  const wanted = { csr, use_csr_values: true, ttl: '8760h' }
+  const below = await root('POST', 'other/root/sign-intermediate', { body: wanted })
+  assert.is(Number(below.body.data['expiration']) - Math.floor(clock.now() / 1_000), 3_600)
+})
+
 test.run()

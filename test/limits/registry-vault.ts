@@ -8,6 +8,11 @@ export const vault: Readonly<Record<string, Readonly<Record<string, readonly str
       'auditSignRecords', 'auditSignMs',
     ],
   },
+  'actors/vault-audit-strangers.test.ts': {
+    'what strangers try is in the audit up to the limit of each window, and then as a number': [
+      'auditStrangers', 'auditStrangersMs',
+    ],
+  },
   'actors/vault-seal.test.ts': {
     'a barrier has so many terms, and one more is refused': ['vaultTerms'],
     'what lies there is sealed anew when that is asked for, while others write': ['vaultReencryptPage'],

@@ -132,7 +132,9 @@ const exists = async (services: Services, mount: Mount, path: string): Promise<b
 
 async function fromEngine(services: Services, mount: Mount, request: VaultRequest, holder: string): Promise<Answer> {
   const { operation, path, data } = request
-  const response = await services.engineOf(mount).handle({ operation, path: below(mount, path), data, holder })
+  const response = await services.engineOf(mount).handle({
+    operation, path: below(mount, path), data, holder, life: mount,
+  })
   return answerOf(response)
 }
 

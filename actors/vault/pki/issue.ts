@@ -46,6 +46,7 @@ export interface AuthorityRequest {
   readonly ttl: number | undefined
   /** Epoch milliseconds. */
   readonly notAfter: number | undefined
+  readonly life?: Wish['life']
 }
 
 /** A request that has shown that it has its key: nothing else that it says is believed. @throws CertificateRefused */
@@ -88,7 +89,7 @@ export function createIssuing(given: IssuePorts): Issuing {
 }
 
 async function certifyAuthority(
-  given: IssuePorts, csr: string, { subject, pathLength, ttl, notAfter }: AuthorityRequest, { holder }: Asker,
+  given: IssuePorts, csr: string, { subject, pathLength, ttl, notAfter, life }: AuthorityRequest, { holder }: Asker,
 ): Promise<Issued> {
   const { request, key } = checkedRequest(given.ports, csr)
   const use = { name: '', role: { ...defaultRole, max_ttl: AUTHORITY_SECONDS_MAX } }
@@ -99,13 +100,14 @@ async function certifyAuthority(
     if (ca?.pathLength !== undefined && length! >= ca.pathLength) {
       throw refused('authority-request', `The path below the authority is shorter than that: ${ca.pathLength}`)
     }
-    const validity = validityOf(use, { names: [], ttl, notAfter }, authority, given.ports.clock.now())
+    const validity = validityOf(use, { names: [], ttl, notAfter, life }, authority, given.ports.clock.now())
     const der = signAuthority(given.ports, {
       subject: subject ?? request.subject, spki: key.spki, notAfter: validity.notAfter,
       ...(length === undefined ? {} : { pathLength: length }),
     }, authority)
     const { serial, notBefore } = parseCertificate(der)
-    return { der, serial, notBefore, notAfter: validity.notAfter, warnings: [] }
+    const warnings = validity.warning === undefined ? [] : [validity.warning]
+    return { der, serial, notBefore, notAfter: validity.notAfter, warnings }
   })
 }
 

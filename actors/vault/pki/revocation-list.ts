@@ -22,14 +22,24 @@ export interface OpenList {
   readonly revision: number
 }
 
+/** As they were read last: they are asked for without a token, and to take a long one apart is work. */
+const parsed = new WeakMap<Barrier, Map<string, OpenList>>()
+
 /** @throws VaultDamaged */
 export async function readList(barrier: Barrier, authority: string): Promise<OpenList | undefined> {
   const path = crlPath(authority)
   const found = await barrier.readBytes(path)
-  if (found === undefined) return undefined
+  const known = parsed.get(barrier) ?? new Map<string, OpenList>()
+  parsed.set(barrier, known)
+  // Of an authority that is gone nothing is kept
+  if (found === undefined) return void known.delete(path)
+  const last = known.get(path)
+  if (last?.revision === found.revision) return last
   try {
     const { number, thisUpdate, nextUpdate, revoked } = parseRevocationList(found.value)
-    return { der: found.value, number, thisUpdate, nextUpdate, revoked, revision: found.revision }
+    const list = { der: found.value, number, thisUpdate, nextUpdate, revoked, revision: found.revision }
+    known.set(path, list)
+    return list
   } catch {
     throw damaged(path, 'it is no revocation list')
   }

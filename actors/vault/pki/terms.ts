@@ -37,11 +37,12 @@ export interface Validity {
 
 /** A measured skew moves notBefore, and never notAfter. @throws CertificateRefused */
 export function validityOf(
-  { role, builtIn }: RoleInUse, { ttl, notAfter, skewMs = 0 }: Wish, authority: OpenAuthority, now: number,
+  { role, builtIn }: RoleInUse, { ttl, notAfter, skewMs = 0, life }: Wish, authority: OpenAuthority, now: number,
 ): Validity {
-  const most = role.max_ttl || mountTtl.max
+  // A role may say more than a mount that says nothing, and never more than one that does
+  const most = Math.min(role.max_ttl || life?.maxTtl || mountTtl.max, life?.maxTtl || Infinity)
   const asked = notAfter === undefined
-    ? (ttl || role.ttl || Math.min(mountTtl.ttl, most))
+    ? (ttl || role.ttl || Math.min(life?.defaultTtl || mountTtl.ttl, most))
     : Math.floor((notAfter - now) / 1_000)
   if (!(asked > 0)) throw refused('ttl', 'The certificate would have ended before it begins')
   const seconds = Math.min(asked, most)

@@ -1,5 +1,6 @@
 import type { Peer } from '../../../runtime/actor.ts'
 import { alternativeName, isHostname, type AlternativeName } from '../../../runtime/x509/alternative-names.ts'
+import type { EngineRequest } from '../engine.ts'
 import type { CertificationRequest } from '../../../runtime/x509/csr.ts'
 import { isName } from '../../records.ts'
 import type { BuiltInRole, Identity } from './built-in.ts'
@@ -15,6 +16,8 @@ export interface Wish {
   readonly excludeCommonName?: boolean
   /** Seconds; the role's own when it does not say. */
   readonly ttl?: number | undefined
+  /** Of the mount, where a client of Vault has tuned it. */
+  readonly life?: EngineRequest['life'] | undefined
   /** Epoch milliseconds, in place of a ttl. */
   readonly notAfter?: number | undefined
   /** Milliseconds by which the asker's clock is behind. */

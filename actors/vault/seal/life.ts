@@ -1,5 +1,6 @@
 import { AlreadyExists, InvalidArgument } from '../../../runtime/errors.ts'
 import { codeOf, type Audit } from '../audit/audit.ts'
+import { createStrangers } from '../audit/strangers.ts'
 import type { Core } from '../core.ts'
 import { initialise, isUninitialised, openVault, type Split } from '../init.ts'
 import { VaultSealed } from '../protocol.ts'
@@ -59,6 +60,7 @@ export function createSealLife({ core, audit, secrets, booted, onChange }: SealL
 } {
   const { ports } = core
   const quorum = new Quorum(ports.keys, ports.random)
+  const strangers = createStrangers(audit, ports.clock)
   let recoveryShares: readonly string[] | undefined
 
   const status = async (): Promise<SealStatus> => {
@@ -137,8 +139,9 @@ export function createSealLife({ core, audit, secrets, booted, onChange }: SealL
       } catch (error) {
         const wrong = error instanceof VaultSealed
         if (wrong) quorum.reset()
-        await audit.record({ kind: 'vault', method: 'unseal', outcome: 'failed', code: codeOf(error),
-          about: { by: 'shares' } })
+        await strangers({
+          kind: 'vault', method: 'unseal', outcome: 'failed', code: codeOf(error), about: { by: 'shares' },
+        })
         throw error
       }
       const { rootKey, duplicate } = offered

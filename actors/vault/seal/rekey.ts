@@ -1,8 +1,9 @@
 import { AlreadyExists, InvalidArgument, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { mayCrash } from '../../../runtime/fault-points.ts'
 import type { Entry, Operation } from '../../../runtime/store/store.ts'
-import type { Audit } from '../audit/audit.ts'
+import { codeOf, type Audit } from '../audit/audit.ts'
 import type { AuditEntry } from '../audit/record.ts'
+import { createStrangers } from '../audit/strangers.ts'
 import type { Core } from '../core.ts'
 import { sharesOf, type Split } from '../init.ts'
 import { keyBytes, keyringPath, unwrapKeyring, wrapKeyring } from '../keyring.ts'
@@ -44,12 +45,14 @@ export class Rekey {
   readonly #core: Core
   readonly #audit: Audit
   readonly #secrets: UnsealSecrets
+  readonly #strangers: ReturnType<typeof createStrangers>
   #underWay: UnderWay | undefined
 
   constructor(core: Core, audit: Audit, secrets: UnsealSecrets) {
     this.#core = core
     this.#audit = audit
     this.#secrets = secrets
+    this.#strangers = createStrangers(audit, core.ports.clock)
   }
 
   /** @throws VaultSealed */
@@ -77,7 +80,8 @@ export class Rekey {
     quorum.begin()
     this.#underWay = { shares, threshold, verify, quorum }
     sealing.addEventListener('abort', () => this.cancel(), { once: true })
-    await this.#record({ outcome: 'begun', about: { shares, threshold, verify } })
+    // Nobody has shown a share yet
+    await this.#strangers({ kind: 'vault', method: 'rekey', outcome: 'begun', about: { shares, threshold, verify } })
     return this.status()
   }
 
@@ -100,7 +104,7 @@ export class Rekey {
     const underWay = this.#named(nonce)
     if (underWay.made) throw new InvalidArgument('The new shares are made; verify them')
     const { config } = await readSeal(store)
-    const offered = underWay.quorum.offer(share, config)
+    const offered = await this.#offered(underWay.quorum, share, config)
     if (!offered.rootKey) return { complete: false, progress: offered.progress, duplicate: offered.duplicate }
     offered.rootKey.fill(0)
     // Durable before there are shares that an answer tells
@@ -127,11 +131,20 @@ export class Rekey {
     const underWay = this.#underWay
     const made = underWay?.made
     if (!made || made.verification.nonce !== nonce) throw new NotFound('No new shares wait by this nonce')
-    const { rootKey, ...offered } = made.verification.offer(share, made.config)
+    const { rootKey, ...offered } = await this.#offered(made.verification, share, made.config)
     if (!rootKey) return { ...offered, complete: false }
     const { config } = await readSeal(this.#core.ports.store)
     await this.#enforce(rootKey, underWay, config.rootKeyId)
     return { ...offered, complete: true }
+  }
+
+  async #offered(quorum: Quorum, share: Uint8Array, config: SealConfig): Promise<Offered> {
+    try {
+      return quorum.offer(share, config)
+    } catch (error) {
+      await this.#strangers({ kind: 'vault', method: 'rekey', outcome: 'failed', code: codeOf(error) })
+      throw error
+    }
   }
 
   #named(nonce: string): UnderWay {

@@ -20,7 +20,7 @@ export const audit: readonly Guard[] = [
       recorded,
     ],
     [
-      'what was refused is recorded', 'await audit.record({ ...entry, outcome: code', 'if (false) await audit.record({ '
+      'what was refused is recorded', 'await record({ ...entry, outcome: code', 'if (false) await record({ '
         + '...entry, outcome: code', recorded,
     ],
   ),
@@ -91,4 +91,18 @@ export const audit: readonly Guard[] = [
       'a segment that is full is followed by the next, named for its first record',
     ],
   ),
+  ...guardsOf('actors/vault/audit/strangers.ts', 'test/actors/vault-audit-strangers.test.ts',
+    [
+      'strangers do not fill the disk', 'if (count >= limits.auditStrangers) return void left++', '',
+      'what strangers try is in the audit up to the limit of each window, and then as a number',
+    ],
+    [
+      'what is left out is counted', 'unrecorded === 0 ? entry : {', 'unrecorded !== -1 ? entry : {',
+      'what strangers try is in the audit up to the limit of each window, and then as a number',
+    ],
+  ),
+  ...guardsOf('actors/vault/seal/generate-root.ts', 'test/actors/vault-audit-strangers.test.ts', [
+    'wrong shares for a root token leave a trace', 'await this.#strangers({', 'void ({',
+    'wrong shares for a root token or a rekey are in the audit',
+  ]),
 ]

@@ -153,4 +153,8 @@ export const genPems: readonly Guard[] = [
       'before half of its life nothing happens; by 80 % it is renewed, on the disk and with who uses it',
     ],
   ),
+  ...guardsOf('boot/etcd/put.ts', 'test/boot/put-file.test.ts', [
+    'what others can read is written again', '((await files.mode(name) ?? 0) & ~mode) === 0', 'true',
+    'what others could read, and what has another text, is written again',
+  ]),
 ]

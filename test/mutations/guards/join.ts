@@ -112,4 +112,8 @@ export const join: readonly Guard[] = [
       'nothing is sent to a server that is not trusted',
     ],
   ),
+  ...guardsOf('actors/enrolment/sources.ts', 'test/actors/enrolment.test.ts', [
+    'a network of IPv6 is one source', '(index < 8 ? byte : 0)', 'byte',
+    'who owns a network of IPv6 has one address, however its addresses are written',
+  ]),
 ]

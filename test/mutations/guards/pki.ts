@@ -255,4 +255,14 @@ export const pki: readonly Guard[] = [
     'a revocation list fits into the store', 'if (revoked.length > limits.vaultRevoked) {', 'if (false) {',
     'a revocation list has so many certificates, and one more is refused',
   ]),
+  ...guardsOf('actors/vault/pki/revocation-list.ts', revocation,
+    [
+      'a list is taken apart once', 'if (last?.revision === found.revision) return last', '',
+      'a list is taken apart once, and anew when another vault on the store has made the next',
+    ],
+    [
+      'the next list is seen', 'if (last?.revision === found.revision) return last', 'if (last) return last',
+      'a list is taken apart once, and anew when another vault on the store has made the next',
+    ],
+  ),
 ]

@@ -49,4 +49,8 @@ export const vaultHttp2: readonly Guard[] = [
       'a one-time pad that no token fits is refused before anybody gives a share',
     ],
   ),
+  ...guardsOf('actors/vault/pki/terms.ts', edges, [
+    'a mount bounds its certificates', ', life?.maxTtl || Infinity)', ')',
+    'no certificate of a mount lives longer than the mount is tuned to, whatever its roles say',
+  ]),
 ]

@@ -92,14 +92,14 @@ async function generateIntermediate(call: Call): Promise<EngineResponse> {
 }
 
 async function signIntermediate(call: Call): Promise<EngineResponse> {
-  const { fields, pki, holder } = call
+  const { fields, pki, holder, life } = call
   if (pki.shape !== undefined) fail(`An authority of the zone certifies no other: ${pki.mount}`)
   const byRequest = fields.flag('use_csr_values')
   const pathLength = fields.whole('max_path_length') ?? -1
   const ttl = fields.seconds('ttl')
   const issued = await pki.issuing.signAuthority(fields.needed('csr'), {
     ...(byRequest ? {} : { subject: subjectOf(call) }), pathLength: pathLength < 0 ? undefined : pathLength,
-    notAfter: fields.time('not_after'), ttl,
+    notAfter: fields.time('not_after'), ttl, life,
   }, { holder })
   return certified(issued, formatOf(call))
 }

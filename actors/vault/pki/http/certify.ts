@@ -23,7 +23,7 @@ const named = (type: AlternativeName['type'], values: readonly string[]): readon
   values.map((value) => ({ type, value }))
 
 /** What the body asks for; where the role goes by the request alone, the body names nobody. */
-function wishOf({ fields }: Call, byRequest = false): Wish {
+function wishOf({ fields, life }: Call, byRequest = false): Wish {
   if (fields.words('other_sans').length > 0 || fields.words('user_ids').length > 0) {
     throw new InvalidArgument('other_sans and user_ids are not supported')
   }
@@ -37,7 +37,7 @@ function wishOf({ fields }: Call, byRequest = false): Wish {
   const notAfter = fields.time('not_after')
   return {
     names, commonName: fields.text('common_name') || undefined, excludeCommonName: fields.flag('exclude_cn_from_sans'),
-    ttl: fields.seconds('ttl'), notAfter,
+    ttl: fields.seconds('ttl'), notAfter, life,
   }
 }
 

@@ -10,6 +10,7 @@ export interface Call {
   readonly fields: Fields
   readonly data: EngineRequest['data']
   readonly holder: string
+  readonly life: EngineRequest['life']
 }
 
 export type Operation = 'read' | 'write' | 'patch' | 'delete' | 'list'
@@ -37,10 +38,10 @@ export function createRouter(routes: readonly Route[]): (pki: Pki, request: Engi
   const plain = new Map(routes.filter(({ path }) => !path.includes(':')).map((route) => [route.path, route]))
   const named = routes.filter(({ path }) => path.includes(':')).map((route) =>
     ({ route, segments: route.path.split('/') }))
-  return (pki, { operation, path, data, holder }) => {
+  return (pki, { operation, path, data, holder, life }) => {
     const found = (route: Route | undefined, at: readonly string[]): Found | undefined => {
       const handle = route?.on[operations[operation]]
-      return handle && { handle, call: { pki, at, fields: fieldsOf(data), data, holder } }
+      return handle && { handle, call: { pki, at, fields: fieldsOf(data), data, holder, life } }
     }
     const direct = found(plain.get(path), [])
     if (direct) return direct
