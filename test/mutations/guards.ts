@@ -37,6 +37,7 @@ import { genPems } from './guards/gen-pems.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { kept } from './guards/kept.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -74,4 +75,5 @@ export const guards: readonly Guard[] = [
   ...certManager,
   ...dns,
   ...nodeMonitor,
+  ...kept,
 ]

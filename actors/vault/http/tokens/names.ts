@@ -1,5 +1,6 @@
 import type { Keys, Random } from '../../../../runtime/platform/ports.ts'
 import { object, string } from '../../../../runtime/protocol.ts'
+import { limits } from '../../../../runtime/limits.ts'
 import { fromBase64url, toBase64url } from '../../../../runtime/trust/base64url.ts'
 import type { Barrier } from '../../barrier.ts'
 import { damaged } from '../../record.ts'
@@ -21,6 +22,8 @@ const Salt = object({ salt: string() })
 export interface Digest {
   readonly name: string
   readonly verifier: string
+  /** By which it is kept. */
+  readonly key: string
 }
 
 /** Digests of tokens and accessors by a key that only the barrier holds: who reads the store can try none of them. */
@@ -29,6 +32,8 @@ export interface TokenNames {
   newAccessor(): string
   isToken(text: string): boolean
   digest(token: string): Digest
+  /** Of a token that was let in: its digest is at hand for its next requests. */
+  keep(digest: Digest): void
   isVerified(left: Digest, right: Pick<Digest, 'verifier'>): boolean
   accessor(accessor: string): string
 }
@@ -41,15 +46,25 @@ export async function openTokenNames({ barrier, keys, random }: {
   const encoder = new TextEncoder()
   const digestOf = (text: string, what: string): Uint8Array =>
     keys.derive(encoder.encode(text), salt, `zonewright vault ${what}`, 2 * NAME_BYTES)
+  /** By another digest: what lies here for long is no token. What a digest stands for is read anew each time. */
+  const kept = new Map<string, Digest>()
   return {
     newToken: () => TOKEN_PREFIX + toBase64url(random.bytes(TOKEN_BYTES)),
     newAccessor: () => toBase64url(random.bytes(ACCESSOR_BYTES)),
     isToken: (text) => SHAPE.test(text),
     digest(token) {
+      const key = toBase64url(keys.hash(encoder.encode(token)))
+      const known = kept.get(key)
+      if (known !== undefined) return known
       const bytes = digestOf(token, 'token')
       return {
-        name: toBase64url(bytes.subarray(0, NAME_BYTES)), verifier: toBase64url(bytes.subarray(NAME_BYTES)),
+        name: toBase64url(bytes.subarray(0, NAME_BYTES)), verifier: toBase64url(bytes.subarray(NAME_BYTES)), key,
       }
+    },
+    keep(digest) {
+      if (kept.has(digest.key)) return
+      if (kept.size >= limits.vaultKeptEntries) kept.clear()
+      kept.set(digest.key, digest)
     },
     isVerified: (left, right) => keys.equal(encoder.encode(left.verifier), encoder.encode(right.verifier)),
     accessor: (accessor) => toBase64url(digestOf(accessor, 'accessor').subarray(0, NAME_BYTES)),
