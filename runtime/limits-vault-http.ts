@@ -35,6 +35,8 @@ export const vaultHttpLimits = {
   vaultPolicyDepth: 8,
   /** Policies, and sets of them, that are kept ready to decide by; the oldest is read again. */
   vaultCompiledPolicies: 256,
+  /** Tokens, policies and roles that are kept open, since each request reads them; the oldest is opened again. */
+  vaultKeptEntries: 256,
   /** Versions of a secret that its metadata or its mount may ask for; more is answered 400. */
   vaultKvVersions: 100,
   /** Names of one list; the others follow with `after`. Keys that one look at the store takes for it. */

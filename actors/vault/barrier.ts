@@ -3,13 +3,14 @@ import type { Random } from '../../runtime/platform/ports.ts'
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
 import { readJson } from './json.ts'
+import type { KeptReads } from './kept-reads.ts'
 import type { Terms } from './keyring.ts'
 import { openRecord, pooledNonces, sealRecord, termOf } from './record.ts'
 
 /** Nothing but `core/` reaches the store except through here: encrypted, and bound to its path. */
 export interface Barrier {
-  /** @throws VaultDamaged */
-  read<S extends Schema>(path: string, schema: S): Promise<Opened<Infer<S>> | undefined>
+  /** `kept`: of what is read again and again, and then is frozen. @throws VaultDamaged */
+  read<S extends Schema>(path: string, schema: S, kept?: KeptReads<Infer<S>>): Promise<Opened<Infer<S>> | undefined>
   /** As it was written, for what is no JSON. @throws VaultDamaged */
   readBytes(path: string): Promise<Opened<Uint8Array> | undefined>
   /** Paths that begin with `prefix`, in order of their bytes, behind `after`. */
@@ -39,7 +40,7 @@ export interface Change {
 export function barrierView(barrier: Barrier, prefix: string): Barrier {
   const { length } = prefix
   return {
-    read: (path, schema) => barrier.read(prefix + path, schema),
+    read: (path, schema, kept) => barrier.read(prefix + path, schema, kept),
     readBytes: (path) => barrier.readBytes(prefix + path),
     async list(below, { after, limit }) {
       const { paths, more } = await barrier.list(prefix + below, {
@@ -78,21 +79,29 @@ export function createBarrier({ store, random, terms, beside }: BarrierPorts): B
     const more = beside?.() ?? []
     return operations + more.length > limits.transactionOperations ? [] : more
   }
-  const readBytes: Barrier['readBytes'] = async (path) => {
+  const sealedAt = async (path: string): Promise<Opened<Uint8Array> | undefined> => {
     const entry = await store.get(path)
     if (entry === undefined) return undefined
     // Another vault on this store may have made a term since
     if (terms.aeadOf(termOf(entry.value)) === undefined) await terms.refresh?.()
-    return { value: openRecord(path, entry.value, terms.aeadOf), revision: entry.modRevision }
+    return { value: entry.value, revision: entry.modRevision }
+  }
+  const readBytes: Barrier['readBytes'] = async (path) => {
+    const found = await sealedAt(path)
+    return found && { value: openRecord(path, found.value, terms.aeadOf), revision: found.revision }
   }
   return {
     readBytes,
-    async read(path, schema) {
-      const found = await readBytes(path)
+    async read(path, schema, kept) {
+      const found = await sealedAt(path)
       if (found === undefined) return undefined
-      const value = readJson(schema, path, found.value)
-      found.value.fill(0)
-      return { value, revision: found.revision }
+      const { value: sealed, revision } = found
+      const known = kept?.find(path, sealed)
+      if (known !== undefined) return { value: known, revision }
+      const plaintext = openRecord(path, sealed, terms.aeadOf)
+      const value = readJson(schema, path, plaintext)
+      plaintext.fill(0)
+      return { value: kept ? kept.keep(path, sealed, value) : value, revision }
     },
     async list(prefix, options) {
       const { entries, more } = await store.list(prefix, { ...options, keysOnly: true })

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import process from 'node:process'
 import { AlreadyExists, NotWritable, ZonewrightError } from '../../runtime/errors.ts'
 import { codeOf, diskFull, isDiskFull } from '../../runtime/platform/disk-full.ts'
-import { syncFolder } from '../../runtime/platform/files.ts'
+import { syncFolder } from '../../runtime/platform/sync-folder.ts'
 import { Usage } from '../errors.ts'
 
 /** Files as streams, and without the traces that opening a folder leaves: a backup only reads. */

@@ -3,9 +3,11 @@ import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'n
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import process from 'node:process'
 import { AlreadyExists, InvalidArgument, NotWritable } from '../errors.ts'
+import { Appending } from './append.ts'
 import { takeLock } from './lock.ts'
 import { codeOf, diskFull, isDiskFull, writeFailure } from './disk-full.ts'
 import type { Files } from './ports.ts'
+import { syncFolder } from './sync-folder.ts'
 
 /** Makes the folder (0700) where it is missing. @throws NotWritable, DiskFull */
 export async function openFolder(path: string): Promise<Files> {
@@ -50,6 +52,7 @@ function filesIn(root: string): Files {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return otherwise
     throw error
   }
+  const appending = new Appending()
   const failed = (path: string) => (error: unknown): never => {
     throw writeFailure(path, error)
   }
@@ -58,8 +61,7 @@ function filesIn(root: string): Files {
     read: (name) => readFile(at(name)).catch(absent(undefined)),
     write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename).catch(failed(at(name))),
     create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink).catch(failed(at(name))),
-    append: (name, contents, { mode, durable }) =>
-      append(at(name), contents, mode, durable === true).catch(failed(at(name))),
+    append: (name, contents, options) => appending.append(at(name), contents, options).catch(failed(at(name))),
     rename: (name, to) => rename(at(name), at(to)),
     remove: (name) => rm(at(name), { recursive: true, force: true }),
     async list(name) {
@@ -108,26 +110,6 @@ async function writeDurably(
   await syncFolder(dirname(path))
 }
 
-async function append(path: string, contents: Uint8Array, mode: number, durable: boolean): Promise<number> {
-  const file = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, mode)
-  let size = 0
-  try {
-    size = (await file.stat()).size
-    try {
-      await file.writeFile(contents)
-      if (durable) await file.datasync()
-    } catch (error) {
-      await file.truncate(size).catch(() => {})
-      throw error
-    }
-  } finally {
-    await file.close()
-  }
-  // Empty, it may have been made just now
-  if (durable && size === 0) await syncFolder(dirname(path))
-  return size + contents.length
-}
-
 /** A hard link refuses a name that is taken; rename would replace it. */
 async function createByLink(from: string, to: string): Promise<void> {
   try {
@@ -135,16 +117,6 @@ async function createByLink(from: string, to: string): Promise<void> {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') throw new AlreadyExists(`The file is there already: ${to}`, { path: to })
     throw error
-  }
-}
-
-/** Without it a power cut could bring the old name of a file back. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

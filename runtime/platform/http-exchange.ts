@@ -26,6 +26,7 @@ export interface Serving {
 
 /** What a header may not hold (RFC 9110 §5.5): Deno would send it as it is. */
 const NOT_IN_HEADERS = /[^\t\x20-\x7e\x80-\xff]/
+const isNoHeader = (value: string): boolean => NOT_IN_HEADERS.test(value)
 /** A client that still sends when it is refused would lose the answer with the connection: it may go on for this. */
 export const LINGER_MS = 500
 
@@ -89,7 +90,7 @@ export class Exchange {
     const { closing, faults, options: { requestMsMax } } = this.#serving
     const pieces = typeof body === 'string' || body instanceof Uint8Array ? undefined : body
     if (response.headersSent || response.destroyed) return void leave(pieces)
-    if ([...Object.values(headers), ...cookies].some((value) => NOT_IN_HEADERS.test(value))) {
+    if (Object.values(headers).some(isNoHeader) || cookies.some(isNoHeader)) {
       leave(pieces)
       return this.#reply(faults.failed)
     }
@@ -113,27 +114,40 @@ export class Exchange {
     setTimeout(end, LINGER_MS)
   }
 
-  /** What is wrong with it when it is not taken. */
-  async #readBody(): Promise<Uint8Array | Fault> {
+  /** What is wrong with it when it is not taken: the rest stays unread, since the answer goes by its connection. */
+  #readBody(): Promise<Uint8Array | Fault> {
     const [request, serving] = [this.#request, this.#serving]
     const { faults, options: { bodyBytesMax } } = serving
-    if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return faults.large
+    if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return Promise.resolve(faults.large)
     const chunks: Uint8Array[] = []
-    // Leaving the loop must not destroy the connection: the answer has to go through it
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
-      this.#bodyBytes += chunk.length
-      serving.bodyBytes += chunk.length
-      if (this.#bodyBytes > bodyBytesMax) return faults.large
-      if (serving.bodyBytes > limits.httpBodiesBytes) return faults.busy
-      chunks.push(chunk)
-    }
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    return new Promise((resolve, reject) => {
+      const take = (chunk: Uint8Array): void => {
+        this.#bodyBytes += chunk.length
+        serving.bodyBytes += chunk.length
+        if (this.#bodyBytes > bodyBytesMax) refuse(faults.large)
+        else if (serving.bodyBytes > limits.httpBodiesBytes) refuse(faults.busy)
+        else chunks.push(chunk)
+      }
+      const refuse = (fault: Fault): void => {
+        request.off('data', take).pause()
+        resolve(fault)
+      }
+      // Without it an end in the midst would be nobody's, and end the worker
+      request.on('error', reject).on('close', () => reject(new Error('The request was cut')))
+      request.on('data', take).on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    })
   }
 }
 
 /** RFC 9112 §3.2: who is meant would be for each reader of the request to choose. */
-const namesTwo = ({ rawHeaders }: IncomingMessage): boolean =>
-  rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length > 1
+function namesTwo({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
+}
 
 /** Of a stream that is not sent. */
 const leave = (pieces: AsyncIterable<string | Uint8Array> | undefined): void =>

@@ -140,9 +140,12 @@ export interface Files {
   create(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
   /**
    * Adds to the end of the file, made if it is missing, and answers with its size. Durable only where that is asked
-   * for. Of an append that fails nothing stays; of one that a crash cuts off the beginning may.
+   * for. Of an append that fails nothing stays; of one that a crash cuts off the beginning may. `held`: the file stays
+   * open for the next append to it, until one that fails, one to another file, or one that is not held.
    */
-  append(name: string, contents: Uint8Array, options: { mode: number; durable?: boolean }): Promise<number>
+  append(
+    name: string, contents: Uint8Array, options: { mode: number; durable?: boolean; held?: boolean },
+  ): Promise<number>
   /** Replaces what has the new name. */
   rename(name: string, to: string): Promise<void>
   remove(name: string): Promise<void>

@@ -1,31 +1,35 @@
 import { InvalidArgument } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { fromBase64url } from '../trust/base64url.ts'
 
 export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'X509 CRL' | 'PUBLIC KEY'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-/** Two characters for twelve bits: lists of revoked certificates are long. */
-const pairs = Array.from({ length: 4_096 }, (_, bits) => ALPHABET[bits >> 6]! + ALPHABET[bits & 63]!)
+const codes = Uint8Array.from(ALPHABET, (char) => char.charCodeAt(0))
+const [NEWLINE, PADDING] = [0x0a, 0x3d]
 const LINE_BYTES = 48
+const decoder = new TextDecoder()
 
 /** RFC 7468, with a newline at its end. */
-export function encodePem(label: PemLabel, der: Uint8Array): string {
-  const lines = [`-----BEGIN ${label}-----`]
-  for (let at = 0; at < der.length; at += LINE_BYTES) {
-    lines.push(base64Of(der, at, Math.min(at + LINE_BYTES, der.length)))
-  }
-  return `${lines.join('\n')}\n-----END ${label}-----\n`
-}
+export const encodePem = (label: PemLabel, der: Uint8Array): string =>
+  `-----BEGIN ${label}-----\n${base64Lines(der)}-----END ${label}-----\n`
 
-function base64Of(bytes: Uint8Array, from: number, end: number): string {
-  let text = ''
-  for (let at = from; at < end; at += 3) {
+/** Character by character into one buffer: of strings that are put together each is an object. */
+function base64Lines(bytes: Uint8Array): string {
+  const { length } = bytes
+  const text = new Uint8Array(Math.ceil(length / 3) * 4 + Math.ceil(length / LINE_BYTES))
+  let to = 0
+  for (let at = 0; at < length; at += 3) {
     const group = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
-    text += pairs[group >> 12]! + pairs[group & 0xfff]!
+    text[to++] = codes[group >> 18]!
+    text[to++] = codes[(group >> 12) & 63]!
+    text[to++] = codes[(group >> 6) & 63]!
+    text[to++] = codes[group & 63]!
+    if ((at + 3) % LINE_BYTES === 0 && at + 3 < length) text[to++] = NEWLINE
   }
-  const missing = (3 - ((end - from) % 3)) % 3
-  return missing === 0 ? text : text.slice(0, -missing) + '=='.slice(0, missing)
+  const missing = (3 - (length % 3)) % 3
+  text.fill(PADDING, to - missing, to)
+  if (length > 0) text[to] = NEWLINE
+  return decoder.decode(text)
 }
 
 /** The one block of that label. Text beside it, as OpenSSL writes there, says nothing. @throws InvalidArgument */
@@ -50,11 +54,37 @@ export function decodePems(text: string, label: PemLabel, most: number): readonl
   return blocks
 }
 
+const SPACE = 64
+const NOTHING = 65
+/** By code of a character. */
+const values = new Uint8Array(128).fill(NOTHING)
+for (const [value, code] of codes.entries()) values[code] = value
+for (const char of '\r\n\t ') values[char.charCodeAt(0)] = SPACE
+
+/** The one canonical encoding (RFC 4648 §3.5): whole groups, padding at the end alone, no bit that says nothing. */
 function decodeBase64(text: string, label: PemLabel): Uint8Array {
-  const base64 = text.replace(/[\r\n\t ]/g, '')
-  const url = /[-_]/.test(base64) || base64.length % 4 !== 0 ? undefined
-    : base64.replace(/={1,2}$/, '').replaceAll('+', '-').replaceAll('/', '_')
-  const bytes = url === undefined ? undefined : fromBase64url(url)
-  if (!bytes) throw new InvalidArgument(`The PEM block ${label} is not base64`)
-  return bytes
+  const bytes = new Uint8Array(Math.ceil(text.length * 3 / 4))
+  let [bits, count, padding, to] = [0, 0, 0, 0]
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    const value = code < 128 ? values[code]! : NOTHING
+    if (value < SPACE && padding === 0) {
+      bits = (bits << 6) | value
+      if ((++count & 3) === 0) {
+        bytes[to++] = bits >> 16
+        bytes[to++] = bits >> 8
+        bytes[to++] = bits
+        bits = 0
+      }
+    } else if (code === PADDING) padding++
+    else if (value !== SPACE) throw noBase64(label)
+  }
+  const tail = count & 3
+  if (padding !== (4 - tail) % 4 || tail === 1) throw noBase64(label)
+  if ((bits & (tail === 2 ? 0xf : 0x3)) !== 0) throw noBase64(label)
+  if (tail >= 2) bytes[to++] = tail === 2 ? bits >> 4 : bits >> 10
+  if (tail === 3) bytes[to++] = bits >> 2
+  return bytes.subarray(0, to)
 }
+
+const noBase64 = (label: PemLabel): Error => new InvalidArgument(`The PEM block ${label} is not base64`)

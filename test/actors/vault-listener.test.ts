@@ -7,6 +7,7 @@ import { renewalOf } from '../../actors/vault/listener/certificate.ts'
 import { Overloaded, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpServerOptions, HttpTls } from '../../runtime/platform/ports.ts'
+import { systemClock } from '../../runtime/platform/clock.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { decodePems } from '../../runtime/x509/pem.ts'
@@ -141,7 +142,7 @@ test('so many requests are handed on at once, each for a time, with the headers 
   const waiting: (() => void)[] = []
   const counted: string[] = []
   const hand = createHandOn({
-    origin: () => 'http://x', warn() {}, count: (sample) => void counted.push(sample),
+    origin: () => 'http://x', clock: systemClock, warn() {}, count: (sample) => void counted.push(sample),
     vault: { http: ({ headers }, settings) => new Promise((resolve) => {
       handed.push({ headers, withinMs: settings!.withinMs! })
       waiting.push(() => resolve({ status: 200, headers: {}, body: 'AAEC', base64: true }))
@@ -156,6 +157,12 @@ test('so many requests are handed on at once, each for a time, with the headers 
   const over = await soon(hand(request()))
   assert.equal([over.status, over.headers['retry-after']], [429, '1'])
   assert.is(over.body, '{"errors":["too many requests at once"]}\n')
+  // A few go at once, each for itself; behind so many under way those of one turn go together
+  assert.is(handed.length, 7)
+  while (handed.length < limits.vaultHttpRequests) {
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    assert.ok(handed.length === 7 || handed.length === limits.vaultHttpRequests, `${handed.length}`)
+  }
   for (const end of waiting) end()
   assert.equal((await first).body, Uint8Array.of(0, 1, 2))
   await Promise.all(others)
@@ -173,7 +180,7 @@ test('what the vault cannot answer now is told as that, and what fails as no mor
   const cases = [[new Unavailable('x'), 503], [new Overloaded('x'), 429], [new Error('planted'), 500]] as const
   for (const [error, status] of cases) {
     const hand = createHandOn({
-      origin: () => 'http://x', warn: (line) => void warned.push(line), count() {},
+      origin: () => 'http://x', clock: systemClock, warn: (line) => void warned.push(line), count() {},
       vault: { http: async () => { throw error } },
     })
     const answer = await hand(request({ path: '/v1/secret/data/planted-path' }))

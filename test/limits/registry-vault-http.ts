@@ -31,7 +31,9 @@ export const vaultHttp: Coverage = {
     'a policy is as long, has as many paths and is as deep as its limits, and no more': [
       'vaultPolicyCharacters', 'vaultPolicyRules', 'vaultPolicyDepth',
     ],
-    'more policies than are kept ready decide all the same': ['vaultCompiledPolicies'],
+    'more policies than are kept ready decide all the same': [
+      'vaultCompiledPolicies', 'vaultKeptEntries',
+    ],
     'a secret keeps as many versions as the limit allows to ask for': ['vaultKvVersions'],
     'a list has as many names as the limit, and says where to go on; pages of the store do not bound it': [
       'vaultListNames', 'vaultListPage',

@@ -38,6 +38,7 @@ import { genPems } from './guards/gen-pems.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { kept } from './guards/kept.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -76,4 +77,5 @@ export const guards: readonly Guard[] = [
   ...certManager,
   ...dns,
   ...nodeMonitor,
+  ...kept,
 ]

@@ -1,5 +1,5 @@
 /** Files that are an actor's own: in its worker, and in simulation with a disk that loses the end of a write. */
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -36,6 +36,34 @@ test('an append answers with the size of the file, whether it is made durable or
   }
   assert.equal(sizes, [5, 10, 15])
   assert.is(await files.mode('a'), 0o640)
+  await rm(folder, { recursive: true })
+})
+
+test('a file that is held open is still the one of its name: replaced, moved, gone, written to by others', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zonewright-files-'))
+  const files = await openFolder(folder)
+  const path = join(folder, 'a')
+  const text = async (name = 'a') => new TextDecoder().decode(await files.read(name))
+  for (const durable of [true, false]) {
+    const add = (line: string, held = true, name = 'a') =>
+      files.append(name, utf8(line), { mode: 0o600, durable, held })
+    assert.equal([await add('1'), await add('2'), await add('3', false), await add('4')], [1, 2, 3, 4])
+    await writeFile(path, 'x', { flag: 'a' })
+    assert.is(await add('5'), 6)
+    await writeFile(join(folder, 'new'), 'replaced')
+    await rename(join(folder, 'new'), path)
+    assert.is(await add('!'), 9)
+    await rename(path, join(folder, 'old'))
+    assert.equal([await add('6'), await text(), await text('old')], [1, '6', 'replaced!'])
+    await rm(path)
+    assert.equal([await add('7'), await add('8', true, 'b'), await add('9')], [1, 1, 2])
+    assert.equal([await text(), await text('b')], ['79', '8'])
+    // Several at once share no file that is open, and lose nothing
+    await Promise.all(Array.from({ length: 8 }, (_, index) => add(String(index))))
+    assert.is([...(await text()).slice(2)].sort().join(''), '01234567')
+    await add('', false)
+    for (const name of ['a', 'b', 'old']) await files.remove(name)
+  }
   await rm(folder, { recursive: true })
 })
 

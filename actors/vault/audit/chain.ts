@@ -174,7 +174,7 @@ export class AuditChain {
       this.#size = 0
     }
     const expected = this.#size + bytes.length
-    const size = await this.#options.files.append(this.#segment, bytes, mode)
+    const size = await this.#options.files.append(this.#segment, bytes, { ...mode, held: !this.#closing })
     // Another process writes here, or what was cut away came back
     if (size !== expected) throw new Unavailable(`The audit was written to by somebody else: ${this.#segment}`)
     this.#size = size

@@ -74,16 +74,10 @@ export function lineOf(
 ): { readonly line: Uint8Array; readonly point: AuditPoint } {
   const { kind, who, method, resource, outcome, code, of, about, signature } = entry
   const seq = before.seq + 1
+  // What is undefined is left out
   const line = encoder.encode(JSON.stringify({
-    seq, at, prev: before.hash, kind,
-    ...(who === undefined ? {} : { who: cut(who) }),
-    ...(method === undefined ? {} : { method: cut(method) }),
-    ...(resource === undefined ? {} : { resource: cut(resource) }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(code === undefined ? {} : { code: cut(code) }),
-    ...(of === undefined ? {} : { of }),
-    ...(about === undefined || isEmpty(about) ? {} : { about: cutAll(about) }),
-    ...(signature === undefined ? {} : { signature }),
+    seq, at, prev: before.hash, kind, who: cut(who), method: cut(method), resource: cut(resource), outcome,
+    code: cut(code), of, about: about === undefined || isEmpty(about) ? undefined : cutAll(about), signature,
   }))
   return { line, point: { seq, hash: hashOf(keys, line) } }
 }
@@ -100,8 +94,8 @@ export function readRecord(line: Uint8Array): AuditRecord | undefined {
   return result.success ? result.output : undefined
 }
 
-const cut = (text: string): string =>
-  (text.length <= limits.auditField ? text : `${text.slice(0, limits.auditField - 1)}…`)
+const cut = <T extends string | undefined>(text: T): T | string =>
+  (text === undefined || text.length <= limits.auditField ? text : `${text.slice(0, limits.auditField - 1)}…`)
 
 function isEmpty(about: Evidence): boolean {
   for (const _ in about) return false

@@ -5,6 +5,7 @@ import {
   array, boolean, integer, number, object, optional, picklist, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
 import type { Barrier } from '../barrier.ts'
+import { KeptReads } from '../kept-reads.ts'
 import { badRequest, uuid } from './answer.ts'
 
 const Mount = object({
@@ -47,8 +48,9 @@ export interface Mounts {
 }
 
 export function createMounts({ barrier, random }: { readonly barrier: Barrier; readonly random: Random }): Mounts {
+  const kept = new KeptReads<Infer<typeof Table>>(1)
   const read = async () => {
-    const found = await barrier.read(tablePath, Table)
+    const found = await barrier.read(tablePath, Table, kept)
     return { mounts: found?.value.mounts ?? [], guard: { key: tablePath, modRevision: found?.revision ?? 0 } }
   }
   const change = async (by: (mounts: Infer<typeof Mount>[]) => Infer<typeof Mount>[]): Promise<void> => {
@@ -58,9 +60,16 @@ export function createMounts({ barrier, random }: { readonly barrier: Barrier; r
     }
     throw new Overloaded(`Too many changes of the mounts; attempts: ${limits.vaultTransactionAttempts}`)
   }
-  const own = async (): Promise<readonly Mount[]> => (await read()).mounts
-    .filter(({ removed }) => !removed)
-    .map((mount) => ({ ...mount, prefix: `logical/${mount.uuid}/`, isFixed: false }))
+  /** Of the table as it was read last: while nobody writes it, it is the same. */
+  let last: { readonly of: readonly Infer<typeof Mount>[]; readonly mounts: readonly Mount[] } | undefined
+  const own = async (): Promise<readonly Mount[]> => {
+    const { mounts: of } = await read()
+    if (last?.of === of) return last.mounts
+    const mounts = of.filter(({ removed }) => !removed)
+      .map((mount) => ({ ...mount, prefix: `logical/${mount.uuid}/`, isFixed: false }))
+    last = { of, mounts }
+    return mounts
+  }
   const clear = async ({ path, uuid: id }: Pick<Mount, 'path' | 'uuid'>): Promise<void> => {
     const prefix = `logical/${id}/`
     for (;;) {

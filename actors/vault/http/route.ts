@@ -55,9 +55,14 @@ export interface Match {
 /** The first that fits, in the order given. */
 export function createRouter(routes: readonly Route[]): (path: string) => Match | undefined {
   const compiled = routes.map((route): Compiled => ({ route, segments: route.path.split('/') }))
+  const isNamed = ({ segments: [first] }: Compiled): boolean => /^[:*]/.test(first!)
+  // Paths of mounts begin with none of these, and are what is asked for most
+  const anywhere = compiled.filter(isNamed)
+  const byFirst = new Map(compiled.filter((one) => !isNamed(one)).map(({ segments: [first] }) =>
+    [first!, compiled.filter((one) => isNamed(one) || one.segments[0] === first)]))
   return (path) => {
     const given = path.split('/')
-    for (const { route, segments } of compiled) {
+    for (const { route, segments } of byFirst.get(given[0]!) ?? anywhere) {
       const params = paramsOf(segments, given)
       if (params) return { route, params }
     }

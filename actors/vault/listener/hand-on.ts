@@ -1,11 +1,14 @@
 import { messageOf, ZonewrightError } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
-import type { HttpRequest, HttpResponse } from '../../../runtime/platform/ports.ts'
+import type { Clock, HttpRequest, HttpResponse } from '../../../runtime/platform/ports.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import type { Vault } from '../protocol.ts'
 
 /** Of a request's headers only those that the vault goes by. */
 const HANDED = ['authorization', 'content-type', 'x-vault-token', 'x-vault-namespace', 'x-vault-wrap-ttl'] as const
+
+/** Requests under way from which on one waits for those beside it: the vault is at work, and gets to none sooner. */
+const GATHERED = 8
 
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -22,6 +25,7 @@ const fault = (status: number, error: string): HttpResponse => ({
 export interface HandOnOptions {
   readonly vault: Pick<Client<typeof Vault>, 'http'>
   readonly origin: () => string
+  readonly clock: Clock
   /** Told of what is nobody's business outside: never a path, a header or a body. */
   readonly warn: (message: string) => void
   readonly count: (sample: string) => void
@@ -29,8 +33,14 @@ export interface HandOnOptions {
 
 /** Hands requests to the vault as they are, so many at once. What they mean is for the vault to say. */
 export function createHandOn(options: HandOnOptions): (request: HttpRequest) => Promise<HttpResponse> {
-  const { vault, origin, warn, count } = options
+  const { vault, origin, clock, warn, count } = options
   let underWay = 0
+  let gathering: Promise<void> | undefined
+  /** Where many are under way, those that come in one turn go in one frame, and into one write of the audit. */
+  const together = (): Promise<void> => gathering ??= new Promise((resolve) => void clock.after(0, () => {
+    gathering = undefined
+    resolve()
+  }))
   const hand = async ({ method, path, query, headers: all, body }: HttpRequest): Promise<HttpResponse> => {
     const headers: Record<string, string> = {}
     for (const name of HANDED) {
@@ -46,6 +56,7 @@ export function createHandOn(options: HandOnOptions): (request: HttpRequest) => 
       return fault(400, 'failed to parse JSON input: no UTF-8')
     }
     const request = { method, path, query, origin: origin(), headers, body: text }
+    if (underWay >= GATHERED) await together()
     const answer = await vault.http(request, { withinMs: limits.vaultHttpMs })
     const { status, body: answered, base64 } = answer
     return {

@@ -29,7 +29,7 @@ export class Listening {
 
   /** @throws InvalidArgument where it would have to listen without TLS on more than loopback */
   constructor(start: Start) {
-    const { env, secrets, needs, log } = start
+    const { env, secrets, needs, log, clock } = start
     this.#start = start
     this.hostname = env['ZONEWRIGHT_VAULT_HOSTNAME'] ?? '127.0.0.1'
     this.#port = Number(env['ZONEWRIGHT_VAULT_PORT'] ?? 0)
@@ -40,7 +40,7 @@ export class Listening {
       throw new InvalidArgument(`Without TLS the vault listens on loopback only: ${this.hostname}`)
     }
     this.#handle = createHandOn({
-      vault: needs.vault, warn: (message) => log.warn(message), count: start.count, origin: () => this.origin,
+      vault: needs.vault, clock, warn: (message) => log.warn(message), count: start.count, origin: () => this.origin,
     })
   }
 

@@ -1,8 +1,8 @@
 import { InvalidArgument, LimitExceeded, Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
-import { record, string, unknown } from '../../../runtime/protocol.ts'
+import { record, string, unknown, type Infer } from '../../../runtime/protocol.ts'
 import type { Barrier } from '../barrier.ts'
-import { readJson } from '../json.ts'
+import { KeptReads } from '../kept-reads.ts'
 import { damaged } from '../record.ts'
 import { builtInRoles } from './built-in.ts'
 import { readRole, type ReadRole, type Role } from './role.ts'
@@ -10,6 +10,8 @@ import { notInVault } from './refused.ts'
 import type { RoleInUse } from './wish.ts'
 
 const PREFIX = 'roles/'
+const RoleData = record(string(), unknown())
+type RoleData = Infer<typeof RoleData>
 const ROLE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$/
 const rolePath = (name: string): string => PREFIX + name
 
@@ -25,18 +27,16 @@ export interface Roles {
 export function openRoles(mount: string, barrier: Barrier): Roles {
   const builtIn = builtInRoles[mount] ?? {}
   const own = (name: string): boolean => Object.hasOwn(builtIn, name)
-  /** By revision: a role is read for every certificate, and seldom written. */
-  const known = new Map<string, { readonly revision: number; readonly role: Role }>()
+  const kept = new KeptReads<RoleData>(limits.vaultKeptEntries)
+  /** Of what is kept: a role is read for every certificate, and seldom written. */
+  const known = new WeakMap<RoleData, Role>()
   const stored = async (name: string): Promise<Role | undefined> => {
     const path = rolePath(name)
     if (!ROLE_NAME.test(name)) return undefined
-    const found = await barrier.readBytes(path)
+    const found = await barrier.read(path, RoleData, kept)
     if (found === undefined) return undefined
-    const before = known.get(name)
-    if (before?.revision === found.revision) return before.role
-    const role = parseRole(path, found.value)
-    if (known.size >= limits.vaultRoles) known.clear()
-    known.set(name, { revision: found.revision, role })
+    const role = known.get(found.value) ?? parseRole(path, found.value)
+    known.set(found.value, role)
     return role
   }
   const assertWritable = (name: string): void => {
@@ -59,7 +59,7 @@ export function openRoles(mount: string, barrier: Barrier): Roles {
     async write(name, data, change = false) {
       assertWritable(name)
       for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
-        const found = await barrier.readBytes(rolePath(name))
+        const found = await barrier.read(rolePath(name), RoleData)
         if (change && found === undefined) throw notInVault('role', name)
         const read = readRole(data, change ? parseRole(rolePath(name), found!.value) : undefined)
         if (found === undefined) {
@@ -81,8 +81,7 @@ export function openRoles(mount: string, barrier: Barrier): Roles {
 }
 
 /** @throws VaultDamaged */
-function parseRole(path: string, bytes: Uint8Array): Role {
-  const data = readJson(record(string(), unknown()), path, bytes)
+function parseRole(path: string, data: RoleData): Role {
   try {
     return readRole(data).role
   } catch {

@@ -1,7 +1,8 @@
 import { InvalidArgument } from '../../../runtime/errors.ts'
-import { array, integer, number, object, pipe, string } from '../../../runtime/protocol.ts'
+import { array, integer, number, object, pipe, string, type Infer } from '../../../runtime/protocol.ts'
 import { alternativeName } from '../../../runtime/x509/alternative-names.ts'
 import type { Barrier } from '../barrier.ts'
+import { KeptReads } from '../kept-reads.ts'
 import { readDuration } from './duration.ts'
 import { readList } from './role.ts'
 
@@ -27,7 +28,8 @@ export interface SettingsStore {
 
 /** What a mount is set to. Nobody races for it: the last one wins. */
 export function openSettings(barrier: Barrier, defaults: Settings): SettingsStore {
-  const read = async (): Promise<Settings> => (await barrier.read(PATH, Settings))?.value ?? defaults
+  const kept = new KeptReads<Infer<typeof Settings>>(1)
+  const read = async (): Promise<Settings> => (await barrier.read(PATH, Settings, kept))?.value ?? defaults
   const write = async (changes: Partial<Settings>): Promise<Settings> => {
     const value = { ...await read(), ...changes }
     await barrier.commit([], [{ path: PATH, value }])

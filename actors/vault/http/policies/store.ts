@@ -1,6 +1,7 @@
 import { limits } from '../../../../runtime/limits.ts'
-import { object, string } from '../../../../runtime/protocol.ts'
+import { object, string, type Infer } from '../../../../runtime/protocol.ts'
 import type { Barrier } from '../../barrier.ts'
+import { KeptReads } from '../../kept-reads.ts'
 import { badRequest } from '../answer.ts'
 import { createAcl, rootAcl, type Acl } from './acl.ts'
 import { readPolicy, type PathRule } from './policy.ts'
@@ -44,13 +45,14 @@ export function createPolicies(barrier: Barrier): Policies {
   /** By their texts: what was read once is read again only when it has changed. */
   const parsed = new Map<string, readonly PathRule[]>()
   const compiled = new Map<string, Acl>()
+  const read = new KeptReads<Infer<typeof Policy>>(limits.vaultKeptEntries)
   const rulesOf = (text: string): readonly PathRule[] => {
     const found = parsed.get(text) ?? readPolicy(text)
     return kept(parsed, text, found)
   }
   const text = async (name: string): Promise<string | undefined> => {
     if (name === 'root') return ''
-    const found = NAME.test(name) ? await barrier.read(FOLDER + name, Policy) : undefined
+    const found = NAME.test(name) ? await barrier.read(FOLDER + name, Policy, read) : undefined
     return found?.value.text ?? (name === 'default' ? defaultPolicy : undefined)
   }
   return {

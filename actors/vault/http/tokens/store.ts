@@ -3,6 +3,7 @@ import { limits } from '../../../../runtime/limits.ts'
 import type { Clock, Keys, Random } from '../../../../runtime/platform/ports.ts'
 import type { Barrier, Change, Opened } from '../../barrier.ts'
 import type { Compare } from '../../../../runtime/store/store.ts'
+import { KeptReads } from '../../kept-reads.ts'
 import { openTokenNames, type TokenNames } from './names.ts'
 import { accessorPath, childPath, duePath, folder, idPath, Named, TokenRecord } from './record.ts'
 import { createRevocation, type Revocation } from './revocation.ts'
@@ -53,15 +54,17 @@ export async function openTokenStore(ports: TokenPorts): Promise<TokenStore> {
   const names = await openTokenNames(ports)
   const revocation = createRevocation({ barrier, names })
   const turns = createTurns()
+  const kept = new KeptReads<TokenRecord>(limits.vaultKeptEntries)
 
   const isAlive = ({ expiresAt, numUses }: TokenRecord): boolean =>
     numUses >= 0 && (expiresAt === 0 || clock.now() < expiresAt)
   const opened = async (token: string): Promise<{ name: string; found: Opened<TokenRecord> } | undefined> => {
     if (!names.isToken(token)) return undefined
     const digest = names.digest(token)
-    const found = await barrier.read(idPath(digest.name), TokenRecord)
+    const found = await barrier.read(idPath(digest.name), TokenRecord, kept)
     if (found === undefined || !names.isVerified(digest, found.value)) return undefined
-    return isAlive(found.value) ? { name: digest.name, found } : undefined
+    if (!isAlive(found.value)) return undefined
+    return { name: digest.name, found }
   }
   /** Of this process one after the other, and against others by compare-and-set. */
   const takeUse = (token: string) => turns(names.digest(token).name, async () => {

@@ -55,5 +55,10 @@ export function createRouter(routes: readonly Route[]): (pki: Pki, request: Engi
   }
 }
 
-const matches = (segments: readonly string[], asked: readonly string[]): boolean =>
-  segments.length === asked.length && segments.every((one, index) => one === ':' || one === asked[index])
+function matches(segments: readonly string[], asked: readonly string[]): boolean {
+  if (segments.length !== asked.length) return false
+  for (let index = 0; index < segments.length; index++) {
+    if (segments[index] !== ':' && segments[index] !== asked[index]) return false
+  }
+  return true
+}
