@@ -36,9 +36,7 @@ export interface OodOptions {
 }
 
 /** What the control plane itself needs to run; the node config never names these. */
-export const CONTROL: readonly string[] = [
-  'vault', 'vault-listener', 'system-config', 'boot-scheduler', 'node-daemon',
-]
+export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
  * One start of the zone's first host, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes

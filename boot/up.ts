@@ -160,7 +160,7 @@ class Boot {
   /** The last start of the first host. */
   #run!: Ood
   #secondBoot = false
-  readonly #unmanaged = new Set(CONTROL)
+  readonly #unmanaged = new Set([...CONTROL, 'vault-listener'])
   readonly #onProgress: (progress: Progress) => void
   #address = { hostname: '', port: 0 }
 

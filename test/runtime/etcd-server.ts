@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { limits } from '../../runtime/limits.ts'
 import type { EtcdCredentials } from '../../runtime/store/etcd.ts'
 import { etcdCertificates } from './etcd-certificates.ts'
@@ -124,8 +125,9 @@ async function startMember({ name, folder, port, peers, tls, more }: {
   if (missing) throw missing
   return {
     endpoint, port, kill, start,
-    freeze: () => void child.kill('SIGSTOP'),
-    thaw: () => void child.kill('SIGCONT'),
+    // Not `child.kill`, which on Deno sends nothing after a first signal
+    freeze: () => void process.kill(child.pid!, 'SIGSTOP'),
+    thaw: () => void process.kill(child.pid!, 'SIGCONT'),
     end: () => kill().then(() => rm(folder, { recursive: true, force: true })),
   }
 }

@@ -5,6 +5,7 @@ import {
 } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../platform/ports.ts'
+import { Members } from './members.ts'
 
 /** PEM. The client's key and certificate, and the authority that signed the servers'. */
 export interface EtcdCredentials {
@@ -15,7 +16,7 @@ export interface EtcdCredentials {
   readonly serverName?: string
 }
 
-type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
+export type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 
 const pauseMs = 50
 const ipAddress = /^https:\/\/(?:\d+(?:\.\d+){3}|\[)/
@@ -130,6 +131,7 @@ function assertFit(endpoints: readonly string[], credentials: EtcdCredentials | 
 }
 
 function clientOptions(endpoints: readonly string[], credentials: EtcdCredentials | undefined, clock: Clock): IOptions {
+  const members = new Members(endpoints, clock)
   return {
     hosts: [...endpoints],
     ...(credentials && { credentials: {
@@ -147,7 +149,7 @@ function clientOptions(endpoints: readonly string[], credentials: EtcdCredential
     },
     // The package would repeat a write whose answer was lost, and a compare-and-set that won would say that it lost;
     // its circuit breaker would stay open for 5 s after a server is back
-    faultHandling: { global: once, host: () => once },
+    faultHandling: { global: once, host: (host) => members.policy(host) },
     // The package gives calls no time limit of their own. A stream has none
     defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: clock.now() + limits.storeCallMs }),
   }
@@ -157,8 +159,9 @@ const once = {
   execute: async (run: (context: { signal: AbortSignal }) => unknown) => run({ signal: new AbortController().signal }),
 } as unknown as Policy
 
-/** grpc-js says this when no server took the call. */
-const neverSent = (error: unknown): boolean => /No connection established|Name resolution failed/.test(messageOf(error))
+/** grpc-js says this when no server took the call; we, when none was tried. */
+const neverSent = (error: unknown): boolean =>
+  /No connection established|Name resolution failed|is left alone/.test(messageOf(error))
 
 /** What etcd answers, as our errors; undefined for what says nothing about the call. */
 const answers: readonly (readonly [RegExp, (message: string) => Error])[] = [

@@ -1,4 +1,4 @@
-import { LeaseExpired, StoreBeingMoved, StoreDiverged, StoreOfAnother } from '../../errors.ts'
+import { LeaseExpired, StoreBeingMoved, StoreDiverged, StoreOfAnother, Unavailable } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Cancel, Clock, Random } from '../../platform/ports.ts'
 import { randomId } from '../random-id.ts'
@@ -82,7 +82,10 @@ export async function begin(mover: Mover): Promise<Begun> {
     }
     const holder = lock && decodeOwner(lock.value)
     if (lock && (holder?.host !== owner.host || holder.source !== owner.source)) throw heldBy(area, holder, clock)
-    const taken = await Lock.take(mover, marker, lock?.mod ?? 0)
+    const taken = await Lock.take(mover, marker, lock?.mod ?? 0).catch((error: unknown) => {
+      // It answered a moment ago; if this was done, it is found to be ours
+      if (!(error instanceof Unavailable) || attempt === limits.storeRaces - 1) throw error
+    })
     if (taken) return { type: 'locked', lock: taken }
   }
   throw new StoreBeingMoved(`Others begin to move a store to ${area.place} at the same time`)
