@@ -100,8 +100,10 @@ export default actor(Enrolment, {
         const { method, path, remoteAddress } = request
         const reason = error instanceof ZonewrightError ? String(error.details['reason'] ?? error.code) : 'Internal'
         if (path.startsWith('/join/')) count(`join_refused_total{reason="${reason}"}`)
-        if (isUnexpected(error)) log.error(`${method} ${path} failed: ${messageOf(error)}`)
-        else log.warn(`${method} ${path} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
+        // As long as whoever asks likes
+        const what = `${method} ${path.slice(0, 80)}`
+        if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
+        else log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
         return refusal(error)
       }
     }
