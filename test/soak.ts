@@ -70,7 +70,8 @@ if (what === 'sdk') {
 }
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
-  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['migrate', soakMigrate], ['start-orders', soakStartOrders],
+  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills],
+  ['migrate', soakMigrate], ['start-orders', soakStartOrders],
   ['mutations', soakMutations],
 ] as const
 const SEEDS = 200

@@ -21,7 +21,10 @@ export const NodeDaemon = protocol('node-daemon', {
     object({ withoutPrograms: optional(boolean()) }),
     object({ revision: count, started: array(string()), stopped: array(string()) }),
   ),
-  /** An operator's methods: `ps`, `kill`, `explain`, `migrate`, `migration`, `migration_plan`. By the session of a user whom the policy lets. */
+  /**
+   * An operator's methods: `ps`, `kill`, `explain`, `migrate`, `migration`, `migration_plan`. By the session of a user
+   * whom the policy lets.
+   */
   krpc: krpcCall(),
   /** `logs`. */
   krpcStream: krpcStream(),

@@ -53,8 +53,8 @@ export async function raiseEpoch(options: RaiseOptions): Promise<void> {
   const { zone, deviceDocument } = documents
   const host = zone.host
   const supervisor = new Supervisor({
-    platform, zone: zone.zone, host, device, stores: folderOf(stores), devices: [{ host, role: 'ood', jwk: device.public.jwk }],
-    trace: createTrace(), kernelActors,
+    platform, zone: zone.zone, host, device, stores: folderOf(stores), trace: createTrace(), kernelActors,
+    devices: [{ host, role: 'ood', jwk: device.public.jwk }],
   }, catalogue(stores, { ...defaultConfig, zone: zone.zone, host, owner: zone.owner })
     .filter(({ protocol }) => protocol === Vault || protocol === SystemConfig))
   try {

@@ -1,4 +1,5 @@
 import { ofActors } from './registry-actors.ts'
+import { ofMoves } from './registry-move.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -9,6 +10,7 @@ import { signIn } from './registry-sign-in.ts'
  */
 export const coverage: Coverage = {
   ...ofActors,
+  ...ofMoves,
   ...signIn,
   ...verifyHubCoverage,
   ...web,
