@@ -1,5 +1,5 @@
 import {
-  call, integer, number, object, optional, pipe, record, string, type Suite,
+  boolean, call, integer, number, object, optional, pipe, record, string, type Suite,
 } from '../runtime/protocol.ts'
 
 /**
@@ -19,7 +19,11 @@ export const HttpCallRequest = object({
   body: string(),
 })
 
-export const HttpCallResponse = object({ status: pipe(number(), integer()), headers: Headers, body: string() })
+export const HttpCallResponse = object({
+  status: pipe(number(), integer()), headers: Headers, body: string(),
+  /** The body is base64 of what is no text. */
+  base64: optional(boolean()),
+})
 
 export const httpCall = (options: { suite?: Suite } = {}) =>
   call(HttpCallRequest, HttpCallResponse, { concurrent: 64, ...options })

@@ -42,6 +42,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   'Keep a zone safe:': {
     vault: async (terminal) => (await import('./commands/vault.ts')).vaultCommand(terminal),
     keys: async (terminal) => (await import('./commands/keys.ts')).keysCommand(terminal),
+    audit: async (terminal) => (await import('./commands/audit.ts')).auditCommand(terminal),
     backup: async (terminal) => (await import('./commands/backup.ts')).backupCommand(terminal),
     restore: async (terminal) => (await import('./commands/restore.ts')).restoreCommand(terminal),
     recover: async (terminal) => (await import('./commands/recover.ts')).recoverCommand(terminal),

@@ -43,6 +43,8 @@ export const EtcdRefused = defineError('EtcdRefused')
 export const EtcdCertificateExpired = defineError('EtcdCertificateExpired')
 /** The stores of this folder lie in an etcd that the config does not name. */
 export const StoresInEtcd = defineError('StoresInEtcd')
+/** Records of the vault's audit were changed, or are missing. */
+export const AuditBroken = defineError('AuditBroken')
 
 /** A simulated run broke an invariant, or was not the same twice. */
 export const SimulationBroken = defineError('SimulationBroken')
@@ -110,6 +112,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   EtcdRefused: 43,
   EtcdCertificateExpired: 44,
   StoresInEtcd: 45,
+  AuditBroken: 36,
   StoreMoved: 45,
   StoreOfAnother: 46,
   StoreDiverged: 47,

@@ -26,6 +26,10 @@ export const file = {
   booted: 'booted.json',
   recoveryShares: 'recovery-shares',
   stores: 'stores',
+  /** What the vault was asked and what it did: a chain of records. */
+  audit: 'audit',
+  /** Certificates and keys by which this host reaches its etcd. */
+  pems: 'pems',
   /** Working folders of the services that are processes. */
   services: 'services',
   /** Structured log, rotated. */

@@ -2,6 +2,7 @@ import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { BootScheduler } from '../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { INIT_ENV } from '../actors/init-steps.ts'
 import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { mayCrash } from '../runtime/fault-points.ts'
@@ -84,6 +85,7 @@ export class Ood implements HostRun {
     const supervisor = this.#supervisor
     const marker = await bootedMarker(files, config.zone)
     await files.makeFolder(file.stores, { mode: 0o700 })
+    await files.makeFolder(file.audit, { mode: 0o700 })
     await supervisor.load()
     await this.#startVault(marker)
     await this.#startSystemConfig(marker)
@@ -107,12 +109,14 @@ export class Ood implements HostRun {
   }
 
   async #startVault(marker: BootedMarker | undefined): Promise<void> {
-    const { zone: { files, identity, observer }, onProgress } = this.#options
+    const { zone: { files, identity, observer, etcd }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
-    await this.#supervisor.start('vault', { env: bootedEnv(marker), secrets })
+    const env = { ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
+    await this.#supervisor.start('vault', { env, secrets })
     const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
     if (!shares && !marker) await this.#warnOfLostShares()
     if (shares) onProgress({ type: 'shares', ...shares })
+    await etcd?.vaultServes(this.#supervisor)
   }
 
   /** Some may be nowhere, if the start that made the vault was killed before it had written them all. */

@@ -12,6 +12,8 @@ import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
+import { openEtcd } from './etcd/open.ts'
+import type { EtcdProgress } from './etcd/start.ts'
 import { Nodes, type GivenOwnerKey, type OwnerSigns } from './grow.ts'
 import { HostLife, Hosts } from './hosts.ts'
 import { configOf, file, init, type Identity } from './init.ts'
@@ -51,10 +53,11 @@ export interface UpOptions {
 }
 
 export type Progress =
-  | { readonly type: 'identity'; readonly identity: Identity; readonly files: Files }
+  | { readonly type: 'identity'; readonly identity: Identity; readonly files: Files; readonly config: ZoneConfig }
   | { readonly type: 'boot-skipped'; readonly revision: number }
   | { readonly type: 'shares'; readonly path: string; readonly count: number }
   | OwnerSigns
+  | EtcdProgress
   | { readonly type: 'node'; readonly name: string; readonly serving: number; readonly of: number }
   | { readonly type: 'ready' }
 
@@ -106,31 +109,35 @@ export async function up(options: UpOptions): Promise<RunningZone> {
     const { ownerPassphrase } = options
     const given = ownerPassphrase === undefined ? {} : { ownerPassphrase }
     const identity = await init({ platform, files, read, nodes: count, ...given })
-    onProgress({ type: 'identity', identity, files })
+    const config = { ...configOf(identity, read), nodes: count }
+    onProgress({ type: 'identity', identity, files, config })
     const nodes = await Nodes.open({
       platform, files, identity, count, ...given, onSigns: onProgress,
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
-    const stores = options.stores ?? folderOf(files.path(file.stores))
-    // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
-    const { etcd } = read.config
-    const storesAt = await reachedBy(
-      stores.type === 'folder' && etcd ? { type: 'etcd', ...etcd } : stores, platform.host.lookup,
-    )
+    const trace = options.trace ?? createTrace()
+    const etcd = await openEtcd({ ...options, trace }, files, identity, config)
     const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
-    const boot = new Boot(
-      { ...options, stores, storesAt, reread }, files, identity, { ...configOf(identity, read), nodes: count }, nodes,
-    )
     try {
-      await boot.run()
+      const stores = options.stores ?? folderOf(files.path(file.stores))
+      // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
+      const reached = stores.type === 'folder' && config.etcd ? { type: 'etcd' as const, ...config.etcd } : stores
+      const storesAt = await reachedBy(reached, platform.host.lookup)
+      const boot = new Boot({ ...options, trace, stores, storesAt, reread, etcd }, files, identity, config, nodes)
+      try {
+        await boot.run()
+        const bootMs = platform.clock.monotonic() - began
+        await boot.ready(bootMs)
+        onProgress({ type: 'ready' })
+        return boot.running(bootMs, unlock)
+      } catch (error) {
+        await boot.close()
+        throw error
+      }
     } catch (error) {
-      await boot.close()
+      await etcd?.close()
       throw error
     }
-    onProgress({ type: 'ready' })
-    const bootMs = platform.clock.monotonic() - began
-    boot.observer.booted(bootMs)
-    return boot.running(bootMs, unlock)
   } catch (error) {
     await unlock()
     throw error
@@ -158,11 +165,10 @@ class Boot {
   #address = { hostname: '', port: 0 }
 
   constructor(
-    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread'>, files: Files, identity: Identity,
-    config: ZoneConfig, nodes: Nodes,
+    options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files,
+    identity: Identity, config: ZoneConfig, nodes: Nodes,
   ) {
-    const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue } = options
-    const trace = options.trace ?? createTrace()
+    const { platform, ownerPassphrase = '', onProgress = () => {}, actors = catalogue, trace, etcd } = options
     this.#hosts = options.hosts ?? new Hosts()
     this.#nodes = nodes
     this.#onProgress = onProgress
@@ -174,9 +180,12 @@ class Boot {
     })
     const secrets = [...nodes.identities.map(({ device }) => device), identity.device].map((key) => key.exportPem())
     for (const secret of [...secrets, identity.unsealKey, ownerPassphrase]) this.observer.conceal(secret)
+    let moved: StoreLocation | undefined
     const zone: Zone = this.#zone = {
       platform, files, identity, config, trace, hosts: this.#hosts, observer: this.observer,
-      stores: options.stores, storesAt: options.storesAt, reread: options.reread,
+      get stores() { return moved ?? etcd?.stores ?? options.stores },
+      set stores(location) { moved = location },
+      storesAt: options.storesAt, reread: options.reread, etcd,
       platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
@@ -222,6 +231,11 @@ class Boot {
       new StartFailed(`${node.name} did not come to serve within ${2 * limits.startMs} ms: ${run?.waitsFor ?? ''}`))
   }
 
+  async ready(bootMs: number): Promise<void> {
+    this.observer.booted(bootMs)
+    await this.#zone.etcd?.ready(() => this.#ood.supervisor, urlOf(this.#address), bootMs)
+  }
+
   running(bootMs: number, unlock: () => Promise<void>): RunningZone {
     const { config, identity, files, trace } = this.#zone
     const address = () => this.#address
@@ -259,6 +273,7 @@ class Boot {
 
   async close(): Promise<void> {
     try {
+      await this.#zone.etcd?.close()
       await this.#migrations.close()
       await this.#hosts.stop()
     } finally {

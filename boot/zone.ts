@@ -3,6 +3,7 @@ import type { RemoteActor } from '../runtime/remote.ts'
 import type { StoreLocation } from '../runtime/store/location.ts'
 import type { Trace } from '../runtime/trace.ts'
 import type { ZoneConfig } from './config.ts'
+import type { EtcdStart } from './etcd/start.ts'
 import type { Hosts } from './hosts.ts'
 import type { Identity } from './init.ts'
 import type { KnownHosts } from './known-hosts.ts'
@@ -22,6 +23,8 @@ export interface Zone {
   stores: StoreLocation
   /** The config file as it is now. @throws ConfigInvalid */
   readonly reread: () => Promise<ZoneConfig>
+  /** Of a zone whose config names etcd. */
+  readonly etcd: EtcdStart | undefined
   /** What they must reach for that: hosts with their ports. */
   readonly storesAt: readonly string[]
   readonly trace: Trace

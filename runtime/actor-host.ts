@@ -232,7 +232,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
   }
 
   function startOf(given: Given, opened: Store, needs: Readonly<Record<string, Caller>>): ActorStart {
+    const { files } = start
     return {
+      ...(files === undefined ? {} : { files: () => platform.host.openFolder(files) }),
       store: opened, clock, random, keys, transport: platform.transport, log, env: given.env, secrets: given.secrets,
       needs: Object.fromEntries(Object.entries(needs).map(([need, each]) => [need, each.client])) as Clients,
       stopping: stopping.signal,

@@ -1,5 +1,5 @@
 import type { InferOutput } from 'valibot'
-import type { Clock, Keys, Random, Transport } from './platform/ports.ts'
+import type { Clock, Files, Keys, Random, Transport } from './platform/ports.ts'
 import type { CallEntry, Client, Protocol, SendEntry, StreamEntry } from './protocol.ts'
 import type { Store } from './store/store.ts'
 import type { ZonewrightError } from './errors.ts'
@@ -61,6 +61,8 @@ export interface Log {
 /** What an actor is started with. Nothing else of the outside is in its reach. */
 export interface ActorStart<N extends Needs = Needs> {
   readonly store: Store
+  /** Opens the folder of files that is the actor's own; absent where it was given none. @throws NotWritable, DiskFull */
+  readonly files?: () => Promise<Files>
   readonly clock: Clock
   readonly random: Random
   readonly keys: Keys

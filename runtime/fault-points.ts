@@ -18,6 +18,9 @@ export const faultPoints = {
 export const crashPoints = {
   'vault/initialised': 'the vault is made, and nobody has its recovery shares yet',
   'vault/key-made': 'a key pair is stored, and not answered yet',
+  'vault/rotated': 'the barrier has a new term, and nobody was told yet',
+  'vault/rekeyed': 'the keyring is wrapped by a new root key, and nobody has its shares yet',
+  'vault/re-encrypted': 'some old entries are sealed under the new term, others are not yet',
   'system-config/written': 'a transaction is durable, and not answered yet',
   'verify-hub/login-stored': 'a login is stored, and its pair not answered yet',
   'verify-hub/refresh-stored': 'a refresh token is rotated, and its pair not answered yet',

@@ -51,13 +51,14 @@ export class Incarnation {
     this.loaded.catch(() => {})
   }
 
-  async #load({ runtimeType, module }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
+  async #load({ runtimeType, module, files }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
     const { introducer, options: { zone, host, kernelActors, kernelRuntimeTypes = [], spans } } = this.#place
     const { name: actor, number: incarnation } = this
     const stores = this.#place.storesOf(actor)
     const { linkKey, needs, uses } = await this.#whileAlive('load', this.thread.worker.control.load({
       zone, host, actor, runtimeType, incarnation, module: module.href, devices: this.#place.devices(),
       kernelActors, kernelRuntimeTypes, spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
+      ...(files === undefined ? {} : { files }),
     }))
     introducer.register({ actor, runtimeType, incarnation, key: linkKey })
     return { needs, uses }

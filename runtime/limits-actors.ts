@@ -101,8 +101,24 @@ export const actorLimits = {
   vaultGrants: 64,
   /** Versions of one vault key at a time; one more is LimitExceeded. */
   vaultKeyVersions: 4,
+  /** Terms of the vault's barrier; one more is LimitExceeded. */
+  vaultTerms: 1_000,
+  /** Entries that are sealed anew under the barrier's newest term in one transaction. */
+  vaultReencryptPage: 64,
   /** Attempts at a vault transaction that others overtake; then Overloaded. */
   vaultTransactionAttempts: 16,
+  /** Bytes of one segment of the audit; then the next one is begun. */
+  auditSegmentBytes: 16 * 1024 * 1024,
+  /** Records that wait for the audit's disk; one more fails its call with Overloaded. */
+  auditPending: 10_000,
+  /** Characters of one field of a record, and fields of its own that it may have; more is cut. */
+  auditField: 512,
+  auditFields: 16,
+  /** Faults of an audit that are told one by one; more are counted. */
+  auditFindings: 100,
+  /** Records, and milliseconds, until the audit is signed again. */
+  auditSignRecords: 1_000,
+  auditSignMs: 60_000,
   /** Counters of one actor; what more names would count is not counted. */
   counters: 256,
   /** Lines of log kept in memory for who asks; older ones are in the files only. */

@@ -6,6 +6,8 @@ export const pkiLimits = {
   vaultRevoked: 16_384,
   /** Certificates of one page of the inventory; a longer one is InvalidArgument. */
   vaultCertificatePage: 1_000,
+  /** Serials of one list by HTTP; the rest follows when it is asked for. */
+  vaultCertificateKeys: 50_000,
   /** Certificates that one transaction of a tidy takes; the rest follows in the next. */
   vaultTidyBatch: 256,
   /** Milliseconds by which notBefore may go back for a clock that is behind; a longer time is taken for this one. */

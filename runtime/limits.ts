@@ -1,5 +1,6 @@
 import { actorLimits } from './limits-actors.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
@@ -94,6 +95,7 @@ export const limits = {
   denials: 1_000,
   ...actorLimits,
   ...etcdLimits,
+  ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,
   ...moveLimits,

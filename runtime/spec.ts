@@ -14,6 +14,8 @@ export interface ActorSpec {
   readonly env: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, string>>
   readonly permissions: WorkerPermissions
+  /** Absolute folder of files that the actor alone writes; its worker needs the permission. */
+  readonly files?: string
   /** Actors with the same thread name share one worker. Default: one of its own. */
   readonly thread: string
   /** Least protection of every link to it. Default: `sealed` where a method asks for it, else `mac`. */

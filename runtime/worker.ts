@@ -61,6 +61,8 @@ export interface StartMessage {
   readonly module: string
   /** Where the stores of this host's actors lie; without it the actor's store is in memory. */
   readonly stores?: StoreLocation
+  /** Absolute folder of the actor's own files. */
+  readonly files?: string
   /** Device keys that may certify peers. */
   readonly devices: readonly TrustedDevice[]
   /** Actor names, and runtime types, that only an OOD may certify. */

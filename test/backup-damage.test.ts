@@ -57,7 +57,7 @@ test('a whole one is read, plain and encrypted, and by tools of others', async (
   assert.is(await read(whole), 'it was done')
   assert.is(await read(sealed, passphrase), 'it was done')
   const names = parseTar(whole).map(({ name }) => name)
-  assert.equal(names.slice(0, 3), ['manifest.json', 'manifest.jws', 'booted.json'])
+  assert.equal(names.slice(0, 3), ['manifest.json', 'manifest.jws', 'audit/key.jwk'])
 })
 
 test('cut short anywhere it is refused as damaged', async () => {
@@ -158,7 +158,7 @@ test('a tar with links, folders, duplicates, unnamed or missing files is refused
   assert.match(await read(retyped('x')), /BackupDamaged 26: /)
   assert.match(await read(tarOf([manifest, signature, files[0]!, ...files])), /BackupDamaged 26: /)
   assert.match(await read(tarOf([...entries, { path: 'evil', bytes: files[0]!.bytes }])), /manifest does not name/)
-  assert.match(await read(tarOf(entries.slice(0, -1))), /BackupDamaged 26: .*it has no stores/)
+  assert.match(await read(tarOf(entries.slice(0, -1))), /BackupDamaged 26: .*it has no audit/)
   assert.match(await read(tarOf([manifest, ...files])), /BackupDamaged 26: .*manifest\.jws/)
   assert.match(await read(await forged([...entries, files[0]!])), /BackupDamaged 26: .*a file twice/)
   assert.match(await read(createTar([{ name: '../evil', data: 'evil' }])), /BackupDamaged 26: /)
@@ -172,8 +172,8 @@ test('declared sizes and versions are judged before anything is read', async () 
     ...manifest, files: manifest.files.map((each) => ({ ...each, bytes: 4 * 1024 ** 3 })),
   }))
   assert.match(await read(large), /^BackupDamaged 26: .*no backup has/)
-  const newer = await forged(entriesOf(), (manifest) => ({ ...manifest, version: 2, more: true }))
-  assert.match(await read(newer), /^BackupUnsupported 28: .*format 2; this version reads 1/)
+  const newer = await forged(entriesOf(), (manifest) => ({ ...manifest, version: 3, more: true }))
+  assert.match(await read(newer), /^BackupUnsupported 28: .*format 3; this version reads 2/)
   const other = await forged(entriesOf(), (manifest) => ({ ...manifest, format: 'another' }))
   assert.match(await read(other), /^BackupDamaged 26: /)
 })

@@ -1,10 +1,11 @@
 /** A zone is copied while it serves, and restored: what was acknowledged is there, what was signed before is dead. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
+import { verifyAudit } from '../boot/audit/verify.ts'
 import { makeBackup, type MadeBackup } from '../boot/backup/create.ts'
 import { file } from '../boot/init.ts'
 import { prove } from '../boot/prove.ts'
@@ -150,6 +151,33 @@ test('the owner key, the shares and the keys of the host are not in a backup wit
     assert.ok(backup.leftOut.includes(name.split('/')[0]!), name)
   }
 })
+
+test('the audit goes along: in the restored zone it is whole, goes on, and its store knows how far it had come', () =>
+  plainly(async () => {
+    const [before, after] = await Promise.all([folder, restored].map((of) => verifyAudit({ platform, folder: of })))
+    assert.equal([before!.faults, after!.faults, after!.repaired], [0, 0, 0])
+    const lines = (of: string): string[] => readFileSync(join(of, file.audit, '000000000001.jsonl'), 'utf8').split('\n')
+    const [old, now] = [lines(folder), lines(restored)]
+    const opened = now.findIndex((line, index) => index > 0 && line.includes('"kind":"opened"'))
+    assert.ok(opened > 5, String(opened))
+    assert.equal(now.slice(0, opened), old.slice(0, opened))
+    assert.ok(after!.storeKnows! >= opened)
+  }))
+
+test('certificates of etcd go along, and their keys where the whole is encrypted', () => plainly(async () => {
+  const pems = join(folder, file.pems)
+  mkdirSync(pems)
+  for (const name of ['etcd-ca.pem', 'etcd-client.pem', 'etcd-client.key']) writeFileSync(join(pems, name), name)
+  const [open, sealed] = [join(target, 'pems'), join(target, 'pems-sealed')]
+  const { leftOut } = await makeBackup({ platform, folder, file: open })
+  assert.ok(leftOut.includes('pems/etcd-client.key'))
+  await makeBackup({ platform, folder, file: sealed, passphrase })
+  await restoreTo(join(target, 'with-pems'), open, folder)
+  await restoreTo(join(target, 'with-keys'), sealed, folder, { passphrase })
+  assert.equal(readdirSync(join(target, 'with-pems', file.pems)), ['etcd-ca.pem', 'etcd-client.pem'])
+  assert.is(readFileSync(join(target, 'with-keys', file.pems, 'etcd-client.key'), 'utf8'), 'etcd-client.key')
+  assert.is(statSync(join(target, 'with-keys', file.pems, 'etcd-client.key')).mode & 0o777, 0o600)
+}))
 
 test('an encrypted backup holds the keys of the host and needs nothing but the owner key', () => plainly(async () => {
   const sealed = join(target, 'sealed.backup')

@@ -7,7 +7,7 @@ const cwd = newFolder()
 test.after(removeFolders)
 
 const run = (...words: readonly string[]): Promise<Ended> => start([...zonewright, ...words], { cwd }).ended
-const GROUPS = ['kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'gen', 'recover']
+const GROUPS = ['kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'gen', 'recover', 'audit']
 /** Of these at once: a process each. */
 const AT_ONCE = 4
 

@@ -112,6 +112,7 @@ async function checkReport(
   expect('all recovery shares, or else a warning', report.shares === 5, !lost)
   const names = await readdir(folder)
   expect('files beside the shares', names.filter((name) => name !== 'recovery-shares').sort(), [
+    'audit',
     'booted.json',
     'device.key',
     'identity.json',

@@ -124,11 +124,12 @@ function beyond(own: readonly string[], net: readonly string[]): Attempt[] {
 const named = ({ what, target }: Attempt, outcome: string | undefined): string => `${what} ${target}: ${outcome}`
 
 if (onDeno) {
-  test('the actors of the catalogue ask for their own store, or their own address and services, and no more', () => {
+  test('the actors of the catalogue ask for their own store and files, or their own address and services', () => {
     const asked = Object.fromEntries(specs().map(({ protocol, permissions }) => [protocol.name, permissions]))
     const store = (name: string) => ({ write: [join(folder, file.stores, name)] })
     assert.equal(asked, {
-      'vault': store('vault'), 'system-config': store('system-config'), 'boot-scheduler': {}, 'scheduler': {},
+      'vault': { write: [...store('vault').write, join(folder, file.audit)] },
+      'system-config': store('system-config'), 'boot-scheduler': {}, 'scheduler': {},
       'verify-hub': store('verify-hub'), 'node-daemon': {}, 'gateway': { net: [`${LOOPBACK}:0`, LOOPBACK] },
       'service': store('service'),
     })

@@ -17,6 +17,8 @@ interface SystemPart {
 
 const parts: readonly SystemPart[] = [
   { program: 'etcd', package: 'etcd-server', neededFor: 'the Store compliance suite on a real etcd' },
+  { program: 'openssl', package: 'openssl', neededFor: 'the judgement of certificates' },
+  { program: 'certtool', package: 'gnutls-bin', neededFor: 'the judgement of certificates' },
   { program: 'etcdctl', package: 'etcd-client', neededFor: 'looking into that etcd from outside' },
 ]
 

@@ -1,9 +1,10 @@
+import { limits } from '../../runtime/limits.ts'
 import type { Random } from '../../runtime/platform/ports.ts'
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import type { Compare, Operation, Store } from '../../runtime/store/store.ts'
 import { readJson } from './json.ts'
 import type { Terms } from './keyring.ts'
-import { openRecord, sealRecord } from './record.ts'
+import { openRecord, pooledNonces, sealRecord, termOf } from './record.ts'
 
 /** Nothing but `core/` reaches the store except through here: encrypted, and bound to its path. */
 export interface Barrier {
@@ -47,18 +48,35 @@ export function barrierView(barrier: Barrier, prefix: string): Barrier {
   }
 }
 
-export function createBarrier({ store, random, terms }: { store: Store; random: Random; terms: Terms }): Barrier {
+const encoder = new TextEncoder()
+
+export interface BarrierPorts {
+  readonly store: Store
+  readonly random: Random
+  readonly terms: Terms
+  /** What is written with every transaction, whatever it is about. */
+  readonly beside?: () => readonly Operation[]
+}
+
+export function createBarrier({ store, random, terms, beside }: BarrierPorts): Barrier {
+  const nonces = pooledNonces(random)
   const operationOf = ({ path, value }: Change): Operation => {
     if (value === undefined) return { type: 'delete', key: path }
     const isBytes = value instanceof Uint8Array
-    const plaintext = isBytes ? value : new TextEncoder().encode(JSON.stringify(value))
-    const record = sealRecord(terms.current, random, path, plaintext)
+    const plaintext = isBytes ? value : encoder.encode(JSON.stringify(value))
+    const record = sealRecord(terms.current, nonces, path, plaintext)
     if (!isBytes) plaintext.fill(0)
     return { type: 'put', key: path, value: record }
+  }
+  const joining = (operations: number): readonly Operation[] => {
+    const more = beside?.() ?? []
+    return operations + more.length > limits.transactionOperations ? [] : more
   }
   const readBytes: Barrier['readBytes'] = async (path) => {
     const entry = await store.get(path)
     if (entry === undefined) return undefined
+    // Another vault on this store may have made a term since
+    if (terms.aeadOf(termOf(entry.value)) === undefined) await terms.refresh?.()
     return { value: openRecord(path, entry.value, terms.aeadOf), revision: entry.modRevision }
   }
   return {
@@ -75,7 +93,8 @@ export function createBarrier({ store, random, terms }: { store: Store; random: 
       return { paths: entries.map(({ key }) => key), more }
     },
     async commit(guards, changes) {
-      const { succeeded } = await store.transact(guards, changes.map(operationOf))
+      const operations = changes.map(operationOf)
+      const { succeeded } = await store.transact(guards, [...operations, ...joining(operations.length)])
       return succeeded
     },
   }

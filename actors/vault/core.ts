@@ -1,25 +1,20 @@
-import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
-import type { Store } from '../../runtime/store/store.ts'
 import { createBarrier, type Barrier } from './barrier.ts'
-import { termsOf, type Keyring } from './keyring.ts'
+import type { Audit } from './audit/audit.ts'
+import type { VaultPorts } from './init.ts'
+import { LiveTerms } from './live-terms.ts'
 import { createNamedKeys, type NamedKeys } from './named-keys.ts'
 import { VaultSealed } from './protocol.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
+import type { OpenedKeyring } from './unseal.ts'
 
-export interface CorePorts {
-  readonly store: Store
-  readonly keys: Keys
-  readonly random: Random
-  readonly clock: Clock
-}
-
-/** What the vault has while it is open. Made anew at each unseal; nothing of it is used after the seal. */
+/** What the vault has while it is open. Made anew at each unseal; whoever keeps it over a seal gets VaultSealed. */
 export interface Unsealed {
   readonly vaultId: string
   readonly shares: number
   readonly threshold: number
   /** Of the barrier: what is written now is sealed under it. */
   readonly term: number
+  readonly terms: LiveTerms
   readonly barrier: Barrier
   readonly namedKeys: NamedKeys
   readonly secrets: Secrets
@@ -27,54 +22,72 @@ export interface Unsealed {
   readonly sealing: AbortSignal
 }
 
+export interface CoreOptions {
+  readonly ports: VaultPorts
+  readonly audit: Audit
+  /** Opens the keyring again by the key file. @throws VaultSealed, VaultDamaged */
+  readonly reopen: () => Promise<OpenedKeyring>
+}
+
 /** The vault, sealed or open. */
 export interface Core {
-  readonly ports: CorePorts
+  readonly ports: VaultPorts
   /** Undefined while it is sealed. */
   readonly unsealed: Unsealed | undefined
   /** @throws VaultSealed */
   open(): Unsealed
-  unseal(keyring: Keyring): Unsealed
+  /** Settles when all who wait for an unseal have made what they need; where one of them fails, it is sealed again. */
+  unseal(opened: OpenedKeyring): Promise<Unsealed>
+  /** Its keys leave the memory; what is under way there fails with VaultSealed. */
   seal(): void
-  /** Runs now where it is open, and after each unseal from now on. */
-  onUnsealed(listener: (vault: Unsealed) => void): void
+  /** Runs at each unseal from now on, before anybody is served. */
+  onUnsealed(listener: (vault: Unsealed) => Promise<void> | void): void
 }
 
-export function createCore(ports: CorePorts): Core {
-  const listeners: ((vault: Unsealed) => void)[] = []
+export function createCore({ ports, audit, reopen }: CoreOptions): Core {
+  const listeners: ((vault: Unsealed) => Promise<void> | void)[] = []
   let unsealed: Unsealed | undefined
-  let sealing = new AbortController()
+  let close: () => void = () => {}
   return {
     ports,
     get unsealed() { return unsealed },
     open() {
-      if (unsealed === undefined) throw new VaultSealed('The vault is sealed')
+      if (unsealed === undefined) throw new VaultSealed('The vault is sealed; unseal it first')
       return unsealed
     },
-    unseal(keyring) {
-      sealing = new AbortController()
-      unsealed = build(ports, keyring, sealing.signal)
-      for (const listener of listeners) listener(unsealed)
-      return unsealed
+    async unseal(opened) {
+      close()
+      const sealing = new AbortController()
+      const terms = new LiveTerms(ports, opened, reopen)
+      close = () => {
+        unsealed = undefined
+        terms.close()
+        sealing.abort(new VaultSealed('The vault was sealed'))
+      }
+      const vault = build(ports, audit, terms, sealing.signal)
+      try {
+        for (const listener of listeners) await listener(vault)
+      } catch (error) {
+        close()
+        throw error
+      }
+      // It may have been sealed meanwhile
+      if (!sealing.signal.aborted) unsealed = vault
+      return vault
     },
-    seal() {
-      unsealed = undefined
-      sealing.abort(new VaultSealed('The vault was sealed'))
-    },
-    onUnsealed(listener) {
-      listeners.push(listener)
-      if (unsealed) listener(unsealed)
-    },
+    seal: () => close(),
+    onUnsealed: (listener) => void listeners.push(listener),
   }
 }
 
-function build(ports: CorePorts, keyring: Keyring, sealing: AbortSignal): Unsealed {
+function build(ports: VaultPorts, audit: Audit, terms: LiveTerms, sealing: AbortSignal): Unsealed {
   const { store, keys, random, clock } = ports
-  const { vaultId, shares, threshold } = keyring
-  const terms = termsOf(keyring, keys)
-  const barrier = createBarrier({ store, random, terms })
+  const barrier = createBarrier({ store, random, terms, beside: () => audit.headOperations() })
   return {
-    vaultId, shares, threshold, sealing, barrier,
+    terms, sealing, barrier,
+    vaultId: terms.keyring.vaultId,
+    get shares() { return terms.keyring.shares },
+    get threshold() { return terms.keyring.threshold },
     get term() { return terms.current.term },
     namedKeys: createNamedKeys({ barrier, keys, random, clock }),
     secrets: createSecrets({ barrier, clock }),

@@ -1,11 +1,13 @@
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Barrier } from './barrier.ts'
 
-/** A secrets engine: what answers below one mount of the vault's HTTP API (`/v1/{mount}/…`), behind tokens and policies. */
+/** A secrets engine: what answers below one mount of the vault's HTTP API (`/v1/{mount}/…`), behind its policies. */
 export interface Engine {
   readonly type: 'kv' | 'pki'
   /** @throws InvalidArgument (400), CertificateRefused (400), NotInVault (404), VaultSealed (503) */
   handle(request: EngineRequest): Promise<EngineResponse>
+  /** Whether a write there changes what is there, and does not create it. Without it every write changes. */
+  exists?(path: string): Promise<boolean>
   /** Answered without a token: authorities and revocation lists. Below the mount; `*` stands for one segment. */
   readonly open: readonly string[]
 }
@@ -24,6 +26,8 @@ export interface EngineResponse {
   /** Absent: 204. */
   readonly data?: Readonly<Record<string, unknown>>
   readonly warnings?: readonly string[]
+  /** Default 200. */
+  readonly status?: number
   /** In place of the envelope: certificates and revocation lists as files. */
   readonly raw?: { readonly contentType: string; readonly body: Uint8Array }
 }

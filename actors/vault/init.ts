@@ -1,22 +1,25 @@
+import { InvalidArgument } from '../../runtime/errors.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Operation, Store } from '../../runtime/store/store.ts'
-import { createKeyring, keyBytes, keyringPath, wrapKeyring, type Keyring } from './keyring.ts'
+import { createKeyring, keyBytes, keyringPath, wrapKeyring } from './keyring.ts'
 import { ZoneStoreMismatch } from '../system-config/protocol.ts'
 import { keyId, sealConfigPath, type SealConfig } from './seal-config.ts'
 import { split } from './shamir.ts'
-import { autoUnsealPath, autoUnsealRecord, readUnsealKey, unseal, type UnsealSecrets } from './unseal.ts'
+import { autoUnsealPath, autoUnsealRecord, readUnsealKey, unseal, type OpenedKeyring, type UnsealSecrets } from './unseal.ts'
 
 const recovery = { shares: 5, threshold: 3 }
 
-export interface OpenedVault {
-  readonly keyring: Keyring
+export interface OpenedVault extends OpenedKeyring {
   /** Shares of the root key, when this start initialised the vault; they are nowhere else. */
   readonly shares: readonly string[] | undefined
 }
 
-interface VaultPorts { readonly store: Store; readonly keys: Keys; readonly random: Random; readonly clock: Clock }
+export interface VaultPorts { readonly store: Store; readonly keys: Keys; readonly random: Random; readonly clock: Clock }
+
+/** Into how many shares the root key is split, and how many of them give it. */
+export interface Split { readonly shares: number; readonly threshold: number }
 
 /**
  * Opens the vault of this store, or makes one when the store is empty. Of two that make one at the same time, one
@@ -27,34 +30,62 @@ interface VaultPorts { readonly store: Store; readonly keys: Keys; readonly rand
 export async function openVault(
   ports: VaultPorts, secrets: UnsealSecrets, { booted = false }: { readonly booted?: boolean } = {},
 ): Promise<OpenedVault> {
-  const { entries } = await ports.store.list('', { limit: 1 })
-  if (entries.length === 0 && booted) throw new ZoneStoreMismatch('This host has booted a zone, but its vault is empty')
-  const made = entries.length === 0 ? await initialise(ports, readUnsealKey(secrets)) : undefined
-  return made ?? { keyring: await unseal(ports, secrets), shares: undefined }
+  const isEmpty = await isUninitialised(ports.store)
+  if (isEmpty && booted) throw new ZoneStoreMismatch('This host has booted a zone, but its vault is empty')
+  const made = isEmpty ? await initialise(ports, recovery, readUnsealKey(secrets)) : undefined
+  if (made) return { ...made, shares: made.shares.map(toBase64url) }
+  return { ...await unseal(ports, secrets), shares: undefined }
 }
 
-/** Undefined when another was faster. */
-async function initialise(ports: VaultPorts, unsealKey: Uint8Array): Promise<OpenedVault | undefined> {
+/** Whether there is nothing at all. A store with anything in it has a vault, or had one. */
+export async function isUninitialised(store: Store): Promise<boolean> {
+  const { entries } = await store.list('', { limit: 1, keysOnly: true })
+  return entries.length === 0
+}
+
+/**
+ * Makes a vault, whole or not at all; undefined when another was faster. Without an unseal key it is opened by shares
+ * alone.
+ * @throws InvalidArgument when the root key cannot be split that way
+ */
+export async function initialise(
+  ports: VaultPorts, how: Split, unsealKey: Uint8Array | undefined,
+): Promise<(OpenedKeyring & { readonly shares: readonly Uint8Array[] }) | undefined> {
   const { store, keys, random, clock } = ports
   const vaultId = toBase64url(random.bytes(16))
   const rootKey = random.bytes(keyBytes)
-  const keyring = createKeyring({ vaultId, ...recovery }, random, clock)
+  const keyring = createKeyring({ vaultId, ...how }, random, clock)
+  const root = keys.aead(rootKey)
+  const rootKeyId = keyId('root', rootKey, vaultId, keys)
   const config: SealConfig = {
-    format: 1, vaultId, ...recovery,
-    rootKeyId: keyId('root', rootKey, vaultId, keys),
-    unsealKeyId: keyId('unseal', unsealKey, vaultId, keys),
+    format: 1, vaultId, ...how, rootKeyId,
+    unsealKeyId: unsealKey ? keyId('unseal', unsealKey, vaultId, keys) : '',
   }
   const operations: Operation[] = [
     { type: 'put', key: sealConfigPath, value: new TextEncoder().encode(JSON.stringify(config)) },
-    { type: 'put', key: autoUnsealPath, value: autoUnsealRecord(rootKey, unsealKey, vaultId, ports) },
-    { type: 'put', key: keyringPath, value: wrapKeyring(keyring, rootKey, keys, random) },
+    ...(unsealKey
+      ? [{ type: 'put', key: autoUnsealPath, value: autoUnsealRecord(rootKey, unsealKey, vaultId, ports) } as const]
+      : []),
+    { type: 'put', key: keyringPath, value: wrapKeyring(keyring, root, random) },
   ]
-  const shares = split(rootKey, recovery.shares, recovery.threshold, random)
+  const shares = sharesOf(rootKey, how, random)
   rootKey.fill(0)
-  unsealKey.fill(0)
-  const { succeeded } = await store.transact(operations.map(({ key }) => ({ key, modRevision: 0 })), operations)
+  unsealKey?.fill(0)
+  const { succeeded, revision } = await store.transact(
+    operations.map(({ key }) => ({ key, modRevision: 0 })), operations,
+  )
   mayCrash('vault/initialised')
-  const texts = shares.map(toBase64url)
-  for (const share of shares) share.fill(0)
-  return succeeded ? { keyring, shares: texts } : undefined
+  return succeeded ? { keyring, revision, root, rootKeyId, shares } : undefined
+}
+
+/**
+ * As Vault does it: a vault with one share has the root key itself for it, since there is nothing to combine. Several
+ * shares of which one is enough would be as many copies of the root key, and are refused.
+ * @throws InvalidArgument
+ */
+export function sharesOf(rootKey: Uint8Array, { shares, threshold }: Split, random: Random): readonly Uint8Array[] {
+  // A copy: `slice` of a Buffer is none
+  if (shares === 1 && threshold === 1) return [Uint8Array.from(rootKey)]
+  if (threshold === 1) throw new InvalidArgument('With several shares at least two of them must be needed')
+  return split(rootKey, shares, threshold, random)
 }

@@ -25,6 +25,8 @@ export type Keyring = Infer<typeof Keyring>
 export interface Terms {
   readonly current: { readonly term: number; readonly aead: Aead }
   aeadOf(term: number): Aead | undefined
+  /** Looks whether the store has newer ones. @throws VaultDamaged, VaultSealed */
+  refresh?(): Promise<void>
 }
 
 export function createKeyring(
@@ -36,16 +38,25 @@ export function createKeyring(
   return keyring
 }
 
-export function wrapKeyring(keyring: Keyring, rootKey: Uint8Array, keys: Keys, random: Random): Uint8Array {
+/** With a key of the next term. */
+export function withNextTerm(keyring: Keyring, random: Random, clock: Clock): Keyring {
+  const key = random.bytes(keyBytes)
+  const term = Math.max(...keyring.keys.map((each) => each.term)) + 1
+  const next = { ...keyring, keys: [...keyring.keys, { term, key: toBase64url(key), installedAt: clock.now() }] }
+  key.fill(0)
+  return next
+}
+
+/** `root` is the AEAD of the root key. */
+export function wrapKeyring(keyring: Keyring, root: Aead, random: Random): Uint8Array {
   const plaintext = new TextEncoder().encode(JSON.stringify(keyring))
-  const record = sealRecord({ term: wrapTerm, aead: keys.aead(rootKey) }, random, keyringPath, plaintext)
+  const record = sealRecord({ term: wrapTerm, aead: root }, random, keyringPath, plaintext)
   plaintext.fill(0)
   return record
 }
 
 /** @throws VaultDamaged */
-export function unwrapKeyring(record: Uint8Array, rootKey: Uint8Array, keys: Keys): Keyring {
-  const root = keys.aead(rootKey)
+export function unwrapKeyring(record: Uint8Array, root: Aead): Keyring {
   const plaintext = openRecord(keyringPath, record, (term) => (term === wrapTerm ? root : undefined))
   const keyring = readJson(Keyring, keyringPath, plaintext)
   plaintext.fill(0)

@@ -38,6 +38,8 @@ const grantsPath = (name: string): string => `grants/keys/${name}`
 
 export interface NamedKeys {
   ensure(name: string): Promise<{ kid: string; publicKey: PublicJwk; created: boolean }>
+  /** The newest version, made if there is none: for the vault's own work. It leaves the vault by no method. */
+  signing(name: string): Promise<SigningKey>
   /** Oldest first. @throws NotFound */
   versions(name: string): Promise<readonly Omit<Version, 'pem'>[]>
   /**
@@ -48,8 +50,6 @@ export interface NamedKeys {
   next(name: string, kid: string): Promise<Omit<Version, 'pem'> & { created: boolean }>
   /** The oldest without a `kid`. Undefined when this incarnation was given it before. @throws NotFound */
   readOnce(name: string, kid: string | undefined, peer: Peer): Promise<PrivateKey | undefined>
-  /** The newest version, for what the vault signs itself. @throws NotFound */
-  signer(name: string): Promise<SigningKey>
   /** How many went: all that are older than that of `kid`, which stays. @throws NotFound */
   destroyBefore(name: string, kid: string): Promise<number>
 }
@@ -83,7 +83,13 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
   const write = (name: string, guard: Compare, versions: readonly Version[]): Promise<boolean> =>
     barrier.commit([guard], [{ path: keyPath(name), value: { type: 'ed25519', versions } }])
 
-  return {
+  const keyNamed: NamedKeys = {
+    async signing(name) {
+      await keyNamed.ensure(name)
+      const found = await current(name)
+      if (found === undefined) throw damaged(keyPath(name), 'it went away while it was read')
+      return keys.importPem(found.pem)
+    },
     async ensure(name) {
       const found = await current(name)
       if (found !== undefined) return { kid: found.kid, publicKey: found.publicKey, created: false }
@@ -131,7 +137,6 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       }
       throw new Overloaded(`Too many readers of one key; attempts: ${limits.vaultTransactionAttempts}`)
     },
-    signer: async (name) => keys.importPem((await existing(name)).versions.at(-1)!.pem),
     async destroyBefore(name, kid) {
       for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
         const { versions, guard } = await existing(name)
@@ -142,4 +147,5 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
       throw new Overloaded(`Too many writers of one key; attempts: ${limits.vaultTransactionAttempts}`)
     },
   }
+  return keyNamed
 }

@@ -70,6 +70,10 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'own', methods: ['signCertificate'], resource: 'pki/vault',
   },
   {
+    rule: 'vault/listener-sees-whether-there-is-an-authority', actor: 'vault-listener', runtimeType: 'kernel-service',
+    host: 'own', methods: ['authorities'], resource: 'pki',
+  },
+  {
     rule: 'vault/listener-hands-requests-on', actor: 'vault-listener', runtimeType: 'kernel-service',
     host: 'own', methods: ['http'], resource: '-',
   },

@@ -96,13 +96,23 @@ export const Vault = protocol('vault', {
   takeRecoveryShares: call(object({}), object({ shares: array(string()) }), { suite: 'signature' }),
   /** From now on it answers `VaultSealed` to all but `status`, `unseal` and `http`; its keys leave its memory. */
   seal: call(object({}), object({}), { suite: 'signature' }),
-  /** One share; it opens when the threshold is reached. `reset` forgets those given before. @throws VaultSealed */
+  /**
+   * One share; it opens when the threshold is reached. `reset` forgets those given before. With neither it opens by the
+   * key file that it was started with. @throws VaultSealed
+   */
   unseal: call(
     object({ share: optional(string()), reset: optional(boolean()) }),
-    object({ sealed: boolean(), progress: count, threshold: count, shares: count }), { suite: 'sealed' },
+    object({
+      sealed: boolean(), progress: count, threshold: count, shares: count,
+      /** The share was given before: it counts once. */
+      duplicate: optional(boolean()),
+    }), { suite: 'sealed' },
   ),
-  /** A new term of the barrier: what is written from now on is sealed under it, what lies there opens as before. */
-  rotateBarrier: call(object({}), object({ term: count }), { suite: 'signature' }),
+  /**
+   * A new term of the barrier: what is written from now on is sealed under it, what lies there opens as before. With
+   * `reencrypt` that is sealed anew as well, while the vault serves.
+   */
+  rotateBarrier: call(object({ reencrypt: optional(boolean()) }), object({ term: count }), { suite: 'signature' }),
   /** A request of HashiCorp Vault's API (`/v1/…`), from the vault's own listener. */
   http: httpCall({ suite: 'sealed' }),
 
@@ -172,6 +182,19 @@ export const Vault = protocol('vault', {
   /** Public part of the key that signs the audit, and how far that has come. */
   auditHead: call(
     object({}), object({ kid: string(), publicKey: PublicKey, sequence: count, hash: string() }), { suite: 'sealed' },
+  ),
+})
+
+/** The vault's own HTTP: HashiCorp Vault's API at a port of its own. */
+export const VaultListener = protocol('vault-listener', {
+  address: call(
+    object({}),
+    object({
+      hostname: string(), port: count, tls: boolean(),
+      /** Of the certificate that it shows now; epoch milliseconds. */
+      serial: optional(string()), notAfter: optional(count),
+    }),
+    { concurrent: 8 },
   ),
 })
 

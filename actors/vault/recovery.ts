@@ -1,14 +1,14 @@
 import { safeParse } from 'valibot'
-import { InvalidArgument, Unavailable } from '../../runtime/errors.ts'
+import { InvalidArgument, Overloaded, Unavailable } from '../../runtime/errors.ts'
 import { literal, object, record, string, type Client, type Infer } from '../../runtime/protocol.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
 import { fromBase64url, toBase64url } from '../../runtime/trust/base64url.ts'
 import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
-import { barrierView } from './barrier.ts'
-import { createCore, type CorePorts } from './core.ts'
-import { keyringPath } from './keyring.ts'
+import { barrierView, createBarrier } from './barrier.ts'
+import type { EnginePorts } from './engine.ts'
+import { keyringPath, termsOf } from './keyring.ts'
 import { authoritiesPath, toText, type OpenAuthority } from './pki/authority-record.ts'
 import { encodeRecord } from './pki/certificate-record.ts'
 import { certificatePath } from './pki/certificates.ts'
@@ -59,7 +59,7 @@ export type SignRequest = Parameters<Client<typeof Vault>['signCertificate']>[0]
  * @throws InvalidArgument when it is no such file, VaultSealed when no key fits, VaultDamaged
  */
 export async function openExtract(
-  text: string, secrets: UnsealSecrets, { zone, ...ports }: Omit<CorePorts, 'store'> & { readonly zone: string },
+  text: string, secrets: UnsealSecrets, { zone, ...ports }: Omit<EnginePorts, 'barrier'> & { readonly zone: string },
 ): Promise<Opened> {
   const parsed = safeParse(Extract, jsonOf(text))
   if (!parsed.success) throw new InvalidArgument('It is not a sealed authority of a vault')
@@ -71,7 +71,8 @@ export async function openExtract(
     if (!bytes) throw new InvalidArgument(`It is not a sealed authority of a vault: ${key} is not base64url`)
     await store.put(key, bytes)
   }
-  const { barrier } = createCore({ ...ports, store }).unseal(await unseal({ ...ports, store }, secrets))
+  const { keyring } = await unseal({ keys, random, store }, secrets)
+  const barrier = createBarrier({ store, random, terms: termsOf(keyring, keys) })
   const pki = createPki({ mount, zone, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock } })
   return {
     pki,
@@ -121,29 +122,36 @@ export async function lastingAuthority({ authorities, ports }: Pki, leastMs: num
 /**
  * Takes them into the inventory, so that they are listed, warned of and can be revoked. Only what an authority of the
  * mount has signed; a second time nothing happens.
- * @throws InvalidArgument
+ * @throws InvalidArgument, Overloaded
  */
 export async function takeOver(
   pki: Pki, given: readonly Unrecorded[], holder: string,
 ): Promise<{ recorded: number; known: number }> {
   const { authorities, ports } = pki
-  let recorded = 0
+  const all = (await authorities.fresh()).authorities
+  const fresh = new Map<string, Uint8Array>()
+  let renewed = 0
   for (const { role, pem } of given) {
     const der = decodePem(pem, 'CERTIFICATE')
     const certificate = parseCertificate(der)
-    const { authorities: all } = await authorities.fresh()
     const signer = all.find(({ certificate: { spki } }) =>
       certificate.verify(ports.keys.certificates.importSpki(spki)))
     if (!signer) throw new InvalidArgument('A certificate is by no authority of this vault')
     if (certificate.extensions.ca) {
-      if (await renewAuthority(pki, signer, certificate, der)) recorded++
+      if (await renewAuthority(pki, signer, certificate, der)) renewed++
       continue
     }
     await pki.roles.read(role)
-    const path = certificatePath(serialKey(certificate.serial))
-    const value = encodeRecord({ role, holder, authority: signer.idBytes, notAfter: certificate.notAfter, der })
-    if (await ports.barrier.commit([{ key: path, modRevision: 0 }], [{ path, value }])) recorded++
+    const key = serialKey(certificate.serial)
+    if (await pki.certificates.find(key)) continue
+    const { notAfter } = certificate
+    fresh.set(certificatePath(key), encodeRecord({ role, holder, authority: signer.idBytes, notAfter, der }))
   }
+  const paths = [...fresh.keys()]
+  const written = fresh.size === 0 || await ports.barrier.commit(
+    paths.map((key) => ({ key, modRevision: 0 })), paths.map((path) => ({ path, value: fresh.get(path) })))
+  if (!written) throw new Overloaded('Others record certificates at the same time; do it again')
+  const recorded = fresh.size + renewed
   return { recorded, known: given.length - recorded }
 }
 

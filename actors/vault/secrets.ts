@@ -1,22 +1,13 @@
-import { InvalidArgument, Overloaded } from '../../runtime/errors.ts'
+import { InvalidArgument } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock } from '../../runtime/platform/ports.ts'
-import { array, integer, minValue, number, object, pipe, string } from '../../runtime/protocol.ts'
-import type { Barrier, Change } from './barrier.ts'
-import { SecretNotFound, SecretVersionMismatch } from './protocol.ts'
-import { damaged } from './record.ts'
+import { barrierView, type Barrier } from './barrier.ts'
+import { createKvStore } from './kv/store.ts'
+import { vaultPolicy } from './policy.ts'
+import { SecretNotFound } from './protocol.ts'
 
-const version = pipe(number(), integer(), minValue(1))
-
-/** As in KV version 2: one entry says which versions there are, and each version is an entry of its own. */
-const Metadata = object({
-  current: version,
-  versions: array(object({ version, /** Epoch milliseconds. */ createdAt: number() })),
-})
-const Value = object({ value: string() })
-
-const metadataPath = (path: string): string => `secret/metadata/${path}`
-const versionPath = (path: string, of: number): string => `secret/versions/${path}/${of}`
+/** Where what actors keep over their links lies, and what HTTP calls `secret/`. */
+export const secretPrefix = 'secret/'
 
 export interface Secrets {
   /** `cas` is the version that must be current, 0 for none; `kept` counts this one. @throws SecretVersionMismatch */
@@ -25,47 +16,28 @@ export interface Secrets {
   get(path: string): Promise<{ value: string; version: number }>
 }
 
+/** Secrets of actors, in the same store as those of HTTP, which says nothing about how they are kept. */
 export function createSecrets({ barrier, clock }: { barrier: Barrier; clock: Clock }): Secrets {
-  const attemptsMax = limits.vaultTransactionAttempts
+  const store = createKvStore({ barrier: barrierView(barrier, secretPrefix), clock, unconfigured: true })
   return {
     async put(path, value, cas, kept = limits.vaultSecretVersions) {
       checkPath(path)
-      for (let attempt = 0; attempt < attemptsMax; attempt++) {
-        const found = await barrier.read(metadataPath(path), Metadata)
-        const current = found?.value.current ?? 0
-        if (cas !== undefined && cas !== current) {
-          const message = `The secret has another version than ${cas}: ${current}`
-          throw new SecretVersionMismatch(message, { version: current })
-        }
-        const next = current + 1
-        const versions = [...(found?.value.versions ?? []), { version: next, createdAt: clock.now() }]
-        const dropped = versions.splice(0, Math.max(0, versions.length - kept))
-        const changes: Change[] = [
-          { path: metadataPath(path), value: { current: next, versions } },
-          { path: versionPath(path, next), value: { value } },
-          ...dropped.map((old) => ({ path: versionPath(path, old.version), value: undefined })),
-        ]
-        const guard = { key: metadataPath(path), modRevision: found?.revision ?? 0 }
-        if (await barrier.commit([guard], changes)) return { version: next }
-      }
-      throw new Overloaded(`Too many writers of one secret; attempts: ${attemptsMax}`)
+      const { version } = await store.put(path, { value }, { cas, kept })
+      return { version: version.version }
     },
     async get(path) {
       checkPath(path)
-      // A writer may drop a version between the two reads, so a miss is looked at again.
-      for (let attempt = 0; attempt < attemptsMax; attempt++) {
-        const metadata = await barrier.read(metadataPath(path), Metadata)
-        if (metadata === undefined) throw new SecretNotFound(`There is no such secret: ${path}`, { path })
-        const { current } = metadata.value
-        const found = await barrier.read(versionPath(path, current), Value)
-        if (found !== undefined) return { value: found.value.value, version: current }
-        const again = await barrier.read(metadataPath(path), Metadata)
-        if (again?.revision === metadata.revision) throw damaged(versionPath(path, current), 'it is missing')
-      }
-      throw new Overloaded(`Too many writers of one secret; attempts: ${attemptsMax}`)
+      const found = await store.get(path)
+      if (found?.value === undefined) throw new SecretNotFound(`There is no such secret: ${path}`, { path })
+      return { value: found.value.value, version: found.version.version }
     },
   }
 }
+
+/** Folders of the secrets that actors keep: by links alone, whatever the policies of a token say. */
+export const linkFolders: readonly string[] = [...new Set(vaultPolicy
+  .filter(({ methods }) => methods.includes('putSecret') || methods.includes('getSecret'))
+  .map(({ resource }) => resource))]
 
 function checkPath(path: string): void {
   const segments = path.split('/')

@@ -1,10 +1,11 @@
 import { fromBase64url } from '../../runtime/trust/base64url.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { Aead, Keys, Random } from '../../runtime/platform/ports.ts'
 import type { Entry, Operation, Store } from '../../runtime/store/store.ts'
 import { readJson } from './json.ts'
 import { keyBytes, keyringPath, unwrapKeyring, type Keyring } from './keyring.ts'
-import { VaultSealed } from './protocol.ts'
+import { VaultDamaged, VaultSealed } from './protocol.ts'
 import { damaged, openRecord, sealRecord, wrapTerm } from './record.ts'
 import { hasKeyId, keyId, SealConfig, sealConfigPath } from './seal-config.ts'
 import { combine } from './shamir.ts'
@@ -20,27 +21,67 @@ export interface UnsealSecrets {
   readonly 'recovery-shares'?: string
 }
 
-interface Sealed { readonly store: Store; readonly keys: Keys; readonly random: Random }
+export interface SealedVault { readonly store: Store; readonly keys: Keys; readonly random: Random }
+
+/** A keyring, and what it takes to write it again. */
+export interface OpenedKeyring {
+  readonly keyring: Keyring
+  /** Of its entry. */
+  readonly revision: number
+  /** By the root key: wraps the keyring. */
+  readonly root: Aead
+  readonly rootKeyId: string
+}
 
 /** @throws VaultSealed when no key fits; VaultDamaged when the key fits and what it opens does not */
-export async function unseal(vault: Sealed, secrets: UnsealSecrets): Promise<Keyring> {
-  const configEntry = await vault.store.get(sealConfigPath)
-  if (configEntry === undefined) throw damaged(sealConfigPath, 'it is missing from a store that is not empty')
-  const config = readJson(SealConfig, sealConfigPath, configEntry.value)
+export async function unseal(vault: SealedVault, secrets: UnsealSecrets): Promise<OpenedKeyring> {
+  for (let attempt = 0; ; attempt++) {
+    const { config, entry } = await readSeal(vault.store)
+    try {
+      return await unsealBy(vault, secrets, config, entry)
+    } catch (error) {
+      if (!(error instanceof VaultDamaged)) throw error
+      // A rekey between two of the reads looks like it
+      const now = await vault.store.get(sealConfigPath)
+      const isStill = now?.modRevision === entry.modRevision
+      if (isStill || attempt >= limits.vaultTransactionAttempts) throw error
+    }
+  }
+}
+
+async function unsealBy(
+  vault: SealedVault, secrets: UnsealSecrets, config: SealConfig, entry: Entry,
+): Promise<OpenedKeyring> {
   const shares = secrets['recovery-shares']
   const rootKey = shares === undefined
     ? await rootFromKeyFile(vault, config, readUnsealKey(secrets))
     : rootFromShares(vault.keys, config, shares)
-  const record = await vault.store.get(keyringPath)
+  const opened = await openKeyring(vault, config, rootKey)
+  if (shares !== undefined) await replaceUnsealKey(vault, config, entry, rootKey, readUnsealKey(secrets))
+  rootKey.fill(0)
+  return opened
+}
+
+/** @throws VaultDamaged when it is missing */
+export async function readSeal(store: Store): Promise<{ readonly config: SealConfig; readonly entry: Entry }> {
+  const entry = await store.get(sealConfigPath)
+  if (entry === undefined) throw damaged(sealConfigPath, 'it is missing from a store that is not empty')
+  return { config: readJson(SealConfig, sealConfigPath, entry.value), entry }
+}
+
+/** By a root key that was found to be the right one. @throws VaultDamaged */
+export async function openKeyring(
+  { store, keys }: SealedVault, config: SealConfig, rootKey: Uint8Array,
+): Promise<OpenedKeyring> {
+  const record = await store.get(keyringPath)
   if (record === undefined) throw damaged(keyringPath, 'it is missing')
-  const keyring = unwrapKeyring(record.value, rootKey, vault.keys)
-  const { vaultId, threshold } = config
+  const root = keys.aead(rootKey)
+  const keyring = unwrapKeyring(record.value, root)
+  const { vaultId, threshold, rootKeyId } = config
   if (keyring.vaultId !== vaultId || keyring.shares !== config.shares || keyring.threshold !== threshold) {
     throw damaged(sealConfigPath, 'it does not agree with the keyring')
   }
-  if (shares !== undefined) await replaceUnsealKey(vault, config, configEntry, rootKey, readUnsealKey(secrets))
-  rootKey.fill(0)
-  return keyring
+  return { keyring, revision: record.modRevision, root, rootKeyId }
 }
 
 /** @throws VaultSealed */
@@ -55,14 +96,14 @@ export function readUnsealKey(secrets: UnsealSecrets): Uint8Array {
 }
 
 export const autoUnsealRecord = (
-  rootKey: Uint8Array, unsealKey: Uint8Array, vaultId: string, { keys, random }: Omit<Sealed, 'store'>,
+  rootKey: Uint8Array, unsealKey: Uint8Array, vaultId: string, { keys, random }: Omit<SealedVault, 'store'>,
 ): Uint8Array => {
   const key = { term: wrapTerm, aead: wrapping(unsealKey, vaultId, keys) }
   return sealRecord(key, random, autoUnsealPath, rootKey)
 }
 
 async function rootFromKeyFile(
-  { store, keys }: Sealed, config: SealConfig, unsealKey: Uint8Array,
+  { store, keys }: SealedVault, config: SealConfig, unsealKey: Uint8Array,
 ): Promise<Uint8Array> {
   if (!hasKeyId('unseal', unsealKey, config, keys)) {
     throw new VaultSealed(
@@ -98,7 +139,7 @@ function rootFromShares(keys: Keys, config: SealConfig, text: string): Uint8Arra
 
 /** From now on the vault opens by the key file that the shares came with. */
 async function replaceUnsealKey(
-  vault: Sealed, config: SealConfig, configEntry: Entry, rootKey: Uint8Array, unsealKey: Uint8Array,
+  vault: SealedVault, config: SealConfig, configEntry: Entry, rootKey: Uint8Array, unsealKey: Uint8Array,
 ): Promise<void> {
   const unsealKeyId = keyId('unseal', unsealKey, config.vaultId, vault.keys)
   const operations: Operation[] = [

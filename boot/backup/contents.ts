@@ -2,7 +2,7 @@ import { limits } from '../../runtime/limits.ts'
 import { FolderDamaged, RestoreUnfinished } from '../errors.ts'
 import { file } from '../init.ts'
 import { listFolder, readSmallFile } from './disk.ts'
-import { isKey, isPath } from './manifest.ts'
+import { isKey, isPath, isSegment } from './manifest.ts'
 
 /** What of a zone's folder goes into a backup. */
 export interface Contents {
@@ -47,18 +47,36 @@ async function addHost(folder: string, host: string, keys: boolean, found: Found
         if (store.kind === 'folder' && isPath(log)) found.stores.push(`${path}/${store.name}`)
         else found.leftOut.push(`${path}/${store.name}`)
       }
-    } else if (kind === 'file' && isPath(path) && (keys || !isKey(path))) {
-      const bytes = await readSmallFile(`${folder}/${path}`, limits.backupFileBytes)
-      // Gone since it was listed
-      if (!bytes) continue
-      if (bytes.length > limits.backupFileBytes) {
-        throw new FolderDamaged(`A file has more than ${limits.backupFileBytes} bytes: ${folder}/${path}`, {
-          path: `${folder}/${path}`, next: 'Move it elsewhere: it is none of the zone',
-        })
+    } else if (host === '' && copied.has(name) && kind === 'folder') {
+      for (const inside of await listFolder(`${folder}/${path}`) ?? []) {
+        await addFile(folder, `${path}/${inside.name}`, inside.kind, keys, found)
       }
-      found.files.push({ path, bytes })
-    } else if (!isFleeting(name) && !(host === '' && name === file.nodes)) found.leftOut.push(path)
+    } else if (!isFleeting(name) && !(host === '' && name === file.nodes)) {
+      await addFile(folder, path, kind, keys, found)
+    }
   }
+}
+
+/** Folders of the first host that are copied file by file. */
+const copied: ReadonlySet<string> = new Set([file.audit, file.pems])
+
+async function addFile(folder: string, path: string, kind: string, keys: boolean, found: Found): Promise<void> {
+  // Segments of the audit grow meanwhile: they are copied after the stores
+  if (kind === 'file' && isSegment(path)) return
+  if (kind === 'file' && isPath(path) && (keys || !isKey(path))) await addSmall(folder, path, found)
+  else if (!path.endsWith('.tmp')) found.leftOut.push(path)
+}
+
+async function addSmall(folder: string, path: string, found: Found): Promise<void> {
+  const bytes = await readSmallFile(`${folder}/${path}`, limits.backupFileBytes)
+  // Gone since it was listed
+  if (!bytes) return
+  if (bytes.length > limits.backupFileBytes) {
+    throw new FolderDamaged(`A file has more than ${limits.backupFileBytes} bytes: ${folder}/${path}`, {
+      path: `${folder}/${path}`, next: 'Move it elsewhere: it is none of the zone',
+    })
+  }
+  found.files.push({ path, bytes })
 }
 
 /** Locks, and what is about to get another name. */

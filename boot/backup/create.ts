@@ -1,8 +1,9 @@
-import { AlreadyExists } from '../../runtime/errors.ts'
+import { AlreadyExists, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { endTogether, openLogCopy, type LogCopy } from '../../runtime/store/embedded/log-copy.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
+import { segmentsOf } from '../audit/chain-files.ts'
 import { FolderDamaged, Usage } from '../errors.ts'
 import { file } from '../init.ts'
 import { encrypted } from './age.ts'
@@ -73,7 +74,10 @@ async function backUp(options: BackupOptions): Promise<MadeBackup> {
     const { booted, stores } = await checkLogs(platform, logs, options)
     if (!booted) throw new FolderDamaged(`There is no store of system-config: ${folder}/${configStore}`)
     await assertOneZone(platform, documents, booted, fileIn(contents, file.booted))
-    const parts = [...contents.files.map(partOf), ...await Promise.all(logs.copies.map(logPart))]
+    const parts = [
+      ...contents.files.map(partOf), ...await Promise.all(logs.copies.map(logPart)),
+      ...await segmentParts(folder),
+    ]
     const manifest = newManifest({
       zone: documents.zone.zone, host: documents.zone.host, epoch: booted.config.epoch,
       madeAtMs: platform.clock.now(), keys: passphrase !== undefined, oneMoment: logs.oneMoment,
@@ -159,6 +163,48 @@ async function logPart({ store, copy }: Logs['copies'][number]): Promise<Part> {
   for await (const piece of copy.read()) digest.update(piece)
   const path = `${store}/${copy.name}`
   return { file: { path, bytes: copy.bytes, sha256: digest.hex() }, pieces: () => copy.read() }
+}
+
+/**
+ * The audit as it is now, behind the stores: what these know of it is in it. It only ever grows, by lines; of the last
+ * one so much is taken as is whole lines.
+ */
+async function segmentParts(folder: string): Promise<readonly Part[]> {
+  const parts: Part[] = []
+  for (const { path, name } of await segmentsOf(`${folder}/${file.audit}`)) {
+    const digest = sha256()
+    let bytes = 0
+    let open: Uint8Array[] = []
+    for await (const piece of readPieces(path)) {
+      const end = piece.lastIndexOf(NEWLINE) + 1
+      if (end > 0) {
+        for (const each of [...open, piece.subarray(0, end)]) {
+          digest.update(each)
+          bytes += each.length
+        }
+        open = []
+      }
+      open.push(piece.subarray(end))
+    }
+    if (bytes > 0) {
+      parts.push({ file: { path: `${file.audit}/${name}`, bytes, sha256: digest.hex() }, pieces: () => first(path, bytes) })
+    }
+  }
+  return parts
+}
+
+const NEWLINE = 0x0a
+
+/** @throws Unavailable when the file has become shorter */
+async function* first(path: string, bytes: number): AsyncGenerator<Uint8Array> {
+  let left = bytes
+  for await (const piece of readPieces(path)) {
+    if (left === 0) return
+    const taken = piece.subarray(0, left)
+    left -= taken.length
+    yield taken
+  }
+  if (left > 0) throw new Unavailable(`The audit took back what a full disk refused: ${path}`, { path })
 }
 
 async function* archive(

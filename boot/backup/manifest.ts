@@ -1,7 +1,8 @@
 import { safeParse } from 'valibot'
+import { keyFile } from '../../actors/vault/audit/segments.ts'
 import { limits } from '../../runtime/limits.ts'
 import {
-  array, boolean, integer, literal, minValue, number, object, pipe, regex, string, type Infer,
+  array, boolean, integer, literal, minValue, number, object, picklist, pipe, regex, string, type Infer,
 } from '../../runtime/protocol.ts'
 import { BackupDamaged, BackupUnsupported } from '../errors.ts'
 import { file } from '../init.ts'
@@ -15,7 +16,8 @@ export const signaturePath = 'manifest.jws'
 export const signatureType = 'zw-backup+jws'
 export const Signature = object({ zone: string(), host: string(), manifest: string() })
 
-export const formatVersion = 1
+/** 1 had no audit and no certificates of etcd. */
+export const formatVersion = 2
 const format = 'zonewright-backup'
 
 const count = pipe(number(), integer(), minValue(0))
@@ -23,7 +25,7 @@ const Sha256 = pipe(string(), regex(/^[0-9a-f]{64}$/))
 
 export const Manifest = object({
   format: literal(format),
-  version: literal(formatVersion),
+  version: picklist([1, formatVersion]),
   zone: string(),
   host: string(),
   /** Of `boot/config`. */
@@ -60,7 +62,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   if (files.length > limits.backupFiles) throw damaged(`it names ${files.length} files`)
   const wrong = files.find(({ path, bytes }) => !isPath(path) || bytes > bytesMax(path))
   if (wrong) throw damaged(`it names a file that no backup has: ${shown(wrong.path)}, ${wrong.bytes} bytes`)
-  const others = files.filter(({ path }) => !isLog(path)).reduce((sum, { bytes }) => sum + bytes, 0)
+  const others = files.filter(({ path }) => !isLog(path) && !isSegment(path)).reduce((sum, { bytes }) => sum + bytes, 0)
   if (others > limits.backupFilesBytes) throw damaged(`its files that are no stores have ${others} bytes`)
   if (new Set(files.map(({ path }) => path)).size < files.length) throw damaged('it names a file twice')
   const logs = files.map(({ path }) => path).filter(isLog)
@@ -73,13 +75,20 @@ const NAME = '[A-Za-z0-9][A-Za-z0-9._-]{0,62}'
 const log = `${file.stores}/${NAME}/log\\.[0-9]{1,15}`
 const hostFile = new RegExp(`^(${file.nodes}/${NAME}/)?(${NAME})$`)
 const logFile = new RegExp(`^(${file.nodes}/${NAME}/)?${log}$`)
+const segmentFile = new RegExp(`^${file.audit}/[0-9]{12}\\.jsonl$`)
+/** Of folders that are copied file by file. */
+const smallFile = new RegExp(`^(${file.audit}/${keyFile.replace('.', '\\.')}|${file.pems}/${NAME})$`)
 
 /** Private keys of hosts and of the vault. */
 export const isKey = (path: string): boolean => path.endsWith('.key')
 export const isLog = (path: string): boolean => logFile.test(path)
 /** `stores/vault` of `stores/vault/log.7`. */
 export const storeOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
-export const bytesMax = (path: string): number => (isLog(path) ? limits.backupLogBytes : limits.backupFileBytes)
+/** A segment of the audit: it only ever grows, and the next one is begun when it is full. */
+export const isSegment = (path: string): boolean => segmentFile.test(path)
+
+export const bytesMax = (path: string): number => (isLog(path) ? limits.backupLogBytes
+  : isSegment(path) ? limits.auditSegmentBytes : limits.backupFileBytes)
 
 /** Of the zone's first host, whatever its folder holds beside these. */
 const ownFiles: ReadonlySet<string> = new Set([
@@ -93,7 +102,8 @@ const never: ReadonlySet<string> = new Set([
 
 /** What a backup may hold: nothing that leaves the zone's folder has such a path. */
 export function isPath(path: string): boolean {
-  if (isLog(path)) return true
+  if (isLog(path) || isSegment(path)) return true
+  if (smallFile.test(path)) return !path.endsWith('.tmp')
   const [, node, name = ''] = hostFile.exec(path) ?? []
   return node === undefined ? ownFiles.has(name) : isHostFile(name)
 }

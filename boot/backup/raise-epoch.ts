@@ -10,7 +10,7 @@ import { createTrace } from '../../runtime/trace.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
 import { signToken, tokenLifetimeSeconds } from '../../runtime/trust/token.ts'
-import { catalogue } from '../catalogue.ts'
+import { auditBeside, catalogue } from '../catalogue.ts'
 import { defaultConfig } from '../config.ts'
 import { parseJson } from '../parse-json.ts'
 import type { Booted, Documents } from './zone.ts'
@@ -58,6 +58,8 @@ export async function raiseEpoch(options: RaiseOptions): Promise<void> {
   }, catalogue(stores, { ...defaultConfig, zone: zone.zone, host, owner: zone.owner })
     .filter(({ protocol }) => protocol === Vault || protocol === SystemConfig))
   try {
+    // By this thread: the worker may write in it, and not make it
+    await platform.host.openFolder(auditBeside(stores))
     await supervisor.load()
     const env = { ZONEWRIGHT_BOOTED: '1' }
     await supervisor.start('vault', { env, secrets: { 'unseal-key': unsealKey } })

@@ -155,7 +155,8 @@ function nodesOf({ keys }: Platform, { zone }: Documents, files: WholeBackup['fi
   })
 }
 
-const ours = [file.identity, file.booted, file.config, file.deviceKey, file.unsealKey, file.stores, file.nodes]
+const ours = [file.identity, file.booted, file.config, file.deviceKey, file.unsealKey, file.stores, file.nodes,
+  file.audit, file.pems]
 
 async function run(options: RestoreOptions, backup: WholeBackup, epoch: number, keys: DeviceKeys): Promise<void> {
   const { platform, owner } = options

@@ -4,12 +4,15 @@ import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
 import { diagram } from '../diagram.ts'
 import { Interrupted, OwnerKeyNeeded } from '../errors.ts'
+import { usesEtcd } from '../etcd/elsewhere.ts'
+import type { EtcdProgress } from '../etcd/start.ts'
 import type { GivenOwnerKey } from '../grow.ts'
 import { layoutOf, stepRow, tableHead, tableRow, type StepRow, type Style } from '../render.ts'
-import { bootSequence } from '../sequences.ts'
+import { bootSequence, initSequence, type Sequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
-import { up, type RunningZone, type UpOptions } from '../up.ts'
+import { up, type Progress, type RunningZone, type UpOptions } from '../up.ts'
 import { wholeNumber } from './command.ts'
+import { etcdLines } from './etcd-lines.ts'
 import { FOLDER_OPTION, readGiven, type GivenFiles } from './given-files.ts'
 import { stepZero } from './step-zero.ts'
 
@@ -46,6 +49,8 @@ export interface BootedZone {
   readonly folder: string
   /** The steps as they happened. */
   rows(): readonly StepRow[]
+  /** Of a zone on etcd. */
+  readonly etcd: ReturnType<typeof etcdSummary> | undefined
   /** The same in mermaid. */
   diagram(): string
   /** Stops in reverse order, telling each actor as it stops. */
@@ -59,16 +64,26 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   const platform = await openPlatform()
   const given = await readGiven(terminal, options)
   const trace = createTrace()
-  const layout = layoutOf(bootSequence, terminal.columns)
-  const rows = collectSteps(trace, platform.clock.now(), (row) => {
-    for (const line of tableRow(row, layout, style)) say(line)
-  })
+  const steps = collectSteps(trace, platform.clock.now())
+  const etcd = etcdLines(terminal, style, () => platform.clock.monotonic())
   if (options.debug) tellActors(trace, terminal)
   const zone = await up({
     ...given, platform, trace, ...await clusterOptions(terminal, options),
     onProgress: (progress) => {
+      if (progress.type === 'initialisation') steps.remember(progress.rows)
+      if (isOfEtcd(progress)) {
+        if (progress.type === 'moved') steps.moved = progress
+        if (progress.type === 'dangerous') steps.dangerous = progress
+        for (const line of etcd(progress)) say(line)
+        return
+      }
       for (const line of stepZero(progress, options, style)) say(line)
-      if (progress.type === 'identity') for (const line of tableHead(layout, style)) say(line)
+      if (progress.type !== 'identity') return
+      const layout = layoutOf(usesEtcd(progress.config) ? initSequence : bootSequence, terminal.columns)
+      for (const line of tableHead(layout, style)) say(line)
+      steps.show(usesEtcd(progress.config) ? initSequence : bootSequence, (row) => {
+        for (const line of tableRow(row, layout, style)) say(line)
+      })
     },
   })
   const unrestricted = terminal.workersUnrestricted()
@@ -80,8 +95,9 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
     throw new Interrupted(`Interrupted by ${signal} during the boot`, { next: 'Run it again: what was done is kept' })
   }
   return {
-    zone, platform, folder: given.folder, rows, stop,
-    diagram: () => diagram(`${bootSequence.title}: ${zone.config.zone}`, rows()),
+    zone, platform, folder: given.folder, stop, rows: () => steps.rows(),
+    etcd: usesEtcd(zone.config) ? etcdSummary(zone, steps) : undefined,
+    diagram: () => diagram(`${steps.title}: ${zone.config.zone}`, steps.rows()),
   }
 }
 
@@ -120,16 +136,67 @@ function interruption(terminal: Terminal) {
   }
 }
 
-function collectSteps(trace: Trace, beganMs: number, show: (row: StepRow) => void): () => readonly StepRow[] {
-  const rows: StepRow[] = []
+/** The steps of a start, by sequence. */
+interface Steps {
+  /** From now on each of this sequence is shown as it comes, after those that came. */
+  show(sequence: Sequence, show: (row: StepRow) => void): void
+  /** Of an earlier command: replaced by what comes now. */
+  remember(rows: readonly StepRow[]): void
+  /** Of the sequence that is shown, and of the boot where that is another one. */
+  rows(): readonly StepRow[]
+  bootRows(): readonly StepRow[]
+  readonly title: string
+  moved: Extract<EtcdProgress, { type: 'moved' }> | undefined
+  dangerous: Extract<EtcdProgress, { type: 'dangerous' }> | undefined
+}
+
+function collectSteps(trace: Trace, beganMs: number): Steps {
+  const rows = new Map<string, StepRow[]>()
+  let shown = bootSequence
+  let tell = (_: StepRow): void => {}
+  let before: readonly StepRow[] = []
+  const of = ({ name }: Sequence): readonly StepRow[] => rows.get(name) ?? []
   trace.on('step', (event) => {
     const row = stepRow(event, beganMs)
     if (!row) return
-    rows.push(row)
-    show(row)
+    rows.set(event.sequence, [...(rows.get(event.sequence) ?? []), row])
+    if (event.sequence === shown.name) tell(row)
   })
   // Told by several workers: the order of arrival may differ a little from the order of events
-  return () => [...rows].sort((a, b) => a.atMs - b.atMs || a.number - b.number)
+  const bootRows = () => [...of(bootSequence)].sort((a, b) => a.atMs - b.atMs || a.number - b.number)
+  return {
+    moved: undefined, dangerous: undefined,
+    get title() { return shown.title },
+    show(sequence, show) {
+      shown = sequence
+      tell = show
+      for (const row of of(sequence)) show(row)
+    },
+    remember: (given) => void (before = given),
+    bootRows,
+    rows() {
+      if (shown === bootSequence) return bootRows()
+      const now = of(shown)
+      return [...before.filter(({ number }) => !now.some((row) => row.number === number)), ...now]
+        .sort((a, b) => a.number - b.number)
+    },
+  }
+}
+
+const isOfEtcd = (progress: Progress): progress is EtcdProgress =>
+  ['initialisation', 'etcd-waits', 'etcd-reached', 'moving', 'moved', 'dangerous'].includes(progress.type)
+
+/** With --json. */
+function etcdSummary({ config: { etcd, zone } }: RunningZone, { moved, dangerous, bootRows }: Steps) {
+  const stores = moved?.migration.stores ?? []
+  return {
+    endpoints: etcd?.endpoints ?? [], prefix: moved?.migration.prefix ?? `${etcd?.prefix}/${zone}`,
+    /** False: an earlier start has moved them. */
+    movedNow: moved?.before === false,
+    stores: stores.map(({ name, entries, bytes, digest }) => ({ name, entries, bytes, digest })),
+    removed: dangerous?.removed ?? [], kept: dangerous?.kept ?? [],
+    bootSteps: bootRows(),
+  }
 }
 
 /** With --debug: every actor's states. */

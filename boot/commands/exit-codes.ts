@@ -47,6 +47,7 @@ const meanings: Readonly<Record<number, string>> = {
   43: 'etcd did not take the certificate of this host',
   44: 'A certificate for etcd has ended (`recover etcd`)',
   45: 'The stores lie in etcd, which the config does not name',
+  36: 'The audit of the vault was changed, or some of it is missing',
   46: 'What is in etcd under the prefix is another zone\'s: nothing of it was changed',
   47: 'A store was used here and in etcd, so that each has what the other has not',
   48: 'Another one moves the stores, or has not finished',

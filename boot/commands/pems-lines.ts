@@ -96,7 +96,8 @@ export function pemsLines(
       ['anchor.doc', 'the anchor of the zone, signed by the owner key'],
     ]),
     '',
-    'Copy to each member of etcd its folder, with the key for its user alone, and start it with these flags:',
+    'Copy to each member of etcd its folder, with the key for its user alone. Start it with these flags, and the paths',
+    'that you have copied it to; a member on this machine may use its folder where it is:',
     ...endpoints.flatMap((member) => [
       '', `  ${style.bold(member.url)}, from ${files.path(memberNames(member).folder)}`,
       ...memberFlags(member, files.path('.')).map((flag) => `    ${flag}`),
@@ -104,7 +105,8 @@ export function pemsLines(
     '',
     ...(tls.keepDangerousFiles ? [] : [
       'tls_config.keep_dangerous_files is false: once the stores are in etcd and verified, `start` removes here',
-      `the recovery shares (${files.path(file.recoveryShares)}) and the keys of members. Keep copies elsewhere first.`,
+      `the recovery shares (${files.path(file.recoveryShares)}) and the keys of members that have them.`,
+      'Keep copies of the shares elsewhere first.',
       '',
     ]),
     'Then:',

@@ -1,4 +1,5 @@
 import type { Files } from '../../runtime/platform/ports.ts'
+import type { EtcdProgress } from '../etcd/start.ts'
 import type { OwnerSigns } from '../grow.ts'
 import { file, type Identity } from '../init.ts'
 import { pairs, type Style } from '../render.ts'
@@ -6,7 +7,9 @@ import type { Progress } from '../up.ts'
 import type { GivenFiles } from './given-files.ts'
 
 /** What `up` itself did, said aloud: step 0, the recovery shares, a boot schedule that was skipped. */
-export function stepZero(progress: Progress, { ownerPassphraseFile }: GivenFiles, style: Style): readonly string[] {
+export function stepZero(
+  progress: Exclude<Progress, EtcdProgress>, { ownerPassphraseFile }: GivenFiles, style: Style,
+): readonly string[] {
   switch (progress.type) {
     case 'identity': return identity(progress.identity, progress.files, ownerPassphraseFile !== undefined, style)
     case 'shares': return shares(progress, style)

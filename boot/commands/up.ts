@@ -107,6 +107,7 @@ function summary(booted: BootedZone, { diagram }: UpCommandOptions) {
   return {
     ready: true, bootMs: Math.round(zone.bootMs), zone: zone.config.zone, host: zone.config.host,
     address: addressOf(hostname, port), secondBoot: zone.secondBoot, steps: booted.rows(),
+    ...(booted.etcd ? { etcd: booted.etcd } : {}),
     ...(diagram ? { diagram: booted.diagram() } : {}),
   }
 }

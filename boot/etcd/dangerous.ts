@@ -5,6 +5,7 @@ import type { GivenOwnerKey } from '../grow.ts'
 import { file } from '../init.ts'
 import { certificatesIn } from './certificates.ts'
 import { endpointOf, memberNames } from './names.ts'
+import type { Shown } from './reach.ts'
 
 /** Of `tls_config.keep_dangerous_files`: what this host needs no more once its stores are in etcd. */
 export interface Dangerous {
@@ -17,14 +18,14 @@ export interface Dangerous {
  * Removes recovery shares, keys of members that have them, and the owner key where another copy was given, unless the
  * config keeps them. To be called after a move of the stores that was verified, and never before. A member has its key
  * when it has shown the certificate that is for it.
- * @param shown DER of the certificate that each endpoint showed
+ * @param shown what each endpoint showed; a member on this machine may read its key from here for ever
  */
 export async function removeDangerous(
   { files, keys, config, shown, ownerKey }: {
     readonly files: Files
     readonly keys: Keys
     readonly config: Pick<ZoneConfig, 'tls' | 'etcd'>
-    readonly shown: ReadonlyMap<string, Uint8Array>
+    readonly shown: ReadonlyMap<string, Shown>
     readonly ownerKey: GivenOwnerKey | undefined
   },
 ): Promise<Dangerous> {
@@ -45,8 +46,9 @@ export async function removeDangerous(
     if (!bytes || (await files.mode(key)) === undefined) continue
     const [leaf] = certificatesIn(new TextDecoder().decode(bytes))
     const theirs = shown.get(url)
-    const has = leaf !== undefined && theirs !== undefined && sameBytes(leaf.raw, theirs)
-    await decide(key, has ? undefined : `${url} ${theirs ? 'shows another certificate' : 'did not answer'}`)
+    const has = leaf !== undefined && theirs !== undefined && sameBytes(leaf.raw, theirs.certificate)
+    await decide(key, !theirs ? `${url} did not answer` : !has ? `${url} shows another certificate`
+      : theirs.isHere ? `${url} is on this machine, and may read it from here` : undefined)
   }
   const owner = await files.read(file.ownerKey)
   if (owner) await decide(file.ownerKey, whyOwnerKeyStays(files, keys, owner, ownerKey))

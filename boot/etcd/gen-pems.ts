@@ -4,7 +4,7 @@ import { Vault, type Authority } from '../../actors/vault/protocol.ts'
 import { mayCrash } from '../../runtime/fault-points.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
-import { folderOf } from '../../runtime/store/location.ts'
+import { folderOf, reachedBy, type StoreLocation } from '../../runtime/store/location.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
 import type { StepEvent, Trace } from '../../runtime/trace.ts'
 import { bootedMarker } from '../booted.ts'
@@ -12,6 +12,7 @@ import { catalogue } from '../catalogue.ts'
 import { readConfig, type ReadConfig, type ZoneConfig } from '../config.ts'
 import type { GivenOwnerKey } from '../grow.ts'
 import { configOf, file, init, type Identity } from '../init.ts'
+import { readJournal } from '../migrate/journal.ts'
 import { keepRecoveryShares } from '../recovery-shares.ts'
 import type { StepRow } from '../render.ts'
 import { lastPemsStep } from '../sequences.ts'
@@ -104,8 +105,8 @@ class PemsRun {
       platform, files, read: this.#read, nodes: this.#read.config.nodes,
       ...(ownerPassphrase === undefined ? {} : { ownerPassphrase }),
     })
-    onProgress({ type: 'identity', identity, files })
     const config = configOf(identity, this.#read)
+    onProgress({ type: 'identity', identity, files, config })
     const { endpoints } = etcdOf(config, path)
     this.#mark(identity, 'ood', initStep.pemsAsked, { config: path, endpoints: endpoints.length })
     const supervisor = await this.#vaultAlone(identity, config)
@@ -147,12 +148,13 @@ class PemsRun {
     const files = this.#files
     const { zone, host } = config
     const marker = await bootedMarker(files, zone)
-    await files.makeFolder(file.stores, { mode: 0o700 })
-    const stores = files.path(file.stores)
+    for (const name of [file.stores, file.audit]) await files.makeFolder(name, { mode: 0o700 })
+    const stores = await this.#storesOf(config)
+    const reached = await reachedBy(stores.type === 'folder' ? stores.moving ?? stores : stores, platform.host.lookup)
     const supervisor = new Supervisor({
-      platform, zone, host, device: identity.device, stores: folderOf(stores), trace, kernelActors, kernelRuntimeTypes,
+      platform, zone, host, device: identity.device, stores, trace, kernelActors, kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
-    }, catalogue(stores, config).filter(({ protocol }) => protocol === Vault))
+    }, catalogue(files.path(file.stores), config, undefined, reached).filter(({ protocol }) => protocol === Vault))
     try {
       await supervisor.load()
       await supervisor.start('vault', {
@@ -166,6 +168,15 @@ class PemsRun {
       throw error
     }
     return supervisor
+  }
+
+  /** In the folder; where `start` has moved them, in etcd. @throws what `reachEtcd` does */
+  async #storesOf(config: ZoneConfig): Promise<StoreLocation> {
+    const path = this.#files.path(file.stores)
+    if (!await readJournal(this.#files)) return folderOf(path)
+    // What speaks to etcd takes long to load, and mostly is not needed here
+    const { reachedTarget } = await import('./target.ts')
+    return { type: 'folder', path, moving: await reachedTarget(this.#options.platform, this.#files, config) }
   }
 
   async #write(

@@ -22,12 +22,18 @@ export interface ReachOptions {
   readonly onWait?: (waiting: { readonly missing: readonly string[]; readonly detail: string }) => void
 }
 
+/** A member: DER of its certificate, and whether it is on this machine. */
+export interface Shown {
+  readonly certificate: Uint8Array
+  readonly isHere: boolean
+}
+
 export interface Reached extends EtcdAnswer {
   /** Endpoints that answered; the others are down, which a cluster may bear. */
   readonly answered: readonly string[]
   readonly absent: readonly { readonly endpoint: string; readonly detail: string }[]
-  /** DER of the certificate that each of those has shown. */
-  readonly shown: ReadonlyMap<string, Uint8Array>
+  /** What each of those has shown. */
+  readonly shown: ReadonlyMap<string, Shown>
 }
 
 type Failed = Extract<Probe, { reached: false }>
@@ -47,7 +53,7 @@ export async function reachEtcd(
     const probes = await Promise.all(endpoints.map((endpoint) => probe(clock, endpoint, credentials)))
     const failed = probes.flatMap(({ endpoint, found }) => (found.reached ? [] : [{ endpoint, found }]))
     const shown = new Map(probes.flatMap(({ endpoint, found }) =>
-      (found.reached ? [[endpoint, found.certificate] as const] : [])))
+      (found.reached ? [[endpoint, found] as const] : [])))
     const answered = [...shown.keys()]
     const absent = failed.map(({ endpoint, found: { detail } }) => ({ endpoint, detail }))
     let detail = absent.map((each) => `${each.endpoint}: ${each.detail}`).join('; ')
@@ -122,8 +128,8 @@ function refusal(endpoint: string, { fault, detail }: Failed, { serverName }: Et
       ...details, next: 'Run `recover etcd`, and copy the new files to each member',
     })
     default: return new EtcdRefused(`${endpoint} does not take the certificate of this host: ${detail}`, {
-      ...details, next: 'Start this member with --client-cert-auth and --trusted-ca-file=ca.pem, as `gen pems` has '
-        + 'printed it; its clock may be wrong, too',
+      ...details, next: 'Start this member with the cert.pem, private.key and ca.pem that `gen pems` has made for it, '
+        + 'and --client-cert-auth; its clock may be wrong, too',
     })
   }
 }

@@ -48,11 +48,16 @@ export class EtcdRenewal {
     this.#look()
   }
 
+  /** Settles when nothing is under way. */
+  settled(): Promise<void> {
+    return this.#running
+  }
+
   /** What is under way is finished first. */
   async close(): Promise<void> {
     this.#ended = true
     this.#cancel()
-    await this.#running
+    await this.settled()
   }
 
   #look(): void {

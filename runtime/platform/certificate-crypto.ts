@@ -44,12 +44,12 @@ function importPem(pem: string): CertificateSigningKey {
 
 /** @throws InvalidArgument when its public part is of no type that certificates have here */
 function signingKey(key: KeyObject): CertificateSigningKey {
-  const own = publicKey(createPublicKey(key).export({ format: 'der', type: 'spki' }))
+  const own = publicKey(Uint8Array.from(createPublicKey(key).export({ format: 'der', type: 'spki' })))
   const hash = own.type === 'ed25519' ? null : hashOf(own.type)
-  const how = { key, dsaEncoding: 'der' } as const
   return {
     public: own,
-    sign: (message) => sign(hash, message, how),
+    // The key itself: with options around it, where DER would be the default as well, Node 24 takes a sixth longer
+    sign: (message) => sign(hash, message, key),
     exportPem: () => key.export({ format: 'pem', type: 'pkcs8' }).toString(),
   }
 }
@@ -58,14 +58,13 @@ function publicKey(spki: Uint8Array): CertificatePublicKey {
   const parts = parsePublicKey(spki)
   const key = importKey(parts)
   const { type } = parts
-  const how = { key, dsaEncoding: 'der' } as const
   return {
     type,
     spki,
     verify(message, signature, hash = hashOf(type)) {
       if (type === 'ed25519') return signature.length === 64 && verify(null, message, key, signature)
       try {
-        return verify(hash, message, how, signature)
+        return verify(hash, message, key, signature)
       } catch {
         // Deno throws where a signature of ECDSA is no DER, or of another length than an RSA key
         return false

@@ -107,20 +107,28 @@ function equal(left: Uint8Array, right: Uint8Array): boolean {
 function aead(rawKey: Uint8Array): Aead {
   const key = createSecretKey(rawKey)
   return {
-    seal(nonce, plaintext, additional) {
+    // GCM gives all of it by `update`: `final` only makes, or checks, the tag
+    seal(nonce, plaintext, additional, room = 0) {
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(additional)
-      return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+      const sealed = Buffer.allocUnsafe(room + plaintext.length + TAG_BYTES)
+      for (let index = 0; index < room; index++) sealed[index] = 0
+      sealed.set(cipher.update(plaintext), room)
+      cipher.final()
+      sealed.set(cipher.getAuthTag(), room + plaintext.length)
+      return sealed
     },
     open(nonce, ciphertext, additional) {
       if (ciphertext.length < TAG_BYTES) return undefined
       const end = ciphertext.length - TAG_BYTES
       const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(additional)
       decipher.setAuthTag(ciphertext.subarray(end))
+      const plaintext = decipher.update(ciphertext.subarray(0, end))
       try {
-        return Buffer.concat([decipher.update(ciphertext.subarray(0, end)), decipher.final()])
+        decipher.final()
       } catch {
         return undefined
       }
+      return plaintext
     },
   }
 }

@@ -58,7 +58,8 @@ function filesIn(root: string): Files {
     read: (name) => readFile(at(name)).catch(absent(undefined)),
     write: (name, contents, { mode }) => writeDurably(at(name), contents, mode, rename).catch(failed(at(name))),
     create: (name, contents, { mode }) => writeDurably(at(name), contents, mode, createByLink).catch(failed(at(name))),
-    append: (name, contents, { mode }) => append(at(name), contents, mode).catch(failed(at(name))),
+    append: (name, contents, { mode, durable }) =>
+      append(at(name), contents, mode, durable === true).catch(failed(at(name))),
     rename: (name, to) => rename(at(name), at(to)),
     remove: (name) => rm(at(name), { recursive: true, force: true }),
     async list(name) {
@@ -103,20 +104,24 @@ async function writeDurably(
   await syncFolder(dirname(path))
 }
 
-async function append(path: string, contents: Uint8Array, mode: number): Promise<number> {
+async function append(path: string, contents: Uint8Array, mode: number, durable: boolean): Promise<number> {
   const file = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, mode)
+  let size = 0
   try {
-    const { size } = await file.stat()
+    size = (await file.stat()).size
     try {
       await file.writeFile(contents)
+      if (durable) await file.datasync()
     } catch (error) {
       await file.truncate(size).catch(() => {})
       throw error
     }
-    return size + contents.length
   } finally {
     await file.close()
   }
+  // Empty, it may have been made just now
+  if (durable && size === 0) await syncFolder(dirname(path))
+  return size + contents.length
 }
 
 /** A hard link refuses a name that is taken; rename would replace it. */

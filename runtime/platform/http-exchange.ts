@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { limits } from '../limits.ts'
-import { faults, type Fault } from './http-faults.ts'
+import type { Fault, Faults } from './http-faults.ts'
+import { methodOf } from './http-list.ts'
 import { sendPieces } from './http-pieces.ts'
 import type { HttpRequest, HttpResponse, Transport } from './ports.ts'
 
@@ -11,6 +12,7 @@ type ServeHttp = Transport['serveHttp']
 export interface Serving {
   readonly options: Parameters<ServeHttp>[0]
   readonly handle: Parameters<ServeHttp>[1]
+  readonly faults: Faults
   /** Requests of each connection that are not answered yet. */
   readonly connections: WeakMap<Socket, Set<Exchange>>
   /** Each connection ends with the answer that it gets now. */
@@ -59,7 +61,7 @@ export class Exchange {
   }
 
   async run(): Promise<void> {
-    const { handle, options, requests, connections } = this.#serving
+    const { handle, options, requests, connections, faults } = this.#serving
     let late: HttpResponse = faults.slow
     this.#within(options.requestMsMax, () => this.#reply(late))
     try {
@@ -83,7 +85,7 @@ export class Exchange {
   /** The first answer counts. */
   #reply({ status, headers, cookies = [], body }: HttpResponse): void {
     const [request, response] = [this.#request, this.#response]
-    const { closing, options: { requestMsMax } } = this.#serving
+    const { closing, faults, options: { requestMsMax } } = this.#serving
     const pieces = typeof body === 'string' || body instanceof Uint8Array ? undefined : body
     if (response.headersSent || response.destroyed) return void leave(pieces)
     if ([...Object.values(headers), ...cookies].some((value) => NOT_IN_HEADERS.test(value))) {
@@ -113,7 +115,7 @@ export class Exchange {
   /** What is wrong with it when it is not taken. */
   async #readBody(): Promise<Uint8Array | Fault> {
     const [request, serving] = [this.#request, this.#serving]
-    const { bodyBytesMax } = serving.options
+    const { faults, options: { bodyBytesMax } } = serving
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return faults.large
     const chunks: Uint8Array[] = []
     // Leaving the loop must not destroy the connection: the answer has to go through it
@@ -143,7 +145,7 @@ function toRequest(request: IncomingMessage, body: Uint8Array): HttpRequest {
   for (const [name, value] of Object.entries(request.headers))
     headers[name] = Array.isArray(value) ? value.join(', ') : (value ?? '')
   return {
-    method: request.method ?? 'GET',
+    method: methodOf(request),
     path: mark < 0 ? target : target.slice(0, mark),
     query: mark < 0 ? '' : target.slice(mark + 1),
     headers,

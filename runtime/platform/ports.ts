@@ -63,8 +63,11 @@ export interface Mac {
 }
 
 export interface Aead {
-  /** AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` has 12 bytes and is never reused. */
-  seal(nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array): Uint8Array
+  /**
+   * AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` has 12 bytes and is never reused. With `room`
+   * there are so many bytes before it, which the caller writes.
+   */
+  seal(nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array, room?: number): Uint8Array
   /** Undefined when the tag does not match. */
   open(nonce: Uint8Array, ciphertext: Uint8Array, additional: Uint8Array): Uint8Array | undefined
 }
@@ -162,16 +165,36 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+/** PEM: the certificate with those between it and the root, and its private key. */
+export interface HttpTls {
+  readonly certificate: string
+  readonly key: string
+}
+
 export interface HttpServer {
   readonly port: number
+  /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
+  renew?(tls: HttpTls): void
   /** Stops accepting, lets running requests end for at most `withinMs`, then cuts them. */
   close(withinMs: number): Promise<void>
+}
+
+export interface HttpServerOptions {
+  readonly hostname: string
+  readonly port: number
+  readonly bodyBytesMax: number
+  readonly requestMsMax: number
+  readonly tls?: HttpTls
+  /** Takes the method LIST, which no HTTP parser knows. */
+  readonly lists?: boolean
+  /** What it says itself where no handler could answer, default `{error, code}`. */
+  readonly faultBody?: (error: string, code: string) => object
 }
 
 export interface Transport {
   /** @throws PortInUse when `port` is not 0 and taken. `port` 0 takes a free one. */
   serveHttp(
-    options: { hostname: string; port: number; bodyBytesMax: number; requestMsMax: number },
+    options: HttpServerOptions,
     handle: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
@@ -193,10 +216,10 @@ export interface Files {
   /** Like `write`, but @throws AlreadyExists when the name is taken. */
   create(name: string, contents: Uint8Array, options: { mode: number }): Promise<void>
   /**
-   * Adds to the end of the file, made if it is missing, and answers with its size: not durable, for what may be lost.
-   * Of an append that fails nothing stays.
+   * Adds to the end of the file, made if it is missing, and answers with its size. Durable only where that is asked
+   * for. Of an append that fails nothing stays; of one that a crash cuts off the beginning may.
    */
-  append(name: string, contents: Uint8Array, options: { mode: number }): Promise<number>
+  append(name: string, contents: Uint8Array, options: { mode: number; durable?: boolean }): Promise<number>
   /** Replaces what has the new name. */
   rename(name: string, to: string): Promise<void>
   remove(name: string): Promise<void>

@@ -150,11 +150,11 @@ function aead(key: Uint32Array): Aead {
   const tag = (nonce: Uint8Array, covered: Uint8Array, additional: Uint8Array): Uint8Array =>
     bytesOf(new Digest(key).part(nonce).part(additional).part(covered).words())
   return {
-    seal(nonce, plaintext, additional) {
-      const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    seal(nonce, plaintext, additional, room = 0) {
+      const sealed = new Uint8Array(room + plaintext.length + TAG_BYTES)
       const covered = cover(nonce, plaintext)
-      sealed.set(covered)
-      sealed.set(tag(nonce, covered, additional), plaintext.length)
+      sealed.set(covered, room)
+      sealed.set(tag(nonce, covered, additional), room + plaintext.length)
       return sealed
     },
     open(nonce, ciphertext, additional) {

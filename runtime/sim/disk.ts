@@ -70,13 +70,11 @@ export class Disk {
         if (this.#nodes.has(path)) throw new AlreadyExists(`The file is there already: ${path}`, { path })
         this.#put(path, contents, mode)
       }),
-      append: (name, contents, { mode }) => act(name, (path) => {
-        const node = this.#nodes.get(path)
-        const old = node?.type === 'file' ? node : { contents: new Uint8Array(), mode }
-        const grown = grownBy(old.contents, contents)
-        this.#put(path, grown, old.mode, contents)
-        return grown.length
-      }),
+      append: async (name, contents, { mode }) => {
+        const path = at(name)
+        const stay = thread.onEnd(() => this.#tear(path, contents, mode))
+        return act(name, () => this.#append(path, contents, mode)).finally(stay)
+      },
       rename: async (name, to) => {
         const target = at(to)
         await act(name, (path) => {
@@ -134,6 +132,21 @@ export class Disk {
     if (fault) throw writeFailure(path, fault)
     this.#onFile(path, written ?? contents, mode)
     this.#nodes.set(path, { type: 'file', contents: written ? contents : new Uint8Array(contents), mode })
+  }
+
+  #append(path: string, contents: Uint8Array, mode: number): number {
+    const node = this.#nodes.get(path)
+    const old = node?.type === 'file' ? node : { contents: new Uint8Array(), mode }
+    const grown = grownBy(old.contents, contents)
+    this.#put(path, grown, old.mode, contents)
+    return grown.length
+  }
+
+  /** The power goes during an append: the beginning of it may be there. */
+  #tear(path: string, contents: Uint8Array, mode: number): void {
+    const bytes = Math.floor(contents.length * (this.#faults.torn?.() ?? 0))
+    if (bytes === 0 || this.#nodes.get(posix.dirname(path))?.type !== 'folder' || this.#faults.disk !== 'well') return
+    this.#append(path, contents.slice(0, bytes), mode)
   }
 
   #list(path: string): readonly FileInfo[] {

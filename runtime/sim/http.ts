@@ -1,5 +1,5 @@
 import { Cancelled, DeadlineExceeded, PortInUse, Unavailable } from '../errors.ts'
-import { faults } from '../platform/http-faults.ts'
+import { createFaults } from '../platform/http-faults.ts'
 import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
@@ -65,6 +65,7 @@ export class HttpPorts {
     })
     return {
       port,
+      ...(options.tls ? { renew: () => {} } : {}),
       close: (withinMs) => new Promise<void>((resolve) => {
         stopListening()
         server.onIdle = () => {
@@ -131,6 +132,7 @@ export class HttpPorts {
 
   async #serve(server: Server, request: HttpRequest, cut: () => void): Promise<HttpResponse> {
     const { thread, options, handle } = server
+    const faults = createFaults(options.faultBody)
     if (request.body.length > options.bodyBytesMax) return faults.large
     const cancel = this.#schedule.after({
       to: thread, lane: thread.lane, delayUs: options.requestMsMax * 1_000, kind: 'timer', from: 'http request',

@@ -85,11 +85,18 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
     const signature = outer.bytes()
     const { inner, bySerial, ...fields } = read('revocation list', tbs, readTbs)
     if (inner !== algorithm) outer.fail('it is signed by another algorithm than it says')
+    let signer: Uint8Array | undefined
     return {
       ...fields,
       raw: der,
       find: (serial) => bySerial.get(serialText(serial)),
-      verify: (issuer) => verifySigned(issuer, algorithm, tbs, signature),
+      verify(issuer) {
+        // A list is asked for every connection, and it may be long
+        if (signer && sameBytes(signer, issuer.spki)) return true
+        const signed = verifySigned(issuer, algorithm, tbs, signature)
+        if (signed) signer = issuer.spki
+        return signed
+      },
     }
   }))
 }

@@ -58,16 +58,30 @@ export class DerReader {
     return value
   }
 
-  /** All that is inside, one by one; at most `most` of them. */
+  /** All that is inside, one by one; at most `most` of them. Those of a SET are in the order of their bytes. */
   all<T>(tag: number, most: number, read: (reader: DerReader) => T): T[] {
     return this.inside(tag, (reader) => {
       const values: T[] = []
+      let [last, start] = [reader.#at, reader.#at]
       while (!reader.done) {
         if (values.length === most) reader.fail(`there are more than ${most}`)
         values.push(read(reader))
+        if (tag === tags.set && values.length > 1 && reader.#isBefore(start, last)) reader.fail('a set is out of order')
+        last = start
+        start = reader.#at
       }
       return values
     })
+  }
+
+  /** Whether the value from `from` to here comes before the one from `other` to `from`. */
+  #isBefore(from: number, other: number): boolean {
+    const length = Math.min(this.#at - from, from - other)
+    for (let index = 0; index < length; index++) {
+      const difference = this.#bytes[from + index]! - this.#bytes[other + index]!
+      if (difference !== 0) return difference < 0
+    }
+    return this.#at - from < from - other
   }
 
   contents(tag: number): Uint8Array {

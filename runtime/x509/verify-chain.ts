@@ -40,7 +40,13 @@ export interface ChainQuestion {
  */
 export function verifyChain(question: ChainQuestion): readonly Certificate[] {
   const { leaf, purpose } = question
-  if (purpose !== undefined) demandPurpose(leaf, purpose)
+  if (purpose !== undefined) {
+    demandPurpose(leaf, purpose)
+    // All that TLS 1.3 does with the key of a leaf is sign; an authority signs certificates and nothing else
+    if (leaf.extensions.ca || !mayUse(leaf, 'digitalSignature')) {
+      throw distrust('wrong-purpose', leaf, leaf.extensions.ca ? 'it is an authority' : 'its key may not sign')
+    }
+  }
   return chainFrom([leaf], { ...question, keyOf: keysOnce(question.keys) })
 }
 
@@ -102,7 +108,7 @@ function demandIssuer(issuer: Certificate, chain: readonly Certificate[], search
 
 function demandValid(certificate: Certificate, at: number): void {
   const { notBefore, notAfter, unknownCritical } = certificate
-  if (at < notBefore) throw distrust('not-yet-valid', certificate, `it is valid in ${notBefore - at} ms`)
+  if (at < notBefore) throw distrust('not-yet-valid', certificate, `its life begins in ${notBefore - at} ms`)
   // The last second belongs to it
   if (at >= notAfter + 1000) throw distrust('expired', certificate, `it ended ${at - notAfter} ms ago`)
   if (unknownCritical.length > 0) {
@@ -110,11 +116,10 @@ function demandValid(certificate: Certificate, at: number): void {
   }
 }
 
-/** Without a list of purposes, any; the key of a leaf must be one that signs, since all that TLS 1.3 does is sign. */
+/** Without a list of purposes it is for any; of an authority the list is for all below it, as in OpenSSL and Go. */
 function demandPurpose(certificate: Certificate, purpose: ExtendedKeyUsage): void {
-  const { extendedKeyUsage, ca } = certificate.extensions
-  const allowed = !extendedKeyUsage || extendedKeyUsage.includes(purpose) || extendedKeyUsage.includes('any')
-  if (allowed && (ca || mayUse(certificate, 'digitalSignature'))) return
+  const { extendedKeyUsage } = certificate.extensions
+  if (!extendedKeyUsage || extendedKeyUsage.includes(purpose) || extendedKeyUsage.includes('any')) return
   throw distrust('wrong-purpose', certificate, `it is not for ${purpose}`)
 }
 
@@ -145,9 +150,8 @@ function demandNotRevoked(
 
 function distrust(reason: DistrustReason, certificate: Certificate, detail: string): Error {
   const serial = serialText(certificate.serial)
-  return new CertificateDistrusted(
-    `The certificate of ${displayName(certificate.subject) || serial} is not to be trusted: ${detail}`, { reason, serial },
-  )
+  const whose = displayName(certificate.subject) || serial
+  return new CertificateDistrusted(`The certificate of ${whose} is not to be trusted: ${detail}`, { reason, serial })
 }
 
 /** Each key is imported once. */

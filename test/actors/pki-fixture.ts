@@ -10,7 +10,7 @@ import type { Peer } from '../../runtime/actor.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { CertificateSigningKey } from '../../runtime/platform/certificate-keys.ts'
-import type { Clock, SigningKey } from '../../runtime/platform/ports.ts'
+import type { Clock, Random, SigningKey } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
@@ -35,15 +35,23 @@ export interface Mounted {
   again(): Pki
 }
 
+interface Given {
+  readonly store: Store
+  readonly hostnames: readonly string[]
+  readonly random: Random
+}
+
 /** One mount on a store in memory, with a clock of its own. */
-export function mounted(mount = 'pki', given: Partial<{ store: Store; hostnames: readonly string[] }> = {}): Mounted {
+export function mounted(mount = 'pki', given: Partial<Given> = {}): Mounted {
   const clock = { ...systemClock, ms: START, now: () => clock.ms }
   const store = given.store ?? createMemoryStore({ clock, random })
   const aead = keys.aead(random.bytes(32))
-  const barrier = createBarrier({ store, random, terms: { current: { term: 1, aead }, aeadOf: () => aead } })
+  const terms = { current: { term: 1, aead }, aeadOf: (term: number) => (term === 1 ? aead : undefined) }
+  const barrier = createBarrier({ store, random, terms })
   const anchor = keys.generate(random)
   const again = (): Pki => createPki({
-    mount, zone: ZONE, ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
+    mount, zone: ZONE,
+    ports: { barrier: barrierView(barrier, `${mount}/`), keys, random: given.random ?? random, clock },
     anchor: async () => anchor, ...(given.hostnames ? { hostnames: given.hostnames } : {}),
   })
   return { pki: again(), store, barrier, clock, anchor, again }

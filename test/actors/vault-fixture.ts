@@ -5,7 +5,7 @@ import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runt
 import { type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
-import type { Random } from '../../runtime/platform/ports.ts'
+import type { Clock, Files, Random } from '../../runtime/platform/ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
@@ -29,32 +29,52 @@ export interface Started {
   /** Everything the vault said outside its answers. */
   readonly said: string[]
   readonly denials: DenialLog
+  /** What its background work failed with. */
+  readonly failures: Error[]
+}
+
+/** What a test gives it beside its store. */
+export interface Surroundings {
+  readonly random?: Random
+  readonly env?: Record<string, string>
+  readonly files?: Files
+  readonly clock?: Clock
+  readonly host?: string
 }
 
 /** Starts the real actor; only what is around it (mailbox, links) is absent. */
-export async function start(
+export const start = (
   store: Store, secrets: Record<string, string>, random: Random = systemRandom, env: Record<string, string> = {},
+): Promise<Started> => startIn(store, secrets, { random, env })
+
+export async function startIn(
+  store: Store, secrets: Record<string, string>, around: Surroundings = {},
 ): Promise<Started> {
+  const { random = systemRandom, env = {}, files, host = 'ood1' } = around
+  const failures: Error[] = []
   const steps: Started['steps'] = []
   const said: string[] = []
   const say = (message: string, fields?: Evidence): void => void said.push(`${message} ${JSON.stringify(fields)}`)
-  const clock = { ...systemClock, now: () => 1_795_000_000_000 }
+  const clock = around.clock ?? { ...systemClock, now: () => 1_795_000_000_000 }
   const onDenial = (record: object): void => void said.push(JSON.stringify(record))
   const denials = createDenialLog({ random: systemRandom, clock, onDenial })
   const given = {
     store, random, keys, clock, secrets, env, needs: {}, denials,
     log: { info: say, warn: say, error: say },
     stopping: new AbortController().signal,
-    background() {},
+    ...(files ? { files: async () => files } : {}),
+    background(task: () => Promise<void>) {
+      task().catch((error: Error) => void failures.push(error))
+    },
     step(sequence: string, number: number, evidence: Evidence) {
       steps.push({ sequence, number, evidence })
     },
     self: {
-      zone: 'z1', host: 'ood1', actor: 'vault', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'vault-link-1',
+      zone: 'z1', host, actor: 'vault', runtimeType: 'kernel-service', incarnation: 1, linkKid: 'vault-link-1',
     },
   } as unknown as ActorStart<{}>
   const serving = await vault.start(given) as { handlers: Handlers<typeof Vault>; lifecycle: Lifecycle }
-  return { ...serving, steps, said, denials }
+  return { ...serving, steps, said, denials, failures }
 }
 
 export const as = (peer: Peer) => ({ peer }) as never

@@ -69,16 +69,23 @@ export async function startPemCluster(
   return cluster
 }
 
+/** What this process has started goes with it, whatever comes of its tests. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
 function member(endpoint: string, flags: readonly string[], data: string): PemMember & { readonly data: string } {
   let child: ChildProcess | undefined
   let closed: Promise<void> = Promise.resolve()
-  const end = (): void => void child?.kill('SIGKILL')
   return {
     endpoint, data,
     start() {
       child = spawn('etcd', flags, { stdio: 'ignore' })
-      closed = new Promise((settle) => child!.on('close', () => settle()))
-      process.once('exit', end)
+      const started = child
+      running.add(started)
+      closed = new Promise((settle) => started.on('close', () => {
+        running.delete(started)
+        settle()
+      }))
     },
     async kill() {
       child?.kill('SIGKILL')

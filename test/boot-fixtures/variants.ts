@@ -152,7 +152,7 @@ export const variants = {
     actor: 'boot-scheduler',
     change: withEnv('SCHEDULER_SESSION_TOKEN', forgedBootToken),
   },
-  vaultKeepsNoKey: { actor: 'vault', change: cannotWrite('keys/') },
+  vaultKeepsNoKey: { actor: 'vault', change: cannotWrite('keys/verify-hub') },
   systemConfigKeepsNothing: { actor: 'system-config', change: cannotWrite('kv/boot/config') },
   systemConfigLosesBootConfig: { actor: 'system-config', change: losesWrites('kv/boot/config') },
   systemConfigLosesNodeConfig: { actor: 'system-config', change: losesWrites('kv/nodes/') },

@@ -1,5 +1,6 @@
 /** Each way in which etcd cannot be reached has an error of its own that says what to do. On a real etcd of three. */
 import { cpSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -11,6 +12,8 @@ import { recoverEtcd } from '../../boot/etcd/recover.ts'
 import { exitCodes } from '../../boot/errors.ts'
 import type { ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Clock } from '../../runtime/platform/ports.ts'
+import { probeEtcd, type Probe } from '../../runtime/store/etcd/probe.ts'
 import { manualClock } from '../actors/manual-clock.ts'
 import { freeEndpoints, startPemCluster, type PemCluster } from '../boot-fixtures/pem-cluster.ts'
 import { configText, newFolder, PATH, pemsIn, platform, removeFolders } from '../boot-fixtures/pems.ts'
@@ -86,7 +89,7 @@ test('a certificate by another authority is refused, and so is none of the right
     ...credentials, certificate: readFileSync(join(other, pems.etcdClient.certificate), 'utf8'),
     key: readFileSync(join(other, pems.etcdClient.key), 'utf8'),
   }
-  await check({ credentials: stranger }, 'EtcdRefused', /does not take the certificate/, /--client-cert-auth/)
+  await check({ credentials: stranger }, 'EtcdRefused', /does not take the certificate/, /its clock may be wrong/)
 })
 
 test('a port where nothing listens is tried again for a while, and then it says what was tried', async () => {
@@ -99,28 +102,50 @@ test('a port where nothing listens is tried again for a while, and then it says 
   await check({ endpoints: plain }, 'EtcdUnreachable', /ENOTFOUND|EAI_AGAIN/, /nothing was changed/)
 })
 
+test('a member that accepts and says nothing is given up after the time of one attempt', async () => {
+  const silent = createServer(() => {})
+  await new Promise<void>((settle) => silent.listen(0, '127.0.0.1', settle))
+  const { port } = silent.address() as { port: number }
+  const clock = manualClock()
+  let probe: Probe | undefined
+  const probing = probeEtcd({ hostname: '127.0.0.1', port, credentials, withinMs: limits.etcdProbeMs, clock })
+    .then((found) => { probe = found })
+  await clock.advance(limits.etcdProbeMs - 1)
+  assert.is(probe, undefined)
+  await clock.advance(1)
+  await probing
+  const detail = `no answer within ${limits.etcdProbeMs} ms`
+  assert.equal(probe, { reached: false, fault: 'unreachable', detail })
+  silent.close()
+})
+
 test('it is tried for as long as the limit says, less and less often', async () => {
   const clock = manualClock()
   const [closed] = await freeEndpoints(1)
-  const rounds: number[] = []
+  const pauses: number[] = []
+  const counted: Clock = {
+    ...clock,
+    after(delayMs, task) {
+      // Not those of an attempt, which ends by itself
+      if (delayMs !== limits.etcdProbeMs) pauses.push(delayMs)
+      return clock.after(delayMs, task)
+    },
+  }
   const began = clock.monotonic()
   let ended: ZonewrightError | undefined
-  const trying = reachEtcd({
-    platform: { ...platform, clock }, endpoints: [closed!], credentials,
-    onWait: () => void rounds.push(clock.monotonic() - began),
-  }).catch((error: ZonewrightError) => { ended = error })
-  while (!ended) {
-    await clock.advance(100)
-    await new Promise((settle) => setTimeout(settle, 1))
+  const trying = reachEtcd({ platform: { ...platform, clock: counted }, endpoints: [closed!], credentials })
+    .catch((error: ZonewrightError) => { ended = error })
+  for (let seen = 0; !ended; await new Promise((settle) => setTimeout(settle, 1))) {
+    if (pauses.length === seen) continue
+    await clock.advance(pauses[seen++]!)
   }
   await trying
   assert.is(ended.code, 'EtcdUnreachable')
-  const took = clock.monotonic() - began
-  assert.ok(took >= limits.etcdReachMs && took <= limits.etcdReachMs + 2 * limits.etcdRetryMsMax, `${took}`)
-  assert.ok(rounds[1]! - rounds[0]! <= limits.etcdRetryMsMin + 200)
-  const gaps = rounds.slice(1).map((at, index) => at - rounds[index]!)
-  assert.ok(Math.max(...gaps) <= limits.etcdRetryMsMax + 200, gaps.join(' '))
-  assert.ok(gaps.at(-1)! > limits.etcdRetryMsMax / 2 - 200, gaps.join(' '))
+  assert.ok(clock.monotonic() - began >= limits.etcdReachMs)
+  assert.ok(pauses.slice(0, -1).reduce((sum, ms) => sum + ms, 0) < limits.etcdReachMs, 'and no longer')
+  const { etcdRetryMsMin, etcdRetryMsMax } = limits
+  assert.ok(pauses[0]! >= etcdRetryMsMin / 2 && pauses[0]! <= etcdRetryMsMin, pauses.join(' '))
+  assert.ok(Math.max(...pauses) <= etcdRetryMsMax && pauses.at(-1)! >= etcdRetryMsMax / 2, pauses.join(' '))
 })
 
 test('a certificate of ours that has ended says so before anything is tried, and where to go', async () => {

@@ -13,7 +13,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import type { EtcdCredentials } from '../../runtime/store/etcd.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
-import { manualClock, type ManualClock } from '../actors/manual-clock.ts'
+import { manualClock } from '../actors/manual-clock.ts'
 import { newFolder, openssl, pemsIn, platform, removeFolders } from '../boot-fixtures/pems.ts'
 
 test.after(removeFolders)
@@ -24,7 +24,8 @@ const { config } = made!
 
 interface Renewing {
   readonly folder: string
-  readonly clock: ManualClock
+  /** What the clock on the wall shows, beside the one that timers go by. */
+  readonly wall: { now(): number; set(ms: number): void }
   readonly given: Platform
   readonly swapped: EtcdCredentials[]
   readonly told: { readonly level: string; readonly message: string }[]
@@ -41,13 +42,14 @@ async function renewing(before: (folder: string) => void = () => {}): Promise<Re
   cpSync(template, folder, { recursive: true })
   before(folder)
   const clock = manualClock()
-  clock.set(platform.clock.now())
-  const given = { ...platform, clock }
+  let ahead = platform.clock.now() - clock.now()
+  const wall = { now: () => clock.now() + ahead, set: (ms: number) => void (ahead = ms - clock.now()) }
+  const given = { ...platform, clock: { ...clock, now: wall.now } }
   const files = await platform.host.openFolder(folder)
   const { keys, random } = platform
   const secrets = { 'unseal-key': made!.identity.unsealKey }
   const sealed = readFileSync(join(folder, pems.etcdSealed), 'utf8')
-  const opened: Opened = await openExtract(sealed, secrets, { zone: config.zone, keys, random, clock })
+  const opened: Opened = await openExtract(sealed, secrets, { zone: config.zone, keys, random, clock: given.clock })
   const [swapped, told]: [EtcdCredentials[], Renewing['told']] = [[], []]
   const failing = { vault: false, swap: false }
   const renewal = new EtcdRenewal({
@@ -67,16 +69,15 @@ async function renewing(before: (folder: string) => void = () => {}): Promise<Re
   })
   const look = async (ms: number = limits.etcdRenewalCheckMs): Promise<void> => {
     await clock.advance(ms)
-    // What it does goes through the disk and a thread pool
-    for (let turn = 0; turn < 20; turn++) await new Promise((settle) => setTimeout(settle, 5))
+    await renewal.settled()
   }
   await look(0)
   return {
-    folder, clock, given, swapped, told, renewal, failing, look,
+    folder, wall, given, swapped, told, renewal, failing, look,
     async atShare(share) {
       const [leaf] = certificatesIn(readFileSync(join(folder, pems.etcdClient.certificate), 'utf8'))
       const { notBefore, notAfter } = leaf!
-      clock.set(notBefore + share * (notAfter - notBefore))
+      wall.set(notBefore + share * (notAfter - notBefore))
       await look()
     },
   }
@@ -105,6 +106,18 @@ test('before half of its life nothing happens; by 80 % it is renewed, on the dis
   assert.ok(told.some(({ message }) => /was renewed/.test(message)))
   await atShare(0.81)
   assert.is(swapped.length, 2, 'and so on')
+  await renewal.close()
+})
+
+test('it looks as often as the limit says, by the wall clock: a machine that slept is not late', async () => {
+  const { folder, wall, renewal, look } = await renewing()
+  const before = serialIn(folder)
+  const [leaf] = certificatesIn(readFileSync(join(folder, pems.etcdClient.certificate), 'utf8'))
+  wall.set(leaf!.notBefore + 0.81 * (leaf!.notAfter - leaf!.notBefore))
+  await look(limits.etcdRenewalCheckMs - 1)
+  assert.is(serialIn(folder), before)
+  await look(1)
+  assert.is.not(serialIn(folder), before)
   await renewal.close()
 })
 

@@ -1,5 +1,5 @@
 /** What `gen pems` writes: judged by openssl, by its permissions, and by what a second run leaves alone. */
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -11,7 +11,6 @@ import { styleOf } from '../../boot/render.ts'
 import { AnchorDocument, anchorDocumentType } from '../../boot/etcd/anchor.ts'
 import { pems } from '../../boot/etcd/names.ts'
 import { lastPemsStep } from '../../boot/sequences.ts'
-import { up } from '../../boot/up.ts'
 import { verifyDocument } from '../../runtime/trust/keys.ts'
 import {
   configText, newFolder, openssl, PATH, pemsIn, picture, platform, removeFolders,
@@ -157,36 +156,6 @@ test('--renew makes every certificate and every key anew, by the same authoritie
   assert.ok(made!.certificates.every(({ held }) => held.made === 'it was to be renewed'))
 })
 
-const spoilt: readonly (readonly [what: string, spoil: () => void, because: RegExp])[] = [
-  ['a certificate that is missing', () => rmSync(at(pems.server.certificate)), /it was missing/],
-  ['a key of this host that is missing', () => rmSync(at(pems.etcdClient.key)), /its key was missing/],
-  ['a certificate that is cut short', () =>
-    writeFileSync(at(pems.etcdClient.certificate), '-----BEGIN CERTIFICATE-----\nAA'), /it could not be used/],
-  ['a key that others can read', () => chmodSync(at('pems', members[1]!, 'private.key'), 0o640),
-    /its key could be read by others/],
-  ['a certificate of another member', () => writeFileSync(at('pems', members[1]!, 'cert.pem'),
-    readFileSync(at('pems', members[0]!, 'cert.pem'))), /it was for another key/],
-  ['the pair of another member', () => {
-    for (const name of ['cert.pem', 'private.key']) {
-      writeFileSync(at('pems', members[1]!, name), readFileSync(at('pems', members[0]!, name)), { mode: 0o600 })
-    }
-  }, /it was for other names/],
-]
-
-for (const [what, spoil, because] of spoilt) {
-  test(`${what} is made anew, and nothing else`, async () => {
-    spoil()
-    const { made, error } = await pemsIn(folder)
-    assert.is(error?.message, undefined)
-    const anew = made!.certificates.filter(({ held }) => held.made !== undefined)
-    assert.is(anew.length, 1)
-    assert.match(anew[0]!.held.made!, because)
-    for (const { name, ca } of certificates) {
-      assert.is(openssl('verify', '-x509_strict', '-CAfile', at(ca), '-untrusted', at(name), at(name)).status, 0, name)
-    }
-  })
-}
-
 test('a certificate past half of its life is to be made anew, and one that has ended says so', async () => {
   const { config } = first.made!
   const wanted = wantedCertificates(config)[0]!
@@ -199,59 +168,11 @@ test('a certificate past half of its life is to be made anew, and one that has e
   assert.match(then(notAfter)!, /it had ended/)
 })
 
-test('a member that was handed its key keeps its certificate', async () => {
-  rmSync(at('pems', members[0]!, 'private.key'))
-  const { made } = await pemsIn(folder)
-  assert.equal(made!.written, [])
-  assert.not(existsSync(at('pems', members[0]!, 'private.key')))
-  await pemsIn(folder, { renew: true })
-  assert.ok(existsSync(at('pems', members[0]!, 'private.key')))
-})
-
-test('another member of etcd gets files of its own, and the others stay', async () => {
-  const text = configText({ endpoints: ['https://etcd1.example:2379', 'https://etcd4.example:2379'] })
-  const { made } = await pemsIn(folder, { config: { path: PATH, text } })
-  assert.equal([...made!.written].sort(), ['ca.pem', 'cert.pem', 'private.key'].map((name) =>
-    `pems/etcd-etcd4.example-2379/${name}`))
-})
-
 test('two at once: the second is refused, and the first is whole', async () => {
   const own = newFolder()
   const both = await Promise.all([pemsIn(own), pemsIn(own)])
   assert.equal(both.map(({ error }) => error?.code ?? 'made').sort(), ['FolderInUse', 'made'])
   assert.equal((await pemsIn(own)).made?.written, [])
-})
-
-test('the owner key signs from where it is kept, by its passphrase, and without it nothing is begun', async () => {
-  const own = newFolder()
-  const ownerPassphrase = 'a passphrase of the owner'
-  await pemsIn(own, { ownerPassphrase })
-  rmSync(join(own, pems.anchor))
-  const path = join(own, 'kept-elsewhere.key')
-  renameSync(join(own, 'owner.key'), path)
-  const missing = await pemsIn(own)
-  assert.is(missing.error?.code, 'OwnerKeyNeeded')
-  assert.match(missing.error!.message, /the owner key is not here/)
-  const given = { path, pem: readFileSync(path, 'utf8') }
-  assert.is((await pemsIn(own, { ownerKey: given })).error?.code, 'OwnerKeyNeeded')
-  const theirs = { path, pem: readFileSync(at('owner.key'), 'utf8') }
-  assert.match((await pemsIn(own, { ownerKey: theirs })).error!.message, /This is not the owner key of zone\.local/)
-  assert.equal((await pemsIn(own, { ownerKey: given, ownerPassphrase })).made?.written, [pems.anchor])
-})
-
-test('a zone that has booted on files gets certificates without losing anything', async () => {
-  const own = newFolder()
-  const zone = await up({ platform, folder: own })
-  await zone.stop()
-  const before = picture(own)
-  const { made, error } = await pemsIn(own)
-  assert.is(error?.message, undefined)
-  assert.is(made!.identity.created, false)
-  const after = picture(own)
-  for (const name of Object.keys(before)) assert.is(after[name], before[name], name)
-  const again = await up({ platform, folder: own })
-  assert.is(again.secondBoot, true)
-  await again.stop()
 })
 
 const refused: readonly (readonly [what: string, text: string, message: RegExp])[] = [

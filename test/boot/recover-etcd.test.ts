@@ -3,8 +3,6 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Vault } from '../../actors/vault/protocol.ts'
-import { lastingAuthority, openExtract } from '../../actors/vault/recovery.ts'
 import { memberNames, endpointOf, pems } from '../../boot/etcd/names.ts'
 import { recoverEtcd, type Recovered, type RecoverOptions } from '../../boot/etcd/recover.ts'
 import { up } from '../../boot/up.ts'
@@ -118,53 +116,6 @@ test('three shares open it where the unseal key is lost, and no others do', asyn
   const { certificates: made } = await recover(folder, { renew: true, shares: shares(folder, 5, 2, 4) })
   assert.ok(made.every(({ held }) => held.made !== undefined))
   assert.not(existsSync(join(folder, 'unseal.key')), 'it writes no unseal key')
-})
-
-test('what was signed without the vault is in its inventory after the next start, and once', async () => {
-  const folder = folderAfterPems()
-  const { certificates: made } = await recover(folder, { renew: true })
-  const signed = made.map(({ held: { serial } }) => serial).sort()
-  const serialsOf = async (): Promise<readonly string[]> => {
-    const zone = await up({ platform, folder })
-    const { certificates: found } = await zone.get(Vault).certificates({ mount: 'pki-etcd' })
-    await zone.stop()
-    return found.map(({ serial }) => serial)
-  }
-  const written = unrecorded(folder)
-  const first = await pemsIn(folder, { config })
-  assert.equal(first.made?.written, [])
-  assert.not(existsSync(join(folder, pems.unrecorded)))
-  const inventory = await serialsOf()
-  assert.equal(signed.filter((serial) => !inventory.includes(serial)), [])
-  writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: written }))
-  await pemsIn(folder, { config })
-  assert.is((await serialsOf()).length, inventory.length)
-})
-
-test('a certificate of another authority is not taken into the inventory', async () => {
-  const folder = folderAfterPems()
-  const pem = text(folder, pems.server.certificate).split(/(?<=-----END CERTIFICATE-----\n)/)[0]!
-  writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: [{ role: 'member', pem }] }))
-  const { error } = await pemsIn(folder, { config })
-  assert.is(error?.code, 'InvalidArgument')
-  assert.match(error!.message, /by no authority of this vault/)
-})
-
-test('another certificate of the CA is the vault’s own after the next start', async () => {
-  const folder = folderAfterPems()
-  const { keys, random, clock } = platform
-  const secrets = { 'unseal-key': text(folder, 'unseal.key').trim() }
-  const { pki } = await openExtract(text(folder, pems.etcdSealed), secrets, { zone: 'zone.local', keys, random, clock })
-  const { renewed } = await lastingAuthority(pki, 20 * YEAR)
-  const certificate = { role: 'member', pem: renewed! }
-  writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: [certificate] }))
-  const { made } = await pemsIn(folder, { config })
-  assert.is(text(folder, pems.etcdAuthority), renewed)
-  assert.ok(made!.certificates.every(({ held }) => held.made === undefined), 'the same key: what it signed is good')
-  const older = { role: 'member', pem: text(template, pems.etcdAuthority) }
-  writeFileSync(join(folder, pems.unrecorded), JSON.stringify({ certificates: [older] }))
-  await pemsIn(folder, { config })
-  assert.is(text(folder, pems.etcdAuthority), renewed, 'one that ends sooner changes nothing')
 })
 
 const damages: readonly (readonly [what: string, spoil: (path: string) => void, code: string])[] = [

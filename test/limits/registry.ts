@@ -1,8 +1,11 @@
 import { ofActors } from './registry-actors.ts'
 import { ofMoves } from './registry-move.ts'
+import { etcd } from './registry-etcd.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
+import { pki } from './registry-pki.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
+import { vault } from './registry-vault.ts'
 
 /**
  * Where each limit is tested: the last that is allowed passes, the next has the outcome that `limits.ts` documents.
@@ -11,9 +14,12 @@ import { signIn } from './registry-sign-in.ts'
 export const coverage: Coverage = {
   ...ofActors,
   ...ofMoves,
+  ...etcd,
   ...signIn,
+  ...vault,
   ...verifyHubCoverage,
   ...web,
+  ...pki,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

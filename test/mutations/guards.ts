@@ -18,6 +18,9 @@ import { oauth } from './guards/oauth.ts'
 import { rotation } from './guards/rotation.ts'
 import { accounts } from './guards/accounts.ts'
 import { vault } from './guards/vault.ts'
+import { pki } from './guards/pki.ts'
+import { vaultCore } from './guards/vault-core.ts'
+import { audit } from './guards/audit.ts'
 import { host } from './guards/host.ts'
 import { gateway } from './guards/gateway.ts'
 import { web } from './guards/web.ts'
@@ -27,6 +30,7 @@ import { backup } from './guards/backup.ts'
 import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
+import { genPems } from './guards/gen-pems.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -45,6 +49,9 @@ export const guards: readonly Guard[] = [
   ...rotation,
   ...accounts,
   ...vault,
+  ...pki,
+  ...vaultCore,
+  ...audit,
   ...host,
   ...gateway,
   ...web,
@@ -54,4 +61,5 @@ export const guards: readonly Guard[] = [
   ...commandLine,
   ...storm,
   ...signIn,
+  ...genPems,
 ]

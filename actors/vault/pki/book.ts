@@ -17,6 +17,8 @@ export interface Book {
   readonly signer: OpenAuthority | undefined
   /** What is sent with a certificate of the signer: PEM, nearest first, without a root. */
   readonly chain: readonly string[]
+  /** From the signer to its own root, that root included. */
+  readonly upToRoot: readonly string[]
   /** PEM of what a certificate may end at now. */
   readonly roots: readonly string[]
 }
@@ -75,6 +77,7 @@ function bookOf(authorities: readonly OpenAuthority[], revision: number): Book {
   return {
     authorities, revision, signer,
     chain: signer === undefined ? [] : chainOf(signer, authorities),
+    upToRoot: signer === undefined ? [] : upToRoot(signer, authorities),
     roots: rootsOf(authorities).map(({ pem }) => pem).concat(foreignRoots(authorities)),
   }
 }
@@ -96,6 +99,12 @@ const isSelfIssued = (der: string): boolean => {
 const foreignRoots = (authorities: readonly OpenAuthority[]): readonly string[] => authorities
   .filter(({ state }) => state !== 'revoked')
   .flatMap(({ stored: { above } }) => above.filter(isSelfIssued).map((der) => certificatePem(toDer(der))))
+
+const upToRoot = (signer: OpenAuthority, authorities: readonly OpenAuthority[]): readonly string[] => [
+  signer.pem,
+  ...signer.stored.above.map((der) => certificatePem(toDer(der))),
+  ...authorities.filter(({ id }) => id !== signer.id && id === signer.stored.signedBy).map(({ pem }) => pem),
+]
 
 export function chainOf(signer: OpenAuthority, authorities: readonly OpenAuthority[]): readonly string[] {
   const crossed = ({ stored: { crossSigned } }: OpenAuthority): readonly string[] =>

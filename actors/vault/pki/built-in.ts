@@ -3,7 +3,7 @@ import { defaultRole, type Role } from './role.ts'
 /** The identity that a role puts into a certificate: `spiffe://{zone}/{kind}/{name}`. */
 export interface Identity {
   readonly kind: string
-  /** `caller-host`: by the caller's link certificate. `given`: the common name that is asked for. Else the name itself. */
+  /** `caller-host`: by the caller's link certificate; `given`: the common name asked for; else the name itself. */
   readonly name: { readonly from: 'caller-host' } | { readonly from: 'given' } | { readonly is: string }
 }
 

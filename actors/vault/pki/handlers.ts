@@ -2,11 +2,13 @@ import { INIT_ENV, INIT_SEQUENCE, initStep } from '../../init-steps.ts'
 import type { Authority, CertificateRecord, IssuedCertificate } from '../protocol.ts'
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
+import type { Engine, EnginePorts } from '../engine.ts'
 import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
 import { certificatePem, told } from './authority-record.ts'
 import type { Book } from './book.ts'
 import { zoneMounts } from './built-in.ts'
-import type { Issued } from './issue.ts'
+import { pkiEngine } from './http/engine.ts'
+import type { Issued } from './keep.ts'
 import { createPki, type Pki } from './pki.ts'
 import { notInVault } from './refused.ts'
 import { listPem } from './revocation.ts'
@@ -22,10 +24,17 @@ export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: 
   const { keys, random, clock } = core.ports
   const { zone } = start.self
   return perUnseal(({ barrier, namedKeys }) => new Map(Object.keys(zoneMounts).map((mount) => [mount, createPki({
-    mount, zone, anchor: () => namedKeys.signer(anchorKey),
+    mount, zone, anchor: () => namedKeys.signing(anchorKey),
     ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
   })])))
 }
+
+/** Makes the engine of a mount of type `pki`, at `path` with a slash at its end, for the HTTP API. */
+export const pkiEngineAt = ({ start }: Pick<Area, 'start'>) =>
+  ({ path }: { readonly path: string }, ports: EnginePorts, { namedKeys }: Unsealed): Engine =>
+    pkiEngine(createPki({
+      mount: path.replace(/\/$/, ''), zone: start.self.zone, ports, anchor: () => namedKeys.signing(anchorKey),
+    }))
 
 /** What the link's methods do with the mounts of the zone. */
 export function pkiHandlers(
@@ -62,7 +71,7 @@ export function pkiHandlers(
       return after
     }),
     signCertificate: guarded.open('signCertificate', ({ mount, role }) => `${mount}/${role}`, async (
-      { mount, role, csr, commonName, dns = [], ip = [], uri = [], ttl, skewMs }, { vault, peer, note },
+      { mount, role, csr, commonName, dns = [], ip = [], uri = [], ttl, skewMs }, { vault, peer, audit },
     ) => {
       const pki = at(vault, mount)
       const issued = await pki.issuing.sign(csr, await pki.roles.read(role), {
@@ -72,10 +81,8 @@ export function pkiHandlers(
           ...ip.map((value) => ({ type: 'ip', value }) as const),
           ...uri.map((value) => ({ type: 'uri', value }) as const),
         ],
-      }, { holder: `${peer.actor}@${peer.host}`, peer })
-      const answer = answerOf(issued)
-      note({ serial: answer.serial })
-      return answer
+      }, { holder: `${peer.actor}@${peer.host}`, peer, onMade: (serial) => void audit({ serial }) })
+      return answerOf(issued)
     }),
     certificates: guarded.open('certificates', ofMount, async ({ mount, after, limit }, { vault }) => {
       const { certificates, more } = await at(vault, mount).certificates.page(after, limit)
@@ -85,7 +92,9 @@ export function pkiHandlers(
       const { certificates } = at(vault, mount)
       return certificates.told(await certificates.read(serial)) as CertificateRecord & { pem: string }
     }),
-    revokeCertificate: guarded.open('revokeCertificate', ofMount, async ({ mount, serial, reason }, { vault, note }) => {
+    revokeCertificate: guarded.open('revokeCertificate', ofMount, async (
+      { mount, serial, reason }, { vault, note },
+    ) => {
       const revoked = await at(vault, mount).revocation.revoke(serial, reason)
       note({ serial, revokedAt: revoked.revokedAt })
       log.info('A certificate was revoked', { mount, serial })

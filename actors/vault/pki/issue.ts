@@ -1,35 +1,23 @@
-import { InvalidArgument, Overloaded } from '../../../runtime/errors.ts'
-import { limits } from '../../../runtime/limits.ts'
+import { InvalidArgument } from '../../../runtime/errors.ts'
 import type { CertificateKeyType, CertificatePublicKey } from '../../../runtime/platform/certificate-keys.ts'
-import { keyIdOf, signCertificate } from '../../../runtime/x509/certificate.ts'
+import { keyIdOf, parseCertificate, signCertificate, type Certificate } from '../../../runtime/x509/certificate.ts'
 import { parseRequest, type CertificationRequest } from '../../../runtime/x509/csr.ts'
+import { sameBytes } from '../../../runtime/x509/der.ts'
 import type { Extensions } from '../../../runtime/x509/extensions.ts'
 import { encodeName } from '../../../runtime/x509/name.ts'
 import { decodePem } from '../../../runtime/x509/pem.ts'
-import { newSerial } from '../../../runtime/x509/serial.ts'
 import type { EnginePorts } from '../engine.ts'
-import type { OpenAuthority } from './authority-record.ts'
-import type { Authorities, Book } from './book.ts'
 import { certificatePath } from './certificates.ts'
 import { encodeRecord } from './certificate-record.ts'
+import { kept, type Issued, type KeepPorts } from './keep.ts'
+import { signAuthority } from './make-authority.ts'
 import { refused, refusing } from './refused.ts'
+import { defaultRole } from './role.ts'
 import { serialKey } from './serials.ts'
 import { checkKey, subjectOf, usagesOf, validityOf } from './terms.ts'
 import { allowedNames, type Asker, type RoleInUse, type Wish, type ZoneNames } from './wish.ts'
 
-export interface Issued {
-  readonly key: string
-  readonly der: Uint8Array
-  readonly notBefore: number
-  readonly notAfter: number
-  readonly authority: OpenAuthority
-  readonly book: Book
-  readonly warnings: readonly string[]
-}
-
-export interface IssuePorts {
-  readonly ports: EnginePorts
-  readonly authorities: Authorities
+export interface IssuePorts extends KeepPorts {
   readonly zone: ZoneNames
   readonly crlUrls: () => Promise<readonly string[]>
 }
@@ -38,7 +26,26 @@ export interface Issuing {
   /** @throws CertificateRefused, Overloaded */
   sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued>
   /** With a key that is made here, and kept nowhere. */
-  issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<Issued & { readonly privateKey: string; readonly keyType: string }>
+  issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<IssuedWithKey>
+  /** For an authority below the one that signs. */
+  signAuthority(csr: string, wish: AuthorityRequest, asker: Asker): Promise<Issued>
+  /** Into the inventory, what an authority here has signed and nothing was kept of. @throws CertificateRefused */
+  adopt(certificate: Certificate, asker: Asker): Promise<void>
+}
+
+export interface IssuedWithKey extends Issued {
+  /** PKCS #8 PEM. */
+  readonly privateKey: string
+  readonly keyType: CertificateKeyType
+}
+
+export interface AuthorityRequest {
+  /** DER of a Name, in place of that of the request. */
+  readonly subject?: Uint8Array
+  readonly pathLength: number | undefined
+  readonly ttl: number | undefined
+  /** Epoch milliseconds. */
+  readonly notAfter: number | undefined
 }
 
 /** A request that has shown that it has its key: nothing else that it says is believed. @throws CertificateRefused */
@@ -75,7 +82,46 @@ export function createIssuing(given: IssuePorts): Issuing {
       const issued = await certify(given, key.public, use, wish, asker, undefined)
       return { ...issued, privateKey: key.exportPem(), keyType: key.public.type }
     },
+    signAuthority: (csr, wish, asker) => certifyAuthority(given, csr, wish, asker),
+    adopt: (certificate, asker) => adopt(given, certificate, asker),
   }
+}
+
+async function certifyAuthority(
+  given: IssuePorts, csr: string, { subject, pathLength, ttl, notAfter }: AuthorityRequest, { holder }: Asker,
+): Promise<Issued> {
+  const { request, key } = checkedRequest(given.ports, csr)
+  const use = { name: '', role: { ...defaultRole, max_ttl: AUTHORITY_SECONDS_MAX } }
+  return kept(given, { role: '', holder, noStore: false }, (authority) => {
+    const { ca } = authority.certificate.extensions
+    if (ca?.pathLength === 0) throw refused('authority-request', 'The authority that signs may have none below it')
+    const length = pathLength ?? (ca?.pathLength === undefined ? undefined : ca.pathLength - 1)
+    if (ca?.pathLength !== undefined && length! >= ca.pathLength) {
+      throw refused('authority-request', `The path below the authority is shorter than that: ${ca.pathLength}`)
+    }
+    const validity = validityOf(use, { names: [], ttl, notAfter }, authority, given.ports.clock.now())
+    const der = signAuthority(given.ports, {
+      subject: subject ?? request.subject, spki: key.spki, notAfter: validity.notAfter,
+      ...(length === undefined ? {} : { pathLength: length }),
+    }, authority)
+    const { serial, notBefore } = parseCertificate(der)
+    return { der, serial, notBefore, notAfter: validity.notAfter, warnings: [] }
+  })
+}
+
+/** Ten years. */
+const AUTHORITY_SECONDS_MAX = 10 * 365 * 86_400
+
+async function adopt({ ports, authorities }: IssuePorts, certificate: Certificate, { holder }: Asker): Promise<void> {
+  const { serial, issuer, notAfter, raw: der } = certificate
+  const book = await authorities.fresh()
+  const authority = book.authorities.find((one) => one.key !== undefined
+    && sameBytes(one.certificate.subject, issuer) && certificate.verify(one.key.public))
+  if (authority === undefined) throw refused('no-authority', 'No authority of this mount has signed this certificate')
+  const path = certificatePath(serialKey(serial))
+  const value = encodeRecord({ role: '', holder, authority: authority.idBytes, notAfter, der })
+  // One that is there already stays as it is
+  await ports.barrier.commit([{ key: path, modRevision: 0 }], [{ path, value }])
 }
 
 function keyTypeOf({ ports }: IssuePorts, { role: { key_type: type, key_bits: bits } }: RoleInUse): CertificateKeyType {
@@ -91,9 +137,10 @@ async function certify(
   given: IssuePorts, key: CertificatePublicKey, use: RoleInUse, wish: Wish, asker: Asker,
   request: CertificationRequest | undefined,
 ): Promise<Issued> {
-  const { authorities, ports } = given
+  const { ports } = given
   const { commonName, names } = allowedNames(use, wish, request, asker, given.zone)
-  const subject = refusing('common-name', 'The subject', () => encodeName(subjectOf(use.role, commonName)))
+  const subject = use.verbatim && request ? request.subject
+    : refusing('common-name', 'The subject', () => encodeName(subjectOf(use.role, commonName)))
   const usages = usagesOf(use.role, key)
   const crlUrls = await given.crlUrls()
   const extensions: Extensions = {
@@ -103,29 +150,14 @@ async function certify(
     ...(crlUrls.length === 0 ? {} : { crlUrls }),
     subjectKeyId: keyIdOf(key.spki, ports.keys.hash),
   }
-  let book = await (use.role.no_store ? authorities.fresh() : authorities.seen())
-  for (let attempt = 0; attempt < limits.vaultTransactionAttempts; attempt++) {
-    const authority = book.signer
-    if (authority?.key === undefined) throw refused('no-authority', 'This mount has no authority that signs')
+  const { holder, onMade } = asker
+  return kept(given, { role: use.name, holder, onMade, noStore: use.role.no_store }, (authority, serial) => {
     const { warning, ...validity } = validityOf(use, wish, authority, ports.clock.now())
-    const serial = newSerial(ports.random)
     const { subject: issuer, extensions: { subjectKeyId: authorityKeyId } } = authority.certificate
     const der = refusing('names', 'The certificate', () => signCertificate({
       serial, issuer, subject, spki: key.spki, ...validity,
       extensions: authorityKeyId === undefined ? extensions : { ...extensions, authorityKeyId },
     }, authority.key!))
-    const issued: Issued = {
-      key: serialKey(serial), der, ...validity, authority, book, warnings: warning === undefined ? [] : [warning],
-    }
-    if (use.role.no_store) return issued
-    const path = certificatePath(issued.key)
-    const value = encodeRecord({
-      role: use.name, holder: asker.holder, authority: authority.idBytes, notAfter: validity.notAfter, der,
-    })
-    // No serial twice, and none by an authority that has changed since: it may sign no more
-    const guards = [{ key: path, modRevision: 0 }, authorities.guard(book)]
-    if (await ports.barrier.commit(guards, [{ path, value }])) return issued
-    book = await authorities.fresh()
-  }
-  throw new Overloaded(`The authorities of the mount change too often; attempts: ${limits.vaultTransactionAttempts}`)
+    return { der, ...validity, warnings: warning === undefined ? [] : [warning] }
+  })
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../runtime/errors.ts'
 import type { SigningKey } from '../../../runtime/platform/ports.ts'
 import type { EnginePorts } from '../engine.ts'
 import { openAuthorities, type Authorities } from './book.ts'
@@ -35,10 +36,21 @@ export interface Pki {
   readonly revocation: Revocation
   readonly roles: Roles
   readonly settings: SettingsStore
-  readonly lastTidy: () => (Tidied & { readonly at: number }) | undefined
+  /** Milliseconds of safety; what ended before is forgotten. */
   tidy(safety?: number): Promise<Tidied>
+  /** The same behind who asks; one at a time. */
+  startTidy(safety: number): void
+  tidyStatus(): TidyStatus
   /** The signed root set of the zone. */
   roots(): Promise<Roots>
+}
+
+export interface TidyStatus extends Partial<Tidied> {
+  readonly state: 'Inactive' | 'Running' | 'Finished' | 'Error'
+  readonly safety?: number
+  readonly startedAt?: number
+  readonly finishedAt?: number
+  readonly error?: string
 }
 
 const HOUR = 3_600
@@ -65,16 +77,23 @@ export function createPki({ mount, ports, zone, hostnames = [], anchor }: PkiOpt
     ports, authorities, zone: { zone, hostnames, identities: shape?.identities ?? false },
     crlUrls: async () => (await settings.read()).crlUrls,
   })
-  let lastTidy: (Tidied & { readonly at: number }) | undefined
+  const runTidy = (safety: number): Promise<Tidied> =>
+    tidy({ ports, authorities, certificates, revocation }, safety)
+  let tidyStatus: TidyStatus = { state: 'Inactive' }
   return {
     mount, ports, shape, authorities, rotation, issuing, certificates, revocation, settings,
     roles: openRoles(mount, barrier),
-    lastTidy: () => lastTidy,
-    async tidy(safety = safetyMs) {
-      const tidied = await tidy({ ports, authorities, certificates, revocation }, safety)
-      lastTidy = { ...tidied, at: clock.now() }
-      return tidied
+    tidy: (safety = safetyMs) => runTidy(safety),
+    startTidy(safety) {
+      if (tidyStatus.state === 'Running') return
+      const begun = { safety, startedAt: clock.now() }
+      tidyStatus = { ...begun, state: 'Running' }
+      runTidy(safety).then(
+        (tidied) => { tidyStatus = { ...begun, ...tidied, state: 'Finished', finishedAt: clock.now() } },
+        (error: unknown) => { tidyStatus = { ...begun, state: 'Error', error: messageOf(error) } },
+      )
     },
+    tidyStatus: () => tidyStatus,
     roots() {
       if (anchor === undefined) throw new Error(`This mount has no anchor: ${mount}`)
       return rootSet({ zone, ports, authorities, anchor })

@@ -32,7 +32,12 @@ function allowsLocal(role: NameRules, host: string, isWildcard: boolean): boolea
 }
 const LOCAL = ['localhost', 'localdomain']
 
-interface Asked { readonly name: string; readonly host: string; readonly isWildcard: boolean; readonly isEmail: boolean }
+interface Asked {
+  readonly name: string
+  readonly host: string
+  readonly isWildcard: boolean
+  readonly isEmail: boolean
+}
 
 function allowsDomain(role: NameRules, { name, host, isWildcard, isEmail }: Asked): boolean {
   const [asked, askedHost] = [name.toLowerCase(), host.toLowerCase()]

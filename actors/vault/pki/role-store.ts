@@ -41,7 +41,9 @@ export function openRoles(mount: string, barrier: Barrier): Roles {
   }
   const assertWritable = (name: string): void => {
     if (own(name)) throw new InvalidArgument(`This role is the zone's own, and nobody changes it: ${name}`)
-    if (!ROLE_NAME.test(name)) throw new InvalidArgument('A role has a name of letters, digits, dot, underscore and hyphen')
+    if (!ROLE_NAME.test(name)) {
+      throw new InvalidArgument('A role has a name of letters, digits, dot, underscore and hyphen')
+    }
   }
   return {
     async read(name) {

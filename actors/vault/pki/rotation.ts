@@ -102,7 +102,9 @@ async function activate(given: RotationPorts, book: Book, id: string | undefined
 }
 
 /** By the roots that everybody trusts already, so that nobody is cut off who has not heard of the new one. */
-function crossSign({ ports }: RotationPorts, book: Book, { certificate }: OpenAuthority): StoredAuthority['crossSigned'] {
+function crossSign(
+  { ports }: RotationPorts, book: Book, { certificate }: OpenAuthority,
+): StoredAuthority['crossSigned'] {
   const by = newest(book, 'root')
   if (by === undefined || by.certificate.notAfter <= ports.clock.now()) return []
   const { subject, spki, notAfter } = certificate

@@ -48,7 +48,8 @@ export function openSettings(barrier: Barrier, defaults: Settings): SettingsStor
       return write({ crlSeconds })
     },
     setUrls: ({ crl_distribution_points: given, ...rest }) => {
-      const [other] = Object.keys(rest).filter((name) => (readList(rest[name]) ?? ['?']).length > 0 && rest[name] !== false)
+      const [other] = Object.keys(rest).filter((name) =>
+        rest[name] !== false && (readList(rest[name]) ?? ['?']).length > 0)
       if (other !== undefined) throw new InvalidArgument(`Only crl_distribution_points can be set here: ${other}`)
       const crlUrls = readList(given ?? [])
       if (crlUrls === undefined || crlUrls.length > URLS_MAX) {

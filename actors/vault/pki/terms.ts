@@ -67,8 +67,9 @@ export interface Usages {
 
 /** Those of the role, without what a key of this type cannot do (RFC 8813 §3, RFC 8410 §5, RFC 3279 §2.3.1). */
 export function usagesOf(role: Role, { type }: CertificatePublicKey): Usages {
+  const ciphers: readonly KeyUsage[] = ['keyEncipherment', 'dataEncipherment']
   const without: readonly KeyUsage[] = type.startsWith('rsa') ? ['keyAgreement']
-    : type === 'ed25519' ? ['keyEncipherment', 'dataEncipherment', 'keyAgreement'] : ['keyEncipherment', 'dataEncipherment']
+    : type === 'ed25519' ? [...ciphers, 'keyAgreement'] : ciphers
   const key = new Set(role.key_usage.map((name) => keyUsageOf(name)!))
   for (const usage of without) key.delete(usage)
   const extended = new Set<ExtendedKeyUsage>()

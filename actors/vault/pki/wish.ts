@@ -27,6 +27,8 @@ export interface Asker {
   readonly holder: string
   /** By its link certificate; a token has none. */
   readonly peer?: Peer
+  /** Told its serial when the certificate is made, and nobody has it yet: what is said of it becomes durable beside it. */
+  readonly onMade?: (serial: string) => void
 }
 
 /** The role by which a certificate is made. */
@@ -34,6 +36,8 @@ export interface RoleInUse {
   readonly name: string
   readonly role: Role
   readonly builtIn?: BuiltInRole
+  /** The whole subject of the request is taken. */
+  readonly verbatim?: true
 }
 
 /** The zone as its certificates name it. */
@@ -75,7 +79,9 @@ function identityOf(identity: Identity, given: string | undefined, { peer }: Ask
   const { kind, name: source } = identity
   if ('is' in source) return { kind, name: source.is }
   if (source.from === 'caller-host') {
-    if (peer === undefined) throw refused('identity', 'This role is for the hosts of the zone, by a link: not for a token')
+    if (peer === undefined) {
+      throw refused('identity', 'This role is for the hosts of the zone, by a link: not for a token')
+    }
     return { kind, name: peer.host }
   }
   if (given === undefined || !isName(given)) {
@@ -93,7 +99,9 @@ function checkName(role: Role, { type, value }: AlternativeName, own: string | u
     if (value === own) return
     // Whatever a role allows: an identity of the zone comes of a role that says whose it is
     const foreign = zone.identities && value.startsWith(`spiffe://${zone.zone}/`)
-    if (foreign || !allowsUri(role, value)) throw refused('uri', `The role does not allow this URI: ${value}`, { name: value })
+    if (foreign || !allowsUri(role, value)) {
+      throw refused('uri', `The role does not allow this URI: ${value}`, { name: value })
+    }
     return
   }
   if (type === 'ip') {

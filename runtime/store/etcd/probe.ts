@@ -19,8 +19,8 @@ export type ProbeFault =
   | 'refused'
 
 export type Probe =
-  /** DER of the certificate that it has shown. */
-  | { readonly reached: true; readonly certificate: Uint8Array }
+  /** DER of the certificate that it has shown; whether it is this very machine, as far as addresses tell. */
+  | { readonly reached: true; readonly certificate: Uint8Array; readonly isHere: boolean }
   | { readonly reached: false; readonly fault: ProbeFault; readonly detail: string }
 
 /** DER of the certificate that a server shows, whoever it is: nothing is sent to it. Undefined when it shows none. */
@@ -87,7 +87,10 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
       certificate = new Uint8Array(socket!.getPeerCertificate().raw ?? [])
       socket!.write(preface)
     })
-    socket.on('data', () => end({ reached: true, certificate }))
+    socket.on('data', () => {
+      const { localAddress, remoteAddress } = socket!
+      end({ reached: true, certificate, isHere: localAddress !== undefined && localAddress === remoteAddress })
+    })
     socket.on('error', (error) => failed(faultOf(error, isSecure), textOf(error)))
     socket.on('close', () => failed(isSecure ? 'refused' : 'unreachable', 'it closed the connection'))
   })
@@ -95,7 +98,7 @@ export function probeEtcd({ hostname, port, credentials, withinMs, clock }: {
 
 const textOf = (error: unknown): string => {
   const { code = '', message = '' } = error as { code?: string; message?: string }
-  return [code, message].filter((text, index, all) => text !== '' && !(index === 0 && all[1]!.includes(text))).join(': ')
+  return message.includes(code) ? message : `${code}: ${message}`
 }
 
 /** By OpenSSL's codes, and by what rustls says on Deno. */
@@ -104,7 +107,8 @@ const faults: readonly (readonly [RegExp, ProbeFault])[] = [
   [/HAS_EXPIRED|NOT_YET_VALID|Expired|NotValidYet|not valid yet|certificate has expired/i, 'expired'],
   [/UNABLE_TO_|SELF_SIGNED|SELF-SIGNED|UnknownIssuer|CERT_SIGNATURE|BadSignature|INVALID_CA|CaUsedAsEndEntity/i,
     'authority'],
-  [/WRONG_VERSION|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i, 'no-tls'],
+  [/WRONG_VERSION|PACKET_LENGTH|InvalidContentType|corrupt message|HTTP_REQUEST|before secure TLS/i,
+    'no-tls'],
   [/ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EADDRNOTAVAIL/i, 'unreachable'],
   [/ALERT|SSLV3|TLSV1|AlertReceived|received fatal alert/i, 'refused'],
 ]

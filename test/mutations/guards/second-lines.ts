@@ -55,7 +55,7 @@ export const secondLines: readonly SecondLine[] = [
   },
   {
     name: 'a vault that is there is not made again', file: 'actors/vault/init.ts',
-    guard: 'const made = entries.length === 0 ?',
+    guard: 'const made = isEmpty ?',
     second: 'It is made by a transaction that compares its absence',
   },
   {

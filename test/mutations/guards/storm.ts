@@ -170,10 +170,10 @@ export const storm: readonly Guard[] = [
   ),
   ...found('actors/vault/barrier.ts',
     [
-      'what the vault keeps is sealed', 'changes.map(operationOf))',
+      'what the vault keeps is sealed', 'changes.map(operationOf)\n',
       'changes.flatMap((each): Operation[] => [operationOf(each), {\n'
       + "        type: 'put', key: `core/${each.path}`, value: new TextEncoder().encode(JSON.stringify(each.value)),\n"
-      + '      }]))', 1, 'no-secret-in-clear',
+      + '      }])\n', 1, 'no-secret-in-clear',
     ],
   ),
   ...found('boot/init.ts',

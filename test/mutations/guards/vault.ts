@@ -2,7 +2,7 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 export const vault: readonly Guard[] = [
-  ...guardsOf('actors/vault/handlers/seal.ts', 'test/actors/vault-shares.test.ts',
+  ...guardsOf('actors/vault/seal/life.ts', 'test/actors/vault-shares.test.ts',
     [
       'recovery shares are given once', 'recoveryShares = undefined\n', '',
       'recovery shares are given once, by the start that made the vault',
@@ -28,19 +28,18 @@ export const vault: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/barrier.ts', 'test/actors/vault.test.ts',
     [
-      'a secret is sealed for its path', 'const record = sealRecord(terms.current, random, path, plaintext)',
-      "const record = sealRecord(terms.current, random, '', plaintext)",
+      'a secret is sealed for its path', 'const record = sealRecord(terms.current, nonces, path, plaintext)',
+      "const record = sealRecord(terms.current, nonces, '', plaintext)",
     ],
   ),
   ...guardsOf('actors/vault/init.ts', 'test/actors/vault.test.ts',
     [
       'of two that make a vault one makes it',
-      'await store.transact(operations.map(({ key }) => ({ key, modRevision: 0 })), operations)',
-      'await store.transact([], operations)',
+      'operations.map(({ key }) => ({ key, modRevision: 0 })), operations,', '[], operations,',
       'many starts that make the vault at once serve one vault, and only the winner holds recovery shares',
     ],
     [
-      'a host that has booted finds its vault', 'if (entries.length === 0 && booted) throw', 'if (false) throw',
+      'a host that has booted finds its vault', 'if (isEmpty && booted) throw', 'if (false) throw',
       'a host that has booted its zone makes no second vault in a store that was emptied',
     ],
   ),
@@ -119,7 +118,7 @@ export const vault: readonly Guard[] = [
   ...guardsOf('actors/vault/record.ts', 'test/actors/vault.test.ts',
     [
       'an entry opens where it was written',
-      'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), encoder.encode(path),',
+      'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), additionalOf(path),',
       'record.subarray(NONCE_AT, CIPHERTEXT_AT), record.subarray(CIPHERTEXT_AT), new Uint8Array(0),',
     ],
   ),
@@ -180,8 +179,8 @@ export const vault: readonly Guard[] = [
       'the loser of a race that holds another unseal key is sealed out of the winner’s vault',
     ],
     [
-      'a store without its seal is damaged', 'if (configEntry === undefined) throw damaged(',
-      "if (configEntry === undefined) throw new VaultSealed('none')\n  if (false) throw damaged(",
+      'a store without its seal is damaged', 'if (entry === undefined) throw damaged(sealConfigPath',
+      "if (entry === undefined) throw new VaultSealed('none')\n  if (false) throw damaged(sealConfigPath",
       'a store that holds something but no seal configuration is damaged, and nothing is made over it',
     ],
     [

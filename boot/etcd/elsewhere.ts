@@ -1,0 +1,20 @@
+import type { Files } from '../../runtime/platform/ports.ts'
+import type { ZoneConfig } from '../config.ts'
+import { StoresInEtcd } from '../errors.ts'
+import { file } from '../init.ts'
+import { readJournal } from '../migrate/journal.ts'
+
+/** Whether the stores of a zone with this config lie in etcd. */
+export const usesEtcd = ({ etcd, tls }: ZoneConfig): boolean => etcd !== undefined && tls.enable
+
+/** @throws StoresInEtcd when the folder's stores are there, or on their way, and the config says nothing of it */
+export async function refuseWithoutEtcd(files: Files, config: ZoneConfig): Promise<void> {
+  const journal = await readJournal(files)
+  if (!journal || usesEtcd(config)) return
+  const { endpoints, prefix } = journal
+  throw new StoresInEtcd(`The stores of this folder lie in etcd, under ${prefix}: ${files.path('.')}`, {
+    path: files.path(file.migration), endpoints, prefix,
+    next: `Start it with its etcd: start --config FILE, with xline_config.endpoints ${endpoints.join(', ')} `
+      + 'and tls_config.enable: true',
+  })
+}
