@@ -14,7 +14,9 @@ import { Floor } from './migrate/floor.ts'
 import { interleaved } from './interleaved.ts'
 import type { Bench, Row } from './report.ts'
 
-const ROUNDS = 5
+const ROUNDS = 3
+/** Until the disk has what was copied before. */
+const SETTLE_MS = 1_000
 const ENTRIES = 100_000
 const FEWER = 20_000
 const VALUE = new Uint8Array(256).fill(7)
@@ -132,6 +134,7 @@ const moved = (folder: string, etcd: EtcdServer): Promise<Moved> => withCopy(fol
 /** One who reads and one who writes, each as soon as it was answered. */
 async function whileServing(folder: string, etcd: EtcdServer) {
   return withCopy(folder, async (store) => {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
     const waited = { read: 0, write: 0, fence: 0 }
     let over = false
     const follow = async (what: 'read' | 'write', ask: () => Promise<unknown>): Promise<void> => {

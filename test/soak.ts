@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { faultLevels, type FaultLevel } from '../boot/sim/options.ts'
 import { killsHelp, soakKills } from './soak/kills.ts'
+import { migrateHelp, soakMigrate } from './soak/migrate.ts'
 import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
 import { sdkHelp, soakSdk } from './soak/sdk.ts'
@@ -12,6 +13,7 @@ const help = `npm run soak -- [what] [options]
   ${seedsHelp}
   ${stormHelp}
   ${killsHelp}
+  ${migrateHelp}
   ${startOrdersHelp}
   ${mutationsHelp}
   ${sdkHelp}
@@ -68,7 +70,8 @@ if (what === 'sdk') {
 }
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
-  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['start-orders', soakStartOrders],
+  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills],
+  ['migrate', soakMigrate], ['start-orders', soakStartOrders],
   ['mutations', soakMutations],
 ] as const
 const SEEDS = 200

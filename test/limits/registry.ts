@@ -1,5 +1,6 @@
 import { ofActors } from './registry-actors.ts'
 import { ofCertificates } from './registry-certificates.ts'
+import { ofMoves } from './registry-move.ts'
 import { etcd } from './registry-etcd.ts'
 import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
@@ -17,6 +18,7 @@ import { vault } from './registry-vault.ts'
 export const coverage: Coverage = {
   ...ofActors,
   ...ofCertificates,
+  ...ofMoves,
   ...etcd,
   ...signIn,
   ...vault,

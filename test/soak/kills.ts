@@ -216,7 +216,7 @@ const programArguments = 'Deno' in globalThis
   : ['-e', 'setInterval(() => console.log("tick"), 1000)']
 
 /** The same seed gives the same choices, though not the same run: threads and disks do as they like. */
-function numbersOf(seed: number): () => number {
+export function numbersOf(seed: number): () => number {
   let count = 0
   return () => createHash('sha256').update(`${seed} ${count++}`).digest().readUInt32BE() / 2 ** 32
 }

@@ -3,6 +3,8 @@ import { limits } from '../../limits.ts'
 import type { Clock } from '../../platform/ports.ts'
 import type { Policy } from './connection.ts'
 
+type Run = (context: { signal: AbortSignal }) => unknown
+
 /** Why a call says nothing of the cluster, but of the one member that it went to. */
 const SILENT = /DEADLINE_EXCEEDED|Deadline exceeded|UNAVAILABLE|No connection established/
 
@@ -24,10 +26,10 @@ export class Members {
   }
 
   policy(host: string): Policy {
-    return { execute: (run: (context: { signal: AbortSignal }) => unknown) => this.#call(host, run) } as unknown as Policy
+    return { execute: (run: Run) => this.#call(host, run) } as unknown as Policy
   }
 
-  async #call(host: string, run: (context: { signal: AbortSignal }) => unknown): Promise<unknown> {
+  async #call(host: string, run: Run): Promise<unknown> {
     const isTry = this.#alone.has(host)
     if (isTry && !this.#mayTry(host)) throw new Error(`This member of etcd is left alone for a while: ${host}`)
     if (isTry) this.#tried.add(host)

@@ -28,6 +28,11 @@ export class Digest {
     this.count--
   }
 
+  merge(other: Digest): void {
+    for (let lane = 0; lane < LANES; lane++) this.#lanes[lane]! += other.#lanes[lane]!
+    this.count += other.count
+  }
+
   equals(other: Digest): boolean {
     return this.count === other.count && this.#lanes.every((lane, index) => lane === other.#lanes[index])
   }

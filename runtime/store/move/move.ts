@@ -152,7 +152,7 @@ class Move {
     return true
   }
 
-  /** Until it has changed its place: each time writes wait no longer than they may, then go on at the source. */
+  /** Until it has changed its place: each time writes wait no longer than they may, and then go on as before. */
   async #fenced(follow: Follow, lock: Lock, target: LockedTarget, copy: Copy): Promise<void> {
     const { clock, signal } = this.#options
     for (let pauseMs: number = limits.moveFencePauseMs; this.#fences < limits.moveFences;) {

@@ -12,6 +12,8 @@ const NONE = new Map<string, Hash | undefined>()
 export interface Scanned {
   /** Those that can be copied now. */
   readonly entries: readonly Entry[]
+  /** Of these. */
+  readonly digest: Digest
   /** The last key that it is about. */
   readonly last: string
 }
@@ -53,10 +55,16 @@ export class Scan {
       return undefined
     }
     this.cursor = last
-    for (const entry of found) this.digest.add(revisionsOf(entry), entry.value)
-    if (found.every(({ lease }) => lease === undefined)) return { entries: found, last }
-    for (const { key, lease } of found) if (lease !== undefined) this.leased.set(key, undefined)
-    return { entries: found.filter(({ lease }) => lease === undefined), last }
+    const digest = new Digest()
+    const entries = found.filter((entry) => {
+      const isLeased = entry.lease !== undefined
+      if (isLeased) this.leased.set(entry.key, undefined)
+      const to = isLeased ? this.digest : digest
+      to.add(revisionsOf(entry), entry.value)
+      return !isLeased
+    })
+    this.digest.merge(digest)
+    return { entries, digest, last }
   }
 
   /**
