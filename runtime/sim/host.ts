@@ -3,6 +3,8 @@ import { messageOf, StartFailed } from '../errors.ts'
 import type {
   Files, HttpRequest, HttpResponse, Keys, Platform, SpawnedWorker, SpawnOptions, Stores,
 } from '../platform/ports.ts'
+import type { StoreLocation } from '../store/location.ts'
+import { whereItWent } from '../store/open.ts'
 import { createWorkerControl } from '../worker-control.ts'
 import type { WorkerEvent } from '../worker.ts'
 import { remoteControl } from './control.ts'
@@ -41,8 +43,9 @@ export interface Shared {
   /** Default exports of the actors' modules by URL. */
   readonly modules: ReadonlyMap<string, ActorDefinition>
   readonly programs: Programs | undefined
-  /** Where it is there, the stores of all hosts lie in it. */
   readonly etcd: SimulatedEtcd | undefined
+  /** What is said to lie in a folder lies in it as well. */
+  readonly foldersInEtcd: boolean
   /** Numbers processes and channels. */
   readonly next: () => number
   readonly onCommit: OnCommit
@@ -77,7 +80,7 @@ export class SimulatedHost implements Machinery {
     this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults, (path, contents, mode) =>
       onFile(own(path), contents, mode))
     this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults, (path, changes) =>
-      onCommit(own(path), changes))
+      onCommit(own(path), changes), (path) => this.#disk.hasFolder(path))
     this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`))
     this.sockets = new SocketPorts(name, medium, random.fork(`sockets ${name}`))
   }
@@ -97,12 +100,19 @@ export class SimulatedHost implements Machinery {
 
   /** The ports that all threads of a host see the same way. */
   portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
-    const { etcd } = this.#shared
-    const inFolder = (folder: string): Stores =>
-      etcd?.in(`/${this.name}${folder}`, thread) ?? this.#stores.in(folder, thread)
+    const { etcd, foldersInEtcd } = this.#shared
+    const inEtcd = (prefix: string): Stores => etcdOf(etcd).in(prefix, thread)
+    const inFolder = (location: StoreLocation & { readonly type: 'folder' }): Stores => {
+      if (foldersInEtcd) return inEtcd(`/${this.name}${location.path}`)
+      const stores = this.#stores.in(location.path, thread)
+      return {
+        open: (name) => stores.open(name).catch((error: unknown) =>
+          inEtcd(whereItWent(location, name, error).prefix).open(name)),
+      }
+    }
     return {
       transport: { ...this.#ports.transportOf(thread), ...this.sockets.transportOf(thread) },
-      stores: (location) => (location.type === 'folder' ? inFolder(location.path) : etcdOf(etcd).in(location.prefix, thread)),
+      stores: (location) => (location.type === 'folder' ? inFolder(location) : inEtcd(location.prefix)),
     }
   }
 }

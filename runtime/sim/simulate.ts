@@ -30,8 +30,8 @@ export interface SimulateOptions {
   readonly modules: ReadonlyMap<string, ActorDefinition>
   /** What hosts can run beside them. Default: nothing. */
   readonly programs?: Programs
-  /** The stores of all hosts lie in one etcd. Default: each on its host's disk. */
-  readonly etcd?: boolean
+  /** There is one, and the stores of all hosts lie in it; `beside`: each on its host's disk, as without one. */
+  readonly etcd?: boolean | 'beside'
   /** Frames of the stack that an error keeps, where a run must be quick; a failure can be run again with more. */
   readonly stackFrames?: number
   readonly maxEvents: number
@@ -119,6 +119,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   if (etcd) etcd.onCommit = (prefix, changes) => commit(`etcd${prefix.replace(/^(\/[^/]+)/, '$1:')}`, changes)
   const shared: Shared = {
     schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs, etcd,
+    foldersInEtcd: options.etcd === true,
     onCommit: commit, onFile: file,
     controlDelayUs: options.controlDelayUs ?? (() => undefined),
     medium: {

@@ -11,6 +11,7 @@ import type { Store } from './store.ts'
 
 type Ports = { readonly clock: Clock; readonly random: Random }
 type EtcdLocation = StoreLocation & { readonly type: 'etcd' }
+type FolderLocation = StoreLocation & { readonly type: 'folder' }
 
 /**
  * The store of one actor. What speaks to etcd is loaded by the first that lies there: it takes as long to load as some
@@ -22,12 +23,15 @@ export async function openStore(location: StoreLocation, name: string, ports: Po
   try {
     return await openEmbeddedStore(`${location.path}/${name}`, ports)
   } catch (error) {
-    const { moving } = location
-    // It was moved a moment ago, by a worker that has ended since
-    const went = moving && error instanceof StoreMoved && error.details['prefix'] === etcdOptions(moving, name).prefix
-    if (!went) throw error
-    return openStore(moving, name, ports)
+    return openStore(whereItWent(location, name, error), name, ports)
   }
+}
+
+/** It was moved a moment ago, by a worker that has ended since. @throws the error of who opened it, if it was not */
+export function whereItWent({ moving }: FolderLocation, name: string, error: unknown): EtcdLocation {
+  const went = moving && error instanceof StoreMoved && error.details['prefix'] === etcdOptions(moving, name).prefix
+  if (!went) throw error
+  return moving
 }
 
 export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 'prefix'>
@@ -36,12 +40,18 @@ export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 
 export async function moveTo(
   store: MovableStore, location: EtcdLocation, name: string, options: MoveTo,
 ): Promise<Moved> {
+  const given = { ...etcdOptions(location, name), clock: options.clock }
+  return moveInto(store, given.prefix, async () => (await loadEtcd()).connectEtcd(given), options)
+}
+
+/** The same, whatever etcd is reached by. */
+export async function moveInto(
+  store: MovableStore, prefix: string, connect: () => Promise<Pick<MoveOptions, 'area' | 'native'>>, options: MoveTo,
+): Promise<Moved> {
   const source = store.moveSource?.()
   // A worker that has taken the place of one that ended after the move has opened it there
-  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix: etcdOptions(location, name).prefix })
-  const { connectEtcd } = await loadEtcd()
-  const { prefix, ...rest } = etcdOptions(location, name)
-  const { area, native } = connectEtcd({ prefix, ...rest, clock: options.clock })
+  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix })
+  const { area, native } = await connect()
   try {
     return await moveStore({ ...options, source, fence: store, area, native, prefix })
   } catch (error) {

@@ -8,13 +8,10 @@ import { compareKeys } from '../../store/ordered-map.ts'
 import type { StoreState } from '../../store/state.ts'
 import type { Compare, Entry, Listing, Operation, TransactionResult } from '../../store/store.ts'
 import type { SeededRandom } from '../random.ts'
-import { byStore } from './keyspace.ts'
+import { byStore, idKeyOf } from './keyspace.ts'
 
 /** etcd counts in whole seconds, and by its default heartbeat and election times grants two at least. */
 const LEASE_SECONDS_MIN = 2
-
-const utf8 = new TextEncoder()
-const decoder = new TextDecoder()
 
 /** What the cluster holds: keys of all stores at one count of revisions. Each call happens at once. */
 export class Contents {
@@ -41,12 +38,15 @@ export class Contents {
     return this.#state.revision
   }
 
-  /** Of several that open a new store, all get the id of the first. */
-  openStore(idKey: string, id: string): string {
-    const found = this.#state.entry(idKey)
-    if (found) return decoder.decode(found.value)
-    this.transact([], [{ type: 'put', key: idKey, value: utf8.encode(id) }])
-    return id
+  /** From the first up to and without `end`; without an end, the one key. */
+  range(from: string, end: string | undefined): readonly Entry[] {
+    if (end === undefined) return [this.get(from)].filter((entry) => entry !== undefined)
+    const entries: Entry[] = []
+    for (const [key, entry] of this.#state.entriesFrom(from, false)) {
+      if (compareKeys(key, end) >= 0) break
+      entries.push(entry)
+    }
+    return entries
   }
 
   get(key: string): Entry | undefined {
@@ -83,11 +83,12 @@ export class Contents {
     this.#compacted = this.revision
   }
 
-  /** @throws Overloaded */
-  grant(prefix: string, ttlMs: number): LeaseRecord {
+  /** With this id, if it is free. @throws Overloaded */
+  grant(prefix: string, ttlMs: number, wanted?: string): LeaseRecord {
     const { size } = this.#state.leases
     if (size >= limits.leases) throw new Overloaded(`Too many leases: ${size}`)
-    const id = String(BigInt(this.#random.word() >>> 1) << 32n | BigInt(this.#random.word()))
+    const drawn = String(BigInt(this.#random.word() >>> 1) << 32n | BigInt(this.#random.word()))
+    const id = wanted === undefined || this.#state.hasLease(wanted) ? drawn : wanted
     const granted = { id, ttlMs: Math.max(LEASE_SECONDS_MIN, Math.ceil(ttlMs / 1_000)) * 1_000 }
     this.#grantedIn.set(id, prefix)
     this.#apply({ revision: this.revision, writes: [], granted })
@@ -135,7 +136,10 @@ export class Contents {
     if (change.writes.length > 0) this.onChange(change)
   }
 
-  /** A lease is told of to the store that it was granted to, its keys to those that they lie in. */
+  /**
+   * A lease is told of to the store that it was granted to, its keys to those that they lie in. What is being filled is
+   * no store yet.
+   */
   #tellStores({ revision, writes, granted, ended }: Change): void {
     const stores = byStore(writes)
     const lease = granted?.id ?? ended
@@ -143,6 +147,7 @@ export class Contents {
     if (ended !== undefined) this.#grantedIn.delete(ended)
     if (holder !== undefined && !stores.has(holder)) stores.set(holder, [])
     for (const [prefix, own] of stores) {
+      if (!this.#state.entry(idKeyOf(prefix))) continue
       const change = { revision, writes: own }
       this.onCommit(prefix, [prefix !== holder ? change : {
         ...change, ...(granted && { granted }), ...(ended !== undefined && { ended }),

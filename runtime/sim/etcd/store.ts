@@ -5,7 +5,8 @@ import {
 } from '../../store/check-arguments.ts'
 import { listAnew } from '../../store/etcd/list-anew.ts'
 import type { EventQueue } from '../../store/event-queue.ts'
-import { randomId } from '../../store/random-id.ts'
+import type { Area } from '../../store/move/area.ts'
+import { openArea } from '../../store/move/open-area.ts'
 import { StoreWatch } from '../../store/store-watch.ts'
 import type {
   Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
@@ -13,9 +14,11 @@ import type {
 import { shortDigest } from '../digest.ts'
 import type { SeededRandom } from '../random.ts'
 import type { SimulatedThread } from '../thread.ts'
+import { SimulatedArea } from './area.ts'
 import { Connection } from './connection.ts'
 import type { Contents } from './contents.ts'
 import { Keyspace } from './keyspace.ts'
+import { leaseHandle } from './lease.ts'
 import type { Streams } from './streams.ts'
 import { feed } from './watch.ts'
 import type { Wire } from './wire.ts'
@@ -27,16 +30,26 @@ export interface Cluster {
   readonly streams: Streams
 }
 
-/** As `openEtcdStore`. @throws InvalidArgument, Unavailable */
+/** As `openEtcdStore`. @throws InvalidArgument, Unavailable, StoreBeingMoved */
 export async function openStore(
   cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom,
 ): Promise<Store> {
   const keyspace = new Keyspace(prefix)
   const connection = new Connection(cluster.wire, thread, random)
-  const { idKey } = keyspace
-  const fresh = randomId(random, 16)
-  const id = await connection.write('open', idKey, () => cluster.contents.openStore(idKey, fresh), { repeatable: true })
-  return new ClusterStore(id, cluster, connection, keyspace, random)
+  const area = new SimulatedArea(cluster.contents, connection, keyspace)
+  return openArea(area, random, (id) => new ClusterStore(id, cluster, connection, keyspace, random))
+}
+
+/** As `connectEtcd`. @throws InvalidArgument */
+export function connect(
+  cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom,
+): { area: Area; native: (id: string) => Store } {
+  const keyspace = new Keyspace(prefix)
+  const connection = new Connection(cluster.wire, thread, random)
+  return {
+    area: new SimulatedArea(cluster.contents, connection, keyspace),
+    native: (id) => new ClusterStore(id, cluster, connection, keyspace, random),
+  }
 }
 
 class ClusterStore implements Store {
@@ -126,15 +139,9 @@ class ClusterStore implements Store {
     checkTtl(ttlMs)
     const contents = this.#contents
     // One that was granted unheard ends by itself
-    const ask = <T>(kind: string, payload: string, act: () => T): Promise<T> =>
-      this.#connection.write(kind, payload, act, { repeatable: true })
-    const granted = await ask('grant', String(ttlMs), () => contents.grant(this.#keyspace.prefix, ttlMs))
-    const { id } = granted
-    return {
-      ...granted,
-      keepAlive: () => this.#connection.read('keep-alive', id, () => contents.keepAlive(id)),
-      revoke: () => ask('revoke', id, () => contents.endLease(id)),
-    }
+    const granted = await this.#connection.write('grant', String(ttlMs), () =>
+      contents.grant(this.#keyspace.prefix, ttlMs), { repeatable: true })
+    return leaseHandle(this.#connection, contents, granted)
   }
 
   async close(): Promise<void> {
