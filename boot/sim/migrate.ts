@@ -232,15 +232,30 @@ class Played {
         return store
       } catch (error) {
         if (!(error instanceof ZonewrightError)) throw error
-        await this.#serves()
         await pause(this.#cluster!.world.clock, AGAIN_MS)
+        await this.#serves()
       }
     }
   }
 
   async #serves(): Promise<void> {
-    const { world } = this.#cluster!
-    while (!this.#cluster!.zone) await pause(world.clock, 100)
+    const cluster = this.#cluster!
+    const { world } = cluster
+    const untilUs = world.nowUs + THROUGH_MS * 1_000
+    for (;;) {
+      const actors = cluster.zone?.hosts().flatMap((host) => host.actors)
+      if (actors && !actors.some(({ state }) => state === 'failed')) return
+      // What died too often while etcd was away stays down until somebody starts it
+      if (actors) await cluster.restart()
+      if (world.nowUs > untilUs) {
+        const { boot } = cluster
+        const states = boot?.hosts.hosts().flatMap(({ state, reason, actors }) =>
+          [`host ${state} ${reason}`, ...actors.map((actor) => `${actor.name} ${actor.state} ${actor.reason}`)])
+        const what = `boot ${boot?.number} ${boot?.state} ${boot?.error?.message ?? ''}: ${states?.join('; ')}`
+        throw new InvariantBroken('liveness', `${describeMoveCase(this.#case)}: not within ${THROUGH_MS} ms, in ${what}`)
+      }
+      await pause(world.clock, 100)
+    }
   }
 
   #broken(detail: string): never {

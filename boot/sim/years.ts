@@ -18,11 +18,19 @@ import { OOD } from './years/start.ts'
 const DAY = 86_400_000
 const YEAR = 365 * DAY
 const YEARS = 10
+/** Hosts beside the first one. */
 const NODES = 2
 /** What a power cut has left of a write is put right; and a host that is off for days does not renew. */
 const EXPECTED = /^The last write of the audit was cut off|^A certificate has not been renewed/
 /** More than five times what a year makes. */
 const EVENTS_PER_YEAR = 2_000_000
+
+export interface YearsGiven {
+  readonly years?: number
+  readonly nodes?: number
+  /** Told how the authorities of `pki` stand, now and then: `root active, intermediate next`. */
+  readonly onSurvey?: (state: string) => void
+}
 
 export interface YearsReport extends RunReport {
   readonly counts: Readonly<Record<string, number>>
@@ -34,10 +42,11 @@ export interface YearsReport extends RunReport {
  * what beats all the time: supervisors, links, and sessions of 15 minutes (see `years/start.ts`).
  */
 export async function runYears(
-  { seed, keys }: Pick<RunOptions, 'seed' | 'keys'>, hooks: RunHooks = {}, years = YEARS,
+  { seed, keys }: Pick<RunOptions, 'seed' | 'keys'>, hooks: RunHooks = {},
+  { years = YEARS, nodes = NODES, onSurvey = () => {} }: YearsGiven = {},
 ): Promise<YearsReport> {
   const options: RunOptions = {
-    seed, keys, nodes: NODES, oods: 1, hours: 0, faults: 'none', store: 'embedded', only: undefined,
+    seed, keys, nodes, oods: 1, hours: 0, faults: 'none', store: 'embedded', only: undefined,
   }
   let counts: Readonly<Record<string, number>> = {}
   let course: Course | undefined
@@ -65,14 +74,16 @@ export async function runYears(
         },
       })
       const holders: Holder[] = []
-      const promises = new Promises({ world, parsed, holders, broken })
-      for (const host of [OOD, ...Array.from({ length: NODES }, (_, index) => `node${index + 1}`)]) {
+      const promises = new Promises({ world, parsed, holders, broken, onSurvey })
+      for (const host of [OOD, ...Array.from({ length: nodes }, (_, index) => `node${index + 1}`)]) {
         holders.push(new Holder({
           world, plane, parsed, host, broken, onChange: (holder) => promises.changed(holder),
           onIssued: (holder, issued) => promises.issued(holder, issued),
         }))
       }
-      course = new Course({ world, plane, holders, promises, random: new SeededRandom(`zonewright years ${seed}`) })
+      course = new Course({
+        world, plane, holders, promises, years, random: new SeededRandom(`zonewright years ${seed}`),
+      })
       const tell = (): void => {
         const renewals = holders.reduce((sum, each) => sum + each.renewals, 0)
         counts = { years, ...promises.counts, ...course!.counts, renewals, starts: plane.starts }

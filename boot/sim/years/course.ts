@@ -23,6 +23,7 @@ export interface CourseOptions {
   readonly plane: ControlPlane
   readonly holders: readonly Holder[]
   readonly promises: Promises
+  readonly years: number
 }
 
 /** What happens in the years: by people, and by what goes wrong. All of it is drawn from the seed. */
@@ -59,20 +60,22 @@ export class Course {
       const random = this.#options.random.fork(name)
       const go = async (): Promise<void> => {
         while (!this.#over) {
-          await pause(world.clock, random.within([DAY / 4, 2 * days * DAY - DAY / 4]))
+          await pause(world.clock, MINUTE * random.within([360, Math.ceil(2 * days * (DAY / MINUTE))]))
           if (!this.#over) await act(random)
         }
       }
       go().catch((error: Error) => world.fail(error))
     }
-    every('cut', 60, (random) => this.#cut(random))
-    every('host cut', 20, (random) => this.#cutHost(random))
-    every('clock', 15, (random) => this.#stepClock(random))
-    every('clock aside', 90, (random) => this.#clockAside(random))
-    every('revoke', 30, (random) => this.#revoke(random))
-    every('barrier', 90, (random) => this.#rotateBarrier(random))
-    every('hub key', 90, (random) => this.#rotateHubKey(random))
-    every('survey', 7, () => this.#ask(async (serving) => this.#options.promises.survey(serving)))
+    // As often in a short span as in a long one
+    const { years } = this.#options
+    every('cut', 30 * years, (random) => this.#cut(random))
+    every('host cut', 6 * years, (random) => this.#cutHost(random))
+    every('clock', 6 * years, (random) => this.#stepClock(random))
+    every('clock aside', 24 * years, (random) => this.#clockAside(random))
+    every('revoke', 9 * years, (random) => this.#revoke(random))
+    every('barrier', 24 * years, (random) => this.#rotateBarrier(random))
+    every('hub key', 24 * years, (random) => this.#rotateHubKey(random))
+    every('survey', 1 + 2 * years, () => this.#ask(async (serving) => this.#options.promises.survey(serving)))
     return () => void (this.#over = true)
   }
 
@@ -110,7 +113,8 @@ export class Course {
   #cutHost(random: SeededRandom): void {
     const { holders } = this.#options
     const nodes = holders.filter(({ host }) => host !== OOD)
-    const holder = nodes[random.within([0, nodes.length - 1])]!
+    const holder = nodes[random.within([0, nodes.length])]
+    if (!holder) return
     const forMs = random.within([0, 3]) === 0 ? random.within([HOUR, 4 * DAY]) : random.within([MINUTE, HOUR])
     if (!holder.alive || this.#options.promises.aside.has(holder.host)) return
     this.counts.hostCuts++
@@ -137,7 +141,8 @@ export class Course {
   async #clockAside(random: SeededRandom): Promise<void> {
     const { world, holders, promises } = this.#options
     const nodes = holders.filter(({ host }) => host !== OOD)
-    const holder = nodes[random.within([0, nodes.length - 1])]!
+    const holder = nodes[random.within([0, nodes.length])]
+    if (!holder) return
     const ms = random.within([20 * MINUTE, 9 * HOUR]) * (random.within([0, 1]) === 0 ? 1 : -1)
     promises.aside.add(holder.host)
     this.counts.clocksAside++

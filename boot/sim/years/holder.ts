@@ -192,7 +192,8 @@ export class Holder {
     this.#version = verdict.set.version
     const lists = found.lists.map((text) => readRecord(PublishedList, pkiKey.lists, text))
     for (const { nextUpdate, number } of lists) {
-      if (nextUpdate <= now) broken('list-fresh', `list ${number} that is published ended ${now - nextUpdate} ms ago`)
+      const late = found.at - nextUpdate
+      if (late >= 0) broken('list-fresh', `list ${number} that is published ended ${late} ms ago`)
     }
     const fresh = lists.map(({ pem }) => parsed.list(pem))
     // One that begins later than now by this clock is good in a moment; until then the one before it is
@@ -261,10 +262,10 @@ export class Holder {
   }
 }
 
-async function publishedBy({ records }: Serving) {
+async function publishedBy({ records, clock }: Serving) {
   const roots = await records.get({ key: pkiKey.roots })
   const { items } = await records.dump({ prefixes: [pkiKey.lists] })
-  return { roots: roots?.value, lists: items.map(({ value }) => value) }
+  return { at: clock.now(), roots: roots?.value, lists: items.map(({ value }) => value) }
 }
 
 const sameKnowledge = (one: Knowledge, other: Knowledge): boolean => one.rootsUntil === other.rootsUntil

@@ -21,7 +21,7 @@ const LATE_MS = 2 * DAY
 /** Certificates of a host within the time that they are kept: it renews its own at half of a day at the earliest. */
 const KEPT_OF_HOST = (2 * (limits.certificateKeepMs + 3 * DAY)) / DAY
 /** And beside these: what is joined anew, and what lives longer. */
-const KEPT_BESIDE = 100
+const KEPT_BESIDE = 40
 
 interface Pair {
   readonly known: Knowledge
@@ -45,6 +45,8 @@ export interface PromisesOptions {
   readonly parsed: Parsed
   readonly holders: readonly Holder[]
   readonly broken: (invariant: string, detail: string) => void
+  /** How the authorities of `pki` stand. */
+  readonly onSurvey: (state: string) => void
 }
 
 /** What holds at every moment of the years; looked at whenever what somebody shows or knows has changed. */
@@ -185,7 +187,7 @@ export class Promises {
 
   /** All of the inventory, and every authority. */
   async survey({ as, clock }: Serving): Promise<void> {
-    const { broken, holders } = this.#options
+    const { broken, holders, onSurvey } = this.#options
     const vault = as('cert-manager')
     this.counts.surveyed++
     const found = new Set<string>()
@@ -207,7 +209,11 @@ export class Promises {
     }
     const most = holders.length * KEPT_OF_HOST + KEPT_BESIDE
     if (found.size > most) broken('inventory-bounded', `${found.size} certificates are kept; ${most} may be`)
-    for (const mount of mounts) this.#inTime(mount, await vault.authorities({ mount }), now)
+    for (const mount of mounts) {
+      const authorities = await vault.authorities({ mount })
+      this.#inTime(mount, authorities, now)
+      if (mount === 'pki') onSurvey(authorities.map(({ kind, state }) => `${kind} ${state}`).join(', '))
+    }
   }
 
   #inTime(mount: string, authorities: readonly Authority[], now: number): void {

@@ -170,8 +170,8 @@ export const storm: readonly Guard[] = [
   ),
   ...found('actors/vault/barrier.ts',
     [
-      'what the vault keeps is sealed', 'changes.map(operationOf)\n',
-      'changes.flatMap((each): Operation[] => [operationOf(each), {\n'
+      'what the vault keeps is sealed', 'all.map(operationOf)\n',
+      'all.flatMap((each): Operation[] => [operationOf(each), {\n'
       + "        type: 'put', key: `core/${each.path}`, value: new TextEncoder().encode(JSON.stringify(each.value)),\n"
       + '      }])\n', 1, 'no-secret-in-clear',
     ],
