@@ -38,7 +38,8 @@ else {
     demandHeld(await runYears({ seed: 3, keys: 'cheap' }, {}, { years: 1.25, nodes: 0, onSurvey }))
     assert.equal([...seen].filter((state) => state !== OVERLAP), [
       'root active, intermediate active', 'root active, intermediate active, intermediate next',
-      'root active, intermediate tainted, intermediate active', 'root active, intermediate revoked, intermediate active',
+      'root active, intermediate tainted, intermediate active',
+      'root active, intermediate revoked, intermediate active',
     ])
   })
 

@@ -75,6 +75,12 @@ export class SimulatedEtcd {
     }
   }
 
+  /** Somebody writes a key of this store who is none of its clients. */
+  meddle(prefix: string, key: string, value: Uint8Array): void {
+    this.#note(`meddle ${prefix} ${key}`)
+    this.#cluster.contents.transact([], [{ type: 'put', key: new Keyspace(prefix).key(key), value }])
+  }
+
   /** What lies there now, by the store's own keys, and where its move stands. Not a call: nobody waits for it. */
   look(prefix: string): { readonly marker: Marker | undefined; readonly entries: readonly Entry[] } {
     const { contents } = this.#cluster
