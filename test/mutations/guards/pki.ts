@@ -141,8 +141,8 @@ export const pki: readonly Guard[] = [
     ],
     [
       'a certificate is kept before it is answered',
-      'if (await barrier.commit(guards, [{ path, value }])) return issued',
-      'void barrier.commit(guards, [{ path, value }]).catch(() => {})\n    if (issued) return issued',
+      'if (await barrier.commit(guards, [{ path, value }], more)) return issued',
+      'void barrier.commit(guards, [{ path, value }], more).catch(() => {})\n    if (issued) return issued',
       'a certificate is in the store before it is answered, and a store that fails gives none',
     ],
   ),

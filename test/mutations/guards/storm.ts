@@ -149,7 +149,7 @@ export const storm: readonly Guard[] = [
     [
       'a service without a lease judges nothing',
       "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', 'no lease on trust, policy and revocations')", '',
-      3, 'revoked-session', { ...options, hours: 0.02 },
+      72, 'revoked-session', { ...options, hours: 0.02 },
     ],
   ),
   ...found('actors/system-config/phase.ts',
