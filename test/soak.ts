@@ -7,7 +7,9 @@ import { mutationsHelp, soakMutations } from './soak/mutations.ts'
 import { seedsHelp, soakSeeds } from './soak/seeds.ts'
 import { sdkHelp, soakSdk } from './soak/sdk.ts'
 import { soakStorm, stormHelp } from './soak/storm.ts'
+import { movesHelp, soakMoves } from './soak/moves.ts'
 import { soakStartOrders, startOrdersHelp } from './soak/start-orders.ts'
+import { soakYears, yearsHelp } from './soak/years.ts'
 
 const help = `npm run soak -- [what] [options]
   ${seedsHelp}
@@ -15,6 +17,8 @@ const help = `npm run soak -- [what] [options]
   ${killsHelp}
   ${migrateHelp}
   ${startOrdersHelp}
+  ${movesHelp}
+  ${yearsHelp}
   ${mutationsHelp}
   ${sdkHelp}
 Without a word, all but the last with their defaults. The last line is "N passed, N failed".`
@@ -70,13 +74,13 @@ if (what === 'sdk') {
 }
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
-  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills],
-  ['migrate', soakMigrate], ['start-orders', soakStartOrders],
+  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['migrate', soakMigrate],
+  ['start-orders', soakStartOrders], ['moves', soakMoves], ['years', soakYears],
   ['mutations', soakMutations],
 ] as const
 const SEEDS = 200
 /** The last seed where nobody says it. */
-const seedsOf: Readonly<Record<string, number>> = { storm: 10_000 }
+const seedsOf: Readonly<Record<string, number>> = { storm: 10_000, years: 3 }
 if (named && !soaks.some(([name]) => name === what)) fail(`There is no such soak: ${what}\n${help}`)
 const options = readArguments(named ? argv.slice(1) : argv)
 const total = { passed: 0, failed: 0 }

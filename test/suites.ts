@@ -22,6 +22,8 @@ export const suites: readonly Suite[] = [
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
   // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'years and moves', files: /^test\/(years|migrate-simulated)\b/, fileSeconds: 90, suiteSeconds: 90,
+    only: 'oldest and deno' },
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120, only: 'oldest and deno' },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },

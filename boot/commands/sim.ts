@@ -42,7 +42,7 @@ export function simCommand(terminal: Terminal): Command {
     examples: [
       'sim --seed 7', 'sim --seed 7 --faults storm --nodes 3 --hours 0.5', 'sim --seed 7 --verify --trace ./trace.txt',
       'sim --seed 1 --faults none --diagram', 'sim --seeds 1..200 --faults storm', 'sim --seed 7 --only 3,7 --json',
-      'sim --scenario canary',
+      'sim --scenario canary', 'sim --scenario years --seed 3', 'sim --scenario migrate --seed 120 --verify',
     ],
   })
     .option('--seed <number>', 'decides everything that is not said otherwise; 1 without it', wholeNumber(0, SEED_MAX))

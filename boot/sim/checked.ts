@@ -1,5 +1,6 @@
 import type { Points } from '../../runtime/sim/points.ts'
-import { SimulationFailed, simulate, type ControlDelay } from '../../runtime/sim/simulate.ts'
+import { SimulationFailed, simulate, type ControlDelay, type SimulateOptions } from '../../runtime/sim/simulate.ts'
+import type { StoreLocation } from '../../runtime/store/location.ts'
 import { SimulatedCluster } from './cluster.ts'
 import { Desk } from './desk.ts'
 import { Lookout } from './lookout.ts'
@@ -14,17 +15,23 @@ const EVENTS_MAX = 1_000_000
 export interface CheckedOptions extends Pick<RunOptions, 'seed' | 'keys' | 'nodes'> {
   readonly virtualMsMax: number
   readonly controlDelayUs?: ControlDelay
+  readonly etcd?: SimulateOptions['etcd']
+  /** Of the first host. Default: in its folder. */
+  readonly stores?: StoreLocation
+  /** Sees what every invariant sees. */
+  readonly watch?: Pick<NonNullable<SimulateOptions['watch']>, 'commit' | 'file'>
 }
 
 export interface CheckedScene {
   readonly cluster: SimulatedCluster
   readonly desk: Desk
+  readonly lookout: Lookout
 }
 
 /** A short run that a scenario writes by hand, with every invariant checked. No fault strikes but those of `play`. */
 export async function runChecked(
-  { seed, keys, nodes, virtualMsMax, controlDelayUs }: CheckedOptions, hooks: RunHooks,
-  play: (scene: CheckedScene) => Promise<void>,
+  { seed, keys, nodes, virtualMsMax, controlDelayUs, etcd = false, stores, watch: own }: CheckedOptions,
+  hooks: RunHooks, play: (scene: CheckedScene) => Promise<void>,
 ): Promise<RunReport> {
   const { modules, definitions } = await loadActors(hooks.change)
   const options: RunOptions = {
@@ -32,6 +39,18 @@ export async function runChecked(
   }
   const programs = createPrograms()
   const lookout = new Lookout(definitions)
+  const { watch } = lookout
+  const both: typeof watch = {
+    ...watch,
+    commit: (path, changes) => {
+      watch.commit(path, changes)
+      own?.commit?.(path, changes)
+    },
+    file: (path, contents, mode) => {
+      watch.file(path, contents, mode)
+      own?.file?.(path, contents, mode)
+    },
+  }
   const points: Points = { strikes: () => false, crashes: () => false, saw: lookout.saw }
   const told = () => ({
     options, plan: [], struck: [], coverage: emptyCoverage(), points: new PlayedPoints(seed, 'none').hits,
@@ -39,12 +58,13 @@ export async function runChecked(
   })
   try {
     const { hash, events, virtualMs } = await simulate({
-      seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: virtualMsMax, points, programs, watch: lookout.watch,
+      seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: virtualMsMax, points, programs, etcd,
+      watch: both,
       ...(hooks.onLine ? { onLine: hooks.onLine } : {}), ...(controlDelayUs ? { controlDelayUs } : {}),
     }, async (world) => {
-      const cluster = new SimulatedCluster(world, nodes, programs)
+      const cluster = new SimulatedCluster(world, nodes, programs, stores)
       lookout.follow(cluster)
-      await play({ cluster, desk: new Desk(cluster, (password) => void lookout.secrets.add(password)) })
+      await play({ cluster, lookout, desk: new Desk(cluster, (password) => void lookout.secrets.add(password)) })
       await cluster.stop()
     })
     return { ...told(), hash, events, virtualMs, failure: undefined }

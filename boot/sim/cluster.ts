@@ -5,6 +5,7 @@ import type { Platform } from '../../runtime/platform/ports.ts'
 import type { RemoteActor } from '../../runtime/remote.ts'
 import type { Programs } from '../../runtime/sim/programs.ts'
 import type { SimulatedProcess, World } from '../../runtime/sim/simulate.ts'
+import type { StoreLocation } from '../../runtime/store/location.ts'
 import { createTrace, type Trace } from '../../runtime/trace.ts'
 import { deferred, pause, within, type Deferred } from '../../runtime/within.ts'
 import { defaultConfig } from '../config.ts'
@@ -54,13 +55,16 @@ export class SimulatedCluster {
   /** Of the gateway, for who sits at the desk. */
   readonly port = PORT
   readonly #nodes: number
+  readonly #stores: StoreLocation | undefined
   readonly #processes = new Map<string, SimulatedProcess>()
   #stopping = false
   #current: Boot | undefined
   #running: Promise<void> = Promise.resolve()
   #over: Deferred<void> | undefined
 
-  constructor(world: World, nodes: number, programs: Programs) {
+  /** `stores`: of the first host; in its folder without them. */
+  constructor(world: World, nodes: number, programs: Programs, stores?: StoreLocation) {
+    this.#stores = stores
     this.world = world
     this.programs = programs
     this.#nodes = nodes
@@ -190,6 +194,7 @@ export class SimulatedCluster {
         nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
         between: (host, actor) => this.#across(host, actor),
+        ...(this.#stores ? { stores: this.#stores } : {}),
       })
       if (boot.state === 'boots') boot.state = 'serves'
     } catch (error) {

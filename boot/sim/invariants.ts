@@ -127,6 +127,47 @@ export const caseInvariants: readonly Omit<Invariant, 'watch'>[] = [
     name: 'restart-intensity', source: 'runtime limits, restarts',
     what: 'each restart comes at the very time that the budget says, and none after one death too many',
   },
+  {
+    name: 'one-store', source: 'runtime/store/move/move.ts',
+    what: 'of a store that moves there is one at every moment; it is retired when all of it is in use where it went',
+  },
+]
+
+/** Checked through years of certificates. */
+export const yearsInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  {
+    name: 'pair-verifies', source: 'runtime/x509/verify-chain.ts',
+    what: 'at every moment two hosts that run trust each other by what each of them knows',
+  },
+  {
+    name: 'revoked-refused', source: 'actors/vault/pki/revocation.ts',
+    what: 'soon after a revocation nobody takes the certificate any more',
+  },
+  { name: 'certificate-recorded', source: 'actors/vault/pki/keep.ts', what: 'what was answered is in the inventory' },
+  { name: 'serial-once', source: 'actors/vault/pki/keep.ts', what: 'no two certificates have one serial' },
+  {
+    name: 'authority-in-time', source: 'actors/cert-manager/due.ts',
+    what: 'each authority is followed at half of its life, and none signs what outlives it',
+  },
+  { name: 'list-fresh', source: 'actors/cert-manager/published.ts', what: 'no published revocation list has ended' },
+  {
+    name: 'root-set', source: 'actors/vault/pki/root-set.ts',
+    what: 'who trusts the anchor can take each set of roots that it has signed',
+  },
+  { name: 'inventory-bounded', source: 'actors/vault/pki/tidy.ts', what: 'what has ended leaves the inventory' },
+  {
+    name: 'holder-served', source: 'actors/vault/join/enrol.ts',
+    what: 'a host that asks for a certificate is refused only for a reason that is expected',
+  },
+  {
+    name: 'barrier-rotated', source: 'actors/vault/seal/reencrypt.ts',
+    what: 'after all is sealed anew, nothing is of an older term',
+  },
+  {
+    name: 'audit-whole', source: 'actors/vault/audit/chain.ts',
+    what: 'the audit verifies from its first record to its last, through every power cut',
+  },
+  { name: 'quiet-log', source: 'boot/sim/years.ts', what: 'the vault and its certificate manager report no error' },
 ]
 
 /** Of every run, whatever is simulated. */

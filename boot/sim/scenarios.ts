@@ -1,9 +1,11 @@
 import { Usage } from '../errors.ts'
 import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
+import { runMigrate } from './migrate.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
 import { runStartOrder } from './start-orders.ts'
+import { runYears } from './years.ts'
 
 /** Something to simulate, by name. */
 export interface Scenario {
@@ -31,6 +33,14 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'restart-intensity', run: runRestartIntensity, isCase: true,
     what: 'an actor or a host dies again and again, at exact times: the case that the seed counts up to',
+  },
+  {
+    name: 'migrate', isCase: true, run: runMigrate,
+    what: 'a zone in use moves its stores into etcd, and one thing happens at one step: the case of the seed',
+  },
+  {
+    name: 'years', isCase: true, run: (options, hooks) => runYears(options, hooks),
+    what: 'ten years of authorities, certificates and keys, with power cuts, wrong clocks and lost keys; no heartbeats',
   },
 ]
 

@@ -46,6 +46,11 @@ export class Disk {
     })
   }
 
+  /** What makes it is no file: a store, which is a folder to whoever lists where it is. */
+  hasFolder(path: string): void {
+    this.#makeFolder(posix.resolve('/', path), 0o700)
+  }
+
   #files(root: string, thread: SimulatedThread, processId: number): Files {
     const at = (name: string): string => {
       if (posix.isAbsolute(name) || name.split(/[\\/]/).includes('..')) {

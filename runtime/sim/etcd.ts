@@ -1,8 +1,14 @@
 import { InvalidArgument } from '../errors.ts'
 import type { Stores } from '../platform/ports.ts'
 import type { Change } from '../store/change.ts'
+import { names } from '../store/move/area.ts'
+import { decodeMarker, type Marker } from '../store/move/marker.ts'
+import type { MovePhase } from '../store/move/move.ts'
+import { moveInto, type MoveTo } from '../store/open.ts'
+import type { Entry } from '../store/store.ts'
 import { Contents } from './etcd/contents.ts'
-import { openStore, take, type Cluster } from './etcd/store.ts'
+import { Keyspace } from './etcd/keyspace.ts'
+import { connect, openStore, type Cluster } from './etcd/store.ts'
 import { Streams } from './etcd/streams.ts'
 import { Wire } from './etcd/wire.ts'
 import type { SeededRandom } from './random.ts'
@@ -21,6 +27,8 @@ export class SimulatedEtcd {
    * never to be changed.
    */
   onCommit: (prefix: string, changes: readonly Change[]) => void = () => {}
+  /** Told in the thread that moves a store, as it comes to a phase and before it does anything in that. */
+  onMove: (name: string, phase: MovePhase, thread: string) => void = () => {}
   readonly #schedule: Schedule
   readonly #random: SeededRandom
   readonly #cluster: Cluster
@@ -49,11 +57,37 @@ export class SimulatedEtcd {
   in(prefix: string, thread: SimulatedThread): Stores {
     // A thread's name may come again
     const random = this.#random.fork(`client ${++this.#clients}`)
-    const below = (name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
+    const at = (name: string): string => `${prefix.replace(/\/+$/, '')}/${name}`
     return {
-      open: (name) => openStore(this.#cluster, below(name), thread, random),
-      take: (name, store, options) => take(this.#cluster, below(name), thread, random, store, options),
+      open: (name) => openStore(this.#cluster, at(name), thread, random),
+      take: (name, store, options) => {
+        let phase: MovePhase | undefined
+        const told: MoveTo = {
+          ...options,
+          onProgress: (progress) => {
+            if (progress.phase !== phase) this.onMove(name, phase = progress.phase, thread.name)
+            // Who is told may have ended it
+            if (thread.alive) options.onProgress(progress)
+          },
+        }
+        return moveInto(store, at(name), async () => connect(this.#cluster, at(name), thread, random), told)
+      },
     }
+  }
+
+  /** Somebody writes a key of this store who is none of its clients. */
+  meddle(prefix: string, key: string, value: Uint8Array): void {
+    this.#note(`meddle ${prefix} ${key}`)
+    this.#cluster.contents.transact([], [{ type: 'put', key: new Keyspace(prefix).key(key), value }])
+  }
+
+  /** What lies there now, by the store's own keys, and where its move stands. Not a call: nobody waits for it. */
+  look(prefix: string): { readonly marker: Marker | undefined; readonly entries: readonly Entry[] } {
+    const { contents } = this.#cluster
+    const keyspace = new Keyspace(prefix)
+    const marker = contents.get(`${keyspace.prefix}/${names.marker}`)
+    const entries = contents.range(keyspace.key(''), keyspace.end).map((entry) => keyspace.entry(entry))
+    return { marker: marker && decodeMarker(marker.value), entries }
   }
 
   /**

@@ -43,8 +43,8 @@ export interface Shared {
   readonly modules: ReadonlyMap<string, ActorDefinition>
   readonly programs: Programs | undefined
   readonly etcd: SimulatedEtcd | undefined
-  /** The stores of all hosts lie there from the start. */
-  readonly inEtcd: boolean
+  /** What is said to lie in a folder lies in it as well. */
+  readonly foldersInEtcd: boolean
   /** Numbers processes and channels. */
   readonly next: () => number
   readonly onCommit: OnCommit
@@ -79,7 +79,7 @@ export class SimulatedHost implements Machinery {
     this.#disk = new Disk(schedule, random.fork(`disk ${name}`), this.faults, (path, contents, mode) =>
       onFile(own(path), contents, mode))
     this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults, (path, changes) =>
-      onCommit(own(path), changes))
+      onCommit(own(path), changes), (path) => this.#disk.hasFolder(path))
     this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`))
     this.sockets = new SocketPorts(name, medium, random.fork(`sockets ${name}`))
   }
@@ -99,9 +99,9 @@ export class SimulatedHost implements Machinery {
 
   /** The ports that all threads of a host see the same way. */
   portsOf(thread: SimulatedThread): Pick<Platform, 'transport' | 'stores'> {
-    const { etcd, inEtcd } = this.#shared
+    const { etcd, foldersInEtcd } = this.#shared
     const inFolder = (folder: string): Stores =>
-      (inEtcd ? etcdOf(etcd).in(`/${this.name}${folder}`, thread) : this.#stores.in(folder, thread))
+      (foldersInEtcd ? etcdOf(etcd).in(`/${this.name}${folder}`, thread) : this.#stores.in(folder, thread))
     return {
       transport: { ...this.#ports.transportOf(thread), ...this.sockets.transportOf(thread) },
       stores(location) {

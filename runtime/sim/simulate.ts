@@ -30,7 +30,7 @@ export interface SimulateOptions {
   readonly modules: ReadonlyMap<string, ActorDefinition>
   /** What hosts can run beside them. Default: nothing. */
   readonly programs?: Programs
-  /** The stores of all hosts lie in one etcd; `beside`: on its host's disk, each, and there is an etcd to move to. */
+  /** There is one, and the stores of all hosts lie in it; `beside`: each on its host's disk, as without one. */
   readonly etcd?: boolean | 'beside'
   /** Frames of the stack that an error keeps, where a run must be quick; a failure can be run again with more. */
   readonly stackFrames?: number
@@ -119,7 +119,7 @@ async function simulateAlone(options: SimulateOptions, program: Program): Promis
   if (etcd) etcd.onCommit = (prefix, changes) => commit(`etcd${prefix.replace(/^(\/[^/]+)/, '$1:')}`, changes)
   const shared: Shared = {
     schedule, random, keys, next: () => ++numbers, modules: options.modules, programs: options.programs, etcd,
-    inEtcd: options.etcd === true,
+    foldersInEtcd: options.etcd === true,
     onCommit: commit, onFile: file,
     controlDelayUs: options.controlDelayUs ?? (() => undefined),
     medium: {

@@ -40,9 +40,15 @@ export class DiskStores {
   readonly #random: SeededRandom
   readonly #faults: HostFaults
   readonly #onCommit: OnCommit
+  readonly #onNew: (path: string) => void
   readonly #kept = new Map<string, Kept>()
 
-  constructor(schedule: Schedule, random: SeededRandom, faults: HostFaults, onCommit: OnCommit) {
+  /** `onNew` is told of each that is made. */
+  constructor(
+    schedule: Schedule, random: SeededRandom, faults: HostFaults, onCommit: OnCommit,
+    onNew: (path: string) => void = () => {},
+  ) {
+    this.#onNew = onNew
     this.#schedule = schedule
     this.#random = random
     this.#faults = faults
@@ -101,6 +107,7 @@ export class DiskStores {
     const random = this.#random.fork(path)
     const kept: Kept = { state: emptyState(random), random, openedBy: undefined }
     this.#kept.set(path, kept)
+    this.#onNew(path)
     return kept
   }
 }

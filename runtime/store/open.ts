@@ -30,12 +30,18 @@ export type MoveTo = Omit<MoveOptions, 'source' | 'fence' | 'area' | 'native' | 
 export async function moveTo(
   store: MovableStore, location: EtcdLocation, name: string, options: MoveTo,
 ): Promise<Moved> {
+  const given = { ...etcdOptions(location, name), clock: options.clock }
+  return moveInto(store, given.prefix, async () => (await loadEtcd()).connectEtcd(given), options)
+}
+
+/** The same, whatever etcd is reached by. */
+export async function moveInto(
+  store: MovableStore, prefix: string, connect: () => Promise<Pick<MoveOptions, 'area' | 'native'>>, options: MoveTo,
+): Promise<Moved> {
   const source = store.moveSource?.()
   // A worker that has taken the place of one that ended after the move has opened it there
-  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix: etcdOptions(location, name).prefix })
-  const { connectEtcd } = await loadEtcd()
-  const { prefix, ...rest } = etcdOptions(location, name)
-  const { area, native } = connectEtcd({ prefix, ...rest, clock: options.clock })
+  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix })
+  const { area, native } = await connect()
   try {
     return await moveStore({ ...options, source, fence: store, area, native, prefix })
   } catch (error) {

@@ -23,7 +23,11 @@ export interface TestJudge {
 export interface SeedJudge {
   readonly by: 'seed'
   readonly seed: number
-  readonly options: Omit<GivenOptions, 'seed'>
+  readonly options: Omit<GivenOptions, 'seed'> & {
+    /** Default: a zone under faults. Of `migrate` the seed is the case. */
+    readonly scenario?: 'years' | 'migrate'
+    readonly years?: number
+  }
   readonly invariant: string
 }
 

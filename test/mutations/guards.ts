@@ -35,6 +35,7 @@ import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
 import { genPems } from './guards/gen-pems.ts'
+import { years } from './guards/years.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
@@ -73,7 +74,7 @@ export const guards: readonly Guard[] = [
   ...storm,
   ...signIn,
   ...x509,
-  ...genPems,
+  ...genPems, ...years,
   ...certManager,
   ...dns,
   ...nodeMonitor,

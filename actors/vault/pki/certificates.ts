@@ -51,15 +51,15 @@ export function openCertificates(barrier: Barrier): Certificates {
     })
     return { keys: paths.map((path) => path.slice(PREFIX.length)), more }
   }
-  const told = ({ key, stored }: FoundCertificate): CertificateRecord & { pem: string } => {
+  const record = ({ key, stored }: FoundCertificate): CertificateRecord => {
     const { subject, extensions: { names = [] }, notBefore, notAfter } = parseCertificate(stored.der)
     return {
       serial: serialText(key), role: stored.role, subject: displayName(subject), names: names.map(({ value }) => value),
       authority: toBase64url(stored.authority), holder: stored.holder, notBefore, notAfter,
       ...(stored.revokedAt === undefined ? {} : { revokedAt: stored.revokedAt }),
-      pem: certificatePem(stored.der),
     }
   }
+  const told = (found: FoundCertificate) => ({ ...record(found), pem: certificatePem(found.stored.der) })
   async function* all(): AsyncIterable<FoundCertificate> {
     for (let after: string | undefined; ;) {
       const listed = await keys(after, limits.vaultTidyBatch)
@@ -88,7 +88,7 @@ export function openCertificates(barrier: Barrier): Certificates {
       const listed = await keys(from, limit)
       const found = await Promise.all(listed.keys.map(at))
       // One that was tidied meanwhile is left out
-      const certificates = found.flatMap((one) => (one === undefined ? [] : [withoutPem(told(one))]))
+      const certificates = found.flatMap((one) => (one === undefined ? [] : [record(one)]))
       return { certificates, more: listed.more }
     },
     async unexpired(authorities, now) {
@@ -104,8 +104,6 @@ export function openCertificates(barrier: Barrier): Certificates {
 }
 
 const PAGE = 100
-
-const withoutPem = ({ pem: _, ...rest }: CertificateRecord & { pem: string }): CertificateRecord => rest
 
 /** @throws Overloaded */
 export const overtaken = (): Error =>

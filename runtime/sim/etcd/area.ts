@@ -1,11 +1,18 @@
-import type { Area, AreaAnswer, AreaEntry, AreaRequest, Found, Range } from '../../store/move/area.ts'
+import { limits } from '../../limits.ts'
+import {
+  all, type Area, type AreaAnswer, type AreaEntry, type AreaOperation, type AreaRequest, type Found, type Range,
+} from '../../store/move/area.ts'
 import type { Entry, Lease, Operation } from '../../store/store.ts'
+import { shortDigest } from '../digest.ts'
 import type { Connection } from './connection.ts'
 import type { Contents } from './contents.ts'
 import type { Keyspace } from './keyspace.ts'
+import { leaseHandle } from './lease.ts'
 
-/** Of a simulated store's area: its keys lie apart from the rest, as `Keyspace` says. */
-export class ClusterArea implements Area {
+const KEYS = all('keys').from
+
+/** What lies under the prefix of one store, as `EtcdArea`: its keys are where the store has them. */
+export class SimulatedArea implements Area {
   readonly place: string
   readonly #contents: Contents
   readonly #connection: Connection
@@ -18,79 +25,76 @@ export class ClusterArea implements Area {
     this.#keyspace = keyspace
   }
 
-  async transact({ compare, success, failure = [], repeatable = false }: AreaRequest): Promise<AreaAnswer> {
+  transact({ compare, success, failure = [], repeatable = false }: AreaRequest): Promise<AreaAnswer> {
     const compares = compare.map(({ key, mod }) => ({ key: this.#key(key), modRevision: mod }))
-    const sent = success.map((operation): Operation => {
-      const key = this.#key(operation.key)
-      if (operation.type === 'delete') return { type: 'delete', key }
-      return { ...operation, key, value: operation.value.slice() }
-    })
-    const payload = [...compare, ...success].map(({ key }) => key).join('\n')
-    return await this.#connection.write('transact', payload, () => {
-      const { succeeded, revision } = this.#contents.transact(compares, sent, true)
-      return { succeeded, revision, ranges: succeeded ? [] : failure.map((range) => this.#range(range)) }
+    const operations = success.map((operation) => this.#operation(operation))
+    return this.#connection.write('area', described(compares, operations), () => {
+      const { succeeded, revision } = this.#contents.transact(compares, operations)
+      return { succeeded, revision, ranges: succeeded ? [] : failure.map((range) => this.#found(range)) }
     }, { repeatable })
   }
 
-  async read(ranges: readonly Range[]): Promise<{ revision: number; ranges: readonly Found[] }> {
-    const payload = ranges.map(({ from, to = '' }) => `${from} ${to}`).join('\n')
-    return await this.#connection.read('range', payload, () => (
-      { revision: this.#contents.revision, ranges: ranges.map((range) => this.#range(range)) }))
+  read(ranges: readonly Range[]): Promise<{ readonly revision: number; readonly ranges: readonly Found[] }> {
+    return this.#connection.read('area-read', ranges.map(({ from, to }) => `${from} ${to}`).join('\n'), () => ({
+      revision: this.#contents.revision, ranges: ranges.map((range) => this.#found(range)),
+    }))
   }
 
-  async grant(ttlMs: number, wanted?: string): Promise<Lease> {
-    const { prefix } = this.#keyspace
-    const act = () => this.#contents.grant(prefix, ttlMs, wanted)
-    const granted = await this.#connection.write('grant', String(ttlMs), act, { repeatable: true })
+  async grant(ttlMs: number, id?: string): Promise<Lease> {
+    const granted = await this.#connection.write('grant', `${ttlMs} ${id}`, () =>
+      this.#contents.grant(this.#keyspace.prefix, ttlMs, id), { repeatable: true })
     return this.lease(granted.id, granted.ttlMs)
   }
 
   lease(id: string, ttlMs: number): Lease {
-    const contents = this.#contents
-    return {
-      id, ttlMs,
-      keepAlive: () => this.#connection.read('keep-alive', id, () => contents.keepAlive(id)),
-      revoke: () => this.#connection.write('revoke', id, () => contents.endLease(id), { repeatable: true }),
-    }
+    return leaseHandle(this.#connection, this.#contents, { id, ttlMs })
   }
 
-  /** It takes as many as are asked for. */
   async operationsMax(wanted: number): Promise<number> {
-    return wanted
+    return this.#connection.read('area-operations', String(wanted), () =>
+      Math.min(wanted, limits.transactionOperations))
   }
 
   async close(): Promise<void> {
     this.#connection.close()
   }
 
-  /** `keys0` is the end of all keys. */
+  /** Those of the store lie behind its NUL; what is beside them, and the end of all of them, does not. */
   #key(name: string): string {
-    if (name.startsWith('keys/')) return this.#keyspace.key(name.slice('keys/'.length))
-    return name === 'keys0' ? `${this.#keyspace.prefix}\u0001` : `${this.#keyspace.prefix}/${name}`
+    if (name.startsWith(KEYS)) return this.#keyspace.key(name.slice(KEYS.length))
+    return name === all('keys').to ? this.#keyspace.end : `${this.#keyspace.prefix}/${name}`
   }
 
-  #range({ from, to, limit = Infinity, keysOnly = false, countOnly = false, since = 0 }: Range): Found {
-    const kvs: AreaEntry[] = []
-    let count = 0
-    for (const entry of to === undefined ? this.#one(from) : this.#contents.range(this.#key(from), this.#key(to))) {
-      if (entry.modRevision < since) continue
-      count++
-      if (!countOnly && kvs.length < limit) kvs.push(this.#entry(entry, keysOnly))
-    }
-    return { kvs, count, more: !countOnly && count > kvs.length }
+  #name(key: string): string {
+    const root = this.#keyspace.key('')
+    return key.startsWith(root) ? KEYS + key.slice(root.length) : key.slice(this.#keyspace.prefix.length + 1)
   }
 
-  #one(name: string): readonly Entry[] {
-    const found = this.#contents.get(this.#key(name))
-    return found ? [found] : []
+  #found({ from, to, limit = Infinity, keysOnly = false, countOnly = false, since = 0 }: Range): Found {
+    const end = to === undefined ? undefined : this.#key(to)
+    const inRange = this.#contents.range(this.#key(from), end)
+    const wanted = inRange.filter(({ modRevision }) => modRevision >= since)
+    const kvs = countOnly ? [] : wanted.slice(0, limit).map((entry) => this.#entry(entry, keysOnly))
+    return { kvs, more: !countOnly && wanted.length > kvs.length, count: inRange.length }
   }
 
   #entry({ key, value, createRevision, modRevision, version, lease }: Entry, keysOnly: boolean): AreaEntry {
-    const own = this.#keyspace.key('')
-    const name = key.startsWith(own) ? `keys/${key.slice(own.length)}` : key.slice(this.#keyspace.prefix.length + 1)
     return {
-      key: name, value: keysOnly ? new Uint8Array() : value.slice(),
-      create: createRevision, mod: modRevision, version, lease,
+      key: this.#name(key), value: keysOnly ? new Uint8Array() : new Uint8Array(value), create: createRevision,
+      mod: modRevision, version, lease,
     }
   }
+
+  #operation(operation: AreaOperation): Operation {
+    const key = this.#key(operation.key)
+    return operation.type === 'delete' ? { type: 'delete', key }
+      : { ...operation, key, value: new Uint8Array(operation.value) }
+  }
 }
+
+const described = (
+  compare: readonly { readonly key: string; readonly modRevision: number }[], operations: readonly Operation[],
+): string => [
+  ...compare.map(({ key, modRevision }) => `${key} ${modRevision}`),
+  ...operations.map((each) => `${each.key} ${each.type === 'put' ? `${shortDigest(each.value)} ${each.lease}` : ''}`),
+].join('\n')

@@ -8,7 +8,7 @@ import { compareKeys } from '../../store/ordered-map.ts'
 import type { StoreState } from '../../store/state.ts'
 import type { Compare, Entry, Listing, Operation, TransactionResult } from '../../store/store.ts'
 import type { SeededRandom } from '../random.ts'
-import { byStore } from './keyspace.ts'
+import { byStore, idKeyOf } from './keyspace.ts'
 
 /** etcd counts in whole seconds, and by its default heartbeat and election times grants two at least. */
 const LEASE_SECONDS_MIN = 2
@@ -38,20 +38,23 @@ export class Contents {
     return this.#state.revision
   }
 
+  /** From the first up to and without `end`; without an end, the one key. */
+  range(from: string, end: string | undefined): readonly Entry[] {
+    if (end === undefined) return [this.get(from)].filter((entry) => entry !== undefined)
+    const entries: Entry[] = []
+    for (const [key, entry] of this.#state.entriesFrom(from, false)) {
+      if (compareKeys(key, end) >= 0) break
+      entries.push(entry)
+    }
+    return entries
+  }
+
   get(key: string): Entry | undefined {
     return this.#state.entry(key)
   }
 
   list(prefix: string, after: string | undefined, limit: number): Listing {
     return this.#state.list(prefix, after, limit)
-  }
-
-  /** Keys from one up to and without another, in order. */
-  *range(from: string, to: string): Iterable<Entry> {
-    for (const [key, entry] of this.#state.entriesFrom(from, false)) {
-      if (compareKeys(key, to) >= 0) return
-      yield entry
-    }
   }
 
   /**
@@ -138,7 +141,10 @@ export class Contents {
     if (change.writes.length > 0) this.onChange(change)
   }
 
-  /** A lease is told of to the store that it was granted to, its keys to those that they lie in. */
+  /**
+   * A lease is told of to the store that it was granted to, its keys to those that they lie in. What is being filled is
+   * no store yet.
+   */
   #tellStores({ revision, writes, granted, ended }: Change): void {
     const stores = byStore(writes)
     const lease = granted?.id ?? ended
@@ -146,6 +152,7 @@ export class Contents {
     if (ended !== undefined) this.#grantedIn.delete(ended)
     if (holder !== undefined && !stores.has(holder)) stores.set(holder, [])
     for (const [prefix, own] of stores) {
+      if (!this.#state.entry(idKeyOf(prefix))) continue
       const change = { revision, writes: own }
       this.onCommit(prefix, [prefix !== holder ? change : {
         ...change, ...(granted && { granted }), ...(ended !== undefined && { ended }),

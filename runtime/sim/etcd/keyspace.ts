@@ -1,6 +1,7 @@
 import { InvalidArgument } from '../../errors.ts'
 import { checkKey } from '../../store/check-arguments.ts'
 import type { Write } from '../../store/change.ts'
+import { names } from '../../store/move/area.ts'
 import type { Entry, Event } from '../../store/store.ts'
 
 const nothing = new Uint8Array(0)
@@ -8,8 +9,6 @@ const nothing = new Uint8Array(0)
 /** Where one store's keys lie in the cluster: behind its prefix and a NUL, which no prefix has. */
 export class Keyspace {
   readonly prefix: string
-  /** Holds the store's id, apart from its keys. */
-  readonly idKey: string
   readonly #root: string
 
   /** @throws InvalidArgument */
@@ -17,12 +16,16 @@ export class Keyspace {
     checkKey(prefix)
     if (prefix.includes('\0')) throw new InvalidArgument('A prefix has no NUL')
     this.prefix = prefix.replace(/\/+$/, '')
-    this.idKey = `${this.prefix}/id`
     this.#root = `${this.prefix}\0`
   }
 
   key(key: string): string {
     return `${this.#root}${key}`
+  }
+
+  /** Behind all of them, and before all else below the prefix. */
+  get end(): string {
+    return `${this.prefix}\x01`
   }
 
   /** With a copy of the value: it leaves the server. */
@@ -40,6 +43,9 @@ export class Keyspace {
     }
   }
 }
+
+/** Holds the id of the store with this prefix, apart from its keys. */
+export const idKeyOf = (prefix: string): string => `${prefix}/${names.id}`
 
 /** The writes by the prefix of their store, with its own keys; values are the server's. */
 export function byStore(writes: readonly Write[]): Map<string, Write[]> {

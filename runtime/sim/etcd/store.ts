@@ -1,4 +1,3 @@
-import { StoreMoved } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Cancel } from '../../platform/ports.ts'
 import {
@@ -6,10 +5,8 @@ import {
 } from '../../store/check-arguments.ts'
 import { listAnew } from '../../store/etcd/list-anew.ts'
 import type { EventQueue } from '../../store/event-queue.ts'
+import type { Area } from '../../store/move/area.ts'
 import { openArea } from '../../store/move/open-area.ts'
-import type { MovableStore } from '../../store/movable.ts'
-import { moveStore, type Moved } from '../../store/move/move.ts'
-import type { MoveTo } from '../../store/open.ts'
 import { StoreWatch } from '../../store/store-watch.ts'
 import type {
   Compare, Entry, Event, Lease, Listing, ListOptions, Operation, Store, TransactionResult,
@@ -17,10 +14,11 @@ import type {
 import { shortDigest } from '../digest.ts'
 import type { SeededRandom } from '../random.ts'
 import type { SimulatedThread } from '../thread.ts'
-import { ClusterArea } from './area.ts'
+import { SimulatedArea } from './area.ts'
 import { Connection } from './connection.ts'
 import type { Contents } from './contents.ts'
 import { Keyspace } from './keyspace.ts'
+import { leaseHandle } from './lease.ts'
 import type { Streams } from './streams.ts'
 import { feed } from './watch.ts'
 import type { Wire } from './wire.ts'
@@ -32,7 +30,7 @@ export interface Cluster {
   readonly streams: Streams
 }
 
-/** As `openEtcdStore`. @throws InvalidArgument, Unavailable */
+/** As `openEtcdStore`. @throws InvalidArgument, Unavailable, StoreBeingMoved */
 export async function openStore(
   cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom,
 ): Promise<Store> {
@@ -40,28 +38,15 @@ export async function openStore(
   return await openArea(area, random, native)
 }
 
-/** As `connectEtcd`. */
-export function connect(cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom) {
+/** As `connectEtcd`. @throws InvalidArgument */
+export function connect(
+  cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom,
+): { area: Area; native: (id: string) => Store } {
   const keyspace = new Keyspace(prefix)
   const connection = new Connection(cluster.wire, thread, random)
   return {
-    area: new ClusterArea(cluster.contents, connection, keyspace),
-    native: (id: string): Store => new ClusterStore(id, cluster, connection, keyspace, random),
-  }
-}
-
-/** As `moveTo`. */
-export async function take(
-  cluster: Cluster, prefix: string, thread: SimulatedThread, random: SeededRandom, store: MovableStore, options: MoveTo,
-): Promise<Moved> {
-  const source = store.moveSource?.()
-  if (!source) throw new StoreMoved('The store lies in etcd already', { prefix })
-  const { area, native } = connect(cluster, prefix, thread, random)
-  try {
-    return await moveStore({ ...options, source, fence: store, area, native, prefix })
-  } catch (error) {
-    if (store.moveSource) await area.close()
-    throw error
+    area: new SimulatedArea(cluster.contents, connection, keyspace),
+    native: (id) => new ClusterStore(id, cluster, connection, keyspace, random),
   }
 }
 
@@ -152,15 +137,9 @@ class ClusterStore implements Store {
     checkTtl(ttlMs)
     const contents = this.#contents
     // One that was granted unheard ends by itself
-    const ask = <T>(kind: string, payload: string, act: () => T): Promise<T> =>
-      this.#connection.write(kind, payload, act, { repeatable: true })
-    const granted = await ask('grant', String(ttlMs), () => contents.grant(this.#keyspace.prefix, ttlMs))
-    const { id } = granted
-    return {
-      ...granted,
-      keepAlive: () => this.#connection.read('keep-alive', id, () => contents.keepAlive(id)),
-      revoke: () => ask('revoke', id, () => contents.endLease(id)),
-    }
+    const granted = await this.#connection.write('grant', String(ttlMs), () =>
+      contents.grant(this.#keyspace.prefix, ttlMs), { repeatable: true })
+    return leaseHandle(this.#connection, contents, granted)
   }
 
   async close(): Promise<void> {

@@ -170,11 +170,25 @@ export class Copy {
       await this.#compare(last)
       this.#onProgress()
     }
+    await this.#resumeBehind()
     await this.#assertAlone()
   }
 
-  async #compare(last: string): Promise<void> {
+  /** Keys that came to be behind the last page, and were copied one by one, each with its row. */
+  async #resumeBehind(): Promise<void> {
+    for (;;) {
+      const from = this.verified === undefined ? all('keys').from : successor(names.key(this.verified))
+      const range = { from, to: all('keys').to!, limit: limits.moveOperations, keysOnly: true }
+      const [keys] = await this.#target.read([range])
+      const last = keys!.kvs.at(-1)?.key.slice(names.key('').length)
+      if (last === undefined) return
+      await this.#compare(last, { alone: true })
+    }
+  }
+
+  async #compare(last: string, { alone = false } = {}): Promise<void> {
     const held = await this.#held(this.verified, last)
+    if (alone && held.some(({ row }) => !row)) throw mismatch('keys that nobody has copied', { found: last })
     // At once with what the source has: until now it did not tell of these keys
     const scanned = this.#scan.next({ entries: Infinity, bytes: Infinity, last })!
     const entries = new Map(scanned.entries.map((entry) => [entry.key, entry]))

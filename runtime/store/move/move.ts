@@ -172,10 +172,7 @@ class Move {
     const { fence, source, clock } = this.#options
     const began = clock.monotonic()
     let late = false
-    const time = pause(clock, limits.moveFenceMs).then(() => {
-      late = true
-      return undefined
-    })
+    const time = pause(clock, limits.moveFenceMs).then((): undefined => void (late = true))
     await fence.begin()
     const release = source.holdLeases()
     const goOn = (): void => {
