@@ -7,7 +7,11 @@ export function serialKey(serial: Uint8Array): string {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** As in an answer: pairs of digits with colons. */
-export const serialText = (key: string): string => key.replace(/..(?=.)/g, '$&:')
+export function serialText(key: string): string {
+  let text = key.slice(0, 2)
+  for (let at = 2; at < key.length; at += 2) text += `:${key.slice(at, at + 2)}`
+  return text
+}
 
 const SERIAL_BYTES = 20
 
