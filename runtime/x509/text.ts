@@ -10,8 +10,9 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const isPrintableString = (text: string): boolean => PRINTABLE.test(text)
-export const isPlain = (text: string): boolean => !UNPRINTABLE.test(text)
 export const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text)
+/** ASCII is decided without the tables of Unicode. */
+export const isPlain = (text: string): boolean => isAscii(text) || !UNPRINTABLE.test(text)
 
 export const utf8Bytes = (text: string): Uint8Array => encoder.encode(text)
 

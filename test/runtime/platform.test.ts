@@ -1,4 +1,4 @@
-/** The adapters of the running runtime: files, the lock, the clock. */
+/** The adapters of the running runtime: files, the lock, the clock, the generator. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { access, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { AlreadyExists, FolderInUse, InvalidArgument, NotWritable } from '../../runtime/errors.ts'
 import { systemClock } from '../../runtime/platform/clock.ts'
 import { openFolder } from '../../runtime/platform/files.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
 import { failed } from './supervisor-fixture.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -150,3 +151,25 @@ clock('a timer beyond what timers hold waits, and one that is cancelled does not
 })
 
 clock.run()
+
+const random = suite('random')
+
+random('random bytes are as many as asked for, come once, and are their holder\'s alone', () => {
+  const seen = new Map<string, Uint8Array>()
+  for (let round = 0; round < 20_000; round++) {
+    const bytes = systemRandom.bytes(12 + round % 24)
+    assert.is(bytes.length, 12 + round % 24)
+    seen.set(bytes.subarray(0, 12).join(), bytes)
+  }
+  assert.is(seen.size, 20_000)
+  // Nobody drew what was there before, and nobody has written to it since
+  for (const [text, bytes] of seen) assert.is(bytes.subarray(0, 12).join(), text)
+  const ones = [...seen.values()].reduce((sum, bytes) => sum + (bytes[11]! & 1), 0)
+  assert.ok(ones > 9_500 && ones < 10_500, `${ones} of 20 000 bits`)
+  const [first, second] = [systemRandom.bytes(16), systemRandom.bytes(16)]
+  const before = second.join()
+  first.fill(0)
+  assert.is(second.join(), before)
+})
+
+random.run()

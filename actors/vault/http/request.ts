@@ -53,15 +53,22 @@ function readPath(raw: string): string {
     throw badRequest('the path is not well encoded')
   }
   if (path.length > limits.vaultHttpPath) throw badRequest(`the path is longer than ${limits.vaultHttpPath} characters`)
-  // Control characters, and those that change the direction of the text or cannot be seen
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(path)) throw badRequest('the path holds characters that cannot be seen')
-  if (path.normalize('NFC') !== path) throw badRequest('the path is not in Unicode NFC')
+  if (!ASCII.test(path)) assertSeen(path)
   const segments = path.split('/')
   if (segments.some((segment) => segment === '..' || segment === '.')) {
     throw badRequest('path cannot contain parent references')
   }
   if (segments.includes('')) throw badRequest('the path has an empty segment')
   return path
+}
+
+/** What can be printed: one spelling of each character, and none that hides. */
+const ASCII = /^[\x20-\x7e]*$/
+
+function assertSeen(path: string): void {
+  // Control characters, and those that change the direction of the text or cannot be seen
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(path)) throw badRequest('the path holds characters that cannot be seen')
+  if (path.normalize('NFC') !== path) throw badRequest('the path is not in Unicode NFC')
 }
 
 function readQuery(query: string): Record<string, string> {

@@ -139,7 +139,7 @@ export const gateway: readonly Guard[] = [
   ),
   ...guardsOf('runtime/platform/http-exchange.ts', 'test/runtime/http-hostile.test.ts',
     [
-      'all bodies are not too long', 'if (serving.bodyBytes > limits.httpBodiesBytes) return faults.busy', '',
+      'all bodies are not too long', 'else if (serving.bodyBytes > limits.httpBodiesBytes) refuse(faults.busy)', '',
       'bodies that come at the same time share what may be held of them',
     ],
     [
@@ -149,12 +149,13 @@ export const gateway: readonly Guard[] = [
   ),
   ...guardsOf('runtime/platform/http-exchange.ts', 'test/runtime/http.test.ts',
     [
-      'a body is not too long', 'if (this.#bodyBytes > bodyBytesMax) return faults.large', '',
+      'a body is not too long', 'if (this.#bodyBytes > bodyBytesMax) refuse(faults.large)', 'if (false) {}',
       'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',
     ],
     [
       'a body that says it is too long is not read',
-      "if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return faults.large", '',
+      "if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return Promise.resolve(faults.large)",
+      '',
       'a body over the limit is answered 413, whether it says its length or not, and the handler never sees it',
     ],
   ),

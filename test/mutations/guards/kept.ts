@@ -23,6 +23,16 @@ export const kept: readonly Guard[] = [
       'a sealed vault gives nothing of what it had open',
     ],
   ),
+  ...guardsOf('runtime/platform/random.ts', 'test/runtime/platform.test.ts',
+    [
+      'what was drawn is drawn once', 'at += length)', 'at)',
+      'random bytes are as many as asked for, come once, and are their holder\'s alone',
+    ],
+    [
+      'what was drawn is a copy', 'new Uint8Array(randomBytes(POOL_BYTES))', 'randomBytes(POOL_BYTES)',
+      'random bytes are as many as asked for, come once, and are their holder\'s alone',
+    ],
+  ),
   ...guardsOf('runtime/platform/append.ts', 'test/runtime/actor-files.test.ts',
     ['what is held is the file of its name', 'found?.dev === file.device && found.ino === file.inode', 'found', held],
   ),
