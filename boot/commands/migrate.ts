@@ -66,7 +66,9 @@ async function run(terminal: Terminal, options: MigrateOptions): Promise<void> {
   const style = styleOf(terminal.colours)
   if (dryRun) {
     const plan = await (client ? planOf(client) : closed(terminal, platform, options, planMigration))
-    show(terminal, options, plan, () => planLines(plan, terminal, style))
+    // One object is printed: that of the plan, or of what is in its way
+    if (options.json) assertPossible(plan)
+    if (plan.error === null) show(terminal, options, plan, () => planLines(plan, terminal, style))
     return assertPossible(plan)
   }
   const line = new ProgressLine(terminal, options, style)

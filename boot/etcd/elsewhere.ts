@@ -10,7 +10,9 @@ export const usesEtcd = ({ etcd, tls }: ZoneConfig): boolean => etcd !== undefin
 /** @throws StoresInEtcd when the folder's stores are there, or on their way, and the config says nothing of it */
 export async function refuseWithoutEtcd(files: Files, config: ZoneConfig): Promise<void> {
   const journal = await readJournal(files)
-  if (!journal || usesEtcd(config)) return
+  // A migration that has not got so far leaves them where they are
+  const isThere = journal?.stores.some(({ phase }) => phase === 'retired' || phase === 'done')
+  if (!journal || !isThere || usesEtcd(config)) return
   const { endpoints, prefix } = journal
   throw new StoresInEtcd(`The stores of this folder lie in etcd, under ${prefix}: ${files.path('.')}`, {
     path: files.path(file.migration), endpoints, prefix,
