@@ -71,7 +71,8 @@ export async function startCluster(more: Flags = {}): Promise<EtcdCluster> {
   }
   const all = named.map(({ name, peers }) => `${name}=${peers}`).join()
   const members = await Promise.all(named.map(async (member) => startMember({
-    ...member, folder: await mkdtemp(join(tmpdir(), 'zonewright-etcd-')), tls, more: { 'initial-cluster': all, ...more },
+    ...member, folder: await mkdtemp(join(tmpdir(), 'zonewright-etcd-')), tls,
+    more: { 'initial-cluster': all, ...more },
   })))
   return {
     members, endpoints: members.map(({ endpoint }) => endpoint), credentials: client, stranger,

@@ -21,7 +21,8 @@ export async function soakYears(
     const { failure, counts, events, hash } = await runYears({ seed, keys })
     const { user, system } = process.cpuUsage(before)
     const told = Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')
-    console.log(`seed ${seed}: ${((user + system) / 1e6).toFixed(0)} s of one core, ${events} events, ${hash}\n  ${told}`)
+    const seconds = ((user + system) / 1e6).toFixed(0)
+    console.log(`seed ${seed}: ${seconds} s of one core, ${events} events, ${hash}\n  ${told}`)
     if (!failure) continue
     failed++
     console.log(`  ${failure.invariant}: ${failure.detail}`)
