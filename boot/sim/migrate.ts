@@ -252,7 +252,8 @@ class Played {
         const states = boot?.hosts.hosts().flatMap(({ state, reason, actors }) =>
           [`host ${state} ${reason}`, ...actors.map((actor) => `${actor.name} ${actor.state} ${actor.reason}`)])
         const what = `boot ${boot?.number} ${boot?.state} ${boot?.error?.message ?? ''}: ${states?.join('; ')}`
-        throw new InvariantBroken('liveness', `${describeMoveCase(this.#case)}: not within ${THROUGH_MS} ms, in ${what}`)
+        const detail = `${describeMoveCase(this.#case)}: not within ${THROUGH_MS} ms, in ${what}`
+        throw new InvariantBroken('liveness', detail)
       }
       await pause(world.clock, 100)
     }
