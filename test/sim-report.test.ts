@@ -12,7 +12,7 @@ import { allInvariants, promiseOf, traceDiagram } from '../boot/sim/report.ts'
 import type { RunReport } from '../boot/sim/run.ts'
 import { scenarios } from '../boot/sim/scenarios.ts'
 import { shrink } from '../boot/sim/shrink.ts'
-import { emptyCoverage, pointNames } from '../boot/sim/strikes.ts'
+import { emptyCoverage, pointsOfZone } from '../boot/sim/strikes.ts'
 import type { Terminal } from '../boot/terminal.ts'
 import { limits } from '../runtime/limits.ts'
 import { crashPoints, faultPoints } from '../runtime/fault-points.ts'
@@ -94,7 +94,7 @@ test('coverage adds up runs, and says what never happened but for what cannot', 
   const missing = gaps(totals)
   // Steps 2 to 4 belong to a first boot, and no node runs in one
   const ofNodes = faultKinds.filter((kind) => faultRow(kind).nodes).length
-  assert.is(missing.length, faultKinds.length * bootSteps.length - 3 * ofNodes - 1 + pointNames.length - 1)
+  assert.is(missing.length, faultKinds.length * bootSteps.length - 3 * ofNodes - 1 + pointsOfZone.length - 1)
   assert.not(missing.includes('net-loss at step 3'))
   assert.not(missing.includes('point link/closes'))
   assert.ok(missing.includes('net-loss at step 2') && missing.includes('point store/overrun'))
@@ -104,7 +104,7 @@ test('coverage adds up runs, and says what never happened but for what cannot', 
   assert.match(gapLines(totals).join('\n'), /^never struck: net-loss at step 0\.\.2, 4\.\.15$/m)
 
   for (const kind of faultKinds) for (const step of bootSteps) totals.cells[kind][step]!++
-  for (const name of pointNames) totals.points[name]++
+  for (const name of pointsOfZone) totals.points[name]++
   assert.equal([gaps(totals), gapLines(totals)], [[], []])
 })
 

@@ -3,7 +3,7 @@ import { bootSequence } from '../sequences.ts'
 import { bootSteps } from './cluster.ts'
 import { faultKinds, faultRow, type FaultKind } from './faults.ts'
 import type { RunReport } from './run.ts'
-import { emptyCoverage, pointNames, type Coverage, type PointHits } from './strikes.ts'
+import { emptyCoverage, pointNames, pointsOfZone, type Coverage, type PointHits } from './strikes.ts'
 
 /** What many runs have met, together. */
 export interface Totals {
@@ -40,7 +40,7 @@ export const isPossible = (kind: FaultKind, step: number): boolean => !faultRow(
 export const gaps = ({ cells, points }: Pick<Totals, 'cells' | 'points'>): readonly string[] => [
   ...faultKinds.flatMap((kind) => bootSteps
     .filter((step) => cells[kind][step] === 0 && isPossible(kind, step)).map((step) => `${kind} at step ${step}`)),
-  ...pointNames.filter((name) => points[name] === 0).map((name) => `point ${name}`),
+  ...pointsOfZone.filter((name) => points[name] === 0).map((name) => `point ${name}`),
 ]
 
 const IMPOSSIBLE = '-'
@@ -61,7 +61,7 @@ export function coverageTable(cells: Coverage): readonly string[] {
 /** The table's zeros in words: kinds that never struck, then each other one with its steps, then points. */
 export function gapLines({ cells, points }: Pick<Totals, 'cells' | 'points'>): readonly string[] {
   const never = faultKinds.filter((kind) => bootSteps.every((step) => cells[kind][step] === 0))
-  const missed = pointNames.filter((name) => points[name] === 0)
+  const missed = pointsOfZone.filter((name) => points[name] === 0)
   return [
     ...(never.length === 0 ? [] : [`never struck: ${never.join(', ')}`]),
     ...faultKinds.filter((kind) => !never.includes(kind)).flatMap((kind) => {

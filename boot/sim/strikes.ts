@@ -100,6 +100,13 @@ export type PointHits = Record<Point, number>
 type Point = FaultPoint | CrashPoint
 export const pointNames = [...Object.keys(faultPoints), ...Object.keys(crashPoints)] as readonly Point[]
 
+/**
+ * Those that a zone passes which boots and is used. Terms and root keys of a vault change when an operator says so, and
+ * files for etcd are written where its config names one: these have tests of their own, `years` for the barrier.
+ */
+export const pointsOfZone: readonly Point[] = pointNames.filter((name) =>
+  !name.startsWith('pems/') && !['vault/rotated', 'vault/rekeyed', 'vault/re-encrypted'].includes(name))
+
 /** The fault points of production code, as one run plays them. */
 export class PlayedPoints implements Pick<Points, 'strikes' | 'crashes'> {
   readonly hits = Object.fromEntries(pointNames.map((name) => [name, 0])) as PointHits
