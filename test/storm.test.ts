@@ -6,12 +6,12 @@ import { focusCount } from '../boot/sim/focus.ts'
 import { commitNumber } from './commit.ts'
 import { closeGaps, noReport, runSeed } from './soak/storm-seeds.ts'
 
-const SEEDS = 144
+const SEEDS = 108
 const FIRST = (commitNumber() % 1_000_000) * focusCount
 const LAST = FIRST + SEEDS - 1
 const GIVEN = { nodes: 4, hours: 0.006, faults: 'storm', keys: 'cheap' } as const
 /** Of so many seeds one also runs with real keys. */
-const REAL_EVERY = 24
+const REAL_EVERY = 36
 
 const report = noReport()
 

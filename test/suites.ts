@@ -22,8 +22,15 @@ export const suites: readonly Suite[] = [
   { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
   // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
-  { name: 'years and moves', files: /^test\/(years|migrate-simulated)\b/, fileSeconds: 90, suiteSeconds: 90,
+  { name: 'years and moves', files: /^test\/(years|migrate-simulated)\b/, fileSeconds: 120, suiteSeconds: 180,
     only: 'oldest and deno' },
+  { name: 'moves into etcd', files: /^test\/(migrate|cli-migrate|etcd-zone|runtime\/store-mov)/, fileSeconds: 120,
+    suiteSeconds: 240, only: 'oldest and deno' },
+  {
+    name: 'certificates of the vault',
+    files: /^test\/actors\/(pki|join|enrolment|vault-(http|kv|listener|policies|tokens))/,
+    fileSeconds: 60, suiteSeconds: 180, only: 'oldest and deno',
+  },
   { name: 'restart intensity', files: /\/restart-intensity\b/, fileSeconds: 90, suiteSeconds: 90 },
   { name: 'bad input', files: /\/bad-input\b/, fileSeconds: 120, suiteSeconds: 120, only: 'oldest and deno' },
   { name: 'backup and restore', files: /\/backup\b/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
@@ -35,7 +42,7 @@ export const suites: readonly Suite[] = [
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },
   { name: 'on etcd', files: /^test\/(etcd-start|etcd-readme|gen-pems|boot\/(gen-pems|recover-etcd|etcd-))/,
-    fileSeconds: 120, suiteSeconds: 200, only: 'oldest and deno' },
+    fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
   {
