@@ -27,6 +27,7 @@ import { web } from './guards/web.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
+import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
@@ -58,6 +59,7 @@ export const guards: readonly Guard[] = [
   ...boot,
   ...store,
   ...backup,
+  ...migrate,
   ...commandLine,
   ...storm,
   ...signIn,
