@@ -60,6 +60,8 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
     if (cx.principal.sub === issuers.root) return
     for (const key of keys) await cx.systemConfig.check({ key, act })
   }
+  /** Of the stores of this host. */
+  const demandMove = (cx: Cx): Promise<void> => demand(cx, 'write', kv.control(self.host))
   /** Speaks as the daemon: the supervisor knows callers by their link, and takes no tokens. */
   const settings = ({ signal, deadline }: Cx) => ({ signal, withinMs: Math.max(0, deadline - clock.now()) })
   const hosts = (cx: Cx): Promise<HostState[]> => needs.supervision.hosts({}, settings(cx))
@@ -79,7 +81,7 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
       return {}
     }),
     migrate: method(object({}), async (_, cx: Cx) => {
-      await demand(cx, 'write', kv.control(self.host))
+      await demandMove(cx)
       return await needs.supervision.migrate({}, settings(cx))
     }),
     migration: method(object({}), async (_, cx: Cx) => {
@@ -87,7 +89,7 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
       return await needs.supervision.migration({}, settings(cx))
     }),
     migration_plan: method(object({}), async (_, cx: Cx) => {
-      await demand(cx, 'write', kv.control(self.host))
+      await demandMove(cx)
       return await needs.supervision.migrationPlan({}, settings(cx))
     }),
     explain: method(object({ id: DenialId }), async ({ id }, cx: Cx) => {

@@ -119,6 +119,9 @@ const methods: readonly (readonly [method: string, params: object, key: string])
   ['ps', {}, 'read nodes/ood1/state'],
   ['kill', { host: 'ood1', actor: 'service' }, 'write nodes/ood1/control'],
   ['explain', { id: 'D-00000000' }, 'read nodes/ood1/logs'],
+  ['migrate', {}, 'write nodes/ood1/control'],
+  ['migration', {}, 'read nodes/ood1/state'],
+  ['migration_plan', {}, 'write nodes/ood1/control'],
 ]
 
 test('lines of log stop when the right, or the token, ends', () => inLiveZone(async (live) => {

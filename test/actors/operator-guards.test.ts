@@ -12,7 +12,8 @@ const clock = testClock()
 const host = { host: 'node1', state: 'running', actors: [] }
 const line = { host: 'node1', actor: 'vault', at: 0, level: 'info', message: 'hidden', fields: {} }
 const supervision = {
-  hosts: async () => [host], kill: async () => ({}), denial: async () => ({ host: 'node1', id: 'D-00000000' }),
+  hosts: async () => [host], kill: async () => ({}), migrate: async () => ({}), migration: async () => null,
+  migrationPlan: async () => ({}), denial: async () => ({ host: 'node1', id: 'D-00000000' }),
   async *logs() { yield line },
 }
 const { krpc, krpcStream } = createOperator({
@@ -45,6 +46,8 @@ test('who may nothing is told nothing, and does nothing', async () => {
   for (const [method, params, key] of [
     ['ps', { host: 'node1' }, 'read nodes/node1/state'], ['ps', {}, 'read nodes/node1/state'],
     ['kill', { host: 'node1' }, 'write nodes/node1/control'], ['explain', { id: 'D-00000000' }, 'read nodes/ood1/logs'],
+    ['migrate', {}, 'write nodes/ood1/control'], ['migration', {}, 'read nodes/ood1/state'],
+    ['migration_plan', {}, 'write nodes/ood1/control'],
   ] as const) {
     const { asked, call } = caller(() => false)
     assert.is(await denied(() => call(method, params)), 'rbac/no-rule')

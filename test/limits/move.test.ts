@@ -265,6 +265,8 @@ test('as many rows as the limit are remembered, and as many keys as the limit re
     key, value: encodeRows(of.map(row)), create: 1, mod: 1, version: 1, lease: undefined,
   })
   const keyOf = (index: number): string => String(index).padStart(6, '0')
+  const all = Array.from({ length: limits.movedRowsAtOnce + 1 }, (_, index) => keyOf(index))
+  const page = kvOf('pages/z', all)
   const area = {
     place: 'here',
     async read(ranges: readonly Range[]) {
@@ -272,12 +274,11 @@ test('as many rows as the limit are remembered, and as many keys as the limit re
       return { revision: 1, ranges: ranges.map(({ from, to }) => {
         const [kind, key = ''] = [from.slice(0, 5), from.slice(names.row('').length)]
         const isSingle = kind === 'rows/' && to === undefined
-        const kvs = isSingle ? [kvOf(from, [key])] : kind === 'pages' ? [kvOf('pages/z', all)] : []
+        const kvs = isSingle ? [kvOf(from, [key])] : kind === 'pages' ? [page] : []
         return { kvs, more: false, count: kvs.length }
       }) }
     },
   } as unknown as Area
-  const all = Array.from({ length: limits.movedRowsAtOnce + 1 }, (_, index) => keyOf(index))
   const reader = new RowReader(area)
   await reader.ofAll(all.slice(0, -1))
   assert.is(reads, 1)

@@ -29,6 +29,7 @@ import { web } from './guards/web.ts'
 import { boot } from './guards/boot.ts'
 import { store } from './guards/store.ts'
 import { backup } from './guards/backup.ts'
+import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
 import { storm } from './guards/storm.ts'
@@ -69,6 +70,7 @@ export const guards: readonly Guard[] = [
   ...boot,
   ...store,
   ...backup,
+  ...migrate,
   ...commandLine,
   ...join,
   ...storm,

@@ -9,7 +9,7 @@ import { systemClock as clock } from '../../runtime/platform/clock.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
 import { MovableStore } from '../../runtime/store/movable.ts'
 import { moveTo, openStore } from '../../runtime/store/open.ts'
-import type { EtcdLocation } from './move-fixture.ts'
+import { bytes, type EtcdLocation } from './move-fixture.ts'
 
 export interface MoveTask {
   readonly folder: string
@@ -27,7 +27,7 @@ async function run({ folder, to, dieAt, entries }: MoveTask): Promise<void> {
   const store = new MovableStore(await openStore(location, 'one', { clock, random }))
   const revision = await store.revision()
   say({ opened: store.id, revision, inEtcd: !store.moveSource })
-  for (let from = 0; revision === 0 && from < entries; from += 500) {
+  for (let first = 0; revision === 0 && first < entries; first += 500) {
     await store.transact([], Array.from({ length: 500 }, (_, index) => (
       {
         type: 'put', key: `k/${from + index}`,
@@ -40,7 +40,7 @@ async function run({ folder, to, dieAt, entries }: MoveTask): Promise<void> {
     for (let number = (revision + 1) * 1_000; !over; number++) {
       const key = `w/${writer}/${number % 40}`
       try {
-        await store.put(key, new TextEncoder().encode(String(number)))
+        await store.put(key, bytes(String(number)))
         say({ key, number })
       } catch (error) {
         if ((error as { code?: string }).code !== 'Unavailable') throw error

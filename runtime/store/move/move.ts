@@ -163,6 +163,7 @@ class Move {
       await pause(clock, pauseMs, signal)
       pauseMs = Math.min(2 * pauseMs, limits.moveFencePauseMsMax)
     }
+    const next = 'Run it again when less is written: it goes on where it was'
     throw new Overloaded(`The store is written so much that ${limits.moveFences} times its last changes could not `
       + `follow within ${limits.moveFenceMs} ms`, {
         next: 'Run it again when less is written: it goes on where it was',

@@ -24,10 +24,9 @@ export async function openArea(area: Area, random: Random, native: (id: string) 
   })
   if (succeeded) return native(fresh)
   const [id, marker] = ranges.map(only)
-  if (!id) throw new StoreBeingMoved(`A store is being moved to ${area.place}: it is not complete yet`)
-  if (!marker) return native(decoder.decode(id.value))
+  if (!marker) return native(decoder.decode(id!.value))
   const decoded = decodeMarker(marker.value)
-  if (decoded.state !== 'active') throw new StoreBeingMoved(`A store is being moved to ${area.place}`)
+  if (!id || decoded.state !== 'active') throw incomplete(area)
   await markUsed(area, marker.mod)
   return MovedStore.open(native(decoder.decode(id.value)), area, decoded, marker.mod)
 }
@@ -43,7 +42,10 @@ export async function markUsed(area: Area, activation: number): Promise<void> {
   if (succeeded) return
   const { ranges: [used, found] } = await area.read([{ from: names.used }, { from: names.marker }])
   if (only(used!) && only(found!)?.mod === activation) return
-  throw new StoreBeingMoved(`A store is being moved to ${area.place}`)
+  throw incomplete(area)
 }
+
+const incomplete = ({ place }: Area): Error =>
+  new StoreBeingMoved(`A store is being moved to ${place}: it is not complete yet`, { place })
 
 export const only = ({ kvs: [first] }: Found): Found['kvs'][number] | undefined => first
