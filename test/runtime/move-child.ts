@@ -23,16 +23,13 @@ const say = (line: object): void => void process.stdout.write(`${JSON.stringify(
 
 async function run({ folder, to, dieAt, entries }: MoveTask): Promise<void> {
   const hold = setInterval(() => {}, 1_000)
-  const location = { type: 'folder', path: folder, moving: to } as const
-  const store = new MovableStore(await openStore(location, 'one', { clock, random }))
+  const from = { type: 'folder', path: folder, moving: to } as const
+  const store = new MovableStore(await openStore(from, 'one', { clock, random }))
   const revision = await store.revision()
   say({ opened: store.id, revision, inEtcd: !store.moveSource })
   for (let first = 0; revision === 0 && first < entries; first += 500) {
     await store.transact([], Array.from({ length: 500 }, (_, index) => (
-      {
-        type: 'put', key: `k/${from + index}`,
-        value: new TextEncoder().encode(`${'x'.repeat(200)} ${from + index}`),
-      })))
+      { type: 'put', key: `k/${first + index}`, value: bytes(`${'x'.repeat(200)} ${first + index}`) })))
   }
   let over = false
   const write = async (writer: number): Promise<void> => {

@@ -165,9 +165,7 @@ class Move {
     }
     const next = 'Run it again when less is written: it goes on where it was'
     throw new Overloaded(`The store is written so much that ${limits.moveFences} times its last changes could not `
-      + `follow within ${limits.moveFenceMs} ms`, {
-        next: 'Run it again when less is written: it goes on where it was',
-      })
+      + `follow within ${limits.moveFenceMs} ms`, { next })
   }
 
   /** True when it is done; false when writes go on at the source, as if nothing had been tried. */
@@ -175,7 +173,10 @@ class Move {
     const { fence, source, clock } = this.#options
     const began = clock.monotonic()
     let late = false
-    const time = pause(clock, limits.moveFenceMs).then((): undefined => void (late = true))
+    const time = pause(clock, limits.moveFenceMs).then(() => {
+      late = true
+      return undefined
+    })
     await fence.begin()
     const release = source.holdLeases()
     const goOn = (): void => {
