@@ -28,6 +28,8 @@ export const moveLimits = {
   /** How often the store of an actor whose worker ends is begun with, and the milliseconds between. */
   moveAttempts: 5,
   moveAttemptMs: 500,
+  /** Milliseconds that one member of etcd gets for a call that may be repeated; then another one is asked. */
+  etcdTryMs: 2_000,
   /** Milliseconds for which a member of etcd that did not answer is left alone; then one call tries it. */
   etcdAloneMs: 2_000,
   /** Rows of a moved store that are remembered, of those that were read: the oldest is read again. */

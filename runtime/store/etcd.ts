@@ -94,9 +94,11 @@ class EtcdStore implements Store {
 
   async delete(key: string): Promise<boolean> {
     checkKey(key)
-    const { kv } = this.#connection.client
+    const connection = this.#connection
     const request = { key: this.#keyspace.key(key) }
-    const { deleted } = await this.#connection.call(() => kv.deleteRange(request), { repeatable: false })
+    const { deleted } = await connection.call(
+      (options) => connection.client.kv.deleteRange(request, options), { repeatable: false },
+    )
     return deleted !== '0'
   }
 
@@ -109,7 +111,7 @@ class EtcdStore implements Store {
       failure: compare.map(({ key }) => ({ request_range: { key: this.#keyspace.key(key) } })),
     }
     const { header, succeeded, responses } = await this.#connection.call(
-      () => this.#connection.client.kv.txn(request),
+      (options) => this.#connection.client.kv.txn(request, options),
       { repeatable: false },
     )
     const revision = revisionOf({ header })
@@ -165,7 +167,8 @@ class EtcdStore implements Store {
   }
 
   #range(request: IRangeRequest): Promise<IRangeResponse> {
-    return this.#connection.call(() => this.#connection.client.kv.range(request), { repeatable: true })
+    const connection = this.#connection
+    return connection.call((options) => connection.client.kv.range(request, options), { repeatable: true })
   }
 
   #request(operation: Operation): IRequestOp {

@@ -4,9 +4,11 @@ import * as assert from 'uvu/assert'
 import { limits } from '../../runtime/limits.ts'
 import { systemClock as clock } from '../../runtime/platform/clock.ts'
 import { systemRandom as random } from '../../runtime/platform/random.ts'
-import { openEtcdStore } from '../../runtime/store/etcd.ts'
+import { connectEtcd, openEtcdStore } from '../../runtime/store/etcd.ts'
+import { Members } from '../../runtime/store/etcd/members.ts'
 import type { Operation, Store } from '../../runtime/store/store.ts'
 import { bytes, keysOf, plainErrors, rejects } from '../compliance/store/checks.ts'
+import { manualClock } from '../actors/manual-clock.ts'
 import { startEtcd, type EtcdServer } from '../runtime/etcd-server.ts'
 
 let etcd: EtcdServer
@@ -41,6 +43,45 @@ test('an etcd that takes a call and never answers it is Unavailable when the tim
   await rejects(open(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`), 'Unavailable')
   const ms = performance.now() - began
   assert.ok(ms >= limits.storeCallMs - 100 && ms < 3 * limits.storeCallMs, `${ms} ms`)
+  for (const socket of sockets) socket.destroy()
+  await new Promise((resolve) => silent.close(resolve))
+})
+
+test('a member that did not answer is left alone as long as the limit, then one call at a time tries it', async () => {
+  const manual = manualClock()
+  const members = new Members(['one', 'two'], manual)
+  const [one, two] = ['one', 'two'].map((host) => members.policy(host).execute.bind(members.policy(host)))
+  const silent = (): never => { throw new Error('14 UNAVAILABLE: nobody there') }
+  const outcomes = async (run: () => unknown): Promise<string> =>
+    one!(run as never).then(() => 'done', (error: Error) => error.message)
+  await two!((() => 'well') as never)
+  assert.match(await outcomes(silent), /UNAVAILABLE/)
+  await manual.advance(limits.etcdAloneMs - 1)
+  assert.match(await outcomes(() => 'well'), /is left alone/)
+  await manual.advance(1)
+  let answer: () => void
+  const trying = outcomes(() => new Promise<void>((resolve) => { answer = resolve }))
+  assert.match(await outcomes(() => 'well'), /is left alone/)
+  answer!()
+  assert.is(await trying, 'done')
+  assert.is(await outcomes(() => 'well'), 'done')
+})
+
+test('a member that is silent costs a read as long as the limit, then another one is asked', async () => {
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => void sockets.add(socket.on('error', () => {})))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const nobody = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const longest: number[] = []
+  // Which member is taken first is drawn
+  for (let round = 0; round < 12 && Math.max(0, ...longest) < limits.etcdTryMs; round++) {
+    const { area } = connectEtcd({ endpoints: [nobody, etcd.endpoint], prefix: '/tries', clock })
+    const began = performance.now()
+    await area.read([{ from: 'id' }])
+    longest.push(performance.now() - began + 5)
+    await area.close()
+  }
+  assert.ok(Math.max(...longest) > limits.etcdTryMs && Math.max(...longest) < 2 * limits.etcdTryMs, longest.join(' '))
   for (const socket of sockets) socket.destroy()
   await new Promise((resolve) => silent.close(resolve))
 })

@@ -10,7 +10,6 @@ import { createRedactor } from '../../runtime/redact.ts'
 import { clockOf } from '../../runtime/sim/host-clock.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import type { SimulatedThread } from '../../runtime/sim/thread.ts'
-import { Members } from '../../runtime/store/etcd/members.ts'
 import { createMemoryStore, emptyState } from '../../runtime/store/memory.ts'
 import { MovableStore } from '../../runtime/store/movable.ts'
 import { names, type Area, type AreaRequest, type Range } from '../../runtime/store/move/area.ts'
@@ -236,26 +235,6 @@ test('the store of an actor whose worker ends is begun with as often as the limi
   assert.is(asked.length, limits.moveAttempts)
   assert.ok(asked.slice(1).every((at, index) => at - asked[index]! >= limits.moveAttemptMs))
   await removeFolder(folder)
-})
-
-test('a member that did not answer is left alone as long as the limit, then one call at a time tries it', async () => {
-  const clock = manualClock()
-  const members = new Members(['one', 'two'], clock)
-  const [one, two] = ['one', 'two'].map((host) => members.policy(host).execute.bind(members.policy(host)))
-  const silent = (): never => { throw new Error('14 UNAVAILABLE: nobody there') }
-  const outcomes = async (run: () => unknown): Promise<string> =>
-    one!(run as never).then(() => 'done', (error: Error) => error.message)
-  await two!((() => 'well') as never)
-  assert.match(await outcomes(silent), /UNAVAILABLE/)
-  await clock.advance(limits.etcdAloneMs - 1)
-  assert.match(await outcomes(() => 'well'), /is left alone/)
-  await clock.advance(1)
-  let answer: () => void
-  const trying = outcomes(() => new Promise<void>((resolve) => { answer = resolve }))
-  assert.match(await outcomes(() => 'well'), /is left alone/)
-  answer!()
-  assert.is(await trying, 'done')
-  assert.is(await outcomes(() => 'well'), 'done')
 })
 
 test('as many rows as the limit are remembered, and as many keys as the limit read at once', async () => {

@@ -19,9 +19,6 @@ export const ofMoves: Coverage = {
     'the store of an actor whose worker ends is begun with as often as the limit, and so much later': [
       'moveAttempts', 'moveAttemptMs',
     ],
-    'a member that did not answer is left alone as long as the limit, then one call at a time tries it': [
-      'etcdAloneMs',
-    ],
     'as many rows as the limit are remembered, and as many keys as the limit read at once': [
       'movedRows', 'movedRowsAtOnce',
     ],

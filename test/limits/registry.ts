@@ -95,6 +95,10 @@ export const coverage: Coverage = {
   'limits/etcd.test.ts': {
     'an etcd that takes a call and never answers it is Unavailable when the time of a call is over': ['storeCallMs'],
     'a list of one page is whole, one entry more comes in two pages of one revision': ['storePage'],
+    'a member that did not answer is left alone as long as the limit, then one call at a time tries it': [
+      'etcdAloneMs',
+    ],
+    'a member that is silent costs a read as long as the limit, then another one is asked': ['etcdTryMs'],
   },
   'limits/host.test.ts': {
     'as many lines of log as the limit are kept, and one more is at the cost of the oldest': ['logLinesKept'],

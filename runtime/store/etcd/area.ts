@@ -28,7 +28,7 @@ export class EtcdArea implements Area {
       failure: failure.map((range) => ({ request_range: this.#range(range) })),
     }
     const { header, succeeded, responses } = await this.#connection.call(
-      () => this.#connection.client.kv.txn(request), { repeatable },
+      (options) => this.#connection.client.kv.txn(request, options), { repeatable },
     )
     const ranges = succeeded ? [] : responses.map(({ response_range: found }) => this.#found(found))
     return { succeeded, revision: Number(header.revision), ranges }
@@ -37,7 +37,7 @@ export class EtcdArea implements Area {
   async read(ranges: readonly Range[]): Promise<{ revision: number; ranges: readonly Found[] }> {
     const success = ranges.map((range) => ({ request_range: this.#range(range) }))
     const { header, responses } = await this.#connection.call(
-      () => this.#connection.client.kv.txn({ compare: [], success, failure: [] }), { repeatable: true },
+      (options) => this.#connection.client.kv.txn({ compare: [], success, failure: [] }, options), { repeatable: true },
     )
     return {
       revision: Number(header.revision), ranges: responses.map(({ response_range: found }) => this.#found(found)),
@@ -60,7 +60,7 @@ export class EtcdArea implements Area {
     for (let count = wanted; count > 1; count = Math.floor(count / 2)) {
       const request = { compare: never, success: Array.from({ length: count }, () => operation), failure: [] }
       try {
-        await this.#connection.call(() => this.#connection.client.kv.txn(request), { repeatable: true })
+        await this.#connection.call((options) => this.#connection.client.kv.txn(request, options), { repeatable: true })
         return count
       } catch (error) {
         if (!(error instanceof InvalidArgument)) throw error

@@ -18,6 +18,11 @@ export interface EtcdCredentials {
 
 export type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 
+/** Epoch milliseconds, as gRPC wants them. */
+export interface CallOptions {
+  readonly deadline: number
+}
+
 const pauseMs = 50
 const ipAddress = /^https:\/\/(?:\d+(?:\.\d+){3}|\[)/
 
@@ -61,15 +66,16 @@ export class Connection {
 
   /**
    * A call that fails without an answer is done again only when that cannot do it twice: `repeatable` says that it may
-   * be, or it was never sent.
+   * be, or it was never sent. What may be repeated is given a part of the time, so that another member can be asked.
    * @throws Unavailable when whether it ran is not known
    */
-  async call<T>(run: () => Promise<T>, { repeatable }: { repeatable: boolean }): Promise<T> {
+  async call<T>(run: (options: CallOptions) => Promise<T>, { repeatable }: { repeatable: boolean }): Promise<T> {
     const end = this.clock.monotonic() + limits.storeCallMs
     for (;;) {
       this.assertOpen()
+      const withinMs = repeatable ? Math.min(limits.etcdTryMs, end - this.clock.monotonic()) : limits.storeCallMs
       try {
-        return await this.#counted(run)
+        return await this.#counted(() => run({ deadline: this.clock.now() + Math.max(1, withinMs) }))
       } catch (error) {
         this.assertOpen()
         const answer = answered(error)

@@ -2,7 +2,7 @@ import type { ILeaseKeepAliveResponse } from 'etcd3'
 import { LeaseExpired, messageOf, Unavailable } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Lease } from '../store.ts'
-import type { Connection } from './connection.ts'
+import type { CallOptions, Connection } from './connection.ts'
 
 /**
  * etcd counts in whole seconds and has a least time, so a lease may last longer than was asked for.
@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts'
 export async function grant(connection: Connection, ttlMs: number, wanted?: string): Promise<Lease> {
   const request = { TTL: Math.ceil(ttlMs / 1_000), ...(wanted !== undefined && { ID: wanted }) }
   const { ID: id, TTL: seconds } = await connection.call(
-    () => connection.client.leaseClient.leaseGrant(request).catch((error: unknown) => {
+    (options) => connection.client.leaseClient.leaseGrant(request, options).catch((error: unknown) => {
       // Granted before, by a call whose answer was lost
       if (wanted !== undefined && /lease already exists/.test(messageOf(error))) return { ID: wanted, TTL: request.TTL }
       throw error
@@ -32,7 +32,8 @@ export function leaseHandle(connection: Connection, id: string, ttlMs: number): 
       if (Number(left) <= 0) throw new LeaseExpired(`The lease has expired or was revoked: ${id}`, { lease: id })
     },
     async revoke() {
-      const revoke = (): Promise<unknown> => connection.client.leaseClient.leaseRevoke({ ID: id })
+      const revoke = (options: CallOptions): Promise<unknown> =>
+        connection.client.leaseClient.leaseRevoke({ ID: id }, options)
       await connection.call(revoke, { repeatable: true }).catch((error: unknown) => {
         if (!(error instanceof LeaseExpired)) throw error
       })

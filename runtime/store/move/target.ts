@@ -44,6 +44,8 @@ export class LockedTarget {
       const { guard } = this.lock
       const { succeeded, ranges } = await this.patiently(() => this.area.transact({
         compare: [guard, ...compare], success, failure: [{ from: names.lock }],
+        // Done a second time it finds what the first one has written, and does nothing
+        repeatable: true,
       }))
       if (succeeded) return true
       const found = only(ranges[0]!)

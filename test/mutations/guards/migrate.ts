@@ -2,6 +2,7 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 const again = 'test/runtime/store-move-again.test.ts'
+const between = 'test/runtime/store-move-between.test.ts'
 const moves = 'test/runtime/store-move.test.ts'
 const simulated = 'test/runtime/sim-move.test.ts'
 const limited = 'test/limits/move.test.ts'
@@ -25,28 +26,21 @@ export const migrate: readonly Guard[] = [
       'if (false) throw heldBy',
       'of two that move one store at once one is refused; what is being filled cannot be opened',
     ],
+  ),
+  ...guardsOf('runtime/store/move/lock.ts', between,
     [
       'a lock is its owner’s', 'if (found && holder?.run !== this.#owner.run) throw heldBy',
       'if (false) throw heldBy',
       'a mover whose lock was taken by another one writes nothing more',
     ],
   ),
-  ...guardsOf('runtime/store/move/target.ts', again,
+  ...guardsOf('runtime/store/move/target.ts', between,
     [
       'a write to a target is under the lock', 'compare: [guard, ...compare],', 'compare: [...compare],',
       'a mover whose lock was taken by another one writes nothing more',
     ],
   ),
   ...guardsOf('runtime/store/move/copy.ts', again,
-    [
-      'what was copied is what is read back', 'if (!same) throw mismatch', 'if (false) throw mismatch',
-      'what is read back is compared byte by byte, and nobody else may have added to it',
-    ],
-    [
-      'nobody else has added to it', 'if (keys!.count !== this.digest.count) throw mismatch',
-      'if (false) throw mismatch',
-      'what is read back is compared byte by byte, and nobody else may have added to it',
-    ],
     [
       'a key without a row was not copied', "if (!row) throw mismatch('a key that nobody has copied'",
       "if (false) throw mismatch('a key that nobody has copied'",
@@ -58,19 +52,30 @@ export const migrate: readonly Guard[] = [
       'what somebody else writes under the prefix is noticed: as strange, or as not what is to be there',
     ],
   ),
+  ...guardsOf('runtime/store/move/copy.ts', between,
+    [
+      'what was copied is what is read back', 'if (!same) throw mismatch', 'if (false) throw mismatch',
+      'what is read back is compared byte by byte, and nobody else may have added to it',
+    ],
+    [
+      'nobody else has added to it', 'if (keys!.count !== this.digest.count) throw mismatch',
+      'if (false) throw mismatch',
+      'what is read back is compared byte by byte, and nobody else may have added to it',
+    ],
+  ),
   ...guardsOf('runtime/store/move/move.ts', simulated,
     [
       'a target that has everything may not have it any more', 'if (source.revision > marker.revision) return false', '',
     ],
   ),
-  ...guardsOf('runtime/store/move/move.ts', again,
+  ...guardsOf('runtime/store/move/move.ts', between,
     [
       'what may have become a store is taken back when its source goes on',
       'if (outcome || failure) await target.patiently(() => lock.takeBack())', '',
       'an activation that is heard of too late is taken back: the source had gone on',
     ],
   ),
-  ...guardsOf('runtime/store/move/scan.ts', again,
+  ...guardsOf('runtime/store/move/scan.ts', between,
     [
       'what is new when all was looked at is told of once', 'if (this.complete) return undefined\n', '',
       'what is new when all was looked at is told of once, as changed',
@@ -100,7 +105,7 @@ export const migrate: readonly Guard[] = [
       'entries keep their values, order and revisions, and are the same when the store is opened there',
     ],
   ),
-  ...guardsOf('runtime/store/etcd/members.ts', limited,
+  ...guardsOf('runtime/store/etcd/members.ts', 'test/limits/etcd.test.ts',
     [
       'a member that does not answer is left alone', 'if (isTry && !this.#mayTry(host)) throw', 'if (false) throw',
       'a member that did not answer is left alone as long as the limit, then one call at a time tries it',
