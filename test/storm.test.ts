@@ -6,7 +6,7 @@ import { focusCount } from '../boot/sim/focus.ts'
 import { commitNumber } from './commit.ts'
 import { closeGaps, noReport, runSeed } from './soak/storm-seeds.ts'
 
-const SEEDS = 108
+const SEEDS = 72
 const FIRST = (commitNumber() % 1_000_000) * focusCount
 const LAST = FIRST + SEEDS - 1
 const GIVEN = { nodes: 4, hours: 0.006, faults: 'storm', keys: 'cheap' } as const
