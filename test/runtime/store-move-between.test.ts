@@ -70,7 +70,8 @@ async function moveThrough(
     operationsMax: (wanted) => area.operationsMax(wanted), close: () => area.close(),
   }
   return moveStore({
-    ...ports, source: store.moveSource!(), fence: store, native, prefix: to.prefix, area: { ...plain, ...between(area) },
+    ...ports, source: store.moveSource!(), fence: store, native, prefix: to.prefix,
+    area: { ...plain, ...between(area) },
     owner: { host: 'ood1', source: '/one' }, signal: new AbortController().signal, onProgress: () => {},
   }).catch(async (error: Error) => {
     await area.close()

@@ -65,7 +65,8 @@ export const migrate: readonly Guard[] = [
   ),
   ...guardsOf('runtime/store/move/move.ts', simulated,
     [
-      'a target that has everything may not have it any more', 'if (source.revision > marker.revision) return false', '',
+      'a target that has everything may not have it any more',
+      'if (source.revision > marker.revision) return false', '',
     ],
   ),
   ...guardsOf('runtime/store/move/move.ts', between,
