@@ -117,7 +117,7 @@ export async function up(options: UpOptions): Promise<RunningZone> {
     })
     const trace = options.trace ?? createTrace()
     const etcd = await openEtcd({ ...options, trace }, files, identity, config)
-    const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files))
+    const reread = async (): Promise<ZoneConfig> => configOf(identity, await readZoneFile(options, files, true))
     try {
       const stores = options.stores ?? folderOf(files.path(file.stores))
       // Also of a zone whose stores are still in its folder: its workers have to reach what they are moved to
@@ -144,8 +144,9 @@ export async function up(options: UpOptions): Promise<RunningZone> {
   }
 }
 
-async function readZoneFile({ config }: UpOptions, files: Files) {
-  if (config) return readConfig(await config.read?.() ?? config.text, config.path)
+/** `anew`: as the file is by now, without what the command line put in the place of its values. */
+async function readZoneFile({ config }: UpOptions, files: Files, anew = false) {
+  if (config) return readConfig((anew && await config.read?.()) || config.text, config.path)
   const bytes = await files.read(file.config)
   return readConfig(bytes && new TextDecoder().decode(bytes), files.path(file.config))
 }
