@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { makeBackup } from '../boot/backup/create.ts'
 import { moveStores, type EtcdLocation } from '../boot/migrate/move-stores.ts'
 import { file } from '../boot/init.ts'
 import { up, type RunningZone } from '../boot/up.ts'
 import type { Migration } from '../runtime/migration.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
-import { plainErrors, until } from './compliance/store/checks.ts'
+import { codeOf, plainErrors, until } from './compliance/store/checks.ts'
 import { ZoneClient } from './soak/zone-client.ts'
 import { startCluster, type EtcdCluster } from './runtime/etcd-server.ts'
 
@@ -77,6 +78,8 @@ test('all stores move before the zone starts; a second time there is nothing to 
     const again = await moveStores({ platform, files, host: 'ood1', to })
     assert.ok(again.stores.every(({ phase, before }) => phase === 'done' && before))
     assert.equal(again.stores.map(({ digest }) => digest), moved.stores.map(({ digest }) => digest))
+    const backup = { platform, folder, file: join(await newFolder(), 'backup.tar') }
+    assert.is(await codeOf(makeBackup(backup)), 'StoreMoved')
     const second = await up({ platform, folder, stores: to })
     assert.ok(second.secondBoot)
     const store = await storeOf(second)

@@ -1,6 +1,7 @@
-import { AlreadyExists, Unavailable } from '../../runtime/errors.ts'
+import { AlreadyExists, StoreMoved, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
+import type { MovedTo } from '../../runtime/store/change.ts'
 import { endTogether, openLogCopy, type LogCopy } from '../../runtime/store/embedded/log-copy.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
 import { segmentsOf } from '../audit/chain-files.ts'
@@ -144,6 +145,7 @@ async function checkLogs(platform: Platform, { copies }: Logs, { onProgress, sig
   for (const { store, copy } of copies) {
     signal?.throwIfAborted()
     const { state, records } = await copy.check()
+    if (state.moved) throw inEtcd(store, state.moved)
     stores.push({ path: `${store}/${copy.name}`, id: state.id, revision: state.revision, records })
     if (store === configStore) booted = await readBooted(platform, state)
     bytes += copy.bytes
@@ -151,6 +153,11 @@ async function checkLogs(platform: Platform, { copies }: Logs, { onProgress, sig
   }
   return { booted, stores }
 }
+
+/** What is left of it here is nothing that a zone could go on from. */
+const inEtcd = (store: string, { place }: MovedTo): Error => new StoreMoved(`${store} was moved to ${place}`, {
+  place, next: 'Back up etcd, by `etcdctl snapshot save`, and the folder as it is',
+})
 
 function partOf({ path, bytes }: Contents['files'][number]): Part {
   const digest = sha256()
