@@ -88,6 +88,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   VerifyHubKeyMismatch: 11,
   NeedsCycle: 11,
   PortInUse: 12,
+  AddressNotLocal: 12,
   SelfCheckFailed: 13,
   Denied: 14,
   ProcessNotAllowed: 14,

@@ -85,6 +85,7 @@ export const MoveMismatch = defineError('MoveMismatch')
 export const NotWritable = defineError('NotWritable')
 export const FolderInUse = defineError('FolderInUse')
 export const PortInUse = defineError('PortInUse')
+export const AddressNotLocal = defineError('AddressNotLocal')
 /** What a server shows is not what the caller trusts; `details.reason` is a TlsFault. */
 export const TlsNotTrusted = defineError('TlsNotTrusted')
 export const StartFailed = defineError('StartFailed')

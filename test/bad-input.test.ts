@@ -219,16 +219,21 @@ test('a pinned port that is taken is refused, and the folder boots once it is fr
   await put('zone.yaml', `http:\n  port: ${port}\n`)(folder)
   const [outcome] = await attempt([{ folder }])
   await new Promise((resolve) => server.close(resolve))
-  assert.equal(
-    judge(outcome, {
-      name: 'port',
-      code: 'PortInUse',
-      exit: 12,
-      message: new RegExp(`port is in use: ${port}`),
-      next: /port/,
-    }),
-    [],
-  )
+  const message = new RegExp(`port is in use: ${port}`)
+  assert.equal(judge(outcome, { name: 'port', code: 'PortInUse', exit: 12, message, next: /port/ }), [])
+  const [again] = await attempt([{ folder }])
+  assert.equal([again?.code, again?.zone?.secondBoot], ['booted', true])
+})
+
+test('an address that this machine has not is refused by name, and boots once it is put right', async () => {
+  const folder = newFolder()
+  await mkdir(folder)
+  // For documentation (RFC 5737): nobody has it
+  await put('zone.yaml', 'http:\n  hostname: 192.0.2.1\n')(folder)
+  const [outcome] = await attempt([{ folder }])
+  const expected = { name: 'address', code: 'AddressNotLocal', exit: 12, message: /192\.0\.2\.1/, next: /config/ }
+  assert.equal(judge(outcome, expected), [])
+  await put('zone.yaml', 'http:\n  hostname: 127.0.0.1\n')(folder)
   const [again] = await attempt([{ folder }])
   assert.equal([again?.code, again?.zone?.secondBoot], ['booted', true])
 })

@@ -18,11 +18,13 @@ import { runChild } from './boot-fixtures/child.ts'
 import { die } from './boot-fixtures/crash-child.ts'
 import { freeEndpoints, startPemCluster, type PemCluster } from './boot-fixtures/pem-cluster.ts'
 import { configText, newFolder, PATH, pemsIn, platform, removeFolders } from './boot-fixtures/pems.ts'
+import { freePort } from './runtime/etcd-server.ts'
 
 const CHILD = '--child'
 const DAY = 86_400_000
 const endpoints = await freeEndpoints()
-const config = { path: PATH, text: configText({ endpoints }) }
+const addr = `127.0.0.1:${await freePort()}`
+const config = { path: PATH, text: configText({ endpoints, addr }) }
 const folder = newFolder()
 let cluster: PemCluster
 

@@ -19,6 +19,7 @@ import type { Store } from '../runtime/store/store.ts'
 import { createTrace, type StepEvent } from '../runtime/trace.ts'
 import { freeEndpoints, startPemCluster, type PemCluster } from './boot-fixtures/pem-cluster.ts'
 import { configText, newFolder, openssl, PATH, pemsIn, platform, removeFolders } from './boot-fixtures/pems.ts'
+import { freePort } from './runtime/etcd-server.ts'
 
 /** What the receiver of each step must tell of it. */
 const evidence: Readonly<Record<number, readonly string[]>> = {
@@ -40,7 +41,8 @@ const evidence: Readonly<Record<number, readonly string[]>> = {
 
 const PREFIX = '/zones/zone.local'
 const endpoints = await freeEndpoints()
-const config = { path: PATH, text: configText({ endpoints, keep: false }) }
+const addr = `127.0.0.1:${await freePort()}`
+const config = { path: PATH, text: configText({ endpoints, keep: false, addr }) }
 const folder = newFolder()
 const at = (...names: readonly string[]): string => join(folder, ...names)
 

@@ -9,6 +9,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   NotWritable: 'Make it writable for this user, or give another folder with --dir',
   FolderInUse: 'Stop that process, or give another folder with --dir',
   PortInUse: 'Give another --port, or none: then a free one is taken',
+  AddressNotLocal: 'Give an address of this machine in the config (addr, http.hostname, …), or 0.0.0.0 for all of them',
   ZoneStoreMismatch: 'Restore the folder `stores` from a backup, or boot a new zone in another folder',
   StoreDamaged: 'Restore that folder from a backup',
   VaultDamaged: 'Restore the folder `stores/vault` from a backup',

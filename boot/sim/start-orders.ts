@@ -27,8 +27,12 @@ const KEY = 'users/owner/order'
 
 const firstBootOnly = new Set(bootSequence.steps.filter((step) => step.firstBootOnly).map(({ number }) => number))
 
-/** All that there are, and how many orders are left open. */
-export async function allStartCases() {
+let known: ReturnType<typeof computeCases> | undefined
+
+/** All that there are, and how many orders are left open. Once: to count the orders takes longer than a run. */
+export const allStartCases = (): ReturnType<typeof computeCases> => (known ??= computeCases())
+
+async function computeCases() {
   const needs = needsOf((await loadActors(undefined)).definitions)
   const byBoot = linearExtensions(bootGraph(needs))
   return { cases: startCases(needs, firstBootOnly), byNeeds: linearExtensions(needs), byBoot }

@@ -1,12 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
 import { createFaults, faultOf } from './http-faults.ts'
 import { takeLists } from './http-list.ts'
 import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-ports.ts'
+import { listenFault } from './listen-fault.ts'
 import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
 import { listenOn } from './unix-socket.ts'
 
@@ -30,13 +30,7 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
-    server.on('error', (error: { code?: string }) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new PortInUse(`The port is in use: ${options.port}`, { port: options.port })
-          : error,
-      )
-    })
+    server.on('error', (error: Error) => reject(listenFault(error, options)))
     if (options.socket !== undefined) listenOn(server, options.socket).then(resolve, reject)
     else server.listen(options.port, options.hostname, resolve)
   })

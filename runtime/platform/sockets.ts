@@ -1,20 +1,17 @@
 import { createSocket, type RemoteInfo } from 'node:dgram'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { PortInUse } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { listenFault } from './listen-fault.ts'
 import type { SocketServer, Sockets } from './socket-ports.ts'
 
 /** UDP and TCP by `node:dgram` and `node:net` on both runtimes. What a peer does ends its own exchange and no more. */
-
-const faultOf = (error: Error & { code?: string }, port: number): Error =>
-  (error.code === 'EADDRINUSE' ? new PortInUse(`The port is in use: ${port}`, { port }) : error)
 
 export const serveDatagrams: Sockets['serveDatagrams'] = async ({ hostname, port }, answer) => {
   const socket = createSocket(hostname.includes(':') ? 'udp6' : 'udp4')
   socket.on('message', answering(answer, (reply, { port: to, address }, sent) => socket.send(reply, to, address, sent)))
   await new Promise<void>((resolve, reject) => {
     // Stays: an answer that could not be sent must not end the worker
-    socket.on('error', (error) => reject(faultOf(error, port)))
+    socket.on('error', (error) => reject(listenFault(error, { hostname, port })))
     socket.bind(port, hostname, resolve)
   })
   return {
@@ -56,7 +53,7 @@ export const serveStreams: Sockets['serveStreams'] = async (options, converse) =
   })
   server.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
-    server.on('error', (error) => reject(faultOf(error, port)))
+    server.on('error', (error) => reject(listenFault(error, { hostname, port })))
     server.listen(port, hostname, resolve)
   })
   return {

@@ -58,7 +58,10 @@ export const editRecord =
 /** A record of `kv://`: a byte of format, then text. */
 export const kvText = (text: string) => (): Uint8Array => new Uint8Array([1, ...new TextEncoder().encode(text)])
 
-/** What a folder holds, by name, without stores and logs: each opening writes to them. */
+/** Each opening writes to them: stores, logs, and the records of the vault's audit, where that it was tried stands. */
+const written = /^(stores\/|logs\/|audit\/\d+\.jsonl$)/
+
+/** What a folder holds, by name, without what each opening writes to. */
 export async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
   const contents: Record<string, string> = {}
@@ -66,7 +69,7 @@ export async function contentsOf(folder: string): Promise<Readonly<Record<string
     const path of entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort()
   ) {
     const name = path.slice(folder.length + 1)
-    if (name.startsWith('stores/') || name.startsWith('logs/')) continue
+    if (written.test(name)) continue
     contents[name] = createHash('sha256').update(await readFile(path)).digest('hex').slice(0, 16)
   }
   return contents

@@ -12,9 +12,12 @@ export const PATH = '/etc/rks/config.yaml'
 const ENDPOINTS = ['https://etcd1.example:2379', 'https://10.0.0.2:2379', 'https://[fd00::3]:2379']
 
 export const configText = (
-  { endpoints = ENDPOINTS, more = '', keep = true }:
-    { readonly endpoints?: readonly string[]; readonly more?: string; readonly keep?: boolean } = {},
-): string => `addr: 192.168.1.10:50051
+  { endpoints = ENDPOINTS, more = '', keep = true, addr = '192.168.1.10:50051' }: {
+    readonly endpoints?: readonly string[]; readonly more?: string; readonly keep?: boolean
+    /** Where the zone listens for hosts, once it is started. */
+    readonly addr?: string
+  } = {},
+): string => `addr: ${addr}
 xline_config:
   endpoints: ${JSON.stringify(endpoints)}
   prefix: /zones

@@ -39,7 +39,9 @@ export function moveCases(stores: readonly string[]): readonly MoveCase[] {
     'ends',
   ]
   const all = steps.flatMap((at) => moveStrikes.map((strike) => ({ at, strike })))
-  return all.filter(({ at, strike }) => typeof at !== 'string' || strike !== 'worker')
+  return all.filter(({ at, strike }) => (typeof at !== 'string' || strike !== 'worker')
+    // Nothing is locked yet: the rival would be the first, and what a second one is told has tests of its own
+    && (at !== 'begins' || strike !== 'rival'))
     .map((one, index) => ({ ...one, index }))
 }
 
