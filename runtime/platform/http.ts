@@ -7,6 +7,7 @@ import { createFaults, faultOf } from './http-faults.ts'
 import { takeLists } from './http-list.ts'
 import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-ports.ts'
 import { listenFault } from './listen-fault.ts'
+import { divertStreams } from './tls-connection.ts'
 import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
 import { listenOn } from './unix-socket.ts'
 
@@ -25,6 +26,7 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   const server = serverOf(options, (request, response) => {
     void new Exchange(request, response, serving).run()
   })
+  const cutStreams = options.streams ? divertStreams(server as TlsServer, options.streams) : () => {}
   if (options.lists) takeLists(server, options.tls ? 'secureConnection' : 'connection')
   server.maxConnections = limits.httpConnections
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
@@ -39,7 +41,10 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
-        const cut = setTimeout(() => server.closeAllConnections(), withinMs)
+        const cut = setTimeout(() => {
+          server.closeAllConnections()
+          cutStreams()
+        }, withinMs)
         server.close(() => {
           clearTimeout(cut)
           resolve()
@@ -55,13 +60,14 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   } satisfies HttpServer
 }
 
-function serverOf({ requestMsMax, tls }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
+function serverOf({ requestMsMax, tls, streams }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
   const bounds = {
     requestTimeout: requestMsMax,
     headersTimeout: requestMsMax,
     connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
   }
-  return tls ? createTlsServer(tls, bounds, listener) : createServer(bounds, listener)
+  if (!tls) return createServer(bounds, listener)
+  return createTlsServer(tls, bounds, listener, streams?.alpn)
 }
 
 /** What cannot be read as HTTP is answered once, and never into the midst of another answer. */

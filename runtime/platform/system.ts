@@ -6,6 +6,7 @@ import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
 import { httpRequest } from './http-client.ts'
+import { openTls } from './tls-connection.ts'
 import { spawnProcess } from './process.ts'
 import { machine } from './machine.ts'
 import { portChannel, type Port } from './port-channel.ts'
@@ -43,7 +44,7 @@ export async function systemPlatform(
       restrictsWorkers: workers.restrictsWorkers,
       spawnProcess, machine, usage,
     },
-    transport: { serveHttp, request: httpRequest, serveDatagrams, serveStreams },
+    transport: { serveHttp, request: httpRequest, connectTls: openTls, serveDatagrams, serveStreams },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({

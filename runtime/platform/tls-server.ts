@@ -13,11 +13,13 @@ export const secureContext = (
 })
 
 /** `node:https` on both runtimes: `Deno.serve` asks no client for a certificate, and says nothing of it. */
-export function createTlsServer(tls: TlsServing, bounds: ServerOptions, listener: RequestListener): Server {
+export function createTlsServer(
+  tls: TlsServing, bounds: ServerOptions, listener: RequestListener, streams: readonly string[] = [],
+): Server {
   return createServer({
     ...bounds, ...secureContext(tls),
     requestCert: tls.clientRoots !== undefined, rejectUnauthorized: false,
-    ALPNProtocols: [...tls.alpn ?? ['http/1.1']],
+    ALPNProtocols: [...tls.alpn ?? ['http/1.1'], ...streams],
     handshakeTimeout: tls.handshakeMs ?? limits.tlsHandshakeMs,
   }, listener)
 }

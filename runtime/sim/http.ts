@@ -46,15 +46,16 @@ export class HttpPorts {
     networks.set(schedule, this.#network.set(host, this))
   }
 
-  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request'> {
+  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request' | 'connectTls'> {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
       request: (call) => this.#send(thread, call),
+      connectTls: () => Promise.reject(notSimulated()),
     }
   }
 
   #listen(thread: SimulatedThread, options: Server['options'], handle: Server['handle']): HttpServer {
-    if (options.socket !== undefined) throw notSimulated()
+    if (options.socket !== undefined || options.streams) throw notSimulated()
     let port = options.port
     if (port === 0) for (port = FIRST_FREE_PORT; this.#servers.has(port);) port++
     if (this.#servers.has(port)) throw new PortInUse(`The port is in use: ${port}`, { port })
