@@ -52,7 +52,6 @@ export class Streams implements StreamGround {
 
   get size(): number { return this.#entries.size }
 
-  /** Bytes that are held, for what a tunnel takes. */
   get held(): number { return this.#held.unread + this.#held.backlog }
 
   /** @throws what `TunnelEnd.open` does */

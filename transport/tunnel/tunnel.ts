@@ -62,6 +62,7 @@ class Tunnel implements TunnelEnd {
 
   get peer(): Greeting { return this.#open!.peer }
   get streams(): number { return this.#open?.streams.size ?? 0 }
+  get held(): number { return this.#open?.streams.held ?? 0 }
   get closed(): Promise<string> { return this.#over.promise }
 
   open(request: StreamRequest, signal?: AbortSignal): Promise<OpenedStream> {
