@@ -15,14 +15,15 @@ import { greeting, NONCE, opened, script, violated, type OpenScript } from './tu
 
 const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 const root = await authority('root')
-const hostCertificate = (host: string, options: { notAfter?: number; names?: readonly string[] } = {}): Promise<Holder> =>
-  holder(host, root, {
-    notAfter: options.notAfter ?? now + 3_000 * day,
-    extensions: {
-      keyUsage: ['digitalSignature'], extendedKeyUsage: ['serverAuth', 'clientAuth'],
-      names: (options.names ?? [`spiffe://zone.test/node/${host}`]).map((value) => ({ type: 'uri', value })),
-    },
-  })
+const hostCertificate = (
+  host: string, options: { notAfter?: number; names?: readonly string[] } = {},
+): Promise<Holder> => holder(host, root, {
+  notAfter: options.notAfter ?? now + 3_000 * day,
+  extensions: {
+    keyUsage: ['digitalSignature'], extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    names: (options.names ?? [`spiffe://zone.test/node/${host}`]).map((value) => ({ type: 'uri', value })),
+  },
+})
 const [here, peer, next, other] = await Promise.all([
   hostCertificate('here'), hostCertificate('hostile'), hostCertificate('hostile'), hostCertificate('other'),
 ])
@@ -142,7 +143,8 @@ test('renewals out of turn, or while one is judged, or that cannot be read, clos
   judging.say(renewal(judging, next))
   judging.say(renewal(judging, next, { n: 2 }))
   await violated(judging, /while another is judged/)
-  for (const change of [{ chain: ['!'] }, { chain: ['AAAA'] }, { signature: '=' }, { chain: [toBase64url(new Uint8Array(900))] }]) {
+  const zeros = toBase64url(new Uint8Array(900))
+  for (const change of [{ chain: ['!'] }, { chain: ['AAAA'] }, { signature: '=' }, { chain: [zeros] }]) {
     const one = await listening()
     one.say({ ...renewal(one, next), ...change })
     await violated(one, /a renewal that cannot be read/)
@@ -156,7 +158,8 @@ test('renewals out of turn, or while one is judged, or that cannot be read, clos
 })
 
 test('answers to no renewal close the tunnel; no answer is given up in time', async () => {
-  for (const message of [{ t: 'renewed', n: 1 }, { t: 'renewal-refused', n: 1, error: { code: 'Denied', message: '' } }]) {
+  const error = { code: 'Denied', message: '' }
+  for (const message of [{ t: 'renewed', n: 1 }, { t: 'renewal-refused', n: 1, error }]) {
     const one = await listening()
     one.say(message)
     await violated(one, /an answer to no renewal/)

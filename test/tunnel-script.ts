@@ -68,10 +68,10 @@ export interface OpenScript extends Script {
 }
 
 /** Both have said who they are. The tunnel under test is the listener, unless it says otherwise. */
-export async function opened(change: Change = {}, role: TunnelOptions['role'] = 'listener', hello = {}): Promise<OpenScript> {
+export async function opened(change: Change = {}, role: TunnelOptions['role'] = 'listener'): Promise<OpenScript> {
   const one = script(role, change)
   await quiet()
-  one.say({ t: role === 'listener' ? 'hello' : 'welcome', v: 1, greeting: { ...greeting, ...hello } })
+  one.say({ t: role === 'listener' ? 'hello' : 'welcome', v: 1, greeting })
   await quiet()
   if (role === 'listener') one.say({ t: 'ready' })
   const tunnel = await one.opening

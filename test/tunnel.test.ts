@@ -76,8 +76,9 @@ test('one end that is refused is told why, and nobody is let in', async () => {
   ])
   for (const error of results) assert.instance(error, Denied)
   const [one, other] = memoryChannelPair(systemClock)
+  const ofAnother = { zone: 'another', host: 'near' }
   const ofZones = await Promise.all([
-    failure(openTunnel({ ...optionsOf('near'), hello: { zone: 'another', host: 'near' }, channel: one, role: 'dialer' })),
+    failure(openTunnel({ ...optionsOf('near'), hello: ofAnother, channel: one, role: 'dialer' })),
     failure(openTunnel({ ...optionsOf('far'), channel: other, role: 'listener' })),
   ])
   for (const error of ofZones) assert.instance(error, Denied)

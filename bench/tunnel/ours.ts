@@ -1,4 +1,4 @@
-/** Calls of a sealed link over a stream of a tunnel over mutual TLS, with validation, deadline and a bound principal. */
+/** Calls of a sealed link in a tunnel over mutual TLS, with validation, deadline and a bound principal. */
 import { createService } from '../../runtime/context.ts'
 import { Denied } from '../../runtime/errors.ts'
 import { createCaller } from '../../runtime/link/caller.ts'
