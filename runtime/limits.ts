@@ -2,6 +2,7 @@ import { actorLimits } from './limits-actors.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { joinLimits } from './limits-join.ts'
+import { registrationLimits } from './limits-registration.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
@@ -99,6 +100,7 @@ export const limits = {
   ...serviceLimits,
   ...etcdLimits,
   ...joinLimits,
+  ...registrationLimits,
   ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,
