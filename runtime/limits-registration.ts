@@ -13,4 +13,6 @@ export const registrationLimits = {
   /** Milliseconds until all hosts are looked at again, and until one that could not be put right is tried again. */
   registrationSweepMs: 600_000,
   registrationRetryMs: 2_000,
+  /** Hosts that the command line lists; of more it says so. */
+  clientHosts: 10_000,
 } as const

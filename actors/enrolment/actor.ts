@@ -12,6 +12,7 @@ import { Vault } from '../vault/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { isUnexpected, json, readBody, refusal } from './answers.ts'
 import { createControl } from './control.ts'
+import { keepRegistered } from './hosts.ts'
 import { createJoins } from './join.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
@@ -49,8 +50,9 @@ export default actor(Enrolment, {
   const registrations = await openRegistrations({
     keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
   })
+  const keeping = keepRegistered(start, registrations)
   const joins = createJoins({
-    keys, clock, step, vault, registrations, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, late: keeping.late, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -122,13 +124,14 @@ export default actor(Enrolment, {
     tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
-  const control = createControl({ self, step, vault, enforcer, trust, server, registrations })
+  const control = createControl({ self, step, vault, enforcer, trust, server, registrations, late: keeping.late })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
     certificates.splice(0, certificates.length, next, certificates[0]!)
     listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
   }))
+  background(keeping.run)
   log.info('Hosts may join', { server })
 
   return {

@@ -20,6 +20,8 @@ type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
   /** Of the certificates that open connections may have been shown, the newest first. */
   readonly fingerprints: () => readonly string[]
   readonly registrations: Pick<Registrations, 'registrar' | 'told' | 'demandFree' | 'settle'>
+  /** Something is in the vault and not in `kv://`. */
+  readonly late: () => void
 }
 
 export interface Joins {
@@ -31,7 +33,7 @@ export interface Joins {
 }
 
 /** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
-export function createJoins({ keys, clock, step, vault, fingerprints, registrations }: Ports): Joins {
+export function createJoins({ keys, clock, step, vault, fingerprints, registrations, late }: Ports): Joins {
   /** Milliseconds by which the other clock is behind ours. @throws ClockSkew */
   const skewOf = (now: number): number => {
     const skewMs = clock.now() - now
@@ -57,7 +59,10 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
   const told = async (
     host: string, { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
   ): Promise<JoinAnswer> => {
-    const document = await registrations.settle(host)
+    const document = await registrations.settle(host).catch((error: unknown) => {
+      late()
+      throw error
+    })
     if (document === undefined) throw new JoinRefused('The host was revoked meanwhile', { reason: 'revoked' })
     return { serial, certificate, chain, roots, notBefore, notAfter, skewMs, document, ...await registrations.told() }
   }

@@ -1,4 +1,7 @@
-import { call, integer, number, object, pipe, string, protocol } from '../../runtime/protocol.ts'
+import {
+  array, call, integer, number, object, optional, pipe, protocol, string, type Infer,
+} from '../../runtime/protocol.ts'
+import { JoinedHost } from '../vault/protocol.ts'
 
 /** Where hosts join the zone, and where tokens for that are made. */
 export const Enrolment = protocol('enrolment', {
@@ -16,3 +19,12 @@ export const enrolmentEnv = {
 } as const
 
 export const joinTokensPath = '/join-tokens'
+/** Hosts that joined; one below it, by its name. */
+export const hostsPath = '/hosts'
+
+const { document: _, ...entries } = JoinedHost.entries
+/** A host that joined, as it is told of. */
+export const HostTold = object(entries)
+export type HostTold = Infer<typeof HostTold>
+/** `next`: there are more, behind this name. */
+export const HostsTold = object({ hosts: array(HostTold), next: optional(string()) })
