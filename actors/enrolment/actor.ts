@@ -11,6 +11,7 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { isUnexpected, json, readBody, refusal } from './answers.ts'
+import { hookCheck, joinChecks } from './checks.ts'
 import { createControl } from './control.ts'
 import { keepRegistered } from './hosts.ts'
 import { createJoins } from './join.ts'
@@ -51,8 +52,10 @@ export default actor(Enrolment, {
     keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
   })
   const keeping = keepRegistered(start, registrations)
+  const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
+    : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const joins = createJoins({
-    keys, clock, step, vault, registrations, late: keeping.late, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, checks, late: keeping.late, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -112,7 +115,11 @@ export default actor(Enrolment, {
         // As long as whoever asks likes
         const what = `${method} ${path.slice(0, 80)}`
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
-        else log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
+        else {
+          const { said } = (error as ZonewrightError).details
+          const more = typeof said === 'string' ? { said } : {}
+          log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
+        }
         return refusal(error)
       }
     }

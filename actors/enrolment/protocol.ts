@@ -16,6 +16,8 @@ export const enrolmentEnv = {
   port: 'ZONEWRIGHT_ENROLMENT_PORT',
   /** Absolute path of the Unix socket, in a folder of mode 0700. */
   socket: 'ZONEWRIGHT_ENROLMENT_SOCKET',
+  /** Set where a program of this host is asked about joins. */
+  hook: 'ZONEWRIGHT_ENROLMENT_HOOK',
 } as const
 
 export const joinTokensPath = '/join-tokens'

@@ -287,7 +287,7 @@ export const VaultDamaged = defineError('VaultDamaged')
 export const CertificateRefused = defineError('CertificateRefused')
 /** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
 export const JoinRefused = defineError('JoinRefused')
-export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'taken' | 'owned' | 'host' | 'address' | 'device' | 'proof'
+export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'taken' | 'owned' | 'ended' | 'hook' | 'host' | 'address' | 'device' | 'proof'
 /** There is no such mount, role, authority or certificate. */
 export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')

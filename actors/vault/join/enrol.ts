@@ -182,7 +182,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const ended = host.notAfter ?? current?.stored.notAfter ?? 0
     const days = Math.floor((clock.now() - ended) / 86_400_000)
     if (clock.now() > ended + limits.joinRenewalSeconds * 1_000) {
-      throw refuse('expired', `The certificate of this host ended ${days} days ago: it joins again by a token`)
+      throw refuse('ended', `The certificate of this host ended ${days} days ago: it joins again by a token`)
     }
     return current
   }
