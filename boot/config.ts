@@ -38,7 +38,7 @@ const ZoneFile = object({
     allow: optional(array(pipe(string(), regex(/^\/[^\0]*$/)))),
   })),
   join: optional(object({
-    /** A program that is asked about each host that wants to join, beside its token: an absolute path. Default: none. */
+    /** A program that is asked about each host that wants to join: an absolute path. Default: none. */
     hook: optional(pipe(string(), regex(/^\/[^\0]*$/))),
   })),
   telemetry: optional(object({
@@ -90,7 +90,8 @@ export interface ZoneConfig extends Rk8sConfig {
 
 export const defaultConfig: ZoneConfig = {
   zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0, origins: [] },
-  nodes: 0, processes: { allow: [] }, join: { hook: undefined }, telemetry: { otlp: undefined }, vault: undefined, ...defaultRk8sConfig,
+  nodes: 0, processes: { allow: [] }, join: { hook: undefined }, telemetry: { otlp: undefined },
+  vault: undefined, ...defaultRk8sConfig,
 }
 
 /** The names that the file gave; a folder that exists may not contradict them. */
@@ -102,8 +103,9 @@ export interface ReadConfig {
 }
 
 const keysHint =
-  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, join.hook, telemetry.otlp, '
-  + 'vault.hostname, vault.port, and those of rk8s: addr, xline_config, tls_config, network_config, dns_config'
+  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, join.hook, '
+  + 'telemetry.otlp, vault.hostname, vault.port, and those of rk8s: '
+  + 'addr, xline_config, tls_config, network_config, dns_config'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
 export function readConfig(text: string | undefined, path: string): ReadConfig {

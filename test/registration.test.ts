@@ -108,7 +108,7 @@ test('a name that another device has, and one that the owner signed for, are nob
   assert.equal([status, (value as { reason: string }).reason], [403, 'owned'])
 })
 
-test('who is revoked is out at once: certificates, document, device key, and whatever was given out before', async () => {
+test('who is revoked is out at once: certificates, document, device key, and what was given out before', async () => {
   const [options, joined] = await joinAs('node5')
   const next = await renew(options, joined)
   const spare = await zone.token('node5')

@@ -55,7 +55,8 @@ export default actor(Enrolment, {
   const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
     : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const joins = createJoins({
-    keys, clock, step, vault, registrations, checks, late: keeping.late, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, checks, late: keeping.late,
+    fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {

@@ -8,7 +8,7 @@ export interface JoinAttempt {
   readonly host: string
   /** Of the connection. */
   readonly address: string
-  /** Thumbprint of the key in its statement: the vault lets in only who has it. Undefined where there is no sound one. */
+  /** Thumbprint of the key in its statement, if that is sound: the vault lets in only who has it. */
   readonly device: string | undefined
 }
 

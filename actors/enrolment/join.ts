@@ -69,9 +69,8 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
     if (document === undefined) throw new JoinRefused('The host was revoked meanwhile', { reason: 'revoked' })
     return { serial, certificate, chain, roots, notBefore, notAfter, skewMs, document, ...await registrations.told() }
   }
-  const renewal = async (
-    now: number, host: string, request: Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { serial?: string },
-  ): Promise<JoinAnswer> => {
+  type Asked = Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { readonly serial?: string }
+  const renewal = async (now: number, host: string, request: Asked): Promise<JoinAnswer> => {
     const skewMs = skewOf(now)
     return await told(host, await toServer((server) =>
       vault.renewEnrolment({ ...request, host, server, skewMs: Math.max(0, skewMs), registrar })), skewMs)

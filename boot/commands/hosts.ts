@@ -23,7 +23,8 @@ type Seen = Pick<NodeEntry, 'state' | 'lastSeen'>
 
 const COLUMNS: readonly Column[] = [
   { head: 'host' }, { head: 'role' }, { head: 'state' }, { head: 'joined', align: 'right' }, { head: 'token' },
-  { head: 'certificate ends', align: 'right' }, { head: 'heard', align: 'right' }, { head: 'certificate', shrinks: true },
+  { head: 'certificate ends', align: 'right' }, { head: 'heard', align: 'right' },
+  { head: 'certificate', shrinks: true },
   { head: 'device key', shrinks: true },
 ]
 

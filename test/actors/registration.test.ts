@@ -36,7 +36,9 @@ test('a document is taken by the owner key, or by an enrolment key that an OOD s
     }),
     'certified by the OOD of another owner': enrolled({ enrolment: foreign }),
     'certified by nobody we know': enrolled({ enrolment: { ood, certificate: certificate(other) } }),
-    'certified for another zone': enrolled({ enrolment: { ood, certificate: certificate(zone.device, { zone: 'z2' }) } }),
+    'certified for another zone': enrolled({
+      enrolment: { ood, certificate: certificate(zone.device, { zone: 'z2' }) },
+    }),
     'certified in the name of another OOD': enrolled({
       enrolment: { ood, certificate: certificate(zone.device, { host: 'ood2' }) },
     }),
@@ -80,7 +82,8 @@ test('enrolment writes what an enrolment key of now signed, where the owner sign
   const key = kv.device('node1')
   const session = zone.tokens.session('enrolment')
   for (const by of [
-    running.as(session), running.as(session, peer('enrolment')), running.as(zone.tokens.session('gateway'), enrolmentPeer),
+    running.as(session), running.as(session, peer('enrolment')),
+    running.as(zone.tokens.session('gateway'), enrolmentPeer),
     running.as(zone.tokens.session('enrolment', { runtime_type: 'service' }), enrolmentPeer),
     running.as(zone.tokens.device(), enrolmentPeer), running.as(session, peer('gateway', { runtimeType: 'gateway' })),
   ]) assert.is(await refused(key, enrolled(), 0, by), 'rbac/root-only')
@@ -146,7 +149,7 @@ test('what a crash left out is published by a retry, and by the next start', asy
   assert.is(await second.sweep(), 0)
 })
 
-test('an answer that was lost, and a system-config that is away, leave nothing that a retry does not put right', async () => {
+test('a lost answer, and a system-config that is away, leave nothing that a retry does not put right', async () => {
   const { open, joined, document, said } = await registering()
   let fails: 'before' | 'after' = 'before'
   const registrations = await open((config) => ({

@@ -209,9 +209,9 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
         },
       }],
       async stillHolds() {
-        if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
-          throw refuse('used', 'Another request for this host was faster')
-        }
+        const now = await barrier.read(hostPath, StoredHost)
+        if (now?.value.revokedAt !== undefined) throw new Overtaken('The host was revoked meanwhile')
+        if (now?.revision !== found.revision) throw refuse('used', 'Another request for this host was faster')
         if (current && (await pki.certificates.find(current.key))?.revision !== current.revision) {
           throw new Overtaken('The certificate of this host was changed meanwhile')
         }
