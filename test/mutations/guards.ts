@@ -32,6 +32,7 @@ import { backup } from './guards/backup.ts'
 import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
+import { registration } from './guards/registration.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
@@ -73,6 +74,7 @@ export const guards: readonly Guard[] = [
   ...migrate,
   ...commandLine,
   ...join,
+  ...registration,
   ...storm,
   ...signIn,
   ...x509,
