@@ -3,7 +3,7 @@ import { NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { openEnforcer } from '../enforcement/enforcer.ts'
-import { hostAlpn, joinAlpn, joinPath, JoinRequest, RenewRequest } from '../join-protocol.ts'
+import { hostAlpn, joinAlpn, joinPath, JoinRequest, RenewAgainRequest, RenewRequest } from '../join-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openSession } from '../session.ts'
@@ -11,10 +11,13 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { isUnexpected, json, readBody, refusal } from './answers.ts'
+import { hookCheck, joinChecks } from './checks.ts'
 import { createControl } from './control.ts'
+import { keepRegistered } from './hosts.ts'
 import { createJoins } from './join.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
+import { openRegistrations } from './registrations.ts'
 import { Sources } from './sources.ts'
 import { HostCertificateNeeded, openTrust } from './trust.ts'
 
@@ -45,8 +48,15 @@ export default actor(Enrolment, {
     zone: self.zone, clock, keys, vault, warn: (message) => log.warn(message),
     onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
   })
+  const registrations = await openRegistrations({
+    keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
+  })
+  const keeping = keepRegistered(start, registrations)
+  const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
+    : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const joins = createJoins({
-    keys, clock, step, vault, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, checks, late: keeping.late,
+    fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -65,6 +75,9 @@ export default actor(Enrolment, {
         address: remoteAddress, alpn: joinAlpn, certificate: request.tls?.certificate !== undefined,
       })
       return hello()
+    }
+    if (method === 'POST' && path === joinPath.again) {
+      return json(200, await joins.renewAgain(readBody(RenewAgainRequest, body)))
     }
     if (method !== 'POST' || path !== joinPath.request) throw nothingThere()
     return json(200, await joins.join(readBody(JoinRequest, body), request))
@@ -103,7 +116,11 @@ export default actor(Enrolment, {
         // As long as whoever asks likes
         const what = `${method} ${path.slice(0, 80)}`
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
-        else log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
+        else {
+          const { said } = (error as ZonewrightError).details
+          const more = typeof said === 'string' ? { said } : {}
+          log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
+        }
         return refusal(error)
       }
     }
@@ -115,13 +132,14 @@ export default actor(Enrolment, {
     tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
-  const control = createControl({ self, step, vault, enforcer, trust, server })
+  const control = createControl({ self, step, vault, enforcer, trust, server, registrations, late: keeping.late })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
     certificates.splice(0, certificates.length, next, certificates[0]!)
     listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
   }))
+  background(keeping.run)
   log.info('Hosts may join', { server })
 
   return {
