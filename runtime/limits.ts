@@ -1,6 +1,7 @@
 import { actorLimits } from './limits-actors.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
@@ -98,6 +99,7 @@ export const limits = {
   ...actorLimits,
   ...serviceLimits,
   ...etcdLimits,
+  ...leadingLimits,
   ...joinLimits,
   ...vaultHttpLimits,
   ...pkiLimits,

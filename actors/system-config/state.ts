@@ -7,6 +7,7 @@ import { createAccess, type Access } from '../rbac/access.ts'
 import type { Rules } from '../rbac/model.ts'
 import { readEnvironment } from './environment.ts'
 import { createEnforcers, type Enforcers } from './enforcers.ts'
+import { createLeaders, type Leaders } from './leaders.ts'
 import { createPermission, MODEL_KEY, POLICY_KEY, type Permission } from './permission.ts'
 import { openTrust, type Trust } from './phase.ts'
 import type { Revoked } from './protocol.ts'
@@ -14,7 +15,7 @@ import { openRecords, type Guard, type Records } from './records.ts'
 import { openRevocations } from './revocations.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
 import { createSteps, type Steps } from './steps.ts'
-import { execute, type KvAction } from './transaction.ts'
+import { execute, type BoundTo, type KvAction } from './transaction.ts'
 import { follow } from './watch.ts'
 
 /** What the handlers share. */
@@ -26,11 +27,14 @@ export interface State {
   readonly access: Access
   readonly steps: Steps
   readonly enforcers: Enforcers
+  readonly leaders: Leaders
   /**
    * Runs a transaction that was permitted. What decides who is trusted, and who may do what, is in force before
    * the writer is answered: here, and wherever it is enforced.
    */
-  transact(session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined): Promise<number>
+  transact(
+    session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined, fence?: BoundTo,
+  ): Promise<number>
   /** Settles when these sessions are refused here and wherever tokens are judged. */
   revoke(sessions: readonly Revoked[]): Promise<void>
 }
@@ -75,9 +79,10 @@ export async function openState(start: ActorStart): Promise<State> {
   start.background(() => revocations.follow(stopping))
 
   return {
-    records, trust, sessions, permission, access, steps, enforcers,
-    async transact(session, actions, mainKey) {
-      const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
+    records, trust, sessions, permission, access, steps, enforcers, leaders: createLeaders(start),
+    async transact(session, actions, mainKey, fence) {
+      const write = trust.phase === 'boot' ? boot(session, actions, mainKey)
+        : execute(records, actions, mainKey, fence)
       const revision = await write
       mayCrash('system-config/written')
       if (actions.has(kv.bootConfig)) await reloadTrust()
