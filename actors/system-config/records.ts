@@ -53,6 +53,7 @@ export type CommitResult =
 /** What of the same store, and not of `kv://`, joins a transaction. */
 export interface Beside {
   readonly compare: readonly Compare[]
+  readonly operations: readonly Operation[]
 }
 
 export interface Records {
@@ -115,8 +116,10 @@ export function openRecords(store: Store): Records {
       return [...names].sort()
     },
     put: (key, value) => store.put(STORE_PREFIX + key, encodeValue(value)),
-    async commit(guards, writes, { compare } = NOTHING) {
-      const result = await store.transact([...guards.map(compareOf), ...compare], writes.map(operationOf))
+    async commit(guards, writes, { compare, operations } = NOTHING) {
+      const result = await store.transact(
+        [...guards.map(compareOf), ...compare], [...writes.map(operationOf), ...operations],
+      )
       if (result.succeeded) return { succeeded: true, revision: result.revision }
       const found = result.found.slice(0, guards.length).map((entry) => entry && decodeEntry(entry))
       return { succeeded: false, found, beside: result.found.slice(guards.length) }
@@ -133,7 +136,7 @@ export function openRecords(store: Store): Records {
   }
 }
 
-const NOTHING: Beside = { compare: [] }
+const NOTHING: Beside = { compare: [], operations: [] }
 
 const hasLeaf = (leaves: readonly string[] | undefined, key: string): boolean =>
   leaves === undefined || leaves.includes(key.slice(key.lastIndexOf('/') + 1))

@@ -1,7 +1,7 @@
 import { InvalidArgument, Overloaded, RevisionMismatch } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Infer } from '../../runtime/protocol.ts'
-import type { Compare, Entry } from '../../runtime/store/store.ts'
+import type { Compare, Entry, Operation } from '../../runtime/store/store.ts'
 import { setByPath } from './json-path.ts'
 import { parseKey } from './key-path.ts'
 import { InvalidKey, KeyExists, KeyNotFound, type Action } from './protocol.ts'
@@ -17,6 +17,12 @@ export interface BoundTo {
   check(found: Entry | undefined): void
   /** The same of what is there now. */
   checkNow(): Promise<void>
+}
+
+export interface Bound {
+  readonly fence?: BoundTo | undefined
+  /** What is written with it, and is none of `kv://`. */
+  readonly beside?: readonly Operation[]
 }
 
 /** @throws InvalidKey when a key is none, or is named twice */
@@ -48,16 +54,20 @@ export function parseJson(text: string): unknown {
  * @throws KeyExists, KeyNotFound, InvalidPath, Overloaded, Fenced
  */
 export async function execute(
-  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard, fence?: BoundTo,
+  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard, bound: Bound = {},
 ): Promise<number> {
+  const { fence, beside = [] } = bound
   if (actions.size === 0) throw new InvalidArgument('The transaction has no actions')
-  if (actions.size > limits.transactionOperations) {
-    throw new InvalidArgument(`A transaction has at most ${limits.transactionOperations} actions: ${actions.size}`)
+  const most = limits.transactionOperations - beside.length
+  if (actions.size > most) {
+    throw new InvalidArgument(`A transaction has at most ${most} actions: ${actions.size}`)
   }
   const found = await readFirst(records, actions, mainKey)
   for (let attempt = 0; attempt < limits.writeAttempts; attempt++) {
     const { guards, writes } = await planned(actions, found, mainKey, fence)
-    const result = await records.commit(guards, writes, { compare: fence ? [fence.compare] : [] })
+    const result = await records.commit(guards, writes, {
+      compare: fence ? [fence.compare] : [], operations: beside,
+    })
     if (result.succeeded) return result.revision
     fence?.check(result.beside[0])
     guards.forEach(({ key }, index) => found.set(key, result.found[index]))

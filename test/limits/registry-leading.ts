@@ -7,4 +7,12 @@ export const ofLeading: Coverage = {
       'leaderRenewMs', 'leaderAskMs',
     ],
   },
+  'actors/shared-enforcement.test.ts': {
+    'one that does not reach the store grants nothing, and decides nothing once its enforcers are over': [
+      'enforcementFreshMs',
+    ],
+    'a host that is not heard of is forgotten after its enforcers are over, by the slowest of clocks': [
+      'enforcementHostMs', 'enforcementLookMs',
+    ],
+  },
 }
