@@ -2,6 +2,7 @@ import { actorLimits } from './limits-actors.ts'
 import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
 import { registrationLimits } from './limits-registration.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
@@ -102,6 +103,7 @@ export const limits = {
   ...carrierLimits,
   ...serviceLimits,
   ...etcdLimits,
+  ...leadingLimits,
   ...joinLimits,
   ...registrationLimits,
   ...vaultHttpLimits,

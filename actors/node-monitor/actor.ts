@@ -4,6 +4,7 @@ import { object } from '../../runtime/protocol.ts'
 import { pause } from '../../runtime/within.ts'
 import { openEnforcer, type Enforcer } from '../enforcement/enforcer.ts'
 import { follow } from '../follow.ts'
+import { leading } from '../leading.ts'
 import { answering, method, streaming, type KrpcTable } from '../krpc.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { DeviceInfo, kv, readRecord, RecordInvalid } from '../records.ts'
@@ -31,11 +32,16 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   const readDevice = readDeviceBy(keys, readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))
 
   const moment = () => ({ monotonic: clock.monotonic(), now: Math.floor(clock.now()) })
+  /** Every host's monitor watches, so that the next one that leads knows at once; one of them warns. */
+  const led = leading({
+    start, systemConfig, session, name: APPID,
+    body: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+  })
   const readers = new Set<Changes<NodeState>>()
   const liveness = new Liveness((node) => {
     gauge(`node_up{node="${node.name}"}`, node.state === 'unknown' ? undefined : node.state === 'up' ? 1 : 0)
-    if (node.state === 'down') log.warn('A host is down', { node: node.name, lastSeen: node.lastSeen ?? 0 })
-    if (node.state === 'up') log.info('A host is up', { node: node.name })
+    if (led.term && node.state === 'down') log.warn('A host is down', { node: node.name, lastSeen: node.lastSeen ?? 0 })
+    if (led.term && node.state === 'up') log.info('A host is up', { node: node.name })
     for (const reader of readers) reader.tell(node)
   })
   let wake = new AbortController()
@@ -130,6 +136,7 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     handlers: { krpc: answering(methods), krpcStream: streaming({ changes: method(object({}), changes) }) },
     lifecycle: {
       authenticate: async (token, peer, use) => (await enforcer()).authenticate(token, peer, use),
+      stop: led.stop,
       admit: (peer) => peer.host === self.host && ['supervisor', 'gateway'].includes(peer.actor),
     },
   }

@@ -10,7 +10,8 @@ import { VerifyHub } from '../verify-hub/protocol.ts'
 import { askedFor, builtInChanges, withChanges } from './built-in.ts'
 import { followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
-import { Scheduler } from './protocol.ts'
+import { leading, type Term } from '../leading.ts'
+import { NotLeading, Scheduler } from './protocol.ts'
 import { readDeviceBy } from '../read-device.ts'
 import { actionOf, changes, policyKey, schedule } from './schedule.ts'
 
@@ -36,7 +37,7 @@ export default actor(Scheduler, {
   type Round = { revision: number; written: string[] }
   /** Done once a start: what an operator does to a service afterwards stays. */
   let ensured = false
-  const roundNow = async (): Promise<Round> => {
+  const roundNow = async (term: Term): Promise<Round> => {
     const { items, revision } = await readInputs(needs.systemConfig, session.token)
     const config = new Map(items.map(({ key, value }) => [key, value]))
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
@@ -50,7 +51,7 @@ export default actor(Scheduler, {
       const actions = Object.fromEntries(changed.map(([key, value]) =>
         [key, value === undefined ? { action: 'remove' as const } : actionOf(config, key, value)]))
       const mainKey = { key: guard, revision: last }
-      const written = await needs.systemConfig.execTx({ actions, mainKey }, { token: session.token() })
+      const written = await term.write({ actions, mainKey })
       done.revision = written.revision
       done.written.push(...changed.map(([key]) => key).filter((key) => key !== roundKey))
     }
@@ -63,27 +64,37 @@ export default actor(Scheduler, {
     if (builtIn.size > 0) log.info('Services that ship with Zonewright were brought up to date', named(builtIn))
     ensured = true
     if (some.length === rest.length) return done
-    const more = await roundNow()
+    const more = await roundNow(term)
     return { revision: more.revision, written: [...done.written, ...more.written] }
   }
   let rounds: Promise<unknown> = Promise.resolve()
   /** One at a time: two rounds of one scheduler would only overtake each other. */
-  const round = (): Promise<Round> => {
-    const next = rounds.then(roundNow)
+  const roundBy = (term: Term): Promise<Round> => {
+    const next = rounds.then(() => roundNow(term))
     rounds = next.catch(() => {})
     return next
   }
-
-  background(async () => {
-    let failures = 0
-    while (!stopping.aborted) {
-      wake = new AbortController()
-      failures = await round().then(() => 0, (error: Error) => {
-        if (!stopping.aborted) log.warn(`A round of the scheduler failed: ${error.message}`)
-        return failures + 1
-      })
-      await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
-    }
+  /** Where another host leads: what is asked for here has happened in the store, and its scheduler follows that. */
+  const round = async (): Promise<Round> => {
+    await led.heard
+    if (led.term) return roundBy(led.term)
+    throw new NotLeading(`The scheduler of ${led.leader.host || 'no host'} leads`, { ...led.leader })
+  }
+  const led = leading({
+    start, systemConfig: needs.systemConfig, session, name: APPID,
+    async body(term) {
+      term.signal.addEventListener('abort', () => wake.abort())
+      let failures = 0
+      while (!term.signal.aborted) {
+        wake = new AbortController()
+        failures = await roundBy(term).then(() => 0, (error: Error) => {
+          if (!term.signal.aborted) log.warn(`A round of the scheduler failed: ${error.message}`)
+          return failures + 1
+        })
+        if (term.signal.aborted) return
+        await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
+      }
+    },
   })
   for (const { prefix, leaves } of followed) background(() => follow(prefix, [...leaves]))
 
@@ -122,6 +133,7 @@ export default actor(Scheduler, {
     handlers: { round, krpc },
     lifecycle: {
       authenticate,
+      stop: led.stop,
       admit: (peer) => peer.host === self.host && ['supervisor', 'node-daemon', 'gateway'].includes(peer.actor),
     },
   }

@@ -44,8 +44,17 @@ export type Write =
 
 export type CommitResult =
   | { readonly succeeded: true; readonly revision: number }
-  /** What each guard found, in order. */
-  | { readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[] }
+  /** What each guard found, in order, and each compare beside them. */
+  | {
+    readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[]
+    readonly beside: readonly (Entry | undefined)[]
+  }
+
+/** What of the same store, and not of `kv://`, joins a transaction. */
+export interface Beside {
+  readonly compare: readonly Compare[]
+  readonly operations: readonly Operation[]
+}
 
 export interface Records {
   /** Which store holds them, and its present revision. */
@@ -61,7 +70,7 @@ export interface Records {
   children(scope: Scope): Promise<string[]>
   /** Whatever was there before. Returns the revision. */
   put(key: string, value: string): Promise<number>
-  commit(guards: readonly Guard[], writes: readonly Write[]): Promise<CommitResult>
+  commit(guards: readonly Guard[], writes: readonly Write[], beside?: Beside): Promise<CommitResult>
   /** Changes after `after`, without gap; of one event always the same object. @throws Compacted @throws WatchOverrun */
   watch(scope: Watched, after: number, signal: AbortSignal): Feed<Change>
 }
@@ -107,10 +116,13 @@ export function openRecords(store: Store): Records {
       return [...names].sort()
     },
     put: (key, value) => store.put(STORE_PREFIX + key, encodeValue(value)),
-    async commit(guards, writes) {
-      const result = await store.transact(guards.map(compareOf), writes.map(operationOf))
+    async commit(guards, writes, { compare, operations } = NOTHING) {
+      const result = await store.transact(
+        [...guards.map(compareOf), ...compare], [...writes.map(operationOf), ...operations],
+      )
       if (result.succeeded) return { succeeded: true, revision: result.revision }
-      return { succeeded: false, found: result.found.map((entry) => entry && decodeEntry(entry)) }
+      const found = result.found.slice(0, guards.length).map((entry) => entry && decodeEntry(entry))
+      return { succeeded: false, found, beside: result.found.slice(guards.length) }
     },
     watch(scope, after, signal) {
       const events = store.watch(storePrefix([scope]), { after, signal })
@@ -123,6 +135,8 @@ export function openRecords(store: Store): Records {
     },
   }
 }
+
+const NOTHING: Beside = { compare: [], operations: [] }
 
 const hasLeaf = (leaves: readonly string[] | undefined, key: string): boolean =>
   leaves === undefined || leaves.includes(key.slice(key.lastIndexOf('/') + 1))

@@ -20,8 +20,15 @@ export interface Revocations {
   has(sid: string): boolean
   /** Those whose tokens may still be shown. */
   all(): readonly Revoked[]
-  /** Durable when it settles. Told to `onRevoked` before. @throws Overloaded */
-  add(sessions: readonly Revoked[]): Promise<void>
+  /**
+   * Durable when it settles. Told to `onRevoked` before. `beside` is written with them. Answers with the revision;
+   * undefined: they were there. @throws Overloaded
+   */
+  add(sessions: readonly Revoked[], beside?: readonly Operation[]): Promise<number | undefined>
+  /** Another has written these. */
+  learn(sessions: readonly Revoked[]): void
+  /** All that are there now are known when it settles. */
+  reload(): Promise<void>
 }
 
 /** `onRevoked` hears once of each that is not there yet, whoever writes it to the store. */
@@ -60,9 +67,11 @@ export async function openRevocations(
   return {
     has: (sid) => known.has(sid),
     all: () => [...known].map(([sid, until]) => ({ sid, until })),
-    async add(sessions) {
+    learn: (sessions) => tell(learn(sessions)),
+    reload: async () => tell(await readAll()),
+    async add(sessions, beside = []) {
       const fresh = sessions.filter(({ sid, until }) => unwritten.has(sid) || (known.get(sid) ?? -1) < until)
-      if (fresh.length === 0) return
+      if (fresh.length === 0) return undefined
       const forgotten = await overdue(fresh.length)
       if (known.size + fresh.length > limits.revocations) {
         throw new Overloaded(`Too many sessions were revoked lately: ${known.size}`)
@@ -71,8 +80,9 @@ export async function openRevocations(
       for (const { sid } of fresh) unwritten.add(sid)
       tell(learn(fresh))
       const writes = fresh.map((one): Operation => ({ type: 'put', key: keyOf(one), value: nothing }))
-      await store.transact([], [...forgotten, ...writes])
+      const { revision: written } = await store.transact([], [...forgotten, ...writes, ...beside])
       for (const { sid } of fresh) unwritten.delete(sid)
+      return written
     },
     async follow(signal) {
       while (!signal.aborted) {

@@ -48,6 +48,8 @@ export interface TestZone {
   readonly hub: SigningKey
   readonly other: SigningKey
   readonly env: Record<string, string>
+  /** Of another OOD. */
+  envOf(host: string): Record<string, string>
   now: number
   /** Moves on, and runs what falls due. */
   elapse(ms: number): Promise<void>
@@ -67,6 +69,10 @@ interface Around {
   readonly deaf?: boolean
   /** What was written is answered late. */
   readonly slow?: boolean
+  /** Which OOD it is. Default: the first. */
+  readonly host?: string
+  /** Reaches the store in a way of its own. */
+  readonly store?: Store
 }
 
 interface Serving {
@@ -113,6 +119,11 @@ export function testZone(): TestZone {
       }),
       BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, deviceDocument),
     },
+    envOf: (host) => ({
+      BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, {
+        ...deviceDocument, name: host, key: key().public.jwk,
+      }),
+    }),
     tokens: {
       boot: (changes, by = device) => token(by, {
         iss: 'ood1', sub: 'scheduler', aud, token_use: 'boot', appid: 'scheduler', runtime_type: 'kernel-service',
@@ -134,11 +145,13 @@ export function testZone(): TestZone {
     },
     bootConfig: (changes = {}) =>
       JSON.stringify({ zone: 'z1', root: owner.public.jwk, verifyHub: [hub.public.jwk], epoch: 0, ...changes }),
-    async start(env = {}, { deaf = false, slow = false } = {}) {
+    async start(env = {}, { deaf = false, slow = false, host = 'ood1', store: own } = {}) {
       const stopping = new AbortController()
       const { start, steps, said } = actorStart(zone, clock, { ...zone.env, ...env }, stopping.signal)
       if (deaf) start.background = () => {}
       if (slow) start.store = slowStore(store)
+      if (own) start.store = own
+      start.self = { ...start.self, host }
       const serving = await systemConfigActor.start(start as never) as Serving
       return {
         lifecycle: serving.lifecycle, steps, said, denials: start.denials, stop: () => stopping.abort(),
@@ -170,7 +183,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     count: () => {}, gauge: () => {},
     ...noCarriage,
-    roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
+    roleOf: (host) => ({ ood1: 'ood', ood2: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {

@@ -6,6 +6,7 @@ import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
+import { ofLeading } from './registry-leading.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
 import { carrier } from './registry-carrier.ts'
@@ -34,6 +35,7 @@ export const coverage: Coverage = {
   ...tunnel,
   ...carrier,
   ...registration,
+  ...ofLeading,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

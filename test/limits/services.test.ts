@@ -190,6 +190,7 @@ function rounds(vault: object, published: object = {}) {
   const clock = manualClock()
   const stopping = new AbortController()
   const made = createRounds({
+    term: () => ({ write: async () => ({ revision: 1 }) }),
     start: {
       clock, random: new SeededRandom('rounds'), stopping: stopping.signal, gauge: () => {}, count: () => {},
       log: { info: () => {}, warn: () => {}, error: () => {} },
