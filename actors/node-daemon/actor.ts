@@ -9,6 +9,7 @@ import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
+import { meansIn } from './means.ts'
 import type { NodeDaemon } from './protocol.ts'
 import { createReports } from './reports.ts'
 import { createServices, type Converged } from './services.ts'
@@ -53,7 +54,7 @@ export function createDaemon(
     onConfig: ({ report }) => reports.wanted(report),
   })
   const reports = createReports({
-    host: self.host, incarnation: self.incarnation, clock, stopping, machine: () => needs.supervision.machine({}),
+    host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping, machine: () => needs.supervision.machine({}),
     write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })
