@@ -34,7 +34,7 @@ export function findingApps(options: {
     const { appid, http, kernel } = readRecord(ServiceSpec, kv.spec(name), spec.value)
     if (!http || kernel || appid !== name || http.port === ownPort()) return undefined
     const config = node ? readRecord(NodeConfig, kv.node(host), node.value) : undefined
-    const here = config?.state === 'running' && config.services[name]?.target === 'running'
+    const here = config !== undefined && config.state !== 'stopped' && config.services[name]?.target === 'running'
     return { port: http.port, public: http.public ?? false, here }
   }
 }
