@@ -8,7 +8,7 @@ import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { askedFor, builtInChanges, withChanges } from './built-in.ts'
-import { lostIn } from './hosts-in.ts'
+import { lostIn, namedIn } from './hosts-in.ts'
 import { followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
 import { Scheduler } from './protocol.ts'
@@ -47,7 +47,7 @@ export default actor(Scheduler, {
     const builtIn = ensured ? NOTHING : builtInChanges(config, askedFor(env))
     const next = withChanges(config, builtIn)
     const warn = ({ message }: Error): void => log.warn(message)
-    const gone = silence.look(lostIn(next, () => {}), clock.monotonic())
+    const gone = silence.look(lostIn(next, () => {}), namedIn(next), clock.monotonic())
     const derived = schedule(next, readDeviceBy(keys, boot), warn, gone)
     const wanted: readonly Change[] = [...builtIn, ...changes(config, derived)]
     const write = async (guard: string, changed: readonly Change[]): Promise<void> => {

@@ -9,8 +9,7 @@ export interface HostState extends PlaceHost {
 
 /**
  * Hosts whose device document counts, with what each has told of itself. A config that cannot be read is written anew.
- * @param silent those that were lost for `limits.hostLostMs`: it is believed of half of all hosts at most, since a
- * control plane that is cut off hears of nobody
+ * @param silent those that were lost for `limits.hostLostMs`
  */
 export function hostsIn(
   config: Config, readDevice: ReadDevice, silent: ReadonlySet<string>, onInvalid: OnInvalid,
@@ -21,7 +20,7 @@ export function hostsIn(
     return document?.name === name ? [document] : []
   })
   const lost = lostIn(config, onInvalid)
-  const believed = 2 * documents.filter(({ name }) => lost.has(name)).length <= documents.length
+  const believed = isBelieved(lost, documents.map(({ name }) => name))
   return documents.map(({ name, role }) => {
     const text = config.get(kv.node(name))
     const node = text === undefined ? undefined : readNode(onInvalid, kv.node(name), text)
@@ -34,6 +33,14 @@ export function hostsIn(
     }
   })
 }
+
+/** Of most hosts at once it is not: a control plane that is cut off hears of nobody. */
+export const isBelieved = (lost: ReadonlySet<string>, hosts: readonly string[]): boolean =>
+  2 * hosts.filter((name) => lost.has(name)).length <= hosts.length
+
+/** Hosts that have a device document, whether it counts or not. */
+export const namedIn = (config: Config): readonly string[] => keysIn(config, 3)
+  .flatMap(([, [root, name, leaf]]) => (root === 'devices' && leaf === 'doc' ? [name] : []))
 
 /** Those that the node monitor calls lost. */
 export function lostIn(config: Config, onInvalid: OnInvalid): ReadonlySet<string> {

@@ -1,4 +1,5 @@
 import { limits } from '../../runtime/limits.ts'
+import { isBelieved } from './hosts-in.ts'
 
 /**
  * For how long hosts have been lost, by the clock of whoever reads that: neither two wall clocks nor a start of the
@@ -7,8 +8,13 @@ import { limits } from '../../runtime/limits.ts'
 export class Silence {
   readonly #since = new Map<string, number>()
 
-  /** @returns those that were lost for `limits.hostLostMs` without a break. @param at monotonic milliseconds */
-  look(lost: ReadonlySet<string>, at: number): ReadonlySet<string> {
+  /**
+   * @returns those that were lost for `limits.hostLostMs` without a break
+   * @param hosts all that there are: while most are lost none has been for long, since they come back one by one
+   * @param at monotonic milliseconds
+   */
+  look(called: ReadonlySet<string>, hosts: readonly string[], at: number): ReadonlySet<string> {
+    const lost = isBelieved(called, hosts) ? called : new Set<string>()
     for (const name of this.#since.keys()) if (!lost.has(name)) this.#since.delete(name)
     for (const name of lost) if (!this.#since.has(name)) this.#since.set(name, at)
     return new Set([...this.#since].filter(([, since]) => at - since >= limits.hostLostMs).map(([name]) => name))
