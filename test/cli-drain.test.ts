@@ -45,7 +45,7 @@ test('a host tells its labels and what it has, and what does not fit anywhere is
   const second = await zone.fails(23, 'services', 'add', spec('wider', {
     labels: { disk: 'ssd' }, resources: { memoryBytes: 600_000_000 }, replicas: 2,
   }), '--timeout', '3')
-  assert.match(second.message, /1 of it have no host: no other host has room for 572 MiB: at most 381 MiB/)
+  assert.match(second.message, /1 of 2 without a host: no other host has room for 572 MiB: at most 381 MiB/)
   const shown = await zone.json('services', 'show', 'wider')
   assert.equal([shown['missing'], (shown['placed'] as unknown[]).length], [1, 1])
   assert.is((await zone.json('services', 'remove', 'wider'))['state'], 'stopped')

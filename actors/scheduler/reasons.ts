@@ -27,7 +27,7 @@ export function whyNowhere(
   }
   const { memoryBytes = 0, processors = 0 } = spec.resources ?? {}
   const needs = { ...(memoryBytes > 0 ? { memoryBytes } : {}), ...(processors > 0 ? { processors } : {}) }
-  return `no host has room for ${told(needs)}: at most ${told(most)} are free`
+  return `no ${own.length > 0 ? 'other ' : ''}host has room for ${told(needs)}: at most ${told(most)} are free`
 }
 
 function whyNone({ kernel, labels = {} }: Spec, hosts: readonly PlaceHost[], hasSome: boolean): string {

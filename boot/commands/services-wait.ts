@@ -45,7 +45,8 @@ export async function waitFor(client: ZoneClient, waiting: Waiting): Promise<rea
       last = `it was placed on ${service.hosts.join(', ')}, where nothing of this name has been started`
     }
     if (want === 'serving' && service?.info.missing) {
-      last = `${service.info.missing} of it have no host: ${service.info.reason ?? ''}`
+      const { spec: { replicas = 1 }, info: { missing, reason = '' } } = service
+      last = `${missing} of ${replicas} without a host: ${reason}`
     }
     return isThere(waiting, service, hosts) ? at.filter(({ actor }) => actor.state === 'serving') : undefined
   })

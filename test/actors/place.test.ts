@@ -86,7 +86,7 @@ of('a drained host keeps what has nowhere to go, and says why; one that is silen
   assert.equal(['k', 'big', 's', 'state'].map((name) => at(placed, name)), ['a', 'a', 'b', 'a'])
   assert.equal(['k', 'big', 'state'].map((name) => placed.get(name)!.reason), [
     'it runs on OODs only, and there is no other OOD',
-    'no host has room for 6144 MiB: at most 4096 MiB and 4.00 processors are free', 'its state lies on a',
+    'no other host has room for 6144 MiB: at most 4096 MiB and 4.00 processors are free', 'its state lies on a',
   ])
   assert.is(at(place(specs, changed(hosts, 'a', { life: 'lost' })), 's'), 'a')
 })
