@@ -73,7 +73,7 @@ export class Seat {
   }
 }
 
-export const hasLabels = ({ labels }: PlaceHost, wanted: Labels = {}): boolean =>
+export const hasLabels = ({ labels }: Pick<PlaceHost, 'labels'>, wanted: Labels = {}): boolean =>
   Object.entries(wanted).every(([name, value]) => labels !== undefined && Object.hasOwn(labels, name)
     && labels[name] === value)
 
