@@ -3,8 +3,8 @@ import { defineError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
 import {
-  array, boolean, integer, maxEntries, minValue, nullable, number, object, optional, picklist, pipe, record, regex, string,
-  type Infer, type Schema,
+  array, boolean, integer, maxEntries, minValue, nullable, number, object, optional, picklist, pipe, record, regex,
+  string, type Infer, type Schema,
 } from '../runtime/protocol.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { PublicKey } from './system-config/protocol.ts'

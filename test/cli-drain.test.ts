@@ -56,7 +56,7 @@ test('a host tells its labels and what it has, and what does not fit anywhere is
   assert.match((await zone.run('nodes')).stdout, /60 %[^\n]*disk=ssd/)
 })
 
-test('a host that is drained is empty once its services serve elsewhere, and gets nothing until it is not', async () => {
+test('a host that is drained is empty once its services serve elsewhere, and gets nothing meanwhile', async () => {
   assert.is((await zone.run('services', 'add', spec('a', {}))).exitCode, 0)
   const [from] = await placedOn('wide') as readonly string[]
   const drained = await zone.run('drain', 'node1', '--wait', '--timeout', '30')

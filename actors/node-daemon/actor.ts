@@ -66,7 +66,8 @@ export function createDaemon(
   })
   background(() => fence.run())
   const reports = createReports({
-    host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping, machine: () => needs.supervision.machine({}),
+    host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping,
+    machine: () => needs.supervision.machine({}),
     write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })

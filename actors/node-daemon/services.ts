@@ -18,7 +18,7 @@ export interface ServicesOptions extends EnvironmentOptions {
   readonly warn: (message: string) => void
   /** Asks for another round. */
   readonly wake: () => void
-  /** Told of what this host is told of itself, whenever that was read, and when it was asked: monotonic milliseconds. */
+  /** Told of what this host is told of itself, whenever that was read, and when it was asked: monotonic ms. */
   readonly onTold?: (told: Told, askedMs: number) => void
   /** See `Fence`. */
   readonly fence: { readonly closed: boolean; readonly mayStart: boolean }

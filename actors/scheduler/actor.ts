@@ -98,6 +98,7 @@ export default actor(Scheduler, {
   async function follow(prefix: string, leaves: string[] | undefined): Promise<void> {
     let after = 0
     let failures = 0
+    const scope = { prefix, ...(leaves ? { leaves } : {}) }
     while (!stopping.aborted) {
       try {
         if (after === 0) {
@@ -106,7 +107,7 @@ export default actor(Scheduler, {
           if (failures > 0) wake.abort()
         }
         const settings = { token: session.token(), signal: stopping }
-        for await (const event of needs.systemConfig.watch({ prefix, after, ...(leaves ? { leaves } : {}) }, settings)) {
+        for await (const event of needs.systemConfig.watch({ ...scope, after }, settings)) {
           after = event.revision
           failures = 0
           if (mayAsk(event.key)) wake.abort()

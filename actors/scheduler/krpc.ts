@@ -18,8 +18,8 @@ export interface SchedulerKrpc extends Pick<Handlers<typeof Scheduler, Needs>, '
 }
 
 /**
- * The originals' methods, and `drain`. Theirs asked nobody who calls; here it takes a session for the scheduler, of somebody who may
- * operate this host by the policy.
+ * The originals' methods, and `drain`. Theirs asked nobody who calls; here it takes a session for the scheduler, of
+ * somebody who may operate this host by the policy.
  */
 export function createKrpc(
   start: ActorStart<Needs>, session: OwnSession, round: () => Promise<{ readonly revision: number }>,

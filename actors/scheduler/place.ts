@@ -78,8 +78,8 @@ export const hasLabels = ({ labels }: Pick<PlaceHost, 'labels'>, wanted: Labels 
     && labels[name] === value)
 
 /**
- * Whether it leaves this host if there is another one. A host that is silent does not hear that it should stop anything:
- * until it is taken to have stopped all by itself, nothing leaves it. Kernel services do not stop by themselves.
+ * Whether it leaves this host if there is another one. A host that is silent does not hear that it should stop
+ * anything: until it is taken to have stopped all by itself, nothing leaves it. Kernel services do not stop so.
  */
 const leaves = ({ kernel }: Spec, { state, life }: PlaceHost): boolean =>
   (life === 'gone' ? !kernel : state === 'draining' && life === 'alive')

@@ -8,7 +8,9 @@ export type Config = ReadonlyMap<string, string>
 export type OnInvalid = (error: Error) => void
 
 /** Keys of so many segments, in order. */
-export function keysIn(config: Config, count: number): readonly (readonly [string, readonly [string, string, string]])[] {
+export function keysIn(
+  config: Config, count: number,
+): readonly (readonly [string, readonly [string, string, string]])[] {
   return [...config.keys()].sort().map((key) => [key, key.split('/')] as const)
     .filter(([, segments]) => segments.length === count)
     .map(([key, segments]) => [key, segments as unknown as [string, string, string]] as const)

@@ -31,7 +31,9 @@ export interface Leaving {
 }
 
 /** Settles with the names of those that have not arrived in time. */
-export async function hasLeft(client: ZoneClient, { host, names, withinMs, tell }: Leaving): Promise<readonly string[]> {
+export async function hasLeft(
+  client: ZoneClient, { host, names, withinMs, tell }: Leaving,
+): Promise<readonly string[]> {
   const waiting = new Set(names)
   await until(client, withinMs, async () => {
     const hosts = await readHosts(client)

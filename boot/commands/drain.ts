@@ -57,7 +57,8 @@ async function drain(terminal: Terminal, host: string, options: DrainOptions): P
   const withinMs = options.timeout * 1000
   const late = options.wait ? await hasLeft(client, { host, names, withinMs, tell }) : names
   const result = { ...drained, left, leaving: late, empty: late.length === 0 && stay.size === 0 }
-  show(terminal, options, result, () => (result.empty ? [`${style.good('empty')}: nothing of the zone's runs there`] : []))
+  show(terminal, options, result, () =>
+    (result.empty ? [`${style.good('empty')}: nothing of the zone's runs there`] : []))
   if (options.wait && !result.empty) throw notEmpty(terminal, drained, late, options.timeout)
 }
 

@@ -45,9 +45,10 @@ function row(
   { name, role, state, since, lastSeen, info }: NodeEntry, { services, memoryBytes, processors, capacity, wanted }: Use,
   now: number, style: Style,
 ): readonly Cell[] {
+  const as = wanted && wanted !== 'running' ? `${state}, ${wanted}` : state
   return [
     { text: name, paint: style.bold }, { text: role },
-    { text: [state, ...(wanted && wanted !== 'running' ? [wanted] : [])].join(', '), paint: state === 'up' ? style.good : style.bad },
+    { text: as, paint: state === 'up' ? style.good : style.bad },
     { text: duration(Math.max(0, now - since)) },
     { text: lastSeen === null ? 'never' : `${duration(Math.max(0, now - lastSeen))} ago` },
     { text: info ? (info.load / 100).toFixed(2) : '' },

@@ -49,7 +49,8 @@ export function summary(service: Service, hosts: readonly HostState[]) {
   const { wanted, serving, ok, at } = actualOf(service, hosts)
   return {
     name: spec.name, wanted: spec.state ?? 'running', replicas: spec.replicas ?? 1, wantedServing: wanted, serving,
-    healthy: ok, placed, missing: service.info.missing ?? 0, reason: service.info.reason ?? '', revision, generation: spec.generation ?? 0, runtimeType: spec.runtimeType,
+    healthy: ok, placed, missing: service.info.missing ?? 0, reason: service.info.reason ?? '', revision,
+    generation: spec.generation ?? 0, runtimeType: spec.runtimeType,
     hosts: at.map(({ host, actor }) => ({
       host, state: actor.state, since: actor.since, restarts: actor.restarts, incarnation: actor.incarnation,
       reason: actor.reason, processId: actor.processId,
@@ -83,8 +84,7 @@ function showCommand(terminal: Terminal): Command {
       ...fields(Object.entries(service.spec).map(([field, value]) =>
         [field, typeof value === 'string' ? value : JSON.stringify(value)])),
       ...fields([
-        ['placed on', service.hosts.map((host) => [host, service.info.states?.[host]].filter(Boolean).join(', ')).join('; ')
-          || 'no host'],
+        ['placed on', service.hosts.map((host) => placedAs(host, service.info.states?.[host])).join(', ') || 'no host'],
         ...(service.info.missing ? [['without a host', String(service.info.missing)] as const] : []),
         ...(service.info.reason ? [['because', service.info.reason] as const] : []),
       ]),
@@ -97,6 +97,8 @@ function showCommand(terminal: Terminal): Command {
     ])
   })
 }
+
+const placedAs = (host: string, state: string | undefined): string => (state ? `${host} (${state})` : host)
 
 const STATES: readonly Column[] = [
   { head: 'host' }, { head: 'state' }, { head: 'for', align: 'right' }, { head: 'restarts', align: 'right' },

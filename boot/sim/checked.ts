@@ -31,7 +31,9 @@ export interface CheckedScene {
 
 /** A short run that a scenario writes by hand, with every invariant checked. No fault strikes but those of `play`. */
 export async function runChecked(
-  { seed, keys, nodes, virtualMsMax, eventsMax = EVENTS_MAX, controlDelayUs, etcd = false, stores, watch: own }: CheckedOptions,
+  {
+    seed, keys, nodes, virtualMsMax, eventsMax = EVENTS_MAX, controlDelayUs, etcd = false, stores, watch: own,
+  }: CheckedOptions,
   hooks: RunHooks, play: (scene: CheckedScene) => Promise<void>,
 ): Promise<RunReport> {
   const { modules, definitions } = await loadActors(hooks.change)

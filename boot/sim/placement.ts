@@ -28,7 +28,7 @@ export interface PlacementReport extends RunReport {
   readonly moves: number
 }
 
-/** Hosts are cut off, crash and are drained, for short and for long; what they ran goes elsewhere, and is never twice. */
+/** Hosts are cut off, crash and are drained, for short and for long; what they ran goes elsewhere, and runs once. */
 export async function runPlacement({ seed, keys }: RunOptions, hooks: RunHooks): Promise<PlacementReport> {
   const played = new Played(new SeededRandom(`zonewright placement ${seed}`))
   const scene = { seed, keys, nodes: NODES, virtualMsMax: 3 * HOUR, eventsMax: EVENTS_MAX }
@@ -54,7 +54,8 @@ class Played {
     await pause(world.clock, 3 * limits.reportMs)
     for (let index = 0; index < SERVICES; index++) {
       const spec = this.#spec(`s${index}`)
-      await this.#call(scene, 'system_config', 'sys_config_create', { key: kv.spec(spec.name), value: JSON.stringify(spec) })
+      const written = { key: kv.spec(spec.name), value: JSON.stringify(spec) }
+      await this.#call(scene, 'system_config', 'sys_config_create', written)
     }
     await pause(world.clock, 10_000)
     const restores: (() => void)[] = []
@@ -72,7 +73,7 @@ class Played {
   }
 
   #spec(name: string): ServiceSpec {
-    const { within } = { within: (least: number, most: number) => this.#random.within([least, most]) }
+    const within = (least: number, most: number): number => this.#random.within([least, most])
     return {
       name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], run: { command: [QUIET] },
       resources: { memoryBytes: within(50, 400), processors: within(10, 100) },
@@ -124,7 +125,7 @@ class Played {
       const extra = [...runs].filter((one) => !placed.has(one))
       if (placed.size > 0 && missing.length === 0 && extra.length === 0) return
       if (world.nowUs > untilUs) {
-        throw new InvariantBroken('liveness', `does not run: ${missing.join()}; runs and is not placed: ${extra.join()}`)
+        throw new InvariantBroken('liveness', `does not run: ${missing.join()}; runs unplaced: ${extra.join()}`)
       }
       await pause(world.clock, LOOK_MS)
     }

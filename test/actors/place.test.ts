@@ -25,7 +25,7 @@ const changed = (hosts: readonly PlaceHost[], name: string, more: Partial<PlaceH
 const at = (placed: Placement, name: string): string => placed.get(name)!.hosts.join()
 const told = (placed: Placement): string => JSON.stringify([...placed])
 
-of('what takes much goes first, to the host that is least loaded in proportion, and never where there is no room', () => {
+of('what takes much goes first, to the host with the least load in proportion, and only where there is room', () => {
   const hosts = [host('a', { capacity: { memoryBytes: 4 * GIB, processors: 400 } }), host('b')]
   const placed = place([spec('s', takes(1)), spec('m', takes(3)), spec('l', takes(6)), spec('x', takes(2))], hosts)
   assert.equal(['l', 'm', 'x', 's'].map((name) => at(placed, name)), ['b', 'a', 'b', 'a'])

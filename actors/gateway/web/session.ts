@@ -168,7 +168,9 @@ export function createAppSessions(options: SessionOptions): AppSessions {
     const later = { 'retry-after': '5' }
     if (app.host === undefined) return text(503, `${place.app} runs on no host now\n`, later)
     // Where a request to another host would go on
-    if (app.host !== host) return text(503, `${place.app} runs on another host, which is not reached from here\n`, later)
+    if (app.host !== host) {
+      return text(503, `${place.app} runs on another host, which is not reached from here\n`, later)
+    }
     return await forward(request, { place, port: app.port, ...(token === undefined ? {} : { token }) })
   }
 

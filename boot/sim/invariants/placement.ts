@@ -95,7 +95,8 @@ export function placedOnce({ world, cluster, broken }: Scene): Checks {
         if (!placement.lost.has(host)) continue
         const left = placement.specsOn(was).filter((spec) => mayMove(spec) && gained.has(spec.name))
         for (const { name } of left) {
-          if (placement.names(host, name) || !running().some((one) => one.host === host && one.service === name)) continue
+          const runs = running().some((one) => one.host === host && one.service === name)
+          if (!runs || placement.names(host, name)) continue
           broken(`${name} is started elsewhere while it runs on ${host}, which is lost`)
         }
       }
