@@ -13,7 +13,8 @@ export interface FollowOptions {
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'dump' | 'watch'>
   readonly session: Pick<OwnSession, 'token'>
   readonly prefix: string
-  readonly leaves: readonly string[]
+  /** Last segments of its keys; without them, all. */
+  readonly leaves?: readonly string[]
   /** What there is now, at each beginning: the watch goes on from its revision. */
   readonly onBegin: (items: Infer<typeof SystemConfig.methods.dump.result>['items'], revision: number) => void
   readonly onEvent: (event: ConfigEvent) => void
@@ -23,19 +24,20 @@ export interface FollowOptions {
 
 /** Follows a part of `kv://` until the actor stops; a watch that ends begins anew, later from failure to failure. */
 export async function follow(options: FollowOptions): Promise<void> {
-  const { start: { clock, log, stopping }, systemConfig, session, prefix, leaves } = options
+  const { start: { clock, log, stopping }, systemConfig, session, prefix } = options
+  const leaves = options.leaves ? { leaves: [...options.leaves] } : {}
   let after: number | undefined
   let failures = 0
   while (!stopping.aborted) {
     try {
       if (after === undefined) {
-        const { items, revision } = await systemConfig.dump({ prefixes: [prefix], leaves: [...leaves] },
+        const { items, revision } = await systemConfig.dump({ prefixes: [prefix], ...leaves },
           { token: session.token() })
         options.onBegin(items, revision)
         after = revision
       }
       const settings = { token: session.token(), signal: stopping }
-      for await (const event of systemConfig.watch({ prefix, after, leaves: [...leaves] }, settings)) {
+      for await (const event of systemConfig.watch({ prefix, after, ...leaves }, settings)) {
         after = event.revision
         failures = 0
         options.onEvent(event)

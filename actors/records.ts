@@ -1,9 +1,10 @@
 import { safeParse } from 'valibot'
 import { defineError } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
 import {
-  array, boolean, integer, minValue, nullable, number, object, optional, picklist, pipe, record, regex, string,
-  type Infer, type Schema,
+  array, boolean, integer, maxEntries, minValue, nullable, number, object, optional, picklist, pipe, record, regex,
+  string, type Infer, type Schema,
 } from '../runtime/protocol.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { PublicKey } from './system-config/protocol.ts'
@@ -48,6 +49,22 @@ export const ProcessRun = object({
 })
 export type ProcessRun = Infer<typeof ProcessRun>
 
+/** What tells hosts apart beside their names: `disk: ssd`, `zone: cellar`. */
+const LABEL = /^[a-z0-9][a-z0-9._/-]{0,62}$/
+const LabelName = pipe(string(), regex(LABEL))
+export const Labels = pipe(
+  record(LabelName, pipe(string(), regex(/^[A-Za-z0-9._-]{0,63}$/))), maxEntries(limits.labels),
+)
+export type Labels = Infer<typeof Labels>
+
+/** Of what a host has, or a service takes. */
+export const Resources = object({
+  memoryBytes: optional(count),
+  /** In hundredths of a processor: 150 is one and a half. */
+  processors: optional(count),
+})
+export type Resources = Infer<typeof Resources>
+
 /** `services/{name}/spec`: what should run. Written by whoever installs the service. */
 export const ServiceSpec = object({
   name: Name,
@@ -62,6 +79,14 @@ export const ServiceSpec = object({
   needs: optional(array(Name)),
   /** Hosts it should run on at the same time; 1 when it does not say, 0 for an app that only people use. */
   replicas: optional(count),
+  /** What one replica takes of its host: it is placed where so much is left, or nowhere. */
+  resources: optional(Resources),
+  /** Its hosts have all of these. */
+  labels: optional(Labels),
+  /** A label over whose values the replicas are spread, as evenly as there is room. */
+  spread: optional(LabelName),
+  /** What it has written lies on its host: it is never started on another one while that one is of the zone. */
+  stateful: optional(boolean()),
   /** Running when it does not say. */
   state: optional(picklist(['running', 'stopped'])),
   /** Raised to restart it everywhere: any change of a spec replaces what runs of it. */
@@ -141,10 +166,39 @@ export const DeviceInfo = object({
   memoryBytes: count, memoryFreeBytes: count,
   /** Of the file system that holds the zone's folder. */
   diskBytes: count, diskFreeBytes: count,
+  /** As its config says; none where that says nothing. */
+  labels: optional(Labels),
+  /** What services may take together; all that it has where its config says nothing. */
+  capacity: optional(Resources),
   /** Grows with every report of one start of the daemon, which `incarnation` numbers. */
   report: count, incarnation: count,
 })
 export type DeviceInfo = Infer<typeof DeviceInfo>
+
+/** `system/hosts/{host}`: whether it is heard of. Written by the node monitor, when that changes. */
+export const HostRecord = object({
+  host: Name,
+  /** `lost`: it was silent for `limits.nodeDownMs`. */
+  state: picklist(['alive', 'lost']),
+  /** Epoch milliseconds, by the clock of the host of the node monitor. */
+  since: count,
+})
+export type HostRecord = Infer<typeof HostRecord>
+
+/** `services/{name}/info`: where it is. Written by the scheduler. */
+export const ServiceInfo = object({
+  name: Name,
+  hosts: array(Name),
+  /** Where it answers HTTP on each of them, on loopback. */
+  port: optional(count),
+  /** Of those hosts which are not as they should be. */
+  states: optional(record(Name, picklist(['lost', 'draining']))),
+  /** Replicas that have no host. */
+  missing: optional(count),
+  /** Why, or why it stays on a host that it should leave. */
+  reason: optional(string()),
+})
+export type ServiceInfo = Infer<typeof ServiceInfo>
 
 /** `users/{name}/settings`. Verifiers of passwords are in the vault, never here. */
 export const UserSettings = object({
@@ -195,6 +249,8 @@ export const kv = {
   enrolment: (ood: string) => `system/enrolment/${ood}`,
   deviceInfo: (host: string) => `devices/${host}/info`,
   info: (service: string) => `services/${service}/info`,
+  hosts: 'system/hosts/',
+  host: (host: string) => `system/hosts/${host}`,
   user: (name: string) => `users/${name}/settings`,
   userDocument: (name: string) => `users/${name}/doc`,
 } as const

@@ -77,11 +77,11 @@ export function catalogue(
 }
 
 /** Services beside those of every zone, as its config asks for them. */
-export const servicesAskedBy = ({ addr, dns, tls, etcd }: ZoneConfig): readonly string[] => [
+export const servicesAskedBy = ({ addr, dns, tls, etcd, nodes }: ZoneConfig): readonly string[] => [
   'cert-manager',
   ...(dns ? ['dns'] : []),
   ...(enrols({ addr, tls }) ? ['enrolment'] : []),
-  ...(tls.enable || etcd ? ['node-monitor'] : []),
+  ...(tls.enable || etcd || nodes > 0 ? ['node-monitor'] : []),
 ]
 
 export const vaultActor = (stores: string, etcd: readonly string[] = []): ActorSpec => {

@@ -22,6 +22,8 @@ export const NotHealthy = defineError('NotHealthy')
 /** A certificate ends within the time that was asked about. */
 export const CertificateExpiring = defineError('CertificateExpiring')
 export const ServiceNotServing = defineError('ServiceNotServing')
+/** A host that was drained still runs something: it has nowhere to go, or not yet. */
+export const HostNotEmpty = defineError('HostNotEmpty')
 /** It listens there, but what answers is no zone of ours. */
 export const NotAZone = defineError('NotAZone')
 
@@ -128,6 +130,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   SimulationBroken: 32,
   KeyInUse: 35,
   CertificateExpiring: 50,
+  HostNotEmpty: 55,
   PemsMissing: 40,
   EtcdUnreachable: 41,
   EtcdNotTrusted: 42,

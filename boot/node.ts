@@ -1,3 +1,4 @@
+import { meansEnv } from '../actors/node-daemon/means.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { kernelActors, kernelRuntimeTypes, reachableActors } from '../actors/trust-matrix.ts'
 import { messageOf } from '../runtime/errors.ts'
@@ -68,12 +69,16 @@ export class Node implements HostRun {
 
   /** The daemon logs in by itself, and tries for as long as the OOD is away: so does this. */
   async run(signal: AbortSignal): Promise<void> {
-    const { files, identity } = this.#zone
+    const { files, identity, config } = this.#zone
     const platform = this.#platform
     await files.makeFolder(`${this.#node.folder}/${file.stores}`, { mode: 0o700 })
     await this.#supervisor.load()
     await this.#supervisor.start('node-daemon', {
-      env: { BUCKYOS_THIS_DEVICE: this.#node.deviceDocument, ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
+      env: {
+        // Of the same machine
+        ...meansEnv(config), BUCKYOS_THIS_DEVICE: this.#node.deviceDocument,
+        ZONEWRIGHT_EPOCH: String(identity.zone.epoch),
+      },
       secrets: { 'device-key': this.#node.device.exportPem() },
     })
     const jitter = platform.random.fork(`converge ${this.#node.name}`)

@@ -1,4 +1,5 @@
 import { Gateway } from '../actors/gateway/protocol.ts'
+import { meansEnv } from '../actors/node-daemon/means.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { BootScheduler } from '../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
@@ -95,7 +96,7 @@ export class Ood implements HostRun {
     if (config.vault) await supervisor.start('vault-listener')
     await this.#startSystemConfig(marker)
     await supervisor.start('node-daemon', {
-      env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
+      env: { ...this.#documents(), ...meansEnv(config), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
       secrets: { 'device-key': identity.device.exportPem() },
     })
     await supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, { withinMs: 60_000 })

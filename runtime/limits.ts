@@ -10,6 +10,7 @@ import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
 import { tunnelLimits } from './limits-tunnel.ts'
+import { placementLimits } from './limits-placement.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
 export const limits = {
@@ -111,6 +112,7 @@ export const limits = {
   ...certificateLimits,
   ...moveLimits,
   ...tunnelLimits,
+  ...placementLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

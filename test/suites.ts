@@ -51,6 +51,8 @@ export const suites: readonly Suite[] = [
     fileSeconds: 60, suiteSeconds: 120, only: 'oldest and deno',
   },
   { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },
+  { name: 'placement', files: /^test\/(placement-|cli-drain|actors\/(host-loss|fence|place\.))/, fileSeconds: 120,
+    suiteSeconds: 180 },
   { name: 'observability', files: /\/(observe|secrets)\b/, fileSeconds: 60, suiteSeconds: 150 },
   { name: 'robustness', files: /^test\/(robustness|permissions|limits)/, fileSeconds: 120, suiteSeconds: 240 },
   { name: 'hostile certificates', files: /\/x509-hostile\b/, fileSeconds: 45, suiteSeconds: 45,

@@ -10,6 +10,8 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { forEnrolment } from './enrolment.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
+import { Fence } from './fence.ts'
+import { meansIn } from './means.ts'
 import type { NodeDaemon } from './protocol.ts'
 import { createReports } from './reports.ts'
 import { createServices, type Converged } from './services.ts'
@@ -53,10 +55,22 @@ export function createDaemon(
     host: self.host, supervision: needs.supervision, read, login: (spec) => loginToken(signer, spec),
     epoch: String(signer.epoch), zone: self.zone, device: start.env['BUCKYOS_THIS_DEVICE'], clock,
     warn: (message) => { if (!stopping.aborted) log.warn(message) }, wake: () => wake.abort(),
-    onConfig: ({ report }) => reports.wanted(report),
+    onTold({ config: { report }, lost }, askedMs) {
+      reports.wanted(report)
+      fence.saw({ lost, report }, askedMs)
+    },
+    ood: self.runtimeType === 'ood',
+    // Made from this one
+    get fence() { return fence },
   })
+  const fence = new Fence({
+    clock, stopping, look: services.look, close: services.close, opened: () => wake.abort(),
+    warn: (message) => { if (!stopping.aborted) log.warn(message) },
+  })
+  background(() => fence.run())
   const reports = createReports({
-    host: self.host, incarnation: self.incarnation, clock, stopping, machine: () => needs.supervision.machine({}),
+    host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping,
+    machine: () => needs.supervision.machine({}),
     write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })

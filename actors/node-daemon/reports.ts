@@ -5,10 +5,12 @@ import type { Infer } from '../../runtime/protocol.ts'
 import type { MachineState } from '../../runtime/supervision.ts'
 import { pause } from '../../runtime/within.ts'
 import { kv, type DeviceInfo, type NodeConfig } from '../records.ts'
+import type { Means } from './means.ts'
 
 export interface ReportsOptions {
   readonly host: string
   readonly incarnation: number
+  readonly means: Means
   readonly clock: Clock
   readonly stopping: AbortSignal
   readonly machine: () => Promise<Infer<typeof MachineState>>
@@ -17,7 +19,7 @@ export interface ReportsOptions {
 }
 
 /** What this host tells of itself, as often as its config says: regularly, or when where it is reached has changed. */
-export function createReports({ host, incarnation, clock, stopping, machine, write, warn }: ReportsOptions) {
+export function createReports({ host, incarnation, means, clock, stopping, machine, write, warn }: ReportsOptions) {
   let mode: NodeConfig['report']
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
@@ -28,7 +30,7 @@ export function createReports({ host, incarnation, clock, stopping, machine, wri
     const state = await machine()
     const where = state.addresses.join(' ')
     if (mode === undefined || (mode === 'changes' && where === told)) return
-    const info: DeviceInfo = { name: host, ...state, report: ++report, incarnation }
+    const info: DeviceInfo = { name: host, ...state, ...means, report: ++report, incarnation }
     await write(kv.deviceInfo(host), JSON.stringify(info))
     told = where
   }

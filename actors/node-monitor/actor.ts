@@ -13,6 +13,7 @@ import { openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Changes } from './changes.ts'
+import { createHostRecords } from './host-records.ts'
 import { Liveness, type NodeState } from './liveness.ts'
 import { NodeMonitor } from './protocol.ts'
 
@@ -38,7 +39,9 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     body: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
   })
   const readers = new Set<Changes<NodeState>>()
+  const records = createHostRecords({ start, systemConfig, session })
   const liveness = new Liveness((node) => {
+    records.tell(node)
     gauge(`node_up{node="${node.name}"}`, node.state === 'unknown' ? undefined : node.state === 'up' ? 1 : 0)
     if (led.term && node.state === 'down') log.warn('A host is down', { node: node.name, lastSeen: node.lastSeen ?? 0 })
     if (led.term && node.state === 'up') log.info('A host is up', { node: node.name })
@@ -56,6 +59,7 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     }
     for (const { name } of liveness.list()) if (!hosts.has(name)) gauge(`node_up{node="${name}"}`, undefined)
     const left = liveness.hosts(hosts, moment())
+    records.keep(new Set(hosts.keys()))
     if (left > 0) log.warn('There are more hosts than are watched', { watched: liveness.size, left })
   }
   const infoOf = (key: string, value: string): DeviceInfo | undefined => {

@@ -35,6 +35,7 @@ p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write
 p, enrolment, system/enrolment/*, write
+p, node-monitor, system/hosts/*, write
 p, node-daemon, devices/*/info, write
 p, node-daemon, services/*/instances/*, write
 p, app, boot/config, read
@@ -88,11 +89,13 @@ p, type:kernel-service, system/rbac/policy, write
 p, type:kernel-service, system/scheduler/*, write
 p, type:kernel-service, system/enrolment/*, write
 p, type:kernel-service, system/pki/*, write
+p, type:kernel-service, system/hosts/*, write
 p, type:node, boot/config, read
 p, type:node, system/pki/*, read
 p, type:node, devices/*, read
 p, type:node, services/*, read
 p, type:node, nodes/{node}/*, read
+p, type:node, system/hosts/{node}, read
 p, type:node, devices/{node}/info, write
 p, type:node, services/*/instances/{node}, write
 p, type:gateway, boot/config, read

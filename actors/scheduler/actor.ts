@@ -8,12 +8,14 @@ import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { askedFor, builtInChanges, withChanges } from './built-in.ts'
+import { lostIn, namedIn } from './hosts-in.ts'
 import { followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
 import { leading, type Term } from '../leading.ts'
 import { NotLeading, Scheduler } from './protocol.ts'
 import { readDeviceBy } from '../read-device.ts'
 import { actionOf, changes, policyKey, schedule } from './schedule.ts'
+import { Silence } from './silence.ts'
 
 const APPID = 'scheduler'
 const retryMs = (failures: number): number =>
@@ -34,6 +36,8 @@ export default actor(Scheduler, {
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
 
+  const silence = new Silence()
+
   type Round = { revision: number; written: string[] }
   /** Done once a start: what an operator does to a service afterwards stays. */
   let ensured = false
@@ -43,7 +47,9 @@ export default actor(Scheduler, {
     const boot = readRecord(BootConfig, kv.bootConfig, config.get(kv.bootConfig) ?? '')
     const builtIn = ensured ? NOTHING : builtInChanges(config, askedFor(env))
     const next = withChanges(config, builtIn)
-    const derived = schedule(next, readDeviceBy(keys, boot), ({ message }) => log.warn(message))
+    const warn = ({ message }: Error): void => log.warn(message)
+    const gone = silence.look(lostIn(next, () => {}), namedIn(next), clock.monotonic())
+    const derived = schedule(next, readDeviceBy(keys, boot), warn, gone)
     const wanted: readonly Change[] = [...builtIn, ...changes(config, derived)]
     const write = async (guard: string, changed: readonly Change[]): Promise<void> => {
       if (changed.length === 0) return
@@ -92,16 +98,18 @@ export default actor(Scheduler, {
           return failures + 1
         })
         if (term.signal.aborted) return
-        await pause(clock, failures === 0 ? limits.schedulerRoundMs : retryMs(failures), wake.signal)
+        const nextMs = Math.min(limits.schedulerRoundMs, silence.nextMs(clock.monotonic()) ?? Infinity)
+        await pause(clock, failures === 0 ? nextMs : retryMs(failures), wake.signal)
       }
     },
   })
-  for (const { prefix, leaves } of followed) background(() => follow(prefix, [...leaves]))
+  for (const { prefix, leaves } of followed) background(() => follow(prefix, leaves && [...leaves]))
 
   /** A change of input wakes the loop; the loop itself decides whether anything follows from it. */
-  async function follow(prefix: string, leaves: string[]): Promise<void> {
+  async function follow(prefix: string, leaves: string[] | undefined): Promise<void> {
     let after = 0
     let failures = 0
+    const scope = { prefix, ...(leaves ? { leaves } : {}) }
     while (!stopping.aborted) {
       try {
         if (after === 0) {
@@ -110,7 +118,7 @@ export default actor(Scheduler, {
           if (failures > 0) wake.abort()
         }
         const settings = { token: session.token(), signal: stopping }
-        for await (const event of needs.systemConfig.watch({ prefix, after, leaves }, settings)) {
+        for await (const event of needs.systemConfig.watch({ ...scope, after }, settings)) {
           after = event.revision
           failures = 0
           if (mayAsk(event.key)) wake.abort()

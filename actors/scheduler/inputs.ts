@@ -15,6 +15,7 @@ export const followed = [
   { prefix: 'devices/', leaves: ['doc'] },
   { prefix: 'services/', leaves: ['info', 'spec'] },
   { prefix: 'users/', leaves: ['settings'] },
+  { prefix: kv.hosts, leaves: undefined },
 ] as const
 
 /** Of those, the keys of a device, service or user, and none of what belongs to an app or an instance of it. */
@@ -33,7 +34,8 @@ export interface Inputs {
  * so another scheduler that writes meanwhile makes the write fail, in however many pages the rest comes.
  */
 export async function readInputs(systemConfig: Kv, token: () => string): Promise<Inputs> {
-  const guards = await systemConfig.dump({ prefixes: [kv.bootConfig, roundKey, policyKey] }, { token: token() })
+  const first = [kv.bootConfig, roundKey, policyKey, kv.hosts]
+  const guards = await systemConfig.dump({ prefixes: first }, { token: token() })
   const items = new Map(guards.items.map((item) => [item.key, item]))
   let { revision } = guards
   for (let after = ''; ;) {

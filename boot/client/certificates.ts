@@ -87,6 +87,8 @@ const Node = looseObject({
   info: nullable(looseObject({
     addresses: array(string()), runtime: string(), processors: number(), load: number(), memoryBytes: number(),
     memoryFreeBytes: number(), diskBytes: number(), diskFreeBytes: number(),
+    labels: optional(record(string(), string())),
+    capacity: optional(looseObject({ memoryBytes: optional(number()), processors: optional(number()) })),
   })),
 })
 export type NodeEntry = Infer<typeof Node>

@@ -1,7 +1,6 @@
-import { kv, readRecord, ServiceSpec } from '../../actors/records.ts'
+import { kv, readRecord, ServiceInfo, ServiceSpec } from '../../actors/records.ts'
 import { NotFound, RevisionMismatch } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { array, object, string } from '../../runtime/protocol.ts'
 import type { HostState } from '../../runtime/supervision.ts'
 import { actorsNamed, type ActorState } from './hosts.ts'
 import { getItem, listNames, transact } from './kv.ts'
@@ -13,18 +12,18 @@ export interface Service {
   /** Of the spec. */
   readonly revision: number
   readonly hosts: readonly string[]
+  /** As the scheduler tells of it. */
+  readonly info: ServiceInfo
 }
-
-const Info = object({ name: string(), hosts: array(string()) })
 
 export async function readService(client: ZoneClient, name: string): Promise<Service | undefined> {
   const [spec, info] = await Promise.all([
-    getItem(client, kv.spec(name)), getItem(client, `services/${name}/info`),
+    getItem(client, kv.spec(name)), getItem(client, kv.info(name)),
   ])
   if (!spec) return undefined
+  const told = info ? readRecord(ServiceInfo, kv.info(name), info.value) : { name, hosts: [] }
   return {
-    spec: readRecord(ServiceSpec, kv.spec(name), spec.value), revision: spec.revision,
-    hosts: info ? readRecord(Info, `services/${name}/info`, info.value).hosts : [],
+    spec: readRecord(ServiceSpec, kv.spec(name), spec.value), revision: spec.revision, hosts: told.hosts, info: told,
   }
 }
 

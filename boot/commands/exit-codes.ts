@@ -49,6 +49,7 @@ const meanings: Readonly<Record<number, string>> = {
   45: 'The stores lie in etcd, which the config does not name',
   36: 'The audit of the vault was changed, or some of it is missing',
   50: 'A certificate ends before long (`certs --check`)',
+  55: 'The host that is drained still runs something: it has nowhere to go, or not yet',
   60: 'No control plane is reached at the address, or what listens there speaks no TLS',
   61: 'The control plane shows a certificate of another authority',
   62: 'The control plane shows a certificate for another name',

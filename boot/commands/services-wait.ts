@@ -44,6 +44,10 @@ export async function waitFor(client: ZoneClient, waiting: Waiting): Promise<rea
     if (at.length === 0 && service && service.hosts.length > 0) {
       last = `it was placed on ${service.hosts.join(', ')}, where nothing of this name has been started`
     }
+    if (want === 'serving' && service?.info.missing) {
+      const { spec: { replicas = 1 }, info: { missing, reason = '' } } = service
+      last = `${missing} of ${replicas} without a host: ${reason}`
+    }
     return isThere(waiting, service, hosts) ? at.filter(({ actor }) => actor.state === 'serving') : undefined
   })
   if (done) return done.map(({ host }) => host)

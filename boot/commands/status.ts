@@ -4,7 +4,7 @@ import { BootConfig } from '../../actors/system-config/protocol.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 import type { HostState } from '../../runtime/supervision.ts'
 import { readHosts } from '../client/hosts.ts'
-import { certificateSummary, readNodes, type CertificateSummary } from '../client/certificates.ts'
+import { certificateSummary, readNodes, type CertificateSummary, type NodeEntry } from '../client/certificates.ts'
 import { getItem } from '../client/kv.ts'
 import { readServices } from '../client/services.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -48,10 +48,11 @@ async function statusOf(client: ZoneClient) {
     ...(ready === 200 ? [] : [`/readyz answers ${ready}`]),
     ...hosts.filter(({ state }) => state !== 'serving').map(({ host, state }) => `host ${host} is ${state}`),
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
-    ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing }) =>
-      `service ${name}: ${serving} of ${wantedServing} serving`),
+    ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing, reason }) =>
+      `service ${name}: ${serving} of ${wantedServing} serving${reason === '' ? '' : `: ${reason}`}`),
     ...(certificates ? certificateProblems(certificates, client.platform.clock.now()) : []),
     ...(nodes ?? []).filter(({ state }) => state === 'down').map(({ name }) => `host ${name} tells nothing of itself`),
+    ...silenceProblems(nodes ?? []),
   ]
   return {
     zone, epoch, url, healthy: problems.length === 0, ready: ready === 200,
@@ -68,6 +69,13 @@ async function statusOf(client: ZoneClient) {
     nodes: nodes && nodes.map(({ name, state, lastSeen }) => ({ name, state, lastSeen })),
     problems,
   }
+}
+
+/** Where most are silent it is as likely that nobody is heard here. */
+function silenceProblems(nodes: readonly NodeEntry[]): readonly string[] {
+  const silent = nodes.filter(({ state }) => state === 'down').length
+  return 2 * silent > nodes.length
+    ? [`${silent} of ${nodes.length} hosts are silent: more than half, so that no service is moved for it`] : []
 }
 
 /** What has failed and is wanted there: by the host itself, or as a service. */

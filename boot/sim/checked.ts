@@ -9,11 +9,12 @@ import { createPrograms } from './programs.ts'
 import { failureOf, loadActors, type RunHooks, type RunReport } from './run.ts'
 import { emptyCoverage, PlayedPoints } from './strikes.ts'
 
-/** More than ten times what such a run takes: one that comes here does not end. */
 const EVENTS_MAX = 1_000_000
 
 export interface CheckedOptions extends Pick<RunOptions, 'seed' | 'keys' | 'nodes'> {
   readonly virtualMsMax: number
+  /** One that comes there does not end. Default: more than ten times what a short run takes. */
+  readonly eventsMax?: number
   readonly controlDelayUs?: ControlDelay
   readonly etcd?: SimulateOptions['etcd']
   /** Of the first host. Default: in its folder. */
@@ -30,7 +31,9 @@ export interface CheckedScene {
 
 /** A short run that a scenario writes by hand, with every invariant checked. No fault strikes but those of `play`. */
 export async function runChecked(
-  { seed, keys, nodes, virtualMsMax, controlDelayUs, etcd = false, stores, watch: own }: CheckedOptions,
+  {
+    seed, keys, nodes, virtualMsMax, eventsMax = EVENTS_MAX, controlDelayUs, etcd = false, stores, watch: own,
+  }: CheckedOptions,
   hooks: RunHooks, play: (scene: CheckedScene) => Promise<void>,
 ): Promise<RunReport> {
   const { modules, definitions } = await loadActors(hooks.change)
@@ -58,7 +61,7 @@ export async function runChecked(
   })
   try {
     const { hash, events, virtualMs } = await simulate({
-      seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: virtualMsMax, points, programs, etcd,
+      seed, keys, modules, maxEvents: eventsMax, maxVirtualMs: virtualMsMax, points, programs, etcd,
       watch: both,
       ...(hooks.onLine ? { onLine: hooks.onLine } : {}), ...(controlDelayUs ? { controlDelayUs } : {}),
     }, async (world) => {

@@ -18,6 +18,7 @@ export const FOLDER = 'zone'
 /** Where people sit: no host of the zone. */
 export const DESK = 'desk'
 const CONFIG = 'http: { hostname: 0.0.0.0, port: 8080 }\nprocesses: { allow: ["/opt/zone/*"] }\n'
+  + 'capacity: { memoryBytes: 1000, processors: 400 }\nlabels: { machine: simulated }\n'
 const PORT = 8080
 /** Milliseconds that a host needs to find out that a channel to another one does not come up. */
 const DIAL_MS = 5_000

@@ -7,6 +7,7 @@ import type { ActorEvent, HostEvent, StepEvent } from '../../runtime/trace.ts'
 import type { Boot, SimulatedCluster } from './cluster.ts'
 import { everyBootEnds, restartLimitAtOnce } from './invariants/ends.ts'
 import { needsFirst, oneIncarnation, stepsInOrder } from './invariants/order.ts'
+import { placedFits, placedOnce } from './invariants/placement.ts'
 import { noSecretInClear } from './invariants/secrets.ts'
 import { bootConfigByRoot, revisionsGrow, transactionWhole } from './invariants/stores.ts'
 import { onlyTheMatrix, revokedStaysOut } from './invariants/tokens.ts'
@@ -81,6 +82,14 @@ export const invariants: readonly Invariant[] = [
   {
     name: 'revisions-grow', source: 'design §8, revisions', watch: revisionsGrow,
     what: 'revisions of a store grow one by one, through every restart',
+  },
+  {
+    name: 'placed-once', source: 'ARCHITECTURE.md, hosts that fall silent', watch: placedOnce,
+    what: 'a program runs where the config says; it is started nowhere else while it runs on a host that is lost',
+  },
+  {
+    name: 'placed-fits', source: 'actors/scheduler/place.ts', watch: placedFits,
+    what: 'what is placed on a host fits what it has and its labels, and kernel services are on OODs',
   },
   {
     name: 'no-secret-in-clear', source: 'house rules, secrets', watch: noSecretInClear,

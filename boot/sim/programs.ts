@@ -3,14 +3,19 @@ import { Programs } from '../../runtime/sim/programs.ts'
 
 const PATH = '/opt/zone/web'
 const PORT = 9_000
+/** It listens nowhere: a host can run many of it. */
+export const QUIET = '/opt/zone/quiet'
 export const WEB = 'web'
 
-/** What the simulated hosts can run: a web server with a health page, which takes a moment to end. */
+/** What the simulated hosts can run: a web server with a health page, and what listens nowhere; both end soon. */
 export const createPrograms = (): Programs => new Programs({
   [PATH](started) {
     started.serve(PORT, async () => ({ status: 200, headers: {}, body: 'well' })).then(
       () => started.line('stdout', 'listening'), () => started.exit(1),
     )
+    started.onSignal(() => void started.clock.after(5, () => started.exit(0)))
+  },
+  [QUIET](started) {
     started.onSignal(() => void started.clock.after(5, () => started.exit(0)))
   },
 })

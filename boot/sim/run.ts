@@ -100,7 +100,9 @@ export async function loadActors(change: RunHooks['change']) {
   provideEngine(casbinEngine)
   const modules = new Map<string, ActorDefinition>()
   const definitions = new Map<string, ActorDefinition>()
-  for (const [prefix, specs] of [['', catalogue(FOLDER, defaultConfig)], ['node:', nodeCatalogue(FOLDER)]] as const) {
+  // With what a zone of several hosts has beside
+  const ood = catalogue(FOLDER, { ...defaultConfig, nodes: 1 })
+  for (const [prefix, specs] of [['', ood], ['node:', nodeCatalogue(FOLDER)]] as const) {
     for (const { module, protocol } of specs) {
       const { default: loaded } = (await import(module.href)) as { default: ActorDefinition }
       const definition = change ? change(protocol.name, loaded) : loaded

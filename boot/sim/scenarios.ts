@@ -1,7 +1,9 @@
 import { Usage } from '../errors.ts'
 import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
+import { crowding, slowFence } from './canary-placement.ts'
 import { runMigrate } from './migrate.ts'
+import { runPlacement } from './placement.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
 import { runOnce, type RunHooks, type RunReport } from './run.ts'
 import { runStartOrder } from './start-orders.ts'
@@ -37,6 +39,18 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'migrate', isCase: true, run: runMigrate,
     what: 'a zone in use moves its stores into etcd, and one thing happens at one step: the case of the seed',
+  },
+  {
+    name: 'placement', isCase: true, run: runPlacement,
+    what: 'hosts are cut off, crash and are drained; what they run goes elsewhere, and never runs twice',
+  },
+  {
+    name: 'canary-fence', isCase: true, run: (options, hooks) => runPlacement(options, slowFence(hooks)),
+    what: 'the same, but hosts that are cut off stop nothing in time: the run must fail',
+  },
+  {
+    name: 'canary-crowd', isCase: true, run: (options, hooks) => runPlacement(options, crowding(hooks)),
+    what: 'the same, but the scheduler takes hosts for larger than they are: the run must fail',
   },
   {
     name: 'years', isCase: true, run: (options, hooks) => runYears(options, hooks),

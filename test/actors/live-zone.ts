@@ -77,7 +77,7 @@ export async function inBoots(
 ): Promise<void> {
   const modules = new Map(
     await Promise.all(
-      [...catalogue(FOLDER, { ...defaultConfig, ...config }), ...nodeCatalogue(FOLDER)].map(async (spec) => {
+      [...catalogue(FOLDER, { ...defaultConfig, nodes: 1, ...config }), ...nodeCatalogue(FOLDER)].map(async (spec) => {
         const { module, protocol } = spec
         const { default: definition } = await import(module.href) as { default: ActorDefinition }
         return [module.href, changes[protocol.name]?.(definition) ?? definition] as const

@@ -85,14 +85,20 @@ pure('a service goes to the host with the fewest, by name where they are equal, 
   assert.equal(on(placed, 'h1'), ['a', 'd', 'e'])
   assert.equal(on(placed, 'h2'), ['b', 'e'])
   assert.equal(on(placed, 'h3'), ['c', 'e'])
-  assert.is(derive(placed).get('services/e/info'), '{"name":"e","hosts":["h1","h2","h3"]}')
+  assert.is(
+    derive(placed).get('services/e/info'),
+    '{"name":"e","hosts":["h1","h2","h3"],"missing":6,"reason":"there is no other host"}',
+  )
   assert.is(derive(placed).get('services/f/info'), '{"name":"f","hosts":[]}')
 })
 
 pure('a kernel service runs on an OOD or not at all', () => {
   const kernel = service('k', { kernel: true })
   assert.equal(on(config(device('a'), device('z', 'ood'), kernel), 'z'), ['k'])
-  assert.is(derive(config(device('a'), kernel)).get('services/k/info'), '{"name":"k","hosts":[]}')
+  assert.is(
+    derive(config(device('a'), kernel)).get('services/k/info'),
+    '{"name":"k","hosts":[],"missing":1,"reason":"it runs on OODs only, and there is no OOD"}',
+  )
 })
 
 pure('what runs stays where it is when hosts and services come, and moves when its host is drained', () => {

@@ -11,6 +11,7 @@ import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
 import { carrier } from './registry-carrier.ts'
 import { registration } from './registry-registration.ts'
+import { placement } from './registry-placement.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -36,6 +37,7 @@ export const coverage: Coverage = {
   ...carrier,
   ...registration,
   ...ofLeading,
+  ...placement,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

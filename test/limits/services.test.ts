@@ -161,7 +161,7 @@ test('a host reports as often as it is to, and is silent when nobody asks', asyn
   const written: number[] = []
   let address = '192.0.2.1'
   const reports = createReports({
-    host: 'h', incarnation: 1, clock, stopping: stopping.signal, warn: () => {},
+    host: 'h', incarnation: 1, means: {}, clock, stopping: stopping.signal, warn: () => {},
     machine: async () => ({
       runtime: '', processors: 1, load: 0, memoryBytes: 0, memoryFreeBytes: 0, diskBytes: 0, diskFreeBytes: 0,
       addresses: [address],

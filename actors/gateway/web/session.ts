@@ -29,6 +29,8 @@ export type ServiceTokens = (sessionToken: string, audience: string) => Promise<
 export type AppPlace = Extract<Place, { kind: 'app' }> & { readonly scheme: Scheme }
 
 export interface SessionOptions {
+  /** Of this gateway. */
+  readonly host: string
   readonly clock: Clock
   readonly keys: Keys
   readonly random: Random
@@ -53,7 +55,7 @@ const PATH = /^\/[\x21-\x7e]*$/
 const STATE_COOKIE = /^[A-Za-z0-9_-]{22}$/
 
 export function createAppSessions(options: SessionOptions): AppSessions {
-  const { clock, keys, random, findApp, judge, serviceToken, hub, codes, pages, forward, mark, abandon } = options
+  const { host, clock, keys, random, findApp, judge, serviceToken, hub, codes, pages, forward, mark, abandon } = options
   const stateOf = (held: string): string => toBase64url(keys.hash(new TextEncoder().encode(held)))
   const cookiesOf = (pair: Pair, scheme: Scheme): readonly string[] => {
     const seconds = clock.now() / 1_000
@@ -163,7 +165,12 @@ export function createAppSessions(options: SessionOptions): AppSessions {
   }
 
   const handOn = async (request: HttpRequest, place: AppPlace, app: App, token?: string): Promise<HttpResponse> => {
-    if (!app.here) return text(503, `${place.app} does not run on this host\n`, { 'retry-after': '5' })
+    const later = { 'retry-after': '5' }
+    if (app.host === undefined) return text(503, `${place.app} runs on no host now\n`, later)
+    // Where a request to another host would go on
+    if (app.host !== host) {
+      return text(503, `${place.app} runs on another host, which is not reached from here\n`, later)
+    }
     return await forward(request, { place, port: app.port, ...(token === undefined ? {} : { token }) })
   }
 

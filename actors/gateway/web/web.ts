@@ -59,7 +59,7 @@ export function createWeb(options: WebOptions): Web {
   const mark = createMark(step)
   const signIn = createSignIn({ keys, random: random.fork('forms'), origins, findApp, hub, codes, pages, mark })
   const sessions = createAppSessions({
-    clock, keys, random: random.fork('states'), findApp, judge: judgeOf(options.enforcer),
+    host, clock, keys, random: random.fork('states'), findApp, judge: judgeOf(options.enforcer),
     serviceToken: serviceTokens(needs.verifyHub, clock), hub, codes, pages,
     forward: createForward({ transport, clock, warn, mark }), mark, abandon,
   })

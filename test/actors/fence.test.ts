@@ -1,0 +1,117 @@
+/** When a host stops by itself what may run elsewhere, and when the zone starts that there. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Fence } from '../../actors/node-daemon/fence.ts'
+import { Silence } from '../../actors/scheduler/silence.ts'
+import { limits } from '../../runtime/limits.ts'
+import { manualClock } from './manual-clock.ts'
+
+const { hostConfirmMs, hostFenceMs } = limits
+
+/** A host of which each reading ends as `answers` says: `away` fails. */
+async function inHost(
+  program: (host: {
+    fence: Fence; told: string[]; answer: (as: 'well' | 'lost' | 'away' | 'unwatched') => void
+    pass: (ms: number) => Promise<void>
+  }) => Promise<void>,
+): Promise<void> {
+  const clock = manualClock()
+  const stopping = new AbortController()
+  const told: string[] = []
+  const began = clock.monotonic()
+  let as = 'well'
+  const tell = (what: string) => void told.push(`${what} ${clock.monotonic() - began}`)
+  const fence: Fence = new Fence({
+    clock, stopping: stopping.signal, warn: () => {}, opened: () => tell('opened'),
+    look: async () => {
+      const asked = clock.monotonic()
+      if (as === 'away') throw new Error('Planted')
+      fence.saw({ lost: as === 'lost', report: as === 'unwatched' ? undefined : 'regularly' }, asked)
+    },
+    close: async () => tell('closed'),
+  })
+  const running = fence.run()
+  await program({ fence, told, answer: (next) => { as = next }, pass: (ms) => clock.advance(ms) })
+  stopping.abort()
+  await running
+}
+
+test('a host that cannot read stops after its limit from when it last asked and was answered, and again', async () => {
+  const { hostConfirmMs, hostFenceMs } = limits
+  await inHost(async ({ fence, told, answer, pass }) => {
+    await pass(3 * hostConfirmMs)
+    answer('away')
+    await pass(hostFenceMs - 1)
+    assert.equal([told, fence.closed, fence.mayStart], [[], false, true])
+    await pass(1)
+    assert.equal(told.splice(0), [`closed ${3 * hostConfirmMs + hostFenceMs}`])
+    assert.equal([fence.closed, fence.mayStart], [true, false])
+    await pass(2 * hostConfirmMs)
+    assert.is(told.splice(0).length, 2, 'what did not stop is tried again')
+    answer('well')
+    await pass(hostConfirmMs)
+    assert.match(told.join(), /opened/)
+    assert.equal([fence.closed, fence.mayStart], [false, true])
+  })
+})
+
+test('a host that reads that it is lost starts nothing at once, and stops what it runs after its limit', async () => {
+  await inHost(async ({ fence, told, answer, pass }) => {
+    await pass(hostConfirmMs)
+    answer('lost')
+    await pass(hostConfirmMs)
+    assert.equal([fence.closed, fence.mayStart], [false, false])
+    await pass(hostFenceMs - hostConfirmMs - 1)
+    assert.equal(told, [])
+    await pass(1)
+    assert.is(told.length, 1)
+    answer('well')
+    await pass(hostConfirmMs)
+    assert.is(fence.mayStart, true)
+  })
+})
+
+test('a host that nobody watches is called lost by nobody, and stops nothing', async () => {
+  await inHost(async ({ fence, told, answer, pass }) => {
+    answer('unwatched')
+    await pass(hostConfirmMs)
+    answer('away')
+    await pass(5 * hostFenceMs)
+    assert.equal([told, fence.closed, fence.mayStart], [[], false, true])
+  })
+})
+
+test('an answer that comes late counts from when it was asked for', async () => {
+  await inHost(async ({ fence, told, answer, pass }) => {
+    answer('away')
+    await pass(hostFenceMs + hostConfirmMs)
+    assert.is(fence.closed, true)
+    told.length = 0
+    fence.saw({ lost: false, report: 'regularly' }, 0)
+    assert.equal([told, fence.closed], [[], true])
+  })
+})
+
+test('a host is silent for long after its limit without a break, by one clock, and what most are is none', () => {
+  const { hostLostMs } = limits
+  const silence = new Silence()
+  const hosts = ['a', 'b', 'c', 'd']
+  const look = (at: number, ...lost: string[]): string => [...silence.look(new Set(lost), hosts, at)].join()
+  assert.is(look(0, 'a'), '')
+  assert.is(silence.nextMs(0), hostLostMs)
+  assert.equal([look(hostLostMs - 1, 'a', 'b'), look(hostLostMs, 'a', 'b')], ['', 'a'])
+  assert.is(silence.nextMs(hostLostMs), hostLostMs - 1)
+  assert.is(look(hostLostMs + 1, 'b'), '')
+  assert.is(look(hostLostMs + 2, 'a', 'b', 'c'), '', 'most are lost')
+  assert.equal([look(2 * hostLostMs, 'a', 'b'), look(3 * hostLostMs - 1, 'a', 'b')], ['', ''])
+  assert.is(look(3 * hostLostMs, 'a', 'b'), 'a,b')
+})
+
+test('a host has stopped what may run elsewhere before the zone starts it there, whatever a stop takes', () => {
+  const { hostLostMs } = limits
+  assert.ok(hostFenceMs + hostConfirmMs < hostLostMs)
+  assert.ok(limits.stopMs < hostLostMs - hostFenceMs - hostConfirmMs)
+  assert.ok(hostFenceMs > limits.convergeRoundMs)
+})
+
+test.run()
