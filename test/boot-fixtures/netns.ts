@@ -1,6 +1,6 @@
 /**
- * Test hosts with addresses of their own: network namespaces (`ip-netns(8)`) on one bridge, which lies in a namespace as
- * well, so that the machine itself gets no address, route or rule. Every name holds the process id of the test: what
+ * Test hosts with addresses of their own: network namespaces (`ip-netns(8)`) on one bridge, which lies in a namespace
+ * as well, so that the machine itself gets no address, route or rule. Every name holds the process id of the test: what
  * was left behind by one that is gone, the next one removes.
  */
 import { spawnSync } from 'node:child_process'
