@@ -7,6 +7,7 @@ import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
 import { uplinkLimits } from './limits-uplink.ts'
+import { tunnelLimits } from './limits-tunnel.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
 export const limits = {
@@ -105,6 +106,7 @@ export const limits = {
   ...certificateLimits,
   ...moveLimits,
   ...uplinkLimits,
+  ...tunnelLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */
