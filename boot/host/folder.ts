@@ -1,5 +1,5 @@
 import { safeParse } from 'valibot'
-import { readDeviceBy, type ReadDevice } from '../../actors/read-device.ts'
+import { readDeviceBy } from '../../actors/read-device.ts'
 import { DeviceDocument, Name } from '../../actors/records.ts'
 import { PublicKey } from '../../actors/system-config/protocol.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../../actors/zone-document.ts'
@@ -34,8 +34,6 @@ export const HostFile = object({
   deviceDocument: text,
   /** Of the control plane's hosts: whom this host trusts from the start. */
   oodDocuments: pipe(array(text), minLength(1), maxLength(limits.uplinkServers)),
-  /** By each of those hosts: which key signs documents of those who join. */
-  enrolments: pipe(array(text), maxLength(limits.uplinkServers)),
 })
 export type HostFile = Infer<typeof HostFile>
 
@@ -101,10 +99,10 @@ function checkHost({ keys }: Platform, bytes: Uint8Array): Omit<HostIdentity, 'd
   const zone = verifyZoneDocument(keys, contents.zoneDocument)
   if (!zone.accepted) return `the zone document does not verify: ${zone.denial.reason}`
   if (zone.payload.zone !== contents.zone) return `the zone document is of ${zone.payload.zone}`
-  const byOwner = readDeviceBy(keys, zone.payload)
-  const oods = contents.oodDocuments.map(byOwner)
+  const read = readDeviceBy(keys, zone.payload)
+  const oods = contents.oodDocuments.map(read)
   if (!oods.every((one) => one?.role === 'ood')) return 'a document of a control plane host does not verify'
-  const document = memberReader({ keys }, contents, zone.payload)(contents.deviceDocument)
+  const document = read(contents.deviceDocument)
   if (!document) return 'the document of this host does not verify'
   if (document.name !== contents.host || document.role !== contents.role) {
     return `the document is of ${document.role} ${document.name}`
@@ -116,8 +114,3 @@ function checkHost({ keys }: Platform, bytes: Uint8Array): Omit<HostIdentity, 'd
   }
   return { file: contents, zone: zone.payload, document, oods: oods as DeviceDocument[] }
 }
-
-/** Who is a host of the zone, as this host can tell without asking. */
-export const memberReader = (
-  { keys }: Pick<Platform, 'keys'>, _file: Pick<HostFile, 'enrolments'>, zone: ZoneDocument,
-): ReadDevice => readDeviceBy(keys, zone)

@@ -27,7 +27,6 @@ const whole: HostFile = {
   format: 1, zone: 'a.zone', host: 'node1', role: 'node', servers: ['10.0.0.1:50051', '[::1]:443'], roots: [ROOT],
   anchors: [], rootsVersion: 1, zoneDocument: zoneDocument(owner),
   deviceDocument: document(owner, 'node1', 'node', device), oodDocuments: [document(owner, 'ood1', 'ood', ood)],
-  enrolments: [],
 }
 
 const folderWith = async (contents: HostFile | undefined, key: SigningKey | undefined = device) => {
