@@ -52,7 +52,7 @@ export class Node implements HostRun {
       ],
       spans: config.telemetry.otlp !== undefined,
       remote: (protocol) =>
-        (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
+        (reachableActors.includes(protocol) ? zone.between(host, ood.name, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts.of(host), observer: only(host, observer), knownHosts, platform, folder: files.path('.'),
@@ -93,7 +93,6 @@ export class Node implements HostRun {
 
 /** An actor of the OOD, whose supervisor is in this process. */
 const actorOf = (ood: HostLife, protocol: string): RemoteActor => ({
-  host: ood.name,
   open: async (caller) => ood.supervisor.accept(protocol, caller),
 })
 

@@ -187,7 +187,7 @@ class Boot {
       get stores() { return moved ?? etcd?.stores ?? options.stores },
       set stores(to) { moved = to },
       storesAt: options.storesAt, reread: options.reread, etcd,
-      platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
+      platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_from, _to, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
       url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
     }

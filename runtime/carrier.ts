@@ -15,10 +15,13 @@ export interface Wanted {
   readonly caller: Introduction['peer']
 }
 
-/** That the caller must find at the other end. */
-export interface Carried {
+/** Whom the caller must find at the other end. */
+export interface Granted {
   readonly host: string
   readonly incarnation: number
+}
+
+export interface Carried extends Granted {
   /** Settles when that incarnation has ended, or nothing reaches it any more. */
   readonly gone: Promise<void>
 }

@@ -68,8 +68,8 @@ export class Life {
     return this.#wish !== undefined
   }
 
-  get thread(): Thread | undefined {
-    return this.#current?.thread
+  get current(): Incarnation | undefined {
+    return this.#current
   }
 
   /** Settles when it serves; one that is wanted already is only waited for. @throws what it failed with */
@@ -102,7 +102,7 @@ export class Life {
 
   /** Its thread has ended. True when that ended an incarnation which others may be linked to. */
   lost(thread: Thread, reason: string): boolean {
-    if (this.thread !== thread) return false
+    if (this.#current?.thread !== thread) return false
     if (this.#attempt) return this.#end('died', reason)
     this.#current = undefined
     return false
@@ -178,7 +178,7 @@ export class Life {
     this.#ending = deferred()
     if (attempt.served && this.#wish) this.#wish.serving = deferred()
     // From now on calls to it wait for the next incarnation
-    if (cause !== 'stop') this.#in.introducer.gone(this.name)
+    if (cause !== 'stop') this.#in.ended(this.name, this.incarnation)
     if (cause !== 'died') this.#set('stopping', reason)
     else if (attempt.served) this.#set('died', reason)
     return attempt.served
@@ -271,7 +271,7 @@ export class Life {
     this.#links = undefined
     await this.#current?.leave(attempt.served, (message) => this.#warn(message))
     this.#current = this.#attempt = undefined
-    this.#in.introducer.gone(this.name)
+    this.#in.ended(this.name, this.incarnation)
     this.#ending?.resolve()
     this.#ending = undefined
   }

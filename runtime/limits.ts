@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { joinLimits } from './limits-join.ts'
@@ -98,6 +99,7 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...carrierLimits,
   ...serviceLimits,
   ...etcdLimits,
   ...joinLimits,

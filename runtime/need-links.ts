@@ -87,7 +87,7 @@ export class NeedLinks {
       try {
         const isNew = opened === undefined
         opened ??= await open()
-        if (signal.aborted) return
+        if (signal.aborted) return opened.release()
         await this.#untilClosed(need, opened, isNew)
       } catch (error) {
         if (failures === FAILURES_TOLD && !signal.aborted) this.#warn(`It has no link to ${need}: ${messageOf(error)}`)
@@ -145,8 +145,8 @@ export class NeedLinks {
   async #openRemote(need: string, remote: RemoteActor): Promise<Opened> {
     const { introducer, options } = this.#in
     const caller = { host: options.host, actor: this.#caller, incarnation: this.#incarnation.number }
-    const { end, incarnation, gone, release } = await remote.open(caller)
-    const peer = { host: remote.host, actor: need, incarnation }
-    return { side: introducer.toRemote(this.#caller, need, peer, end), incarnation, gone, release }
+    const { end, host, incarnation, gone, release, carried } = await remote.open(caller)
+    const peer = { host, actor: need, incarnation }
+    return { side: introducer.toRemote(this.#caller, need, peer, end, carried), incarnation, gone, release }
   }
 }

@@ -52,6 +52,10 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
     },
     detach: async (actor, protocol, reason) => hosts.get(actor)?.callerOf(protocol)?.detach(new Unavailable(reason)),
     release: async (actor, caller) => hosts.get(actor)?.release(caller),
+    carry: async (actor, id, wanted, end) => hostOf(actor).carriage.carry(id, wanted, end),
+    releaseCarried: async (actor, id) => hosts.get(actor)?.carriage.release(id),
+    accepted: async (actor, id, outcome, end) => hosts.get(actor)?.carriage.answer(id, outcome, end),
+    acceptedGone: async (actor, id) => hosts.get(actor)?.carriage.gone(id),
     inspect: async () => [...hosts.values()].map((host) => host.inspect()),
     moveStore: (actor, to) => hostOf(actor).store.move(to),
     async renewCredentials(credentials) {

@@ -193,7 +193,7 @@ export class SimulatedCluster {
         platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
         nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
-        between: (host, actor) => this.#across(host, actor),
+        between: (from, to, actor) => this.#across(from, to, actor),
         ...(this.#stores ? { stores: this.#stores } : {}),
       })
       if (boot.state === 'boots') boot.state = 'serves'
@@ -224,17 +224,17 @@ export class SimulatedCluster {
   }
 
   /** What a host learns of another one comes over the network. */
-  #across(from: string, actor: RemoteActor): RemoteActor {
+  #across(from: string, to: string, actor: RemoteActor): RemoteActor {
     const { world } = this
-    const late = (): Error => new Unavailable(`${actor.host} does not answer`)
-    const dial = (to: string, back: string): Promise<void> => within(world.clock, DIAL_MS, world.cross(to, back), late)
+    const late = (): Error => new Unavailable(`${to} does not answer`)
+    const dial = (here: string, there: string): Promise<void> =>
+      within(world.clock, DIAL_MS, world.cross(here, there), late)
     return {
-      host: actor.host,
       open: async (caller) => {
-        await dial(from, actor.host)
+        await dial(from, to)
         const channel = await actor.open(caller)
-        await dial(actor.host, from)
-        return { ...channel, gone: channel.gone.then(() => world.cross(actor.host, from)) }
+        await dial(to, from)
+        return { ...channel, gone: channel.gone.then(() => world.cross(to, from)) }
       },
     }
   }

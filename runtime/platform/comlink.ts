@@ -55,6 +55,11 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     trust: (devices) => remote.trust(devices),
     detach: (actor, protocol, reason) => remote.detach(actor, protocol, reason),
     release: (actor, caller) => remote.release(actor, caller),
+    carry: (actor, id, wanted, end) => remote.carry(actor, id, wanted, Comlink.transfer(end, [end] as Ports)),
+    releaseCarried: (actor, id) => remote.releaseCarried(actor, id),
+    accepted: (actor, id, outcome, end) =>
+      remote.accepted(actor, id, outcome, end === undefined ? end : Comlink.transfer(end, [end] as Ports)),
+    acceptedGone: (actor, id) => remote.acceptedGone(actor, id),
     inspect: () => remote.inspect(),
     beat: () => remote.beat(),
     moveStore: (actor, to) => remote.moveStore(actor, to),

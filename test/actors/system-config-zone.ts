@@ -3,6 +3,7 @@ import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { deviceDocumentType } from '../../actors/records.ts'
 import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
+import { noCarriage } from '../../runtime/carriage.ts'
 import { Cancelled, Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Clock, SigningKey } from '../../runtime/platform/ports.ts'
@@ -168,6 +169,7 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     count: () => {}, gauge: () => {},
+    ...noCarriage,
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),

@@ -1,4 +1,5 @@
 import type { ActorStart, Evidence, Handlers, Log, Peer } from '../../../runtime/actor.ts'
+import { noCarriage } from '../../../runtime/carriage.ts'
 import type { Files, Platform } from '../../../runtime/platform/ports.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import type { SimulatedProcess } from '../../../runtime/sim/simulate.ts'
@@ -39,6 +40,7 @@ export function startOf(given: GivenStart): ActorStart<{}> {
     unbind() {},
     count() {},
     gauge() {},
+    ...noCarriage,
     self: {
       zone: ZONE, host: OOD, actor: given.actor, runtimeType: 'kernel-service', incarnation: given.incarnation,
       linkKid: `${given.actor}-${given.incarnation}`,
