@@ -26,10 +26,11 @@ export const tunnelLimits = {
   tunnelWindowBytesMax: 16 * 1_024 * 1_024,
   /** Bytes of one piece of a frame: how long the others wait for a stream. */
   tunnelPieceBytes: 16 * 1_024,
-  /** Bytes that one stream holds for an end that does not read; with more the stream is closed. */
+  /** Bytes that one stream, and all of a tunnel, hold for an end that does not read; the stream with more is closed. */
   tunnelBacklogBytes: 32 * 1_024 * 1_024,
+  tunnelBacklogsBytes: 64 * 1_024 * 1_024,
   /** Bytes of frames that are not whole, or that nobody reads, on one tunnel; the stream that brings more is closed. */
-  tunnelUnreadBytes: 64 * 1_024 * 1_024,
+  tunnelUnreadBytes: 32 * 1_024 * 1_024,
   /** Milliseconds that a closed stream has to send what it was given; then the rest is dropped. */
   tunnelLingerMs: 10_000,
   /** Characters of one control message; a longer one closes the tunnel. */

@@ -25,7 +25,7 @@ export function tlsConnectionOf(socket: TLSSocket): TlsConnection {
     get unsent() {
       return socket.writableLength
     },
-    receive(onBytes, onClose) {
+    receive(onBytes, onClose, onDrained) {
       const closed = (): void => onClose(reason ?? 'the peer closed the connection')
       if (over) return void setImmediate(closed)
       socket.on('data', (chunk: Uint8Array) => { if (reason === undefined || reason === ENDED) onBytes(chunk) })
@@ -34,6 +34,7 @@ export function tlsConnectionOf(socket: TLSSocket): TlsConnection {
         socket.end()
       })
       socket.on('close', closed)
+      if (onDrained) socket.on('drain', onDrained)
     },
     close(why) {
       if (reason !== undefined || over) return

@@ -51,8 +51,11 @@ export interface TlsConnection {
   send(bytes: Uint8Array): void
   /** Bytes that were sent and that this machine has not passed on: who may wait, waits while there are many. */
   readonly unsent: number
-  /** Called once. `onClose` runs at most once, and no bytes follow it. */
-  receive(onBytes: (bytes: Uint8Array) => void, onClose: (reason: string) => void): void
+  /**
+   * Called once. `onClose` runs at most once, and no bytes follow it. `onDrained` runs when `unsent` has come to
+   * nothing after so much was sent that it did not leave at once.
+   */
+  receive(onBytes: (bytes: Uint8Array) => void, onClose: (reason: string) => void, onDrained?: () => void): void
   /** What was sent before it still arrives. */
   close(reason: string): void
 }
