@@ -14,4 +14,6 @@ export const uplinkLimits = {
   tunnels: 1_024,
   /** Milliseconds after which the certificate and the registration of each tunnel are looked at again. */
   tunnelRecheckMs: 2_000,
+  /** Milliseconds after which hosts are told of roots and revocations that have changed. */
+  tunnelTellMs: 5_000,
 } as const

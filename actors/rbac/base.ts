@@ -34,6 +34,7 @@ p, scheduler, services/node-monitor/spec, write
 p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write
+p, tunnel, stream://*, write
 p, node-daemon, devices/*/info, write
 p, node-daemon, services/*/instances/*, write
 p, app, boot/config, read
@@ -85,6 +86,8 @@ p, type:kernel-service, services/*, write
 p, type:kernel-service, system/rbac/policy, write
 p, type:kernel-service, system/scheduler/*, write
 p, type:kernel-service, system/pki/*, write
+p, type:ood, stream://*, write
+p, type:node, stream://*, write
 p, type:node, boot/config, read
 p, type:node, system/pki/*, read
 p, type:node, devices/*, read
@@ -126,6 +129,7 @@ p, admin, cert://*, read
 p, admin, ca://*, read
 p, admin, monitor://nodes, read
 p, admin, join://tokens, read|write
+p, admin, stream://*, write
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write
