@@ -22,6 +22,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   'Let hosts join:': {
     'join-tokens': async (terminal) => (await import('./commands/join-tokens.ts')).joinTokensCommand(terminal),
     join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
+    node: async (terminal) => (await import('./commands/node.ts')).nodeCommand(terminal),
   },
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),

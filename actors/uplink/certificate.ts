@@ -10,7 +10,7 @@ import { decodePems } from '../../runtime/x509/pem.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
 import { askForCertificate, takeCertificate, type HostCertificate } from '../host-certificate.ts'
 import {
-  fingerprint, hostAlpn, joinAlpn, JoinAnswer, JoinHello, joinPath, signProof, signStatement, WhoAmI,
+  fingerprint, hostAlpn, joinAlpn, JoinAnswer, JoinHello, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../join-protocol.ts'
 import type { UplinkTrust } from './trust.ts'
 
@@ -104,7 +104,7 @@ export function createCertificates({ start, device, trust }: CertificatePorts): 
     async again(server) {
       const by = toOod(joinAlpn)
       await ask(server, JoinHello, 'GET', joinPath.hello, undefined, by.tls)
-      return exchange(server, joinPath.again, '', by, { host })
+      return exchange(server, joinPath.again, renewalOf(zone, host), by, { host })
     },
     async next(server, before) {
       const by = toOod(hostAlpn, before)

@@ -4,7 +4,7 @@ import { messageOf, NotFound, TlsNotTrusted, Unavailable } from '../../runtime/e
 import { limits } from '../../runtime/limits.ts'
 import { backoffMs, fraction } from '../../runtime/restart.ts'
 import { splice } from '../../runtime/splice.ts'
-import { pause, within } from '../../runtime/within.ts'
+import { pause } from '../../runtime/within.ts'
 import { tlsChannel } from '../../transport/tls.ts'
 import type { AcceptedStream, StreamRequest, TellKind, TunnelEnd } from '../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'

@@ -2,7 +2,7 @@ import type { ActorStart } from '../../../runtime/actor.ts'
 import { ZonewrightError } from '../../../runtime/errors.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../../runtime/trust/denial.ts'
-import type { LinkRequest, StreamRequest } from '../../../transport/tunnel/protocol.ts'
+import type { StreamRequest } from '../../../transport/tunnel/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import { readDeviceBy } from '../../read-device.ts'
 import { kv, readRecord, ServiceSpec, type DeviceDocument } from '../../records.ts'
@@ -15,6 +15,9 @@ export interface Admitted {
   readonly host: KnownHost
   readonly document: DeviceDocument
 }
+
+/** A link between two actors. */
+export type LinkWanted = Extract<StreamRequest, { type: 'link' }>
 
 export interface AdmissionOptions {
   readonly start: Pick<ActorStart, 'keys' | 'denials' | 'self'>
@@ -54,7 +57,7 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
     return item !== null && readRecord(ServiceSpec, kv.spec(service), item.value).http?.public === true
   }
   /** Who opens a stream for whom: nodes for their own actors, hosts of the control plane for all that they relay. */
-  const demandCaller = ({ host }: Admitted, { caller }: LinkRequest & { type: 'link' }): void => {
+  const demandCaller = ({ host }: Admitted, { caller }: LinkWanted): void => {
     if (caller.host === host.name || host.role === 'ood') return
     throw refuse('stream/caller', 'stream/caller', `${caller.actor} of ${caller.host} by ${host.name}`, [
       allowedBy('link', 'tunnel/registered'),

@@ -5,11 +5,11 @@ import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 import { pause } from '../../../runtime/within.ts'
 import { decodePem } from '../../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../../transport/tls.ts'
-import type { AcceptedStream, LinkRequest, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { AcceptedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
-import type { Admission, Admitted } from './admission.ts'
+import type { Admission, Admitted, LinkWanted } from './admission.ts'
 import type { Telling } from './telling.ts'
 
 export interface TunnelsOptions {
@@ -38,7 +38,7 @@ export interface Tunnels {
   /** A connection by `tunnelAlpn`. Never throws. */
   take(connection: TlsConnection): void
   /** A stream of this host, or of another one's tunnel, to an actor of that host. @throws Unavailable */
-  toHost(host: string, request: LinkRequest, signal?: AbortSignal): ReturnType<TunnelEnd['open']>
+  toHost(host: string, request: LinkWanted, signal?: AbortSignal): ReturnType<TunnelEnd['open']>
   /** Names of the hosts that are connected. */
   hosts(): readonly string[]
   /** Certificate and registration of each tunnel, or that of one host, are looked at again. */
