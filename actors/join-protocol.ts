@@ -23,6 +23,8 @@ export const joinPath = {
   hello: '/join/hello',
   /** A token for a certificate. Without a certificate. */
   request: '/join/request',
+  /** The next certificate, by the device key alone: after a restart, or when the last has ended. */
+  again: '/join/renew',
   /** Whom the control plane takes the caller for. With a certificate. */
   whoami: '/host/whoami',
   /** The next certificate. With one that is valid. */
@@ -59,11 +61,23 @@ export type JoinRequest = Infer<typeof JoinRequest>
 /** As a join, by the device key in place of the token. */
 export const RenewRequest = object({ csr: Pem, device: JoinRequest.entries.device, proof: Short, now: count })
 
+/** The same where there is no certificate to show. */
+export const RenewAgainRequest = object({ host: Name, ...RenewRequest.entries })
+
+/** In place of the token in the proof of such a request. */
+export const renewalOf = (zone: string, host: string): string => `zonewright renewal of ${host} in ${zone}`
+
 export const JoinAnswer = object({
   serial: string(), certificate: string(), chain: array(string()), roots: array(string()),
   notBefore: count, notAfter: count,
   /** Milliseconds by which the clock of the host is behind that of the control plane; negative when it is ahead. */
   skewMs: pipe(number(), integer()),
+  /** What a host needs to judge others from now on. Nothing of it is believed that the owner key does not stand for. */
+  zoneDocument: string(),
+  /** Its own device document. */
+  document: string(),
+  /** Device documents of the OODs, and their certificates of the enrolment key. */
+  oods: array(string()), certificates: array(string()),
 })
 export type JoinAnswer = Infer<typeof JoinAnswer>
 

@@ -1,16 +1,90 @@
+import { safeParse } from 'valibot'
+import { limits } from '../runtime/limits.ts'
 import type { Keys, PublicJwk } from '../runtime/platform/ports.ts'
+import { parseCompact } from '../runtime/trust/jws.ts'
 import { verifyDocument } from '../runtime/trust/keys.ts'
-import { DeviceDocument, deviceDocumentType } from './records.ts'
+import {
+  DeviceDocument, deviceDocumentType, EnrolmentCertificate, enrolmentCertificateType,
+} from './records.ts'
+import { isReserved } from './trust-matrix.ts'
 
 /** A device document, checked: undefined for what is none of the zone's. */
 export type ReadDevice = (text: string) => DeviceDocument | undefined
 
-/** Device documents count only when the owner key signed them, for this zone. */
-export function readDeviceBy(
-  keys: Keys, { zone, root }: { readonly zone: string; readonly root: PublicJwk },
-): ReadDevice {
+interface ZoneRoot {
+  readonly zone: string
+  readonly root: PublicJwk
+}
+
+type Enrolment = NonNullable<DeviceDocument['enrolment']>
+
+/** What an enrolment key stands by, checked. */
+interface Standing {
+  /** The OOD that certified it. */
+  readonly ood: DeviceDocument
+  /** The enrolment key. */
+  readonly key: PublicJwk
+}
+
+/**
+ * The one function that judges device documents. One counts when the owner key signed it, for this zone; and for a node,
+ * when an enrolment key did: owner → document of an OOD → its certificate of the key → document of the node. Whether the
+ * host is registered is another question: then its document lies in `kv://`.
+ */
+export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
+  const standingOf = standings(keys, { zone, root })
+  const rule = { typ: deviceDocumentType, schema: DeviceDocument } as const
   return (text) => {
-    const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    return verdict.accepted && verdict.payload.zone === zone ? verdict.payload : undefined
+    const byOwner = verifyDocument(keys, text, { ...rule, key: root })
+    if (byOwner.accepted) {
+      const { payload } = byOwner
+      return payload.zone === zone && payload.enrolment === undefined ? payload : undefined
+    }
+    if (byOwner.denial.reason !== 'document/unknown-key') return undefined
+    const standing = standingOf(claimedIn(text))
+    const verdict = standing && verifyDocument(keys, text, { ...rule, key: standing.key })
+    if (!standing || !verdict?.accepted) return undefined
+    const { payload } = verdict
+    // A node and no more: an OOD is the zone, and only its owner makes one
+    const mayBe = payload.role === 'node' && payload.name !== standing.ood.name && !isReserved(payload.name)
+    return payload.zone === zone && mayBe ? payload : undefined
   }
+}
+
+/** Where the certificate is good, the key that it is of. */
+export function readEnrolmentCertificate(
+  keys: Keys, text: string, { zone, name, role, key }: Pick<DeviceDocument, 'zone' | 'name' | 'role' | 'key'>,
+): EnrolmentCertificate | undefined {
+  if (role !== 'ood') return undefined
+  const verdict = verifyDocument(keys, text, { typ: enrolmentCertificateType, schema: EnrolmentCertificate, key })
+  if (!verdict.accepted || verdict.payload.zone !== zone || verdict.payload.host !== name) return undefined
+  return verdict.payload
+}
+
+/** The nodes of a zone stand by few certificates: each is checked once, and the oldest is forgotten. */
+function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | undefined) => Standing | undefined {
+  const known = new Map<string, Standing | undefined>()
+  const check = ({ ood: text, certificate }: Enrolment): Standing | undefined => {
+    const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
+    if (!verdict.accepted || verdict.payload.zone !== zone) return undefined
+    const ood = verdict.payload
+    const certified = readEnrolmentCertificate(keys, certificate, ood)
+    return certified && { ood, key: certified.key }
+  }
+  return (claimed) => {
+    if (claimed === undefined) return undefined
+    const name = `${claimed.ood} ${claimed.certificate}`
+    if (!known.has(name)) {
+      if (known.size >= limits.enrolmentStandings) known.delete(known.keys().next().value!)
+      known.set(name, check(claimed))
+    }
+    return known.get(name)
+  }
+}
+
+/** Before anything of it is believed. */
+function claimedIn(text: string): Enrolment | undefined {
+  const parsed = parseCompact(text, limits.document)
+  const claimed = 'fault' in parsed ? undefined : safeParse(DeviceDocument, parsed.jws.payload)
+  return claimed?.success ? claimed.output.enrolment : undefined
 }

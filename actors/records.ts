@@ -98,8 +98,18 @@ export const NodeConfig = object({
 })
 export type NodeConfig = Infer<typeof NodeConfig>
 
-/** `typ` of the compact JWS that lies under `devices/{host}/doc`: the owner key signs it (`signDocument`). */
+/**
+ * `typ` of the compact JWS that lies under `devices/{host}/doc` (`signDocument`): the owner key signs it, or for a node
+ * that joined the zone's enrolment key. `readDeviceBy` is the one that judges it.
+ */
 export const deviceDocumentType = 'zw-device+jws'
+
+/** `typ` of what lies under `system/enrolment/{ood}`: that OOD's device key signs it. */
+export const enrolmentCertificateType = 'zw-enrolment+jws'
+
+/** Its payload: with this key the zone registers hosts that join. */
+export const EnrolmentCertificate = object({ zone: string(), host: Name, key: PublicKey, iat: count })
+export type EnrolmentCertificate = Infer<typeof EnrolmentCertificate>
 
 /** Its payload. */
 export const DeviceDocument = object({
@@ -110,6 +120,11 @@ export const DeviceDocument = object({
   /** The user the device belongs to. */
   owner: Name,
   iat: count,
+  /**
+   * What it stands by where the enrolment key signed it, so that whoever knows the owner key can judge it: the document
+   * of an OOD, by the owner, and the `EnrolmentCertificate` of that OOD. None in one that the owner signed.
+   */
+  enrolment: optional(object({ ood: string(), certificate: string() })),
 })
 export type DeviceDocument = Infer<typeof DeviceDocument>
 
@@ -177,6 +192,7 @@ export const kv = {
   control: (host: string) => `nodes/${host}/control`,
   logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
+  enrolment: (ood: string) => `system/enrolment/${ood}`,
   deviceInfo: (host: string) => `devices/${host}/info`,
   info: (service: string) => `services/${service}/info`,
   user: (name: string) => `users/${name}/settings`,

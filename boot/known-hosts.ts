@@ -1,28 +1,28 @@
-import { DeviceDocument, deviceDocumentType, digestOfItems, kv } from '../actors/records.ts'
+import { readDeviceBy, type ReadDevice } from '../actors/read-device.ts'
+import { digestOfItems, kv, type DeviceDocument } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import type { ZoneDocument } from '../actors/zone-document.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
-import { verifyDocument } from '../runtime/trust/keys.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
 
 /** By key of `kv://`. */
 export type DeviceDocuments = Readonly<Record<string, string>>
 
 /**
- * Reads device documents: only what the owner key of this zone signed counts, and only where it belongs. Each is
- * checked once in a process. All hosts that are told the same share one list, which nobody can change.
+ * Reads device documents: only what this zone's owner or its enrolment signed counts, and only where it belongs. Each
+ * is checked once in a process. All hosts that are told the same share one list, which nobody can change.
  */
 export class KnownHosts {
   readonly #keys: Keys
-  readonly #zone: Pick<ZoneDocument, 'zone' | 'root'>
+  readonly #readDevice: ReadDevice
   readonly #checked = new Map<string, TrustedDevice | undefined>()
   /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
   readonly #lists = new Map<string, readonly TrustedDevice[]>()
 
   constructor(keys: Keys, zone: Pick<ZoneDocument, 'zone' | 'root'>) {
     this.#keys = keys
-    this.#zone = zone
+    this.#readDevice = readDeviceBy(keys, zone)
   }
 
   /** In the order of the documents; one that lies under the name of another host registers nobody. */
@@ -49,10 +49,8 @@ export class KnownHosts {
     if (this.#checked.has(text)) return this.#checked.get(text)
     // The oldest is checked again when it comes again
     if (this.#checked.size >= limits.deviceDocuments) this.#checked.delete(this.#checked.keys().next().value!)
-    const { root, zone } = this.#zone
-    const verdict = verifyDocument(this.#keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    const ours = verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)
-    const device = ours ? trusted(verdict.payload) : undefined
+    const document = this.#readDevice(text)
+    const device = document && !isReserved(document.name) ? trusted(document) : undefined
     this.#checked.set(text, device)
     return device
   }

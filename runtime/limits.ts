@@ -3,6 +3,7 @@ import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { joinLimits } from './limits-join.ts'
+import { registrationLimits } from './limits-registration.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
@@ -103,6 +104,7 @@ export const limits = {
   ...serviceLimits,
   ...etcdLimits,
   ...joinLimits,
+  ...registrationLimits,
   ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,

@@ -3,7 +3,9 @@ import { NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { openEnforcer } from '../enforcement/enforcer.ts'
-import { hostAlpn, joinAlpn, joinPath, JoinRequest, RenewRequest, tunnelAlpn } from '../join-protocol.ts'
+import {
+  hostAlpn, joinAlpn, joinPath, JoinRequest, RenewAgainRequest, RenewRequest, tunnelAlpn,
+} from '../join-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openSession } from '../session.ts'
@@ -15,6 +17,7 @@ import { createControl } from './control.ts'
 import { createJoins } from './join.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
+import { openRegistrations } from './registrations.ts'
 import { Sources } from './sources.ts'
 import { openTunnels } from './tunnels/open.ts'
 import { HostCertificateNeeded, openTrust } from './trust.ts'
@@ -46,8 +49,11 @@ export default actor(Enrolment, {
     zone: self.zone, clock, keys, vault, warn: (message) => log.warn(message),
     onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
   })
+  const registrations = await openRegistrations({
+    keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
+  })
   const joins = createJoins({
-    keys, clock, step, vault, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -66,6 +72,9 @@ export default actor(Enrolment, {
         address: remoteAddress, alpn: joinAlpn, certificate: request.tls?.certificate !== undefined,
       })
       return hello()
+    }
+    if (method === 'POST' && path === joinPath.again) {
+      return json(200, await joins.renewAgain(readBody(RenewAgainRequest, body)))
     }
     if (method !== 'POST' || path !== joinPath.request) throw nothingThere()
     return json(200, await joins.join(readBody(JoinRequest, body), request))
@@ -120,7 +129,7 @@ export default actor(Enrolment, {
     streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
-  const control = createControl({ self, step, vault, enforcer, trust, server })
+  const control = createControl({ self, step, vault, enforcer, trust, server, registrations })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {

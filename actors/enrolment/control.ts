@@ -12,6 +12,7 @@ import { PublicKey } from '../system-config/protocol.ts'
 import { JoinToken, type Vault } from '../vault/protocol.ts'
 import { json, readBody } from './answers.ts'
 import { joinTokensPath } from './protocol.ts'
+import type { Registrations } from './registrations.ts'
 import type { ZoneTrust } from './trust.ts'
 
 const Short = pipe(string(), maxLength(limits.joinTokenCharacters))
@@ -28,6 +29,8 @@ export const TokenMade = object({
   roots: array(string()),
   /** The keys that may sign the next set of roots, and the least version of one that is newer than `roots`. */
   anchors: array(PublicKey), rootsVersion: pipe(number(), integer()),
+  /** The owner key of the zone. */
+  owner: PublicKey,
 })
 
 const RESOURCE = 'join://tokens'
@@ -39,10 +42,11 @@ type Ports = Pick<ActorStart, 'self' | 'step'> & {
   readonly enforcer: Enforcer
   readonly trust: ZoneTrust
   readonly server: string
+  readonly registrations: Pick<Registrations, 'owner' | 'demandFree'>
 }
 
 /** The Unix socket: for this machine and this user, and still by a session that may. */
-export function createControl({ self, step, vault, enforcer, trust, server }: Ports) {
+export function createControl({ self, step, vault, enforcer, trust, server, registrations }: Ports) {
   /** @throws Denied */
   const demand = async ({ headers }: HttpRequest, operation: Operation): Promise<string> => {
     const [, token] = /^Bearer (\S+)$/.exec(headers['authorization'] ?? '') ?? []
@@ -66,13 +70,16 @@ export function createControl({ self, step, vault, enforcer, trust, server }: Po
   const create = async (request: HttpRequest): Promise<HttpResponse> => {
     const by = await demand(request, 'write')
     const asked = readBody(TokenRequest, request.body)
+    await registrations.demandFree(asked.host)
     step(JOIN_SEQUENCE, joinStep.tokenAsked, { host: asked.host, role: asked.role, by })
     const { token, record } = await vault.createJoinToken({ ...asked, by })
     step(JOIN_SEQUENCE, joinStep.tokenReceived, { host: record.host, jti: record.id, expiresAt: record.expiresAt })
     await trust.refresh()
     const { roots } = trust
     step(JOIN_SEQUENCE, joinStep.rootsRead, { host: record.host, jti: record.id, roots: roots.length })
-    return json(201, { token, record, zone: self.zone, server, roots, ...await anchored() })
+    return json(201, {
+      token, record, zone: self.zone, server, roots, owner: registrations.owner, ...await anchored(),
+    })
   }
 
   return async (request: HttpRequest): Promise<HttpResponse> => {

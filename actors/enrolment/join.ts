@@ -3,10 +3,13 @@ import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest } from '../../runtime/platform/ports.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
-import { fingerprint, type JoinAnswer, type JoinRequest, type RenewRequest } from '../join-protocol.ts'
+import {
+  fingerprint, type JoinAnswer, type JoinRequest, type RenewAgainRequest, type RenewRequest,
+} from '../join-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
 import { joinChecks } from './checks.ts'
+import type { Registrations } from './registrations.ts'
 import type { KnownHost } from './trust.ts'
 
 /** The clock of who asks is too far off. `details.skewMs`: by how much it is behind. */
@@ -16,16 +19,19 @@ type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
   readonly vault: Pick<Client<typeof Vault>, 'checkJoinToken' | 'enrol' | 'renewEnrolment'>
   /** Of the certificates that open connections may have been shown, the newest first. */
   readonly fingerprints: () => readonly string[]
+  readonly registrations: Pick<Registrations, 'registrar' | 'told' | 'demandFree' | 'settle'>
 }
 
 export interface Joins {
   /** @throws JoinRefused, CertificateRefused, ClockSkew */
   join(request: JoinRequest, from: Pick<HttpRequest, 'remoteAddress'>): Promise<JoinAnswer>
   renew(request: Infer<typeof RenewRequest>, host: KnownHost): Promise<JoinAnswer>
+  /** Of a host that shows no certificate. */
+  renewAgain(request: Infer<typeof RenewAgainRequest>): Promise<JoinAnswer>
 }
 
 /** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
-export function createJoins({ keys, clock, step, vault, fingerprints }: Ports): Joins {
+export function createJoins({ keys, clock, step, vault, fingerprints, registrations }: Ports): Joins {
   /** Milliseconds by which the other clock is behind ours. @throws ClockSkew */
   const skewOf = (now: number): number => {
     const skewMs = clock.now() - now
@@ -46,9 +52,22 @@ export function createJoins({ keys, clock, step, vault, fingerprints }: Ports): 
       return await run(older[0]!)
     }
   }
-  const told = (
-    { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
-  ): JoinAnswer => ({ serial, certificate, chain, roots, notBefore, notAfter, skewMs })
+  const { registrar } = registrations
+  /** Nobody is told that it joined before everybody can know of it. */
+  const told = async (
+    host: string, { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
+  ): Promise<JoinAnswer> => {
+    const document = await registrations.settle(host)
+    if (document === undefined) throw new JoinRefused('The host was revoked meanwhile', { reason: 'revoked' })
+    return { serial, certificate, chain, roots, notBefore, notAfter, skewMs, document, ...await registrations.told() }
+  }
+  const renewal = async (
+    now: number, host: string, request: Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { serial?: string },
+  ): Promise<JoinAnswer> => {
+    const skewMs = skewOf(now)
+    return await told(host, await toServer((server) =>
+      vault.renewEnrolment({ ...request, host, server, skewMs: Math.max(0, skewMs), registrar })), skewMs)
+  }
 
   return {
     async join(request, { remoteAddress: address }) {
@@ -57,21 +76,21 @@ export function createJoins({ keys, clock, step, vault, fingerprints }: Ports): 
       const csrHash = fingerprint(keys, new TextEncoder().encode(csr))
       step(JOIN_SEQUENCE, joinStep.requestReceived, { host, address, csr: csrHash })
       const known = await vault.checkJoinToken({ token, host })
+      await registrations.demandFree(host)
       step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
       const rules: string[] = []
       for (const { name, check } of joinChecks) rules.push(`${name}: ${await check({ token: known, host, address })}`)
       step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
       const enrolled = await toServer((server) =>
-        vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs) }))
+        vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs), registrar }))
       const { serial, device: kid, retried } = enrolled
       step(JOIN_SEQUENCE, joinStep.certificateReceived, { host, serial, device: kid, jti: known.id, retried })
-      return told(enrolled, skewMs)
+      return await told(host, enrolled, skewMs)
     },
     async renew({ csr, device, proof, now }, { name, serial, role }) {
       if (role !== 'node') throw new JoinRefused('Only nodes renew here', { reason: 'host' })
-      const skewMs = skewOf(now)
-      return told(await toServer((server) =>
-        vault.renewEnrolment({ host: name, serial, csr, device, proof, server, skewMs: Math.max(0, skewMs) })), skewMs)
+      return await renewal(now, name, { serial, csr, device, proof })
     },
+    renewAgain: ({ host, csr, device, proof, now }) => renewal(now, host, { csr, device, proof }),
   }
 }

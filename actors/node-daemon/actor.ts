@@ -7,6 +7,7 @@ import { pause } from '../../runtime/within.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
+import { certifying } from './certify.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
 import type { NodeDaemon } from './protocol.ts'
@@ -22,6 +23,8 @@ export interface DaemonRole {
   readonly signer: DeviceSigner
   /** The token by which this host reads `kv://` now. @throws while there is none */
   token(): string | Promise<string>
+  /** Where its device stands for the key that registers hosts. */
+  readonly certifies?: true
   readonly krpc: Handlers<typeof NodeDaemon, Needs>['krpc']
   readonly krpcStream: Handlers<typeof NodeDaemon, Needs>['krpcStream']
   readonly authenticate?: Lifecycle['authenticate']
@@ -42,7 +45,7 @@ export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorS
  * login token in its ENV; follows which hosts there are, and tells the supervisor.
  */
 export function createDaemon(
-  start: ActorStart<Needs>, { signer, token, krpc, krpcStream, authenticate }: DaemonRole,
+  start: ActorStart<Needs>, { signer, token, certifies, krpc, krpcStream, authenticate }: DaemonRole,
 ): { handlers: Handlers<typeof NodeDaemon, Needs>; lifecycle: Lifecycle } {
   const { needs, clock, log, stopping, background, self, denials } = start
   const read: Read = async (key) => needs.systemConfig.get({ key }, { token: await token() })
@@ -158,6 +161,7 @@ export function createDaemon(
         }
         return services.environment(name)
       },
+      certifyEnrolment: certifying(start, certifies && signer),
       async services() {
         const states = await needs.supervision.list({})
         return states.map(({ name, state, incarnation, reason }) => ({

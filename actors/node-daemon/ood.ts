@@ -12,5 +12,5 @@ export default actor(NodeDaemon, { needs: daemonNeeds, stateless: true }, (start
   const signer = deviceSigner(start)
   const token = deviceSession(signer, start.self.linkKid)
   const { krpc, krpcStream, authenticate } = createOperator(start, token)
-  return createDaemon(start, { signer, token, krpc, krpcStream, authenticate })
+  return createDaemon(start, { signer, token, certifies: true, krpc, krpcStream, authenticate })
 })

@@ -35,6 +35,7 @@ p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write
 p, tunnel, stream://*, write
+p, enrolment, system/enrolment/*, write
 p, node-daemon, devices/*/info, write
 p, node-daemon, services/*/instances/*, write
 p, app, boot/config, read
@@ -64,6 +65,7 @@ p, console, auth://keys/verify-hub, read|write
 p, console, cert://*, read|write
 p, console, ca://*, read|write
 p, console, monitor://nodes, read
+p, console, join://hosts, read|write
 p, console, join://tokens, read|write
 `
 
@@ -85,6 +87,7 @@ p, type:kernel-service, nodes/*, write
 p, type:kernel-service, services/*, write
 p, type:kernel-service, system/rbac/policy, write
 p, type:kernel-service, system/scheduler/*, write
+p, type:kernel-service, system/enrolment/*, write
 p, type:kernel-service, system/pki/*, write
 p, type:ood, stream://*, write
 p, type:node, stream://*, write
@@ -128,6 +131,7 @@ p, admin, auth://keys/*, read|write
 p, admin, cert://*, read
 p, admin, ca://*, read
 p, admin, monitor://nodes, read
+p, admin, join://hosts, read|write
 p, admin, join://tokens, read|write
 p, admin, stream://*, write
 p, sudo, users/{sudo}/key_settings, read|write
@@ -176,7 +180,7 @@ export const sudoRoles: ReadonlySet<string> = new Set(['sudo', 'su_admin'])
 
 /**
  * Only root writes these, whatever a line says: each of them decides who is trusted, or as what. Nobody but root reads
- * what is in `security`.
+ * what is in `security`. What a host that joined is registered by, enrolment writes (`system-config/registration`).
  */
 export const rootWrites: readonly string[] = ['boot/config', 'devices/*/doc', 'security', 'security/*']
 export const rootReads: readonly string[] = ['security', 'security/*']

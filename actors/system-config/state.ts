@@ -11,6 +11,7 @@ import { createPermission, MODEL_KEY, POLICY_KEY, type Permission } from './perm
 import { openTrust, type Trust } from './phase.ts'
 import type { Revoked } from './protocol.ts'
 import { openRecords, type Guard, type Records } from './records.ts'
+import { createRegistration } from './registration.ts'
 import { openRevocations } from './revocations.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
 import { createSteps, type Steps } from './steps.ts'
@@ -57,7 +58,9 @@ export async function openState(start: ActorStart): Promise<State> {
   })
   const sessions = createSessions({ start, trust, records, revocations })
   const storedRules = rulesIn(records)
-  const permission = createPermission(start, { sessions, trust, access, environment, storedRules })
+  const permission = createPermission(start, {
+    sessions, trust, access, environment, storedRules, registration: createRegistration(start, { environment, records }),
+  })
   const reloadPolicy = policyReader(start, storedRules, async (rules) => {
     await access.replace(rules)
     enforcers.publish({ rbac: rules })

@@ -80,12 +80,34 @@ export const Enrolled = object({
   token: string(), device: string(),
   /** It was signed before, for the same request. */
   retried: boolean(),
+  /** The device document of the host, signed by the enrolment key. */
+  document: optional(string()),
 })
 export type Enrolled = Infer<typeof Enrolled>
+
+/** What the enrolment key stands by at an OOD (`DeviceDocument.enrolment`), and to whom the hosts belong. */
+export const Registrar = object({ ood: string(), certificate: string(), owner: string() })
+export type Registrar = Infer<typeof Registrar>
+
+/** A host that joined, by its name. Times are epoch milliseconds. */
+export const JoinedHost = object({
+  host: string(), role: picklist(['node']),
+  /** Thumbprint of its device key. */
+  device: string(),
+  /** Of its newest certificate, and the end of that. */
+  serial: string(), notAfter: optional(count),
+  /** Id of the join token. */
+  token: string(), joinedAt: count,
+  document: optional(string()),
+  revokedAt: optional(count), revokedBy: optional(string()),
+})
+export type JoinedHost = Infer<typeof JoinedHost>
 
 /** `csr` is PKCS #10, PEM; the others as `join-protocol` has them. */
 const enrolment = {
   host: string(), csr: string(), device: string(), proof: string(), server: string(), skewMs: optional(count),
+  /** With it the host is registered by the same transaction. */
+  registrar: optional(Registrar),
 } as const
 
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
@@ -225,8 +247,21 @@ export const Vault = protocol('vault', {
    * the same bytes for the same request again, while token and certificate are unrevoked. @throws JoinRefused
    */
   enrol: call(object({ ...enrolment, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
-  /** The next certificate of a host that joined, by its device key. @throws JoinRefused */
-  renewEnrolment: call(object({ ...enrolment, serial: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  /**
+   * The next certificate of a host that joined, by its device key; without `serial` it shows no certificate, and the
+   * last may have ended by `limits.joinRenewalSeconds`. @throws JoinRefused
+   */
+  renewEnrolment: call(object({ ...enrolment, serial: optional(string()) }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  /** Hosts that joined, also those that were revoked since, by name; as many as `limits.joinedHostsPage`. */
+  joinedHosts: call(
+    object({ after: optional(string()) }), object({ hosts: array(JoinedHost), more: boolean() }),
+    { concurrent: 8, suite: 'sealed' },
+  ),
+  joinedHost: call(object({ host: string() }), JoinedHost, { concurrent: 64, suite: 'sealed' }),
+  /** Signs the document of a host anew. One that was revoked stays as it is. @throws NotInVault */
+  registerHost: call(object({ host: string(), registrar: Registrar }), JoinedHost, { suite: 'signature' }),
+  /** All its certificates into the revocation lists, and the host revoked, in one transaction. @throws NotInVault */
+  revokeHost: call(object({ host: string(), by: string() }), JoinedHost, { suite: 'signature' }),
   /** Public part of the key that signs the audit, and how far that has come. */
   auditHead: call(
     object({}), object({ kid: string(), publicKey: PublicKey, sequence: count, hash: string() }), { suite: 'sealed' },
@@ -252,7 +287,7 @@ export const VaultDamaged = defineError('VaultDamaged')
 export const CertificateRefused = defineError('CertificateRefused')
 /** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
 export const JoinRefused = defineError('JoinRefused')
-export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'host' | 'address' | 'device' | 'proof'
+export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'taken' | 'owned' | 'host' | 'address' | 'device' | 'proof'
 /** There is no such mount, role, authority or certificate. */
 export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')

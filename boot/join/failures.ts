@@ -46,6 +46,10 @@ export function answerFailure(
       case 'used': return new JoinTokenUsed(message, {
         ...details, next: `If that was not this host, revoke its certificate. ${newToken}`,
       })
+      case 'taken': return new JoinNotAllowed(message, {
+        ...details, next: 'Give --device-key of the host that joined; or revoke it, and make another token',
+      })
+      case 'owned': return new JoinNotAllowed(message, { ...details, next: 'Choose another name for this host' })
       case 'host': return new JoinNotAllowed(message, { ...details, next: 'Give --host as the token was made for' })
       case 'address': return new JoinNotAllowed(message, {
         ...details, next: 'Join from an address that the token is for',

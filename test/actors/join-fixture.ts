@@ -1,4 +1,5 @@
 import { createEnrolling, type EnrolAsked, type Enrolling } from '../../actors/vault/join/enrol.ts'
+import { createJoinedHosts, type JoinedHosts } from '../../actors/vault/join/hosts.ts'
 import { openJoinTokens, type JoinTokens } from '../../actors/vault/join/tokens.ts'
 import { signProof, signStatement } from '../../actors/join-protocol.ts'
 import type { SigningKey } from '../../runtime/platform/ports.ts'
@@ -13,6 +14,9 @@ export const SERVER = 'of-the-listener'
 export interface Vaulted extends Mounted {
   readonly tokens: JoinTokens
   readonly enrolling: Enrolling
+  readonly hosts: JoinedHosts
+  /** The enrolment key. */
+  readonly signer: () => Promise<SigningKey>
 }
 
 /** Tokens and certificates on one store in memory, with a clock of its own. */
@@ -20,7 +24,13 @@ export async function joinable(): Promise<Vaulted> {
   const made = await zoned()
   const ports = { barrier: made.barrier, keys, random, clock: made.clock }
   const tokens = openJoinTokens(ports)
-  return { ...made, tokens, enrolling: createEnrolling({ ...ports, zone: ZONE, tokens, pki: made.pki }) }
+  const enrolment = keys.generate(random)
+  const signer = async () => enrolment
+  const registering = { ...ports, zone: ZONE, pki: made.pki, signer }
+  return {
+    ...made, tokens, signer, enrolling: createEnrolling({ ...registering, tokens }),
+    hosts: createJoinedHosts(registering),
+  }
 }
 
 export const device = (): SigningKey => keys.generate(random)

@@ -1,15 +1,18 @@
 import { limits } from '../../../runtime/limits.ts'
-import { fingerprint, identityOf, proofHolds, verifyStatement, type DeviceStatement } from '../../join-protocol.ts'
+import {
+  fingerprint, identityOf, proofHolds, renewalOf, verifyStatement, type DeviceStatement,
+} from '../../join-protocol.ts'
 import type { Change } from '../barrier.ts'
 import { certificatePem } from '../pki/authority-record.ts'
-import { certificatePath } from '../pki/certificates.ts'
+import { certificatePath, type FoundCertificate } from '../pki/certificates.ts'
 import type { Pki } from '../pki/pki.ts'
 import { refused } from '../pki/refused.ts'
-import { serialText } from '../pki/serials.ts'
+import { readSerial, serialText } from '../pki/serials.ts'
 import { checkedRequest } from '../pki/issue.ts'
 import type { Issued } from '../pki/keep.ts'
-import { JoinRefused, type Enrolled, type JoinRefusal } from '../protocol.ts'
+import { JoinRefused, type Enrolled, type JoinRefusal, type Registrar } from '../protocol.ts'
 import { joinPaths, StoredHost, type StoredToken } from './records.ts'
+import { documentMaker, type Registering } from './register.ts'
 import type { FoundToken, JoinPorts, JoinTokens } from './tokens.ts'
 
 export interface EnrolAsked {
@@ -21,11 +24,12 @@ export interface EnrolAsked {
   /** Fingerprint of the certificate that the listener showed. */
   readonly server: string
   readonly skewMs?: number | undefined
+  readonly registrar?: Registrar | undefined
 }
 
 export type RenewAsked = Omit<EnrolAsked, 'token'> & {
-  /** Of the certificate that is shown now. */
-  readonly serial: string
+  /** Of the certificate that is shown now; without one the device key alone speaks for the host. */
+  readonly serial?: string | undefined
 }
 
 export interface Enrolling {
@@ -39,12 +43,14 @@ interface EnrolPorts extends JoinPorts {
   readonly zone: string
   readonly tokens: JoinTokens
   readonly pki: Pki
+  readonly signer: Registering['signer']
 }
 
 /** Somebody was faster with this token, or has changed the certificate of this host: it is judged anew. */
 class Overtaken extends Error {}
 
-export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: EnrolPorts): Enrolling {
+export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signer }: EnrolPorts): Enrolling {
+  const registering = { zone, clock, signer }
   const refuse = (reason: JoinRefusal, message: string): Error => new JoinRefused(message, { reason })
 
   /** Who asks: the device that the statement names, which has signed this very request. */
@@ -81,7 +87,12 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
   }
 
   /** The same bytes as the first time, while nothing of it was revoked. @throws JoinRefused */
-  const again = async (found: FoundToken, used: NonNullable<StoredToken['used']>): Promise<Enrolled> => {
+  const again = async (
+    found: FoundToken, used: NonNullable<StoredToken['used']>, host: StoredHost | undefined,
+  ): Promise<Enrolled> => {
+    if (host?.kid !== used.kid || host.revokedAt !== undefined) {
+      throw await tokens.refused(found, 'revoked', 'This host was revoked since')
+    }
     const certificate = await pki.certificates.read(used.serial)
     const { stored } = certificate
     if (stored.revokedAt !== undefined) throw await tokens.refused(found, 'revoked', 'Its certificate was revoked')
@@ -89,13 +100,26 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
     const { roots } = await pki.authorities.fresh()
     return {
       serial, certificate: pem, chain: [...used.chain], roots: [...roots], notBefore, notAfter,
-      token: found.id, device: used.kid, retried: true,
+      token: found.id, device: used.kid, retried: true, ...registered(host.document),
     }
   }
-  const answer = ({ key, der, book, notBefore, notAfter }: Issued, token: string, device: string): Enrolled => ({
+  const registered = (document: string | undefined) => (document === undefined ? {} : { document })
+  const answer = (
+    { key, der, book, notBefore, notAfter }: Issued, token: string, device: string, document: string | undefined,
+  ): Enrolled => ({
     serial: serialText(key), certificate: certificatePem(der), chain: [...book.chain], roots: [...book.roots],
-    notBefore, notAfter, token, device, retried: false,
+    notBefore, notAfter, token, device, retried: false, ...registered(document),
   })
+  /** One name, one device: who has it keeps it until it is revoked, and what was given out before that is over then. */
+  const demandFree = async (found: FoundToken, host: StoredHost | undefined, kid: string): Promise<void> => {
+    if (host === undefined) return
+    if (host.revokedAt === undefined) {
+      if (host.kid === kid) return
+      throw await tokens.refused(found, 'taken', 'Another device has joined as this host, and was not revoked')
+    }
+    if (found.stored.createdAt > host.revokedAt) return
+    throw await tokens.refused(found, 'revoked', 'The host was revoked after this join token was made')
+  }
 
   const enrolOnce = async (asked: EnrolAsked): Promise<Enrolled> => {
     const found = await tokens.find(asked.token)
@@ -103,22 +127,26 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
     tokens.demandGood(found, asked.host)
     const { statement, kid } = deviceOf(asked, asked.token)
     const csr = digest(asked.csr)
-    if (stored.used) {
-      const isSame = stored.used.kid === kid && stored.used.csr === csr
-      if (isSame) return again(found, stored.used)
-      throw await tokens.refused(found, 'used', stored.used.kid === kid
-        ? 'The join token was used by this device for another request' : 'The join token was used by another device')
-    }
     const path = joinPaths.token(found.id)
     const hostPath = joinPaths.host(asked.host)
     const host = await barrier.read(hostPath, StoredHost)
+    if (stored.used) {
+      const isSame = stored.used.kid === kid && stored.used.csr === csr
+      if (isSame) return again(found, stored.used, host?.value)
+      throw await tokens.refused(found, 'used', stored.used.kid === kid
+        ? 'The join token was used by this device for another request' : 'The join token was used by another device')
+    }
+    await demandFree(found, host?.value, kid)
+    const document = (await documentMaker(registering, asked.registrar))(asked.host, statement.key)
+    const before = await kept(host?.value)
     const issued = await sign(asked, kid, {
       guards: [{ key: path, modRevision: found.revision }, { key: hostPath, modRevision: host?.revision ?? 0 }],
-      changes: ({ key, book }): readonly Change[] => {
+      changes: ({ key, book, notAfter }): readonly Change[] => {
         const serial = serialText(key)
         const used = { at: clock.now(), device: statement.key, kid, serial, csr, chain: [...book.chain] }
         const joined: StoredHost = {
           format: 1, device: statement.key, kid, role: stored.role, serial, token: found.id, joinedAt: used.at,
+          notAfter, earlier: before, ...registered(document),
         }
         return [{ path, value: { ...stored, used } }, { path: hostPath, value: joined }]
       },
@@ -129,36 +157,67 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki }: Enr
         }
       },
     })
-    return answer(issued, found.id, kid)
+    return answer(issued, found.id, kid, document)
+  }
+
+  /** Certificates of a host beside its newest that are good still: a revocation takes them all. */
+  const kept = async (host: StoredHost | undefined): Promise<StoredHost['earlier']> => {
+    if (host === undefined || host.revokedAt !== undefined) return []
+    const now = clock.now()
+    const { serial, notAfter = now + limits.joinCertificateSeconds * 1_000 } = host
+    const all = [...host.earlier ?? [], { serial, notAfter }].filter((one) => one.notAfter >= now)
+    // A host that starts over and over: the oldest is nobody's
+    for (const { serial: oldest } of all.splice(0, Math.max(0, all.length - limits.hostCertificates))) {
+      await pki.revocation.revoke(oldest, 'superseded')
+    }
+    return all
+  }
+  /** Its certificate of now, unless that was forgotten. @throws JoinRefused when it may not be followed by another */
+  const currentOf = async (host: StoredHost): Promise<FoundCertificate | undefined> => {
+    const key = readSerial(host.serial)
+    const current = key === undefined ? undefined : await pki.certificates.find(key)
+    if (host.revokedAt !== undefined || current?.stored.revokedAt !== undefined) {
+      throw refuse('revoked', 'The certificate of this host was revoked')
+    }
+    const ended = host.notAfter ?? current?.stored.notAfter ?? 0
+    const days = Math.floor((clock.now() - ended) / 86_400_000)
+    if (clock.now() > ended + limits.joinRenewalSeconds * 1_000) {
+      throw refuse('expired', `The certificate of this host ended ${days} days ago: it joins again by a token`)
+    }
+    return current
   }
 
   const renewOnce = async (asked: RenewAsked): Promise<Enrolled> => {
     const { host, serial } = asked
     const hostPath = joinPaths.host(host)
     const found = await barrier.read(hostPath, StoredHost)
-    const { statement, kid } = deviceOf(asked, serial)
+    const { statement, kid } = deviceOf(asked, serial ?? renewalOf(zone, host))
     if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
-    const current = await pki.certificates.read(found.value.serial)
-    if (current.stored.revokedAt !== undefined) throw refuse('revoked', 'The certificate of this host was revoked')
+    const current = await currentOf(found.value)
+    const document = found.value.document
+      ?? (await documentMaker(registering, asked.registrar))(host, statement.key)
+    const earlier = await kept(found.value)
     const issued = await sign(asked, kid, {
       // Who is revoked before this is durable gets nothing
       guards: [
         { key: hostPath, modRevision: found.revision },
-        { key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision },
+        ...(current ? [{ key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision }] : []),
       ],
-      changes: ({ key }) => [{
-        path: hostPath, value: { ...found.value, device: statement.key, serial: serialText(key) },
+      changes: ({ key, notAfter }) => [{
+        path: hostPath, value: {
+          ...found.value, device: statement.key, serial: serialText(key), notAfter, earlier, ...registered(document),
+        },
       }],
       async stillHolds() {
         if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
           throw refuse('used', 'Another request for this host was faster')
         }
-        if ((await pki.certificates.find(current.key))?.revision !== current.revision) {
+        if (current && (await pki.certificates.find(current.key))?.revision !== current.revision) {
           throw new Overtaken('The certificate of this host was changed meanwhile')
         }
       },
     })
-    return answer(issued, found.value.token, kid)
+    return answer(issued, found.value.token, kid, document)
   }
 
   const judged = async (once: () => Promise<Enrolled>): Promise<Enrolled> => {

@@ -29,6 +29,14 @@ export type StoredToken = Infer<typeof StoredToken>
 export const StoredHost = object({
   format: literal(1), device: PublicKey, kid: string(), role: picklist(['node']), serial: string(), token: string(),
   joinedAt: count,
+  /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
+  notAfter: optional(count),
+  /** Those before it that have not ended, oldest first. */
+  earlier: optional(array(object({ serial: string(), notAfter: count }))),
+  /** The device document, signed by the enrolment key: `devices/{host}/doc` is to say the same. */
+  document: optional(string()),
+  /** From then on it is nobody: its device gets no certificate, and its document goes. */
+  revokedAt: optional(count), revokedBy: optional(string()),
 })
 export type StoredHost = Infer<typeof StoredHost>
 
@@ -39,5 +47,6 @@ export const joinPaths = {
   key: 'join/key',
   tokens: 'join/tokens/',
   token: (id: string): string => `join/tokens/${id}`,
+  hosts: 'join/hosts/',
   host: (name: string): string => `join/hosts/${name}`,
 } as const

@@ -3,6 +3,8 @@ import { limits } from '../../../runtime/limits.ts'
 import { revocationReasons, type RevocationReason } from '../../../runtime/x509/crl.ts'
 import { encodePem } from '../../../runtime/x509/pem.ts'
 import { toBase64url } from '../../../runtime/trust/base64url.ts'
+import type { Compare } from '../../../runtime/store/store.ts'
+import type { Beside, Change } from '../barrier.ts'
 import type { EnginePorts } from '../engine.ts'
 import type { OpenAuthority } from './authority-record.ts'
 import type { Authorities } from './book.ts'
@@ -10,6 +12,7 @@ import { certificatePath, overtaken, type Certificates } from './certificates.ts
 import { encodeRecord } from './certificate-record.ts'
 import { wholeSeconds } from './make-authority.ts'
 import { nextList, readList, type OpenList } from './revocation-list.ts'
+import { readSerial } from './serials.ts'
 
 export interface AuthorityList {
   readonly authority: OpenAuthority
@@ -19,6 +22,11 @@ export interface AuthorityList {
 export interface Revocation {
   /** Its first time, however often. The list that says so is made by the same transaction. */
   revoke(serial: string, reason?: string): Promise<{ readonly revokedAt: number }>
+  /**
+   * All of these at once, with what else is to be durable then; those that are revoked or forgotten are passed over.
+   * False when what that was to hold with does not.
+   */
+  revokeAll(serials: readonly string[], reason: string, beside: Beside): Promise<boolean>
   /** The newest list of each authority that signs or has signed. */
   lists(): Promise<readonly AuthorityList[]>
   /** Makes those anew of whose time half is over, or all. How many were made. */
@@ -84,6 +92,29 @@ export function createRevocation({ ports, authorities, certificates, crlLifeMs }
         if (await barrier.commit([guard, list.guard], [record, list.change])) return { revokedAt }
       }
       throw overtaken()
+    },
+    async revokeAll(serials, text, beside) {
+      const reason = readReason(text)
+      const now = clock.now()
+      const revokedAt = wholeSeconds(now)
+      const keys = serials.map(readSerial).filter((key) => key !== undefined)
+      const all = await Promise.all([...new Set(keys)].map((key) => certificates.find(key)))
+      const found = all.filter((one) => one !== undefined).filter(({ stored }) => stored.revokedAt === undefined)
+      const guards: Compare[] = found.map(({ key, revision }) => ({ key: certificatePath(key), modRevision: revision }))
+      const changes: Change[] = found.map(({ key, stored }) =>
+        ({ path: certificatePath(key), value: encodeRecord({ ...stored, revokedAt }) }))
+      for (const authority of await withLists()) {
+        const entries = found
+          .filter(({ stored }) => stored.notAfter >= now && toBase64url(stored.authority) === authority.id)
+          .map(({ key }) =>
+            ({ serial: serialBytes(key), at: revokedAt, ...(reason === undefined ? {} : { reason }) }))
+        if (entries.length === 0) continue
+        const last = await readList(barrier, authority.id)
+        const list = nextList(authority, last, [...last?.revoked ?? [], ...entries], { now, lifeMs: await crlLifeMs() })
+        guards.push(list.guard)
+        changes.push(list.change)
+      }
+      return await barrier.commit(guards, changes, beside)
     },
     async lists() {
       const found = await Promise.all((await withLists()).map(async (authority) =>

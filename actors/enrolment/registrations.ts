@@ -1,0 +1,170 @@
+import type { ActorStart } from '../../runtime/actor.ts'
+import { Overloaded, RevisionMismatch, StartFailed, ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { PublicJwk } from '../../runtime/platform/ports.ts'
+import type { Client } from '../../runtime/protocol.ts'
+import type { NodeDaemon } from '../node-daemon/protocol.ts'
+import { readDeviceBy, readEnrolmentCertificate, type ReadDevice } from '../read-device.ts'
+import { isName, kv, type DeviceDocument } from '../records.ts'
+import { KeyExists, KeyNotFound, type SystemConfig } from '../system-config/protocol.ts'
+import { JoinRefused, NotInVault, type JoinedHost, type Registrar, type Vault } from '../vault/protocol.ts'
+import { verifyZoneDocument } from '../zone-document.ts'
+
+/** What a host needs to judge others, and nothing that it could not judge itself. */
+export interface TrustTold {
+  readonly zoneDocument: string
+  readonly oods: string[]
+  readonly certificates: string[]
+}
+
+/** Which hosts are registered: the vault decides, and `devices/{host}/doc` is to say the same. */
+export interface Registrations {
+  readonly registrar: Registrar
+  /** The owner key. */
+  readonly owner: PublicJwk
+  told(): Promise<TrustTold>
+  /** @throws JoinRefused where the owner has signed for a host of this name: that is nobody's to join as */
+  demandFree(host: string): Promise<void>
+  /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
+  settle(host: string): Promise<string | undefined>
+  /** The same for all, of whom it is not so. @returns how many were put right */
+  sweep(): Promise<number>
+}
+
+type Config = Pick<Client<typeof SystemConfig>, 'get' | 'set' | 'execTx' | 'dump'>
+
+interface Ports extends Pick<ActorStart, 'keys' | 'self' | 'log'> {
+  readonly systemConfig: Config
+  readonly vault: Pick<Client<typeof Vault>, 'ensureKey' | 'joinedHost' | 'joinedHosts' | 'registerHost'>
+  readonly nodeDaemon: Pick<Client<typeof NodeDaemon>, 'certifyEnrolment'>
+  /** The session of enrolment. */
+  readonly token: () => string
+}
+
+/** Has this OOD stand for the enrolment key, in `kv://`, before anybody is registered. @throws StartFailed */
+export async function openRegistrations(ports: Ports): Promise<Registrations> {
+  const { keys, self, log, systemConfig, vault, nodeDaemon, token } = ports
+  const get = async (key: string) => await systemConfig.get({ key }, { token: token() }) ?? undefined
+  const { publicKey } = await vault.ensureKey({ name: 'enrolment' })
+  const fresh = await nodeDaemon.certifyEnrolment({ key: publicKey })
+  const zone = verifyZoneDocument(keys, fresh.zone)
+  if (!zone.accepted || zone.payload.zone !== self.zone) throw new StartFailed('The zone document is of another zone')
+  const readDevice = readDeviceBy(keys, zone.payload)
+  const { ood, document: own } = await ownDocument(readDevice, [(await get(kv.device(self.host)))?.value, fresh.ood])
+  const kept = (await get(kv.enrolment(self.host)))?.value
+  const isGood = kept !== undefined && readEnrolmentCertificate(keys, kept, own)?.key.x === publicKey.x
+  const certificate = isGood ? kept : fresh.certificate
+  if (!isGood) {
+    await systemConfig.set({ key: kv.enrolment(self.host), value: certificate }, { token: token() })
+    log.info('This host stands for the key that registers hosts', { kid: keys.importJwk(publicKey).kid })
+  }
+  const registrar: Registrar = { ood, certificate, owner: own.owner }
+
+  /** As it is to stand in `kv://`, signed anew where nobody stands for it any more. */
+  const documentOf = async (joined: JoinedHost): Promise<string | undefined> => {
+    if (joined.revokedAt !== undefined) return undefined
+    const { host, document } = joined
+    const signed = document === undefined ? undefined : readDevice(document)
+    if (signed?.name === host && signed.enrolment && await stands(signed.enrolment)) return document
+    const { revokedAt, document: anew } = await vault.registerHost({ host, registrar })
+    return revokedAt === undefined ? anew : undefined
+  }
+  const stands = async (by: NonNullable<DeviceDocument['enrolment']>): Promise<boolean> => {
+    if (by.certificate === certificate && by.ood === ood) return true
+    const name = readDevice(by.ood)?.name ?? self.host
+    const [device, certified] = await Promise.all([get(kv.device(name)), get(kv.enrolment(name))])
+    return device?.value === by.ood && certified?.value === by.certificate
+  }
+  const ownersDocument = (text: string | undefined): boolean => {
+    const device = text === undefined ? undefined : readDevice(text)
+    return device !== undefined && device.enrolment === undefined
+  }
+  const ownerHas = (host: string): Error =>
+    new JoinRefused(`The owner has signed for a host of this name: ${host}`, { reason: 'owned' })
+
+  /** One look at both sides, and one transaction. @returns whether they say the same now */
+  const settleOnce = async (host: string, joined: JoinedHost): Promise<string | true | undefined> => {
+    const key = kv.device(host)
+    const there = await get(key)
+    const wanted = await documentOf(joined)
+    if (there?.value === wanted) return wanted ?? true
+    if (ownersDocument(there?.value)) {
+      if (wanted === undefined) return true
+      throw ownerHas(host)
+    }
+    const action = wanted === undefined ? { action: 'remove' as const }
+      : { action: there ? 'update' as const : 'create' as const, value: wanted }
+    try {
+      await systemConfig.execTx({
+        actions: { [key]: action }, mainKey: { key, revision: there?.revision ?? 0 },
+      }, { token: token() })
+      log.info(wanted === undefined ? 'A host is registered no more' : 'A host was registered', { host })
+    } catch (error) {
+      if (!isOvertaken(error)) throw error
+    }
+    // Whoever was revoked meanwhile is looked at again
+    return undefined
+  }
+
+  const registrations: Registrations = {
+    registrar, owner: zone.payload.root,
+    async told() {
+      const prefix = kv.enrolment('')
+      const { items } = await systemConfig.dump({ prefixes: [prefix] }, { token: token() })
+      const all = await Promise.all(items.map(async ({ key, value }) => {
+        const text = (await get(kv.device(key.slice(prefix.length))))?.value
+        const device = text === undefined ? undefined : readDevice(text)
+        const good = device && readEnrolmentCertificate(keys, value, device)
+        return good ? { text: text!, certificate: value } : undefined
+      }))
+      const good = all.filter((one) => one !== undefined)
+      return {
+        zoneDocument: fresh.zone, oods: good.map(({ text }) => text),
+        certificates: good.map(({ certificate: text }) => text),
+      }
+    },
+    async demandFree(host) {
+      if (isName(host) && ownersDocument((await get(kv.device(host)))?.value)) throw ownerHas(host)
+    },
+    async settle(host) {
+      for (let attempt = 0; attempt < limits.registrationAttempts; attempt++) {
+        const settled = await settleOnce(host, await vault.joinedHost({ host }))
+        if (settled !== undefined) return settled === true ? undefined : settled
+      }
+      throw new Overloaded(`Other writers of ${kv.device(host)} were faster ${limits.registrationAttempts} times`)
+    },
+    async sweep() {
+      const { items } = await systemConfig.dump({ prefixes: ['devices/'], leaves: ['doc'] }, { token: token() })
+      const stored = new Map(items.map(({ key, value }) => [key, value]))
+      let settled = 0
+      for (let after: string | undefined; ;) {
+        const { hosts, more } = await vault.joinedHosts(after === undefined ? {} : { after })
+        for (const { host, document, revokedAt } of hosts) {
+          const there = stored.get(kv.device(host))
+          const isSaid = revokedAt === undefined ? there !== undefined && there === document : there === undefined
+          // Of a name that the owner has signed for since, nothing is said
+          if (isSaid || ownersDocument(there)) continue
+          await registrations.settle(host)
+          settled++
+        }
+        after = hosts.at(-1)?.host
+        if (!more || after === undefined) return settled
+      }
+    },
+  }
+  return registrations
+}
+
+/** What stands in `kv://` is what others go by. @throws StartFailed */
+async function ownDocument(readDevice: ReadDevice, texts: readonly (string | undefined)[]) {
+  for (const ood of texts) {
+    const document = ood === undefined ? undefined : readDevice(ood)
+    if (ood !== undefined && document?.role === 'ood') return { ood, document }
+  }
+  throw new StartFailed('The owner has not signed for this OOD')
+}
+
+const isOvertaken = (error: unknown): boolean => error instanceof ZonewrightError
+  && [RevisionMismatch, KeyExists, KeyNotFound].some((kind) => error instanceof kind)
+
+export const isNotJoined = (error: unknown): boolean => error instanceof NotInVault

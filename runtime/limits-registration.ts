@@ -1,0 +1,16 @@
+/** Of `limits`: what bounds the registration of hosts that join. */
+export const registrationLimits = {
+  /** Certificates of enrolment keys that one reader of device documents remembers; others are checked each time. */
+  enrolmentStandings: 64,
+  /** Certificates of one host that have not ended, beside the newest; then the oldest is revoked. */
+  hostCertificates: 16,
+  /** Seconds after the end of its certificate for which a host still gets the next one by its device key alone. */
+  joinRenewalSeconds: 30 * 86_400,
+  /** Hosts of one page of those that joined. */
+  joinedHostsPage: 256,
+  /** Attempts to make `devices/{host}/doc` say what the vault says, against other writers; then Overloaded. */
+  registrationAttempts: 8,
+  /** Milliseconds until all hosts are looked at again, and until one that could not be put right is tried again. */
+  registrationSweepMs: 600_000,
+  registrationRetryMs: 2_000,
+} as const
