@@ -4,7 +4,7 @@ import { messageOf, NotFound, TlsNotTrusted, Unavailable } from '../../runtime/e
 import { limits } from '../../runtime/limits.ts'
 import { backoffMs, fraction } from '../../runtime/restart.ts'
 import { splice } from '../../runtime/splice.ts'
-import { pause } from '../../runtime/within.ts'
+import { deferred, pause, within } from '../../runtime/within.ts'
 import { tlsChannel } from '../../transport/tls.ts'
 import type { AcceptedStream, StreamRequest, TellKind, TunnelEnd } from '../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
@@ -45,6 +45,8 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
   let certificate = first
   let at = 0
   let tunnel: TunnelEnd | undefined
+  /** Settles with the next tunnel. */
+  let connected = deferred<TunnelEnd>()
   let shown: Pick<UplinkState, 'state' | 'ood' | 'reason' | 'since'> =
     { state: 'connecting', ood: '', reason: '', since: clock.now() }
   let attempts = 0
@@ -139,6 +141,7 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
     }
     const end = await connect(server, certificate, stopping)
     tunnel = end
+    connected.resolve(end)
     tunnels++
     attempts = 0
     count('uplink_tunnels_total')
@@ -146,6 +149,7 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
     if (stopping.aborted) end.close('the uplink stops')
     const reason = await stay(server, end)
     tunnel = undefined
+    connected = deferred()
     throw new Unavailable(`The tunnel is closed: ${reason}`)
   }
 
@@ -179,8 +183,8 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
     }),
     carrier: {
       async open({ protocol, host, caller }, channel): Promise<Carried> {
-        const end = tunnel
-        if (!end) throw new Unavailable(`There is no way to the control plane now: ${shown.reason}`)
+        const none = (): Error => new Unavailable(`There is no way to the control plane now: ${shown.reason}`)
+        const end = tunnel ?? await within(clock, limits.uplinkWaitMs, connected.promise, none)
         const request: StreamRequest = { type: 'link', protocol, caller: { ...caller }, ...(host ? { host } : {}) }
         const { channel: stream, granted } = await end.open(request)
         return { ...granted, gone: splice(channel, stream).then(() => {}) }

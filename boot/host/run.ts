@@ -87,7 +87,9 @@ export async function runHost(options: RunHostOptions): Promise<RunningHost> {
     let address: { hostname: string; port: number } | undefined
     const followGateway = ({ actor, state }: ActorEvent): void => {
       if (actor !== Gateway.name || state !== 'serving') return
-      life.supervisor.get(Gateway).address({}).then((found) => { address = found }, () => {})
+      const ask = async (): Promise<void> => { address = await life.supervisor.get(Gateway).address({}) }
+      // When its supervisor has linked to it; one that ends meanwhile tells when it serves again
+      platform.clock.soon(() => void ask().catch(() => {}))
     }
     trace.on('actor', followGateway)
     const surroundings: Surroundings = {

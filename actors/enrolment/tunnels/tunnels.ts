@@ -3,7 +3,7 @@ import { Denied, InvalidArgument, messageOf, NotFound, Overloaded, Unavailable }
 import { limits } from '../../../runtime/limits.ts'
 import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 import { pause } from '../../../runtime/within.ts'
-import { decodePem } from '../../../runtime/x509/pem.ts'
+import { decodePems } from '../../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../../transport/tls.ts'
 import type { AcceptedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
@@ -90,11 +90,11 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     if (held.size + opening >= limits.tunnels) throw new Overloaded(`Too many tunnels: ${held.size}`)
     let admitted: Admitted | undefined
     let mine: Held | undefined
-    const own = decodePem(certificate().certificate, 'CERTIFICATE')
+    const [own] = chainOf(certificate())
     opening++
     const end = await openTunnel({
       channel: tlsChannel(connection, start), role: 'listener', clock, random: random.fork('tunnel'),
-      hello: { zone: self.zone, host: self.host }, certificates: { own, peer, keys },
+      hello: { zone: self.zone, host: self.host }, certificates: { own: own!, peer, keys },
       onHello: async (greeting) => { admitted = await admission.admit(peer, greeting) },
       async onOpen(request, signal) {
         const { admitted: by } = mine ?? { admitted: admitted! }
@@ -156,8 +156,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     },
     renew(next) {
       const key = keys.certificates.importPem(next.key)
-      const chain = next.certificate.split(/(?<=-----END CERTIFICATE-----\n?)(?=-----BEGIN)/)
-        .map((pem) => decodePem(pem, 'CERTIFICATE'))
+      const chain = chainOf(next)
       for (const [name, { end }] of held) {
         end.renew({ chain, sign: (statement) => key.sign(statement) })
           .catch((error: unknown) => log.warn(`${name} does not take our next certificate: ${messageOf(error)}`))
@@ -179,3 +178,6 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     },
   }
 }
+
+const chainOf = ({ certificate }: ServerCertificate): readonly Uint8Array[] =>
+  decodePems(certificate, 'CERTIFICATE', limits.tunnelChain)
