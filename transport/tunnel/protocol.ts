@@ -89,6 +89,8 @@ export interface TunnelEnd {
   readonly peer: Greeting
   /** That are open or opening, both ways. */
   readonly streams: number
+  /** Bytes that are kept for readers of this end, and for an end that gives no credit. */
+  readonly held: number
   /**
    * Settles when the other end has said yes or no; an aborted `signal` takes it back.
    * @throws what the other end threw, Overloaded, Unavailable once the tunnel is closed, DeadlineExceeded, Cancelled
