@@ -15,6 +15,8 @@ import { PublicKey } from './system-config/protocol.ts'
 /** Protocols of the listener (RFC 7301): without a certificate of the zone there is only the first. */
 export const joinAlpn = 'zonewright-join/1'
 export const hostAlpn = 'zonewright/1'
+/** Many streams between two hosts, over one connection; with a certificate of the zone only. */
+export const tunnelAlpn = 'zonewright-tunnel/1'
 
 export const joinPath = {
   /** Who is there, and which roots hold. Without a certificate. */

@@ -8,6 +8,7 @@ import { SERVICES } from '../actors/scheduler/built-in.ts'
 import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
 import { Service } from '../actors/service/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { Uplink } from '../actors/uplink/protocol.ts'
 import { Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
@@ -28,6 +29,20 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
       lazy: true,
       permissions: { write: [`${stores}/service`] },
     }),
+  ]
+}
+
+/** Beside these, what a host of its own needs: the way to its zone, and a gateway for its programs. */
+export function hostCatalogue(
+  stores: string, servers: readonly string[], http: ZoneConfig['http'], portBefore: () => number,
+): readonly ActorSpec[] {
+  return [
+    worker(Uplink, new URL('../actors/uplink/actor.ts', import.meta.url), {
+      runtimeType: 'node', manual: true, carries: true,
+      permissions: { net: [...servers], write: [`${stores}/uplink`] },
+    }),
+    ...nodeCatalogue(stores),
+    gateway(http, portBefore, new URL('../actors/gateway/node.ts', import.meta.url)),
   ]
 }
 
@@ -127,8 +142,11 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
   })
 
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
-const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec => ({
-  ...worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), { runtimeType: 'gateway', manual: true }),
+const gateway = (
+  http: ZoneConfig['http'], portBefore: () => number,
+  module = new URL('../actors/gateway/actor.ts', import.meta.url),
+): ActorSpec => ({
+  ...worker(Gateway, module, { runtimeType: 'gateway', manual: true }),
   get env() {
     return {
       ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port),
@@ -161,7 +179,7 @@ function enrolment(stores: string, addr: string, asks: boolean): ActorSpec {
   const run = runFolder(stores)
   const socket = `${run}/${ENROLMENT_SOCKET}`
   return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {
-    runtimeType: 'kernel-service', manual: true,
+    runtimeType: 'kernel-service', manual: true, carries: true,
     env: {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
       [enrolmentEnv.socket]: socket, ...(asks ? { [enrolmentEnv.hook]: '1' } : {}),

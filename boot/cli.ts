@@ -24,6 +24,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     hosts: async (terminal) => (await import('./commands/hosts.ts')).hostsCommand(terminal),
     revoke: async (terminal) => (await import('./commands/hosts.ts')).revokeCommand(terminal),
     join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
+    node: async (terminal) => (await import('./commands/node.ts')).nodeCommand(terminal),
   },
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),

@@ -63,6 +63,8 @@ export const JoinTokenExpired = defineError('JoinTokenExpired')
 export const JoinTokenRevoked = defineError('JoinTokenRevoked')
 export const JoinTokenUsed = defineError('JoinTokenUsed')
 export const JoinNotAllowed = defineError('JoinNotAllowed')
+/** The folder is none of a host that has joined. */
+export const NotJoined = defineError('NotJoined')
 /** The vault does not certify that key, or not for that request. */
 export const RequestRefused = defineError('RequestRefused')
 
@@ -150,6 +152,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   JoinTokenUsed: 68,
   JoinNotAllowed: 69,
   RequestRefused: 70,
+  NotJoined: 71,
   StoreMoved: 45,
   StoreOfAnother: 46,
   StoreDiverged: 47,

@@ -81,18 +81,28 @@ export class Node implements HostRun {
       },
       secrets: { 'device-key': this.#node.device.exportPem() },
     })
-    const jitter = platform.random.fork(`converge ${this.#node.name}`)
-    for (let failures = 0; !signal.aborted; failures++) {
-      try {
-        // A host serves whatever becomes of its programs: how long one takes to be healthy is its own affair
-        const settings = { withinMs: limits.startMs, signal }
-        await this.#supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, settings)
-        return
-      } catch (error) {
-        this.waitsFor = messageOf(error)
-      }
-      await pause(platform.clock, backoffMs(jitter, failures, RETRY), signal)
+    await convergeFirst({
+      platform, supervisor: this.#supervisor, host: this.#node.name, signal,
+      onFailed: (why) => { this.waitsFor = why },
+    })
+  }
+}
+
+/** Settles when the daemon of a node has read its config and what it names serves: as long as the OOD is away, not. */
+export async function convergeFirst({ platform, supervisor, host, signal, onFailed }: {
+  readonly platform: Platform; readonly supervisor: Supervisor; readonly host: string; readonly signal: AbortSignal
+  readonly onFailed: (why: string) => void
+}): Promise<void> {
+  const jitter = platform.random.fork(`converge ${host}`)
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      // A host serves whatever becomes of its programs: how long one takes to be healthy is its own affair
+      await supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, { withinMs: limits.startMs, signal })
+      return
+    } catch (error) {
+      onFailed(messageOf(error))
     }
+    await pause(platform.clock, backoffMs(jitter, failures, RETRY), signal)
   }
 }
 

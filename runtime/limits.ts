@@ -9,6 +9,7 @@ import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
+import { uplinkLimits } from './limits-uplink.ts'
 import { tunnelLimits } from './limits-tunnel.ts'
 import { placementLimits } from './limits-placement.ts'
 
@@ -111,6 +112,7 @@ export const limits = {
   ...pkiLimits,
   ...certificateLimits,
   ...moveLimits,
+  ...uplinkLimits,
   ...tunnelLimits,
   ...placementLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */

@@ -3,7 +3,9 @@ import { NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { openEnforcer } from '../enforcement/enforcer.ts'
-import { hostAlpn, joinAlpn, joinPath, JoinRequest, RenewAgainRequest, RenewRequest } from '../join-protocol.ts'
+import {
+  hostAlpn, joinAlpn, joinPath, JoinRequest, RenewAgainRequest, RenewRequest, tunnelAlpn,
+} from '../join-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openSession } from '../session.ts'
@@ -19,6 +21,7 @@ import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
 import { Sources } from './sources.ts'
+import { openTunnels } from './tunnels/open.ts'
 import { HostCertificateNeeded, openTrust } from './trust.ts'
 
 const APPID = 'enrolment'
@@ -125,11 +128,15 @@ export default actor(Enrolment, {
       }
     }
 
+  const tunnels = openTunnels({
+    start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
+  })
   const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
   const [{ certificate, key }] = certificates as [ServerCertificate]
   const listener = await transport.serveHttp({
     hostname, port: Number(env[enrolmentEnv.port] ?? 0), ...bounds,
     tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
+    streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({ self, step, vault, enforcer, trust, server, registrations, late: keeping.late })
@@ -138,6 +145,7 @@ export default actor(Enrolment, {
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
     certificates.splice(0, certificates.length, next, certificates[0]!)
     listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
+    tunnels.renew(next)
   }))
   background(keeping.run)
   log.info('Hosts may join', { server })
@@ -147,6 +155,7 @@ export default actor(Enrolment, {
     lifecycle: {
       admit: (peer) => peer.host === self.host,
       stop: async () => {
+        tunnels.close()
         await Promise.all([listener.close(limits.httpCloseMs), local.close(limits.httpCloseMs)])
       },
     },

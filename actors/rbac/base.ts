@@ -34,6 +34,7 @@ p, scheduler, services/node-monitor/spec, write
 p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write
+p, tunnel, stream://*, write
 p, enrolment, system/enrolment/*, write
 p, node-monitor, system/hosts/*, write
 p, node-daemon, devices/*/info, write
@@ -90,6 +91,8 @@ p, type:kernel-service, system/scheduler/*, write
 p, type:kernel-service, system/enrolment/*, write
 p, type:kernel-service, system/pki/*, write
 p, type:kernel-service, system/hosts/*, write
+p, type:ood, stream://*, write
+p, type:node, stream://*, write
 p, type:node, boot/config, read
 p, type:node, system/pki/*, read
 p, type:node, devices/*, read
@@ -133,6 +136,7 @@ p, admin, ca://*, read
 p, admin, monitor://nodes, read
 p, admin, join://hosts, read|write
 p, admin, join://tokens, read|write
+p, admin, stream://*, write
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write

@@ -1,22 +1,19 @@
+import { askForCertificate, takeCertificate, type CertificateAsked } from '../../actors/host-certificate.ts'
 import {
-  fingerprint, hostAlpn, identityOf, joinAlpn, JoinAnswer, joinPath, renewalOf, signProof, signStatement, WhoAmI,
+  fingerprint, hostAlpn, joinAlpn, JoinAnswer, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../../actors/join-protocol.ts'
 import { joinStep } from '../../actors/join-steps.ts'
 import type { Evidence } from '../../runtime/actor.ts'
 import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { CertificateSigningKey } from '../../runtime/platform/certificate-keys.ts'
 import type { Platform, PublicJwk, SigningKey } from '../../runtime/platform/ports.ts'
 import type { TlsCall, TlsPair } from '../../runtime/platform/tls-ports.ts'
 import type { Infer } from '../../runtime/protocol.ts'
 import { backoffMs } from '../../runtime/restart.ts'
 import { pause } from '../../runtime/within.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
-import { signRequest } from '../../runtime/x509/csr.ts'
 import { sameBytes } from '../../runtime/x509/der.ts'
-import { encodeName } from '../../runtime/x509/name.ts'
-import { decodePem, encodePem } from '../../runtime/x509/pem.ts'
-import { verifyChain } from '../../runtime/x509/verify-chain.ts'
+import { decodePem } from '../../runtime/x509/pem.ts'
 import { NotAZone } from '../errors.ts'
 import { ask } from './ask.ts'
 import { isPassing, lastFailure } from './failures.ts'
@@ -59,12 +56,6 @@ export interface Joined {
   readonly standing: HostStanding
 }
 
-/** The key of the host's certificate and the request for it: made once, so that each attempt asks for the same. */
-interface Asked {
-  readonly key: CertificateSigningKey
-  readonly csr: string
-}
-
 const encoder = new TextEncoder()
 
 /** Joins a zone (seed: rk8s-libvault, join steps 6 to 18). @throws what is in `boot/errors`, each with the next step */
@@ -72,21 +63,15 @@ export async function join(options: JoinOptions): Promise<Joined> {
   const { platform: { keys }, onStep, host, given, roots } = options
   const [rootFingerprint = 'by anchor'] = roots.map((pem) => fingerprint(keys, decodePem(pem, 'CERTIFICATE')))
   onStep(joinStep.hostConfigured, { host, jti: given.token.split('_')[1] ?? '', root: rootFingerprint })
-  const asked = await newRequest(options)
+  const asked = await askForCertificate(options.platform, options.host)
   onStep(joinStep.requestMade, { host, csr: fingerprint(keys, encoder.encode(asked.csr)), key: asked.key.public.type })
   return await retrying(options, () => joinOnce(options, asked))
 }
 
 /** The next certificate, for a new key, by the certificate that it follows. */
 export async function renew(options: JoinOptions, before: Joined): Promise<Joined> {
-  const asked = await newRequest(options)
+  const asked = await askForCertificate(options.platform, options.host)
   return await retrying(options, () => renewOnce(options, before, asked))
-}
-
-async function newRequest({ platform: { keys, random }, host }: JoinOptions): Promise<Asked> {
-  const key = await keys.certificates.generate(keys.certificates.preferred, random.fork('key of the host'))
-  const request = signRequest({ subject: encodeName([{ type: 'CN', value: host }]) }, key)
-  return { key, csr: encodePem('CERTIFICATE REQUEST', request) }
 }
 
 async function retrying<T>(options: JoinOptions, once: () => Promise<T>): Promise<T> {
@@ -107,8 +92,9 @@ async function retrying<T>(options: JoinOptions, once: () => Promise<T>): Promis
 
 const RETRY = { min: limits.joinRetryMsMin, max: limits.joinRetryMsMax }
 
-async function joinOnce(options: JoinOptions, { key, csr }: Asked): Promise<Joined> {
+async function joinOnce(options: JoinOptions, asked: CertificateAsked): Promise<Joined> {
   const { platform: { keys, clock }, host, given, device, onStep } = options
+  const { csr } = asked
   const met = await meet(options)
   const { zone, server, skewMs, roots } = met
   const iat = Math.floor(clock.now() / 1_000)
@@ -118,16 +104,17 @@ async function joinOnce(options: JoinOptions, { key, csr }: Asked): Promise<Join
   onStep(joinStep.requestReceived, { host, csr: fingerprint(keys, encoder.encode(csr)), device: device.public.kid })
   const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
   const answer = await ask(options, JoinAnswer, 'POST', joinPath.request, request, tls)
-  const joined = accept(options, { zone, roots }, key, answer, skewMs)
+  const joined = accept(options, { zone, roots }, asked, answer, skewMs)
   onStep(joinStep.certificateGiven, { host, serial: joined.serial, notAfter: joined.notAfter, skewMs })
   const me = await whoami(options, joined)
   onStep(joinStep.mutualTls, { host: me.host, serial: me.serial, role: me.role })
   return joined
 }
 
-async function renewOnce(options: JoinOptions, before: Joined, { key, csr }: Asked): Promise<Joined> {
+async function renewOnce(options: JoinOptions, before: Joined, asked: CertificateAsked): Promise<Joined> {
   const { platform: { keys, clock }, host, device } = options
   const { zone, roots, serial, tls, standing } = before
+  const { csr } = asked
   let server: Uint8Array | undefined
   const call: TlsCall = {
     roots, alpn: hostAlpn, client: tls,
@@ -142,19 +129,20 @@ async function renewOnce(options: JoinOptions, before: Joined, { key, csr }: Ask
   const statement = signStatement(device, { zone, name: host, role: 'node', key: device.public.jwk, iat })
   const request = { csr, device: statement, proof, now: clock.now() }
   const answer = await ask(options, JoinAnswer, 'POST', joinPath.renew, request, call)
-  return accept(options, { zone, roots, owner: standing.zone.root }, key, answer, answer.skewMs)
+  return accept(options, { zone, roots, owner: standing.zone.root }, asked, answer, answer.skewMs)
 }
 
 /** As a host that joined before, by its device key: after a restart, or when its certificate has ended. */
 export async function renewAgain(options: JoinOptions, owner?: PublicJwk): Promise<Joined> {
-  const asked = await newRequest(options)
+  const asked = await askForCertificate(options.platform, options.host)
   return await retrying(options, () => renewAgainOnce(options, asked, owner))
 }
 
 async function renewAgainOnce(
-  options: JoinOptions, { key, csr }: Asked, owner: PublicJwk | undefined,
+  options: JoinOptions, asked: CertificateAsked, owner: PublicJwk | undefined,
 ): Promise<Joined> {
   const { platform: { keys, clock }, host, device } = options
+  const { csr } = asked
   const { zone, server, skewMs, roots } = await meet(options)
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: renewalOf(zone, host), csr, server: fingerprint(keys, server) })
@@ -162,7 +150,7 @@ async function renewAgainOnce(
   const request = { host, csr, device: statement, proof, now: clock.now() }
   const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
   const answer = await ask(options, JoinAnswer, 'POST', joinPath.again, request, tls)
-  return accept(options, { zone, roots, ...(owner ? { owner } : {}) }, key, answer, skewMs)
+  return accept(options, { zone, roots, ...(owner ? { owner } : {}) }, asked, answer, skewMs)
 }
 
 const sameServer = (server: Uint8Array) => (certificate: Uint8Array): void => {
@@ -190,26 +178,16 @@ interface Accepting {
   readonly owner?: PublicJwk
 }
 
-/** What was given is checked as if it came from anybody: for this key, this host, by a root that is trusted. */
+/** @throws NotAZone, CertificateDistrusted */
 function accept(
-  { platform: { keys, clock }, host, device, given }: JoinOptions, { zone, roots, owner }: Accepting,
-  key: CertificateSigningKey, answer: JoinAnswer, skewMs: number,
+  { platform, host, device, given }: JoinOptions, { zone, roots, owner }: Accepting, asked: CertificateAsked,
+  answer: JoinAnswer, skewMs: number,
 ): Joined {
-  const { certificate, chain, serial, notBefore, notAfter } = answer
-  const of = (pem: string) => parseCertificate(decodePem(pem, 'CERTIFICATE'))
-  const leaf = of(certificate)
-  verifyChain({
-    leaf, intermediates: chain.map(of), roots: roots.map(of),
-    // By the clock of who signed it: ours is known to be so far off, and no further than is allowed
-    at: clock.now() + skewMs,
-    keys: keys.certificates, purpose: 'clientAuth',
-  })
-  const isOurs = sameBytes(leaf.spki, key.public.spki)
-    && (leaf.extensions.names ?? []).some(({ value }) => value === identityOf(zone, 'node', host))
-  if (!isOurs) throw new NotAZone('The certificate that was given is for another key or host')
+  const taken = takeCertificate(platform, asked, answer, { zone, host, roots, skewMs })
+  if (!taken) throw new NotAZone('The certificate that was given is for another key or host')
+  const { tls, serial, notBefore, notAfter } = taken
+  const known = { zone, host, key: device.public.jwk, owner: owner ?? given.owner }
   return {
-    zone, host, roots, serial, notBefore, notAfter, skewMs,
-    tls: { certificate: [certificate, ...chain].join(''), key: key.exportPem() },
-    standing: readStanding(keys, answer, { zone, host, key: device.public.jwk, owner: owner ?? given.owner }),
+    zone, host, roots, serial, notBefore, notAfter, skewMs, tls, standing: readStanding(platform.keys, answer, known),
   }
 }

@@ -1,6 +1,6 @@
 import { fingerprint, joinAlpn, JoinHello, joinPath } from '../../actors/join-protocol.ts'
 import { joinStep } from '../../actors/join-steps.ts'
-import { readRootSet } from '../../actors/vault/pki/root-set.ts'
+import { readRootSet } from '../../actors/root-set.ts'
 import { TlsNotTrusted, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Infer } from '../../runtime/protocol.ts'

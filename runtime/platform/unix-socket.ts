@@ -16,11 +16,22 @@ export async function listenOn(server: Server, path: string): Promise<void> {
   await chmod(path, 0o600)
 }
 
+/**
+ * Whether a server is there: that it takes a connection does not say so. On Deno a listening Unix socket is handed down
+ * to every process that is started, and holds connections there which nobody looks at.
+ */
 const answers = (path: string): Promise<boolean> => new Promise((resolve) => {
   const socket = connect(path)
-  socket.on('connect', () => {
+  const end = (found: boolean): void => {
+    clearTimeout(late)
     socket.destroy()
-    resolve(true)
-  })
-  socket.on('error', () => resolve(false))
+    resolve(found)
+  }
+  const late = setTimeout(() => end(false), ANSWER_MS)
+  socket.on('connect', () => socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'))
+  socket.on('data', () => end(true))
+  socket.on('error', () => end(false))
+  socket.on('close', () => end(false))
 })
+
+const ANSWER_MS = 1_000

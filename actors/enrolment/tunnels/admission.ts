@@ -1,0 +1,98 @@
+import type { ActorStart } from '../../../runtime/actor.ts'
+import { ZonewrightError } from '../../../runtime/errors.ts'
+import type { Client } from '../../../runtime/protocol.ts'
+import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../../runtime/trust/denial.ts'
+import type { StreamRequest } from '../../../transport/tunnel/protocol.ts'
+import type { Enforcer } from '../../enforcement/enforcer.ts'
+import { readDeviceBy } from '../../read-device.ts'
+import { kv, readRecord, ServiceSpec, type DeviceDocument } from '../../records.ts'
+import { BootConfig, type SystemConfig } from '../../system-config/protocol.ts'
+import { reachableActors } from '../../trust-matrix.ts'
+import { HostCertificateNeeded, type KnownHost, type ZoneTrust } from '../trust.ts'
+
+/** A host whose tunnel is let in: by its certificate, and by what the zone says of it. */
+export interface Admitted {
+  readonly host: KnownHost
+  readonly document: DeviceDocument
+}
+
+/** A link between two actors. */
+export type LinkWanted = Extract<StreamRequest, { type: 'link' }>
+
+export interface AdmissionOptions {
+  readonly start: Pick<ActorStart, 'keys' | 'denials' | 'self'>
+  readonly trust: ZoneTrust
+  readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get'>
+  readonly token: () => string
+  readonly enforcer: Enforcer
+}
+
+export interface Admission {
+  /** Stage 1, `on_new_tunnel`: certificate, registration, and that both say the same. @throws Denied, Unavailable */
+  admit(certificate: Uint8Array | undefined, said?: { readonly zone: string; readonly host: string }): Promise<Admitted>
+  /** Stage 2, `open_stream`: what this host, and whom it belongs to, may open. @throws Denied, Unavailable */
+  authorise(admitted: Admitted, request: StreamRequest): Promise<void>
+}
+
+/** By which name the policy knows who opens streams. */
+const APPID = 'tunnel'
+
+/** Seed: gateway, rtcp: `on_new_tunnel` admits the device, `open_stream` admits device and owner to the resource. */
+export function createAdmission({ start, trust, systemConfig, token, enforcer }: AdmissionOptions): Admission {
+  const { keys, denials, self } = start
+  const refuse = (reason: DenialReason, rule: string, detail: string, before: readonly ChainEntry[] = []): Error =>
+    denials.denied([...before, deniedBy({ layer: 'link', reason, rule, detail })])
+
+  const registered = async (name: string): Promise<DeviceDocument | undefined> => {
+    const settings = { token: token() }
+    const [boot, item] = await Promise.all([
+      systemConfig.get({ key: kv.bootConfig }, settings), systemConfig.get({ key: kv.device(name) }, settings),
+    ])
+    const document = item ? readDeviceBy(keys, readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))(item.value)
+      : undefined
+    return document?.name === name ? document : undefined
+  }
+  const isPublic = async (service: string): Promise<boolean> => {
+    const item = await systemConfig.get({ key: kv.spec(service) }, { token: token() })
+    return item !== null && readRecord(ServiceSpec, kv.spec(service), item.value).http?.public === true
+  }
+  /** Who opens a stream for whom: nodes for their own actors, hosts of the control plane for all that they relay. */
+  const demandCaller = ({ host }: Admitted, { caller }: LinkWanted): void => {
+    if (caller.host === host.name || host.role === 'ood') return
+    throw refuse('stream/caller', 'stream/caller', `${caller.actor} of ${caller.host} by ${host.name}`, [
+      allowedBy('link', 'tunnel/registered'),
+    ])
+  }
+
+  return {
+    async admit(certificate, said) {
+      const host = await trust.hostOf(certificate).catch((error: unknown) => {
+        if (!(error instanceof HostCertificateNeeded)) throw error
+        throw refuse('tunnel/certificate', 'tunnel/certificate', String((error as ZonewrightError).details['reason']))
+      })
+      const known = [allowedBy('link', 'tunnel/certificate')]
+      if (said && (said.zone !== self.zone || said.host !== host.name)) {
+        throw refuse('tunnel/name', 'tunnel/name', `${host.name} says that it is ${said.host} of ${said.zone}`, known)
+      }
+      const document = await registered(host.name)
+      if (!document) throw refuse('tunnel/unregistered', kv.device(host.name), host.name, known)
+      if (document.role !== host.role) {
+        throw refuse('tunnel/role', kv.device(host.name), `${host.name}: ${host.role}, not ${document.role}`, known)
+      }
+      return { host, document }
+    },
+    async authorise(admitted, request) {
+      const { host: { name, role }, document: { owner } } = admitted
+      if (request.type === 'link') demandCaller(admitted, request)
+      const what = request.type === 'link' ? request.protocol : request.service
+      // They look at each call themselves
+      if (request.type === 'link' && reachableActors.includes(what)) return
+      if (request.type === 'http' && await isPublic(what)) return
+      const before = allowedBy('link', 'tunnel/registered')
+      const resource = `stream://${what}`
+      const speaker = { appid: APPID, sudo: false, root: false }
+      enforcer.demandOf({ ...speaker, sub: name, runtimeType: role }, 'write', resource, before)
+      enforcer.demandOf({ ...speaker, sub: owner, runtimeType: 'user' }, 'write', resource, before)
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { ActorStart } from '../../../runtime/actor.ts'
+import type { Carried, Carrier } from '../../../runtime/carrier.ts'
+import { messageOf, Unavailable } from '../../../runtime/errors.ts'
+import { limits } from '../../../runtime/limits.ts'
+import type { Client } from '../../../runtime/protocol.ts'
+import { splice } from '../../../runtime/splice.ts'
+import { pause } from '../../../runtime/within.ts'
+import { array, object, string } from '../../../runtime/protocol.ts'
+import type { Enforcer } from '../../enforcement/enforcer.ts'
+import { kv, readRecord } from '../../records.ts'
+import { hasExpired } from '../../session.ts'
+import type { SystemConfig } from '../../system-config/protocol.ts'
+import type { Vault } from '../../vault/protocol.ts'
+import type { ServerCertificate } from '../server-certificate.ts'
+import type { ZoneTrust } from '../trust.ts'
+import { createAdmission } from './admission.ts'
+import { createTelling } from './telling.ts'
+import { createTunnels, type Tunnels } from './tunnels.ts'
+
+export interface OpenTunnelsOptions {
+  readonly start: ActorStart
+  readonly systemConfig: Client<typeof SystemConfig>
+  readonly vault: Client<typeof Vault>
+  readonly token: () => string
+  readonly trust: ZoneTrust
+  readonly enforcer: Enforcer
+  readonly certificate: () => ServerCertificate
+}
+
+const Placed = object({ name: string(), hosts: array(string()) })
+/** Of registrations: nothing else of a host concerns its tunnel. */
+const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
+
+/** All that the control plane's end of tunnels is made of, and what it follows for as long as the actor runs. */
+export function openTunnels(options: OpenTunnelsOptions): Tunnels {
+  const { start, systemConfig, vault, token, trust, enforcer, certificate } = options
+  const { clock, stopping, log, background } = start
+  const admission = createAdmission({ start, trust, systemConfig, token, enforcer })
+  const tunnels = createTunnels({
+    start, trust, admission, certificate, telling: createTelling(start, vault),
+    async placed(service) {
+      const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
+      return item ? readRecord(Placed, kv.info(service), item.value).hosts : []
+    },
+  })
+  const carrier: Carrier = {
+    async open({ protocol, host, caller }, channel): Promise<Carried> {
+      if (host === undefined) throw new Unavailable(`Nobody says where it is: ${protocol}`)
+      const { channel: stream, granted } =
+        await tunnels.toHost(host, { type: 'link', protocol, host, caller: { ...caller } })
+      return { ...granted, gone: splice(channel, stream).then(() => {}) }
+    },
+  }
+  start.carry(carrier)
+  background(() => tunnels.run())
+  background(async () => {
+    // 0: what happened since is not known
+    let seen = 0
+    while (!stopping.aborted) {
+      try {
+        if (seen === 0) {
+          seen = (await systemConfig.dump({ prefixes: [kv.bootConfig] }, { token: token() })).revision
+          await tunnels.recheck()
+        }
+        const settings = { token: token(), signal: stopping }
+        for await (const { key, revision } of systemConfig.watch({ ...DEVICES, after: seen }, settings)) {
+          seen = revision
+          await tunnels.recheck(key.split('/')[1])
+        }
+      } catch (error) {
+        if (!hasExpired(error)) {
+          if (!stopping.aborted) log.warn(`Following the registered hosts failed: ${messageOf(error)}`)
+          seen = 0
+        }
+      }
+      await pause(clock, limits.convergeRetryMs, stopping)
+    }
+  })
+  background(async () => {
+    while (!stopping.aborted) {
+      await pause(clock, limits.tunnelTellMs, stopping)
+      if (!stopping.aborted && tunnels.hosts().length > 0) await tunnels.tell()
+    }
+  })
+  return tunnels
+}

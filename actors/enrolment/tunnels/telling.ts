@@ -1,0 +1,50 @@
+import type { ActorStart } from '../../../runtime/actor.ts'
+import { messageOf, NotFound } from '../../../runtime/errors.ts'
+import type { Client } from '../../../runtime/protocol.ts'
+import type { TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { RevocationDocument } from '../../host-identity.ts'
+import type { Vault } from '../../vault/protocol.ts'
+
+/** What nodes are told over their tunnels: by which roots, and by which revocation lists, to judge others. */
+export interface Telling {
+  toOne(end: TunnelEnd): Promise<void>
+  /** Only what is other than it was. */
+  toAll(ends: readonly TunnelEnd[]): Promise<void>
+}
+
+type Told = readonly (readonly ['roots' | 'revocation-lists', string])[]
+
+export function createTelling(
+  { log }: Pick<ActorStart, 'log'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
+): Telling {
+  let last: Told = []
+  const now = async (): Promise<Told> => {
+    const [signed, authorities, lists] = await Promise.all([
+      vault.roots({}).catch((error: unknown) => {
+        if (error instanceof NotFound) return undefined
+        throw error
+      }),
+      vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }),
+    ])
+    const revocations: RevocationDocument = {
+      authorities: authorities.filter(({ kind, state }) => kind === 'intermediate' && state !== 'revoked')
+        .map(({ pem }) => pem),
+      lists: lists.map(({ pem }) => pem),
+    }
+    // Lists are judged by the roots that came before them
+    return [
+      ...(signed ? [['roots', signed.document] as const] : []), ['revocation-lists', JSON.stringify(revocations)],
+    ]
+  }
+  const tell = async (ends: readonly TunnelEnd[], all: boolean): Promise<void> => {
+    try {
+      const told = await now()
+      const news = all ? told : told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
+      if (!all) last = told
+      for (const end of ends) for (const [kind, document] of news) end.tell(kind, document)
+    } catch (error) {
+      log.warn(`The hosts could not be told of roots and revocations: ${messageOf(error)}`)
+    }
+  }
+  return { toOne: (end) => tell([end], true), toAll: (ends) => tell(ends, false) }
+}

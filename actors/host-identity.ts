@@ -1,0 +1,24 @@
+import { limits } from '../runtime/limits.ts'
+import { array, maxLength, object, pipe, string, type Infer } from '../runtime/protocol.ts'
+import type { Certificate } from '../runtime/x509/certificate.ts'
+import { isName } from './records.ts'
+
+/** Whom a certificate of the zone names: `spiffe://{zone}/{ood|node}/{host}`, and nobody beside. */
+export interface HostNamed {
+  readonly name: string
+  readonly role: 'ood' | 'node'
+}
+
+const IDENTITY = /^spiffe:\/\/([^/]+)\/(ood|node)\/([^/]+)$/
+
+export function hostNamed({ extensions }: Certificate, zone: string): HostNamed | undefined {
+  const uris = (extensions.names ?? []).filter(({ type }) => type === 'uri')
+  const [, of, role, name = ''] = (uris.length === 1 && IDENTITY.exec(uris[0]!.value)) || []
+  return of === zone && isName(name) ? { name, role: role as HostNamed['role'] } : undefined
+}
+
+const pems = pipe(array(string()), maxLength(limits.toldCertificates))
+
+/** What the control plane tells its nodes of revocations, as JSON: each authority is below a root, each list is its. */
+export const RevocationDocument = object({ authorities: pems, lists: pems })
+export type RevocationDocument = Infer<typeof RevocationDocument>

@@ -1,0 +1,207 @@
+import type { ActorStart } from '../../runtime/actor.ts'
+import type { Carried, Carrier } from '../../runtime/carrier.ts'
+import { messageOf, NotFound, TlsNotTrusted, Unavailable } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { backoffMs, fraction } from '../../runtime/restart.ts'
+import { splice } from '../../runtime/splice.ts'
+import { deferred, pause, within } from '../../runtime/within.ts'
+import { tlsChannel } from '../../transport/tls.ts'
+import type { AcceptedStream, StreamRequest, TellKind, TunnelEnd } from '../../transport/tunnel/protocol.ts'
+import { openTunnel } from '../../transport/tunnel/tunnel.ts'
+import type { HostCertificate } from '../host-certificate.ts'
+import { tunnelAlpn } from '../join-protocol.ts'
+import type { Certificates, Server } from './certificate.ts'
+import type { UplinkState } from './protocol.ts'
+import type { UplinkTrust } from './trust.ts'
+
+export interface ConnectionOptions {
+  readonly start: ActorStart
+  readonly trust: UplinkTrust
+  /** HOST:PORT. */
+  readonly servers: readonly string[]
+  readonly certificates: Certificates
+  /** Of a host that has just joined. */
+  readonly first: HostCertificate | undefined
+}
+
+export interface Connection {
+  /** Until the actor stops: connects, and again. */
+  run(): Promise<void>
+  state(): UplinkState
+  readonly carrier: Carrier
+  close(): void
+}
+
+const RETRY = { min: limits.uplinkRetryMsMin, max: limits.uplinkRetryMsMax }
+/** Beyond it timers of the runtimes fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+/** A tunnel that lasted so long was a good one: the next failure is the first again. */
+const GOOD_MS = 30_000
+
+/** One tunnel at a time, to the server that works; after each failure to the next, at growing intervals. */
+export function keepConnected({ start, trust, servers, certificates, first }: ConnectionOptions): Connection {
+  const { clock, random, keys, transport, self, stopping, log, count } = start
+  const jitter = random.fork('uplink')
+  let certificate = first
+  let at = 0
+  let tunnel: TunnelEnd | undefined
+  /** Settles with the next tunnel. */
+  let connected = deferred<TunnelEnd>()
+  let shown: Pick<UplinkState, 'state' | 'ood' | 'reason' | 'since'> =
+    { state: 'connecting', ood: '', reason: '', since: clock.now() }
+  let attempts = 0
+  let tunnels = 0
+  const show = (state: UplinkState['state'], reason: string, ood = ''): void => {
+    shown = { state, reason, ood, since: clock.now() }
+  }
+
+  const accept = async (request: StreamRequest): Promise<AcceptedStream> => {
+    if (request.type !== 'link') throw new NotFound('This host serves links between actors only')
+    const { protocol, host = self.host, caller } = request
+    if (host !== self.host) throw new NotFound(`It is another host: ${host}`, { host })
+    // Who the caller is, its link proves to the actor itself: the control plane only passes it on
+    const { channel, incarnation, gone, release } = await start.accept(protocol, caller)
+    void gone.then(() => channel.close('the actor has ended'))
+    return { granted: { host: self.host, incarnation }, channel, release }
+  }
+  const told = async (kind: TellKind, document: string): Promise<void> => {
+    try {
+      if (kind === 'roots') await trust.takeRoots(document)
+      if (kind === 'revocation-lists') await trust.takeRevocations(document)
+    } catch (error) {
+      if (!(error instanceof TlsNotTrusted)) throw error
+      log.warn(`What the control plane tells is not taken: ${error.message}`)
+    }
+  }
+
+  const connect = async ({ hostname, port }: Server, own: HostCertificate, signal: AbortSignal): Promise<TunnelEnd> => {
+    let ood = ''
+    let peer: Uint8Array | undefined
+    const connection = await transport.connectTls({ hostname, port, withinMs: limits.uplinkAttemptMs, signal }, {
+      roots: trust.roots, alpn: tunnelAlpn, client: own.tls,
+      check(shownBy) {
+        ood = trust.oodOf(shownBy)
+        peer = shownBy
+      },
+    })
+    const end = await openTunnel({
+      channel: tlsChannel(connection, start), role: 'dialer', clock, random: random.fork('tunnel'),
+      hello: { zone: self.zone, host: self.host }, certificates: { own: own.chain[0]!, peer: peer!, keys },
+      async onHello(greeting) {
+        if (greeting.zone === self.zone && greeting.host === ood) return
+        throw new TlsNotTrusted(`It says that it is ${greeting.host} of ${greeting.zone}, and is ${ood}`, {
+          reason: 'wrong-name',
+        })
+      },
+      onOpen: accept, onTell: told,
+      onRenew: async ([leaf]) => {
+        if (leaf === undefined || trust.oodOf(leaf) !== ood) {
+          throw new TlsNotTrusted(`The next certificate is not of ${ood}`, { reason: 'wrong-name' })
+        }
+      },
+    })
+    show('connected', '', ood)
+    return end
+  }
+
+  /** Until the tunnel closes: with why. Renews the certificate at a random point of 50 to 80 % of its life. */
+  const stay = async (server: Server, end: TunnelEnd): Promise<string> => {
+    const over = new AbortController()
+    const renewing = async (): Promise<void> => {
+      for (let failures = 0; !over.signal.aborted;) {
+        const lifeMs = Math.max(0, certificate!.notAfter - clock.now())
+        const waitMs = failures === 0 ? lifeMs * (0.5 + 0.3 * fraction(jitter)) : backoffMs(jitter, failures - 1, RENEW)
+        await pause(clock, Math.min(TIMER_MS_MAX, waitMs), over.signal)
+        if (over.signal.aborted) return
+        try {
+          const next = await certificates.next(server, certificate!)
+          await end.renew({ chain: next.chain, sign: (statement) => next.key.sign(statement) })
+          certificate = next
+          failures = 0
+          log.info('The certificate of this host was renewed', { serial: next.serial })
+        } catch (error) {
+          failures++
+          if (!over.signal.aborted) log.warn(`The certificate could not be renewed: ${messageOf(error)}`)
+        }
+      }
+    }
+    const renewals = renewing()
+    const reason = await end.closed
+    over.abort()
+    await renewals
+    return reason
+  }
+
+  const once = async (): Promise<void> => {
+    const server = serverOf(servers[at]!)
+    attempts++
+    if (certificate === undefined || certificate.notAfter <= clock.now()) {
+      certificate = await certificates.again(server)
+      log.info('This host has a certificate again', { serial: certificate.serial })
+    }
+    const end = await connect(server, certificate, stopping)
+    tunnel = end
+    connected.resolve(end)
+    tunnels++
+    attempts = 0
+    count('uplink_tunnels_total')
+    log.info('Connected to the control plane', { server: servers[at]!, ood: shown.ood })
+    if (stopping.aborted) end.close('the uplink stops')
+    const reason = await stay(server, end)
+    tunnel = undefined
+    connected = deferred()
+    throw new Unavailable(`The tunnel is closed: ${reason}`)
+  }
+
+  return {
+    async run() {
+      let failures = 0
+      while (!stopping.aborted) {
+        const began = clock.monotonic()
+        show('connecting', shown.reason)
+        try {
+          await once()
+        } catch (error) {
+          if (stopping.aborted) break
+          const wasRefused = isRefusal(error)
+          show(wasRefused ? 'refused' : 'connecting', messageOf(error))
+          if (failures === 0 || wasRefused) log.warn(`No way to the control plane: ${messageOf(error)}`, {
+            server: servers[at]!,
+          })
+          // It may have been revoked, or the zone may have another root by now: the device key tells who this host is
+          if (wasRefused) certificate = undefined
+          failures = clock.monotonic() - began > GOOD_MS ? 0 : failures + 1
+          at = (at + 1) % servers.length
+        }
+        await pause(clock, backoffMs(jitter, Math.max(0, failures - 1), RETRY), stopping)
+      }
+      show('stopped', '')
+    },
+    state: () => ({
+      ...shown, server: servers[at]!, attempts, tunnels, streams: tunnel?.streams ?? 0,
+      certificate: certificate ? { serial: certificate.serial, notAfter: certificate.notAfter } : null,
+    }),
+    carrier: {
+      async open({ protocol, host, caller }, channel): Promise<Carried> {
+        const none = (): Error => new Unavailable(`There is no way to the control plane now: ${shown.reason}`)
+        const end = tunnel ?? await within(clock, limits.uplinkWaitMs, connected.promise, none)
+        const request: StreamRequest = { type: 'link', protocol, caller: { ...caller }, ...(host ? { host } : {}) }
+        const { channel: stream, granted } = await end.open(request)
+        return { ...granted, gone: splice(channel, stream).then(() => {}) }
+      },
+    },
+    close: () => tunnel?.close('the uplink stops'),
+  }
+}
+
+const RENEW = { min: 5_000, max: 300_000 }
+
+/** @throws Unavailable when it is no address: the folder was checked */
+export function serverOf(text: string): Server {
+  const cut = text.lastIndexOf(':')
+  return { hostname: text.slice(0, cut).replace(/^\[|\]$/g, ''), port: Number(text.slice(cut + 1)) }
+}
+
+const REFUSALS = new Set(['Denied', 'JoinRefused', 'HostCertificateNeeded', 'TlsNotTrusted'])
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && REFUSALS.has(String((error as { code: unknown }).code))
