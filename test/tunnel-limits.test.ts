@@ -9,9 +9,10 @@ import { tlsChannel } from '../transport/tls.ts'
 import { openTunnel } from '../transport/tunnel/tunnel.ts'
 import { quiet, testClock } from './runtime/link-fixture.ts'
 import { link, optionsOf } from './tunnel-ends.ts'
-import { accepted, asked, credit, gone, greeting, opened, piece, violated, wanted } from './tunnel-script.ts'
+import {
+  accepted, asked, credit, failure, gone, greeting, opened, piece, soon, violated, wanted,
+} from './tunnel-script.ts'
 
-const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 /** What a piece takes of credit beside its bytes. */
 const COST = 64
 const MORE = 1
@@ -192,7 +193,7 @@ test('silence is asked about, and closes the tunnel when it goes on', async () =
   await one.clock.advance(limits.tunnelSilenceMs - 1)
   assert.equal(one.closes, [])
   await one.clock.advance(limits.tunnelPingMs)
-  assert.match(await one.tunnel.closed, /said nothing/)
+  assert.match(await soon(one.tunnel.closed), /said nothing/)
   await gone(one)
   for (const n of [1, 2]) {
     const other = await opened()
@@ -228,7 +229,7 @@ test('an end that drips bytes and never comes to a message is silent', async () 
     onBytes!(slow.subarray(at, at + 1))
     await clock.advance(1_000)
   }
-  assert.match(await tunnel.closed, /said nothing/)
+  assert.match(await soon(tunnel.closed), /said nothing/)
   assert.equal([closes.length, clock.timers], [1, 0])
 })
 

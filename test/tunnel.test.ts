@@ -199,10 +199,9 @@ test('a stream that nobody answers for is given up in time', async () => {
   await until(() => far.streams === 0)
 })
 
-test.before(async () => { ends = await openTlsEnds() })
+// All suites of this file have one server, which the last of them closes
+for (const suite of [...both, test]) suite.before(async () => { ends ??= await openTlsEnds() })
 test.after(() => ends.close())
 
-both[0]!.before(async () => { ends ??= await openTlsEnds() })
-both[2]!.before(async () => { ends ??= await openTlsEnds() })
 for (const suite of both) suite.run()
 test.run()
