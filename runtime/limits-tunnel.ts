@@ -14,7 +14,7 @@ export const tunnelLimits = {
   tunnelPingMs: 5_000,
   tunnelSilenceMs: 15_000,
   /** Streams of one tunnel, both ways; one more is refused with Overloaded. */
-  tunnelStreams: 1_024,
+  tunnelStreams: 4_096,
   /** Of these, that wait here for their yes or no; one more is refused with Overloaded. */
   tunnelOpening: 128,
   /** Milliseconds for that yes or no; then DeadlineExceeded. */

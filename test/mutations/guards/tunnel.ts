@@ -111,6 +111,10 @@ export const tunnel: readonly Guard[] = [
     'nothing goes along with a frame', 'if (!parts) return new Uint8Array(piece)', 'if (!parts) return piece',
     'a frame is bytes of its own: nothing else goes along where it is passed on',
   ]),
+  ...guardsOf('transport/tunnel/splice.ts', 'test/tunnel.test.ts', [
+    'what is between two tunnels holds little', 'if (to.full) from.hold(true)', '',
+    'between two tunnels a stream waits for whoever reads last, and what is between them holds little',
+  ]),
   ...guardsOf('transport/tunnel/tunnel.ts', HOSTILE,
     [
       'a mirror is nobody', "if (peer.nonce === this.#greeting.nonce) throw", 'if (false) throw',
