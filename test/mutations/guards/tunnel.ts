@@ -144,7 +144,7 @@ export const tunnel: readonly Guard[] = [
     'a certificate that has ended ends its tunnel', '} else if (this.#open?.renewals?.ended) {', '} else if (false) {',
     'a certificate that has ended, without a next one, ends the tunnel',
   ]),
-  ...guardsOf('transport/tunnel/keep-alive.ts', LIMITS,
+  ...guardsOf('transport/tunnel/keep-alive.ts', 'test/tunnel-silence.test.ts',
     [
       'silence ends a tunnel', 'return this.#clock.monotonic() - this.#heardMs >= limits.tunnelSilenceMs',
       'return false',
