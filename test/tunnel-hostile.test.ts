@@ -6,9 +6,10 @@ import { limits } from '../runtime/limits.ts'
 import { TunnelViolation } from '../transport/tunnel/protocol.ts'
 import { quiet } from './runtime/link-fixture.ts'
 import { link } from './tunnel-ends.ts'
-import { accepted, asked, credit, gone, greeting, opened, piece, script, violated, wanted } from './tunnel-script.ts'
+import {
+  accepted, asked, credit, failure, gone, greeting, opened, piece, script, soon, violated, wanted,
+} from './tunnel-script.ts'
 
-const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 const caller = link('p').type === 'link' ? { host: 'h', actor: 'a', incarnation: 1 } : undefined
 const ask = (request: object) => ({ t: 'open', id: 1, request })
 
@@ -231,7 +232,7 @@ test('an error of the other end is what it says, and no more', async () => {
   assert.instance(error, ZonewrightError)
   assert.is((error as ZonewrightError).code, 'constructor')
   one.say({ t: 'end', error: { code: 'Denied', message: 'Revoked' } })
-  assert.is(await one.tunnel.closed, 'Revoked')
+  assert.is(await soon(one.tunnel.closed), 'Revoked')
   await gone(one)
 })
 

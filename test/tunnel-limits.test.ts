@@ -3,15 +3,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Cancelled, DeadlineExceeded, Overloaded, ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
-import type { TlsConnection } from '../runtime/platform/tls-ports.ts'
-import { FrameWriter } from '../transport/frames.ts'
-import { tlsChannel } from '../transport/tls.ts'
-import { openTunnel } from '../transport/tunnel/tunnel.ts'
-import { quiet, testClock } from './runtime/link-fixture.ts'
+import { quiet } from './runtime/link-fixture.ts'
 import { link, optionsOf } from './tunnel-ends.ts'
-import { accepted, asked, credit, gone, greeting, opened, piece, violated, wanted } from './tunnel-script.ts'
+import { accepted, asked, credit, failure, gone, greeting, opened, piece, violated, wanted } from './tunnel-script.ts'
 
-const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 /** What a piece takes of credit beside its bytes. */
 const COST = 64
 const MORE = 1
@@ -182,54 +177,6 @@ test('there are so many streams, and so many that wait for an answer; one more i
   one.end('cut')
   await quiet()
   assert.equal([one.tunnel.streams, one.tunnel.held], [0, 0])
-})
-
-test('silence is asked about, and closes the tunnel when it goes on', async () => {
-  const one = await opened()
-  await one.clock.advance(limits.tunnelPingMs)
-  assert.equal(one.said, [{ t: 'ping', n: 1 }])
-  one.say({ t: 'pong', n: 1 })
-  await one.clock.advance(limits.tunnelSilenceMs - 1)
-  assert.equal(one.closes, [])
-  await one.clock.advance(limits.tunnelPingMs)
-  assert.match(await one.tunnel.closed, /said nothing/)
-  await gone(one)
-  for (const n of [1, 2]) {
-    const other = await opened()
-    if (n === 1) await other.clock.advance(limits.tunnelPingMs)
-    other.say({ t: 'pong', n: 1 })
-    if (n === 1) other.say({ t: 'pong', n: 1 })
-    await violated(other, /an answer to no question/)
-  }
-})
-
-test('an end that drips bytes and never comes to a message is silent', async () => {
-  const clock = testClock()
-  let onBytes: ((bytes: Uint8Array) => void) | undefined
-  const closes: string[] = []
-  const connection: TlsConnection = {
-    alpn: 'x', remoteAddress: '127.0.0.1', unsent: 0, send() {},
-    receive: (take) => { onBytes = take },
-    close: (reason) => void closes.push(reason),
-  }
-  const opening = openTunnel({
-    ...optionsOf('here', clock), channel: tlsChannel(connection, { clock }), role: 'listener',
-  })
-  const writer = new FrameWriter()
-  writer.add(JSON.stringify({ t: 'hello', v: 1, greeting }), limits.tlsFrameBytes)
-  onBytes!(writer.take())
-  await quiet()
-  writer.add(JSON.stringify({ t: 'ready' }), limits.tlsFrameBytes)
-  onBytes!(writer.take())
-  const tunnel = await opening
-  writer.add('x'.repeat(60_000), limits.tlsFrameBytes)
-  const slow = writer.take()
-  for (let at = 0; at < 30; at++) {
-    onBytes!(slow.subarray(at, at + 1))
-    await clock.advance(1_000)
-  }
-  assert.match(await tunnel.closed, /said nothing/)
-  assert.equal([closes.length, clock.timers], [1, 0])
 })
 
 test('a document that is told has its length, its order and pieces of some size', async () => {

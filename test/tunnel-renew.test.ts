@@ -11,9 +11,8 @@ import { RenewalRefused, type Chain, type NextCertificate } from '../transport/t
 import { authority, day, holder, keys, now, type Holder } from './runtime/x509-fixture.ts'
 import { quiet, testClock } from './runtime/link-fixture.ts'
 import { link, tunnelPair, type Change } from './tunnel-ends.ts'
-import { greeting, NONCE, opened, script, violated, type OpenScript } from './tunnel-script.ts'
+import { failure, greeting, NONCE, opened, script, soon, violated, type OpenScript } from './tunnel-script.ts'
 
-const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 const root = await authority('root')
 const hostCertificate = (
   host: string, options: { notAfter?: number; names?: readonly string[] } = {},
@@ -40,7 +39,7 @@ async function listening(change: Change = {}): Promise<OpenScript & { nonce: str
   await quiet()
   const { greeting: own } = one.said[0] as unknown as { greeting: { nonce: string } }
   one.say({ t: 'ready' })
-  const tunnel = await one.opening
+  const tunnel = await soon(one.opening)
   one.said.length = 0
   return { ...one, tunnel, nonce: own.nonce }
 }
@@ -208,7 +207,7 @@ test('a certificate that has ended, without a next one, ends the tunnel', async 
   await live(30_000)
   assert.equal(one.closes, [])
   await live(60_000)
-  assert.match(await one.tunnel.closed, /certificate of the other end has ended/)
+  assert.match(await soon(one.tunnel.closed), /certificate of the other end has ended/)
   const end = one.said.at(-1) as unknown as { error: ZonewrightError }
   assert.equal([end.error.code, clock.timers], ['Denied', 0])
 })

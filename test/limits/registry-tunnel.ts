@@ -22,9 +22,11 @@ export const tunnel: Coverage = {
     'there are so many streams, and so many that wait for an answer; one more is refused': [
       'tunnelStreams', 'tunnelOpening',
     ],
-    'silence is asked about, and closes the tunnel when it goes on': ['tunnelPingMs', 'tunnelSilenceMs'],
     'a document that is told has its length, its order and pieces of some size': ['tunnelDocument'],
     'a stream is open in time, or not at all': ['tunnelOpenMs'],
+  },
+  'tunnel-silence.test.ts': {
+    'silence is asked about, and closes the tunnel when it goes on': ['tunnelPingMs', 'tunnelSilenceMs'],
   },
   'tunnel-renew.test.ts': {
     'what the other end does not take is told, and the last certificate counts on': [

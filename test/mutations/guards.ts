@@ -43,6 +43,7 @@ import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
 import { kept } from './guards/kept.ts'
+import { tunnel } from './guards/tunnel.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -85,4 +86,5 @@ export const guards: readonly Guard[] = [
   ...dns,
   ...nodeMonitor,
   ...kept,
+  ...tunnel,
 ]
