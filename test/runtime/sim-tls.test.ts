@@ -106,9 +106,8 @@ test('a renewed pair is shown to who connects from then on, and connections that
 
 test('requests go by TLS as well: to who is trusted, from who is known', () =>
   staged(async ({ node }) => {
-    const request = (tls: TlsCall, hostname = 'ood1') => node.platform.transport.request({
-      hostname, port: PORT, method: 'GET', path: '/', headers: {}, body: '', withinMs: 5_000, tls,
-    })
+    const base = { hostname: 'ood1', port: PORT, method: 'GET', path: '/', headers: {}, body: '', withinMs: 5_000 }
+    const request = (tls: TlsCall, hostname = 'ood1') => node.platform.transport.request({ ...base, hostname, tls })
     const textOf = async (tls: TlsCall): Promise<string> => {
       let text = ''
       for await (const piece of (await request(tls)).body) text += new TextDecoder().decode(piece)
@@ -118,6 +117,7 @@ test('requests go by TLS as well: to who is trusted, from who is known', () =>
     expect(/^a\/1 [1-9]\d+ /.test(await textOf({ roots: [pem(root)], alpn: 'a/1', client })), 'it is not known')
     same(await faultOf(request({ roots: [pem(foreign)] })), 'unknown-authority')
     same(await faultOf(request({ roots: [pem(root)] }, 'nobody')), 'Unavailable')
+    same(await faultOf(node.platform.transport.request(base)), 'Unavailable')
   }).then(() => {}))
 
 test('a handshake is cancelled at a word, and one that does not end is cut by the server', () =>
