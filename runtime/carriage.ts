@@ -2,6 +2,7 @@ import type { ActorStart } from './actor.ts'
 import type { Accepted, Carrier, Granted, Wanted } from './carrier.ts'
 import { Denied, fromWire, InvalidArgument, messageOf, Overloaded, Unavailable, type WireError } from './errors.ts'
 import { limits } from './limits.ts'
+import { closeReason } from './platform/port-close.ts'
 import type { Channel, Clock, Platform } from './platform/ports.ts'
 import { deferred, within, type Deferred } from './within.ts'
 import type { CarriageEvent, Inspection, Introduction } from './worker.ts'
@@ -118,7 +119,7 @@ export class Carriage {
   gone(id: number): void {
     const held = this.#accepted.get(id)
     held?.gone.resolve()
-    held?.channel.close('the actor has ended')
+    held?.channel.close(closeReason.ended)
   }
 
   close(error: Error): void {
@@ -158,7 +159,8 @@ export class Carriage {
         if (!open) return clock.soon(() => onClose('it was closed already'))
         channel.receive(onFrame, (reason) => {
           over()
-          onClose(reason)
+          // Of an actor that could say nothing more, this host knows all the same what that means
+          onClose(reason === closeReason.alone ? closeReason.ended : reason)
         })
       },
       close(reason) {
