@@ -75,9 +75,9 @@ export class Carriage {
   /** For an actor of this host. @throws what the carrier does */
   async carry(id: number, wanted: Wanted, end: unknown): Promise<Granted> {
     const carrier = this.#carrier
-    const channel = this.#hold(end, () => {
+    const channel = this.#hold(end, (reason) => {
       this.#carried.delete(id)
-      this.#options.emit({ what: 'gone', id })
+      this.#options.emit({ what: 'gone', id, hasEnded: reason === closeReason.ended })
     })
     this.#carried.set(id, channel)
     try {
@@ -144,13 +144,14 @@ export class Carriage {
   }
 
   /** The channel over an end. `onOver` runs once, whichever side closes it. */
-  #hold(end: unknown, onOver: () => void): Channel {
+  #hold(end: unknown, onOver: (reason: string) => void): Channel {
     const { clock, openChannel } = this.#options
     const channel = openChannel(end)
     let open = true
-    const over = (): void => {
-      if (open) onOver()
+    const over = (reason: string): void => {
+      if (!open) return
       open = false
+      onOver(reason)
     }
     return {
       kind: channel.kind,
@@ -158,14 +159,14 @@ export class Carriage {
       receive(onFrame, onClose) {
         if (!open) return clock.soon(() => onClose('it was closed already'))
         channel.receive(onFrame, (reason) => {
-          over()
+          over(reason)
           // Of an actor that could say nothing more, this host knows all the same what that means
           onClose(reason === closeReason.alone ? closeReason.ended : reason)
         })
       },
       close(reason) {
+        over(reason)
         channel.close(reason)
-        over()
       },
     }
   }
