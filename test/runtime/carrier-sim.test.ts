@@ -1,4 +1,4 @@
-/** Links that are carried between simulated hosts, each with its supervisor and its carrier, over wires that are cut. */
+/** Links that are carried between simulated hosts, each with its supervisor and its carrier, over bad wires. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ActorDefinition } from '../../runtime/actor.ts'
