@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readDeviceBy } from '../../actors/read-device.ts'
 import { kv } from '../../actors/records.ts'
+import { createRegistration } from '../../actors/system-config/registration.ts'
 import { KnownHosts } from '../../boot/known-hosts.ts'
 import { RevisionMismatch, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
@@ -115,6 +116,19 @@ test('enrolment writes what an enrolment key of now signed, where the owner sign
   // The OOD is there no more, or another
   await root().delete({ key: kv.device('ood1') })
   assert.is(await refused(kv.device('node2'), enrolled({ name: 'node2' })), 'rbac/root-only')
+})
+
+test('what enrolment replaces is what was looked at, and not what comes to be there', async () => {
+  const zone = testZone()
+  const { enrolled } = documents(zone, newKey())
+  const key = kv.device('node1')
+  const there = { key, value: enrolled(), revision: 5 }
+  const { refusal } = createRegistration({ keys: crypto, self: { zone: ZONE } }, {
+    environment: { root: zone.owner.public.jwk }, records: { get: async () => there },
+  })
+  const actions = new Map([[key, { action: 'remove' as const }]])
+  assert.is(await refusal(actions, { key, revision: 5 }), undefined)
+  await failure(RevisionMismatch, () => refusal(actions, { key, revision: 7 }))
 })
 
 test('a certificate of the enrolment key is made once, and anew where the one that is there is none', async () => {
