@@ -23,7 +23,7 @@ export interface Registrations {
   /** The owner key. */
   readonly owner: PublicJwk
   told(): Promise<TrustTold>
-  /** @throws JoinRefused where the owner has signed for a host of this name: that is nobody's to join as */
+  /** @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here */
   demandFree(host: string): Promise<void>
   /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
   settle(host: string): Promise<string | undefined>
@@ -124,7 +124,10 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       }
     },
     async demandFree(host) {
-      if (isName(host) && ownersDocument((await get(kv.device(host)))?.value)) throw ownerHas(host)
+      if (!isName(host)) return
+      const [device, user] = await Promise.all([get(kv.device(host)), get(kv.user(host))])
+      if (ownersDocument(device?.value)) throw ownerHas(host)
+      if (user) throw new JoinRefused(`A user has this name: ${host}`, { reason: 'owned' })
     },
     async settle(host) {
       for (let attempt = 0; attempt < limits.registrationAttempts; attempt++) {

@@ -113,6 +113,10 @@ test('enrolment writes what an enrolment key of now signed, where the owner sign
   assert.is(await refused(key, enrolled(), own.revision), 'rbac/root-only')
   const remove = { actions: { [key]: { action: 'remove' as const } }, mainKey: { key, revision: own.revision } }
   assert.is(await denied(() => config.execTx(remove)), 'rbac/root-only')
+  const alice = JSON.stringify({ name: 'node2', type: 'user', state: 'active' })
+  await root().set({ key: kv.user('node2'), value: alice })
+  assert.is(await refused(kv.device('node2'), enrolled({ name: 'node2' })), 'rbac/root-only', 'a user has the name')
+  await root().delete({ key: kv.user('node2') })
   // The OOD is there no more, or another
   await root().delete({ key: kv.device('ood1') })
   assert.is(await refused(kv.device('node2'), enrolled({ name: 'node2' })), 'rbac/root-only')
@@ -242,6 +246,9 @@ test('what the owner signed stays, and nobody joins under its name', async () =>
     }
   }
   assert.is(await reasonOf(() => registrations.demandFree('node1')), 'owned')
+  const alice = JSON.stringify({ name: 'alice', type: 'user', state: 'active' })
+  await root().set({ key: kv.user('alice'), value: alice })
+  assert.is(await reasonOf(() => registrations.demandFree('alice')), 'owned', 'nor under that of a user')
   await joined(registrations, 'node1')
   assert.is(await reasonOf(() => registrations.settle('node1')), 'owned')
   assert.is(await registrations.sweep(), 0)
