@@ -59,8 +59,8 @@ const ZoneFile = object({
 })
 
 const expected: Expected = {
-  '': 'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and the keys of '
-    + 'rk8s',
+  '':
+    'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and the keys of rk8s',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
@@ -125,7 +125,11 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   if (text === undefined) return { config: defaultConfig, stated: new Set(), unused: [] }
   const read = new ConfigText(text, path)
   const result = safeParse(ZoneFile, read.value())
-  if (!result.success) throw read.refused(result.issues[0], expected, keysHint)
+  if (!result.success) {
+    // A list has a `join` of its own: that it is a list is said last
+    const [issue] = Array.isArray(read.value()) ? result.issues.slice(-1) : result.issues
+    throw read.refused(issue!, expected, keysHint)
+  }
   const file: Infer<typeof ZoneFile> = result.output
   const { zone, host, owner, http } = defaultConfig
   const config: ZoneConfig = {
