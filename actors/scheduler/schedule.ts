@@ -167,7 +167,9 @@ function place(
     const has = (host: HostState): number => (host.config?.services[spec.name] ? 0 : 1)
     const ranked = [...candidates].sort((a, b) =>
       has(a) - has(b) || (load.get(a.name) ?? 0) - (load.get(b.name) ?? 0) || (a.name < b.name ? -1 : 1))
-    const chosen = ranked.slice(0, spec.replicas ?? 1).map(({ name }) => name).sort()
+    // Each OOD has the whole control plane: any of them may be the last
+    const wanted = spec.replicas ?? (spec.kernel ? candidates.length : 1)
+    const chosen = ranked.slice(0, wanted).map(({ name }) => name).sort()
     for (const name of chosen) load.set(name, (load.get(name) ?? 0) + 1)
     placed.set(spec.name, chosen)
   }
