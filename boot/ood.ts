@@ -41,8 +41,8 @@ export interface OodOptions {
 export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
- * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
- * on from what is durable.
+ * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the
+ * next one goes on from what is durable.
  */
 export class Ood implements HostRun {
   readonly processes: Processes

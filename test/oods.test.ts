@@ -1,4 +1,4 @@
-/** Several OODs on one host over a real etcd of three members: what any of them does, and what the others do without. */
+/** Several OODs on one host over a real etcd of three members: what any does, and what the others do without it. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
