@@ -88,8 +88,8 @@ export const host: readonly Guard[] = [
   ),
   ...guardsOf('actors/scheduler/actor.ts', 'test/actors/scheduler.test.ts',
     [
-      'a write of the scheduler is guarded', 'execTx({ actions, mainKey }, { token: session.token() })',
-      'execTx({ actions }, { token: session.token() })',
+      'a write of the scheduler is guarded', 'term.write({ actions, mainKey })',
+      'term.write({ actions })',
       'loses no line of the policy that was written while it made its own',
     ],
   ),

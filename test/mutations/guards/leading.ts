@@ -81,7 +81,8 @@ export const ofLeading: readonly Guard[] = [
       'a session that ends at one OOD has ended at the other and its enforcers before that is answered',
     ],
     [
-      'a host is confirmed by its own entry', 'if (entries.find(({ key }) => key === own)?.modRevision === written) return',
+      'a host is confirmed by its own entry',
+      'if (entries.find(({ key }) => key === own)?.modRevision === written) return',
       'if (true) return', 'what a host is confirmed by is its own entry, and all that is new',
     ],
     [
@@ -111,8 +112,7 @@ export const ofLeading: readonly Guard[] = [
   ),
   ...guardsOf('actors/system-config/enforcers.ts', SHARED,
     [
-      'no lease is prolonged by what may be old', 'if (told < required() || !mayGrant()) return false',
-      'if (told < required()) return false',
+      'no lease is prolonged by what may be old', 'if (!mayGrant()) return false', '',
       'no enforcer goes by what a writer was answered to have replaced, whatever hosts and clocks do',
     ],
     [
