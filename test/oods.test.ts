@@ -6,6 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kv } from '../actors/records.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { verifyAudit } from '../boot/audit/verify.ts'
 import { Usage } from '../boot/errors.ts'
 import { Hosts } from '../boot/hosts.ts'
 import { file } from '../boot/init.ts'
@@ -98,6 +99,14 @@ test('each has a control plane, keys and a folder of its own, in the zone that t
     host === 'ood1' ? join(folder, file.deviceKey) : join(folder, file.oods, host, file.deviceKey), 'utf8'))
   assert.is(new Set(keys).size, 3)
   assert.equal(readdirSync(join(folder, file.oods)).sort(), ['ood2', 'ood3'])
+})
+
+test('each vault writes a chain of its own, and each is whole', async () => {
+  for (const host of OODS) {
+    const audit = host === 'ood1' ? join(folder, file.audit) : join(folder, file.oods, host, file.audit)
+    const { name, records, faults } = await verifyAudit({ platform, folder: audit })
+    assert.equal([name?.host, records > 0, faults], [host, true, 0])
+  }
 })
 
 test('any of them answers logins, refreshes sessions of another, and writes what all of them read', async () => {
