@@ -1,6 +1,6 @@
 /**
- * Fail-over: how long it takes from the death of a leader until the next one has written, over a real etcd. The loop and
- * the leases are those of the actors; what dies just stops, and gives nothing back.
+ * Fail-over: how long it takes from the death of a leader until the next one has written, over a real etcd. The loop
+ * and the leases are those of the actors; what dies just stops, and gives nothing back.
  */
 import { leading, type Leading } from '../actors/leading.ts'
 import { createLeaders } from '../actors/system-config/leaders.ts'

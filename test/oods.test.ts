@@ -162,6 +162,15 @@ test('one scheduler writes, and each OOD is told to run the kernel services', as
   }
 })
 
+test('one that is killed is missed by nobody, and comes back', async () => {
+  const [host] = OODS.filter((name) => name !== leaderOf('scheduler'))
+  const { starts } = lifeOf(host!)
+  await lifeOf(host!).kill('as if its power went')
+  for (const other of OODS.filter((name) => name !== host)) await login(other)
+  await until(`${host} serves again`, 60_000, () => lifeOf(host!).state === 'serving' && lifeOf(host!).starts > starts)
+  await login(host!)
+})
+
 test('when a leader is gone another leads within the time of its lease and a second', async () => {
   const leader = leaderOf('scheduler')!
   const [other] = OODS.filter((host) => host !== leader)
