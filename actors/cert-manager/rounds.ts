@@ -26,6 +26,7 @@ export interface Rounds {
   readonly seen: Seen | undefined
   /** Why the last one was not whole; empty when it was. */
   readonly failure: string
+  readonly leads: boolean
   /** Something has changed: another round, now. */
   wake(): void
   /** Until the actor stops. */
@@ -92,7 +93,7 @@ export function createRounds({ start, vault, published, term }: RoundsOptions): 
       }
     }
     gauge('crl_expiry_seconds', Number.isFinite(lists.oldestEnds) ? inSeconds(lists.oldestEnds) : undefined)
-    warnings.tell(at, authorities, surveys)
+    if (term()) warnings.tell(at, authorities, surveys)
   }
   const roles = new Map<string, readonly string[]>()
 
@@ -141,6 +142,7 @@ export function createRounds({ start, vault, published, term }: RoundsOptions): 
   return {
     get seen() { return seen },
     get failure() { return failure },
+    get leads() { return term() !== undefined },
     wake: () => wake.abort(),
     async run() {
       let failures = 0

@@ -102,7 +102,9 @@ export function place(specs: readonly Spec[], hosts: readonly PlaceHost[]): Read
     chosen.get(spec.name)!.add(seat)
     seat.take(spec)
   }
-  const missing = (spec: Spec): number => (spec.replicas ?? 1) - chosen.get(spec.name)!.size
+  // Each OOD has the whole control plane: any of them may be the last
+  const oods = Math.max(1, seats.filter(({ host }) => host.ood && host.state === 'running').length)
+  const missing = ({ name, kernel, replicas = kernel ? oods : 1 }: Spec): number => replicas - chosen.get(name)!.size
   const stay = (spec: Spec, may: (seat: Seat) => boolean): void => {
     for (const seat of holders.get(spec.name) ?? []) {
       if (missing(spec) <= 0) return

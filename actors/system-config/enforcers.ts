@@ -56,7 +56,7 @@ export function createEnforcers(options: EnforcersOptions): Enforcers {
   let sequence = 0
   /** Of the last `limits.enforcerLagMs`, and the last one before them. */
   let recent: Published[] = []
-  let known = 0
+  let settledFor = 0
 
   const publish = (change: Partial<Enforced>, sessions: readonly Revoked[]): void => {
     sequence++
@@ -70,9 +70,9 @@ export function createEnforcers(options: EnforcersOptions): Enforcers {
   const required = (): number => {
     const since = clock.monotonic() - limits.enforcerLagMs
     const last = recent.findLastIndex(({ atMs }) => atMs <= since)
-    known = recent[last]?.sequence ?? known
+    settledFor = recent[last]?.sequence ?? settledFor
     recent = recent.slice(last + 1)
-    return known
+    return settledFor
   }
 
   const release = (id: string, linkKid: string): void => {
@@ -98,12 +98,13 @@ export function createEnforcers(options: EnforcersOptions): Enforcers {
       lease.push({ lease: id, sequence, whole: true, ...enforced, revoked: [...revoked()] })
       return lease
     },
-    renew(id, told, linkKid) {
+    renew(id, known, linkKid) {
       const lease = leases.get(id)
-      if (!lease || lease.linkKid !== linkKid || told > sequence) return false
-      lease.reached(told)
+      if (!lease || lease.linkKid !== linkKid || known > sequence) return false
+      lease.reached(known)
       release(lease.replaces, linkKid)
-      if (told < required() || !mayGrant()) return false
+      if (known < required()) return false
+      if (!mayGrant()) return false
       lease.extend()
       return true
     },

@@ -62,12 +62,11 @@ export async function execute(
   if (actions.size > most) {
     throw new InvalidArgument(`A transaction has at most ${most} actions: ${actions.size}`)
   }
+  const joined = { compare: fence ? [fence.compare] : [], operations: beside }
   const found = await readFirst(records, actions, mainKey)
   for (let attempt = 0; attempt < limits.writeAttempts; attempt++) {
     const { guards, writes } = await planned(actions, found, mainKey, fence)
-    const result = await records.commit(guards, writes, {
-      compare: fence ? [fence.compare] : [], operations: beside,
-    })
+    const result = await records.commit(guards, writes, joined)
     if (result.succeeded) return result.revision
     fence?.check(result.beside[0])
     guards.forEach(({ key }, index) => found.set(key, result.found[index]))

@@ -13,7 +13,10 @@ import { hubPeer, isSettled, notes } from './enforcer-zone.ts'
 import { failure, testZone } from './system-config-zone.ts'
 
 const enforcersOf = (zone: ReturnType<typeof testZone>) =>
-  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [], leasesBefore: false, mayGrant: () => true, changedAtMs: () => zone.clock.monotonic() })
+  createEnforcers({
+    clock: zone.clock, random: systemRandom, revoked: () => [], leasesBefore: false, mayGrant: () => true,
+    changedAtMs: () => zone.clock.monotonic(),
+  })
 
 test('one more lease than may be is refused, and one that is over makes room', async () => {
   const zone = testZone()

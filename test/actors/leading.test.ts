@@ -65,9 +65,10 @@ test('no write of a leader before goes through, and it is told who leads', async
 })
 
 test('a term that is given up is over at once, and only its holder gives it up', async () => {
-  const { one, two } = await pair()
+  const { zone, first, one, two } = await pair()
   const term = await termOf(one)
   await two.resign({ name: NAME })
+  await schedulerOf(zone, first, 'ood1', 2).resign({ name: NAME })
   assert.is(await termOf(one), term)
   await one.resign({ name: NAME })
   assert.ok(await termOf(two) > term)

@@ -92,6 +92,15 @@ pure('a service goes to the host with the fewest, by name where they are equal, 
   assert.is(derive(placed).get('services/f/info'), '{"name":"f","hosts":[]}')
 })
 
+pure('a kernel service that does not say where runs on every OOD', () => {
+  const hosts = config(
+    device('a'), device('x', 'ood'), device('z', 'ood'), service('k', { kernel: true }),
+    service('one', { kernel: true, replicas: 1 }),
+  )
+  assert.is(derive(hosts).get('services/k/info'), '{"name":"k","hosts":["x","z"]}')
+  assert.is(derive(hosts).get('services/one/info'), '{"name":"one","hosts":["x"]}')
+})
+
 pure('a kernel service runs on an OOD or not at all', () => {
   const kernel = service('k', { kernel: true })
   assert.equal(on(config(device('a'), device('z', 'ood'), kernel), 'z'), ['k'])

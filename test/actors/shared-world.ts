@@ -227,7 +227,7 @@ class Client {
   #endsMs = 0
   policy = 0
   /** It reads slowly. */
-  lagMs = 0
+  readonly lagMs: number
 
   constructor(host: Host) {
     this.#host = host
@@ -273,10 +273,9 @@ class Client {
             await this.#way()
             if (this.lagMs > 0 && known.lease !== '') await world.pause(world.below(this.lagMs))
             this.policy = Number(item.rbac?.policy || this.policy)
-            const first = known.lease === ''
+            if (known.lease === '') this.#hold(askedMs, 'by its first message')
             known = { lease: item.lease, sequence: item.sequence }
             held = item.lease
-            if (first) this.#hold(askedMs, 'by its first message')
             continue
           }
           if (known.sequence !== told || world.now >= renewAt) {

@@ -82,10 +82,11 @@ interface Serving {
 
 let links = 0
 
-export function testZone(): TestZone {
+/** `clock`: the machine's. Else time stands still, and `elapse` moves it on. */
+export function testZone({ clock: real }: { clock?: Clock } = {}): TestZone {
   const [owner, device, hub, other] = [key(), key(), key(), key()]
   const timers = new Set<{ at: number; task: () => void }>()
-  const clock: Clock = {
+  const clock: Clock = real ?? {
     now: () => zone.now, monotonic: () => zone.now, soon: (task) => queueMicrotask(task),
     after(delayMs, task) {
       const timer = { at: zone.now + delayMs, task }
@@ -98,7 +99,7 @@ export function testZone(): TestZone {
     zone: 'z1', name: 'ood1', role: 'ood', key: device.public.jwk, owner: 'alice', iat: START_MS / 1000,
   }
   const token = (by: SigningKey, claims: FixedClaims, life: number, changes: Partial<TokenClaims> = {}) => {
-    const iat = Math.floor(zone.now / 1000)
+    const iat = Math.floor(clock.now() / 1000)
     const jti = toBase64url(systemRandom.bytes(12))
     return signToken(by, { iat, exp: iat + life, jti, epoch: 0, ...claims, ...changes })
   }

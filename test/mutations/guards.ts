@@ -41,6 +41,7 @@ import { genPems } from './guards/gen-pems.ts'
 import { years } from './guards/years.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
+import { ofLeading } from './guards/leading.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
@@ -84,6 +85,7 @@ export const guards: readonly Guard[] = [
   ...genPems, ...years,
   ...certManager,
   ...dns,
+  ...ofLeading,
   ...nodeMonitor,
   ...kept,
   ...tunnel,

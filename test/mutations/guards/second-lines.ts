@@ -15,7 +15,7 @@ export const secondLines: readonly SecondLine[] = [
   },
   {
     name: 'a transaction has so many actions', file: 'actors/system-config/transaction.ts',
-    guard: 'if (actions.size > limits.transactionOperations) {',
+    guard: 'if (actions.size > most) {',
     second: 'The store refuses a transaction of more operations',
   },
   {

@@ -115,9 +115,9 @@ export const storm: readonly Guard[] = [
   ),
   ...found('actors/system-config/transaction.ts',
     [
-      'a transaction is one commit', 'const result = await records.commit(guards, writes)',
+      'a transaction is one commit', 'const result = await records.commit(guards, writes, joined)',
       'if (writes.length === 2) await records.commit([], writes.slice(0, 1))\n'
-      + '    const result = await records.commit([], writes.slice(writes.length === 2 ? 1 : 0))',
+      + '    const result = await records.commit([], writes.slice(writes.length === 2 ? 1 : 0), joined)',
       1, 'transaction-whole',
     ],
   ),
