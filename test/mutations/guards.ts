@@ -40,6 +40,7 @@ import { years } from './guards/years.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 
 export { secondLines } from './guards/second-lines.ts'
@@ -80,5 +81,6 @@ export const guards: readonly Guard[] = [
   ...certManager,
   ...dns,
   ...nodeMonitor,
+  ...placement,
   ...kept,
 ]
