@@ -63,9 +63,11 @@ of('a host that has told nothing of itself keeps what it has, and gets nothing t
 })
 
 of('a host that is lost gets nothing new, and loses what may move only when it is gone; it does not come back', () => {
-  const specs = [spec('k', { kernel: true }), spec('s'), spec('state', { stateful: true }), spec('t')]
+  const busy = ['v', 'w', 'x', 'y', 'z'].map((name) => spec(name))
+  const specs = [spec('k', { kernel: true }), spec('s'), spec('state', { stateful: true }), spec('t'), ...busy]
   const held = new Set(['k', 's', 'state'])
-  const hosts = [host('a', { ood: true, holds: held, life: 'lost' }), host('b', { ood: true })]
+  const other = new Set(busy.map(({ name }) => name))
+  const hosts = [host('a', { ood: true, holds: held, life: 'lost' }), host('b', { ood: true, holds: other })]
   const lost = place(specs, hosts)
   assert.equal(['k', 's', 'state', 't'].map((name) => at(lost, name)), ['a', 'a', 'a', 'b'])
   const gone = place(specs, changed(hosts, 'a', { life: 'gone' }))
