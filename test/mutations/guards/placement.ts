@@ -1,7 +1,8 @@
 /** Where services run, and that none runs twice. */
 import { guardsOf, type Guard } from '../guard.ts'
 
-const roundTrip = 'never over what a host has, never without labels, and what is written is all: whatever happens to hosts'
+const roundTrip =
+  'never over what a host has, never without labels, and what is written is all: whatever happens to hosts'
 const cannotRead = 'a host that cannot read stops after its limit from when it last asked and was answered, and again'
 const isLost = 'a host that reads that it is lost starts nothing at once, and stops what it runs after its limit'
 const gone = 'a host that is lost gets nothing new, and loses what may move only when it is gone; it does not come back'
