@@ -64,6 +64,12 @@ export const placement: readonly Guard[] = [
       'an answer that comes late counts from when it was asked for',
     ],
   ),
+  ...guardsOf('boot/unmanaged.ts', 'test/actors/fence.test.ts',
+    [
+      'a host without a daemon runs no programs', "event.state !== 'failed') return", 'true) return',
+      'a daemon that is given up takes the programs of its host with it, and of no other',
+    ],
+  ),
   ...guardsOf('actors/node-daemon/services.ts', 'test/actors/host-loss.test.ts',
     [
       'who is lost starts nothing that may run elsewhere', 'fence.mayStart ? all : fenced(', 'true ? all : fenced(',
