@@ -57,4 +57,17 @@ test('who may operate a host drains it and takes that back, and nobody else', as
   }, {}, { nodes: 1 })
 })
 
+test('what stays on a host that is drained starts and logs in there again', async () => {
+  await inLiveZone(async (live) => {
+    assert.is(await ask(live, 'drain', 'ood1', await live.root('scheduler')), 'draining')
+    await live.pause(1_000)
+    for (const name of ['verify-hub', 'scheduler']) {
+      await live.zone.kill(name)
+      await live.pause(10_000)
+      assert.is(live.state(name), 'serving', name)
+    }
+    assert.is(await ask(live, 'undrain', 'ood1', await live.root('scheduler')), 'running')
+  })
+})
+
 test.run()
