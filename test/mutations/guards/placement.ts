@@ -7,7 +7,26 @@ const cannotRead = 'a host that cannot read stops after its limit from when it l
 const isLost = 'a host that reads that it is lost starts nothing at once, and stops what it runs after its limit'
 const gone = 'a host that is lost gets nothing new, and loses what may move only when it is gone; it does not come back'
 
+const played = (
+  file: string, name: string, guard: string, without: string, seed: number, invariant: string,
+): Guard => ({
+  name: `in a zone ${name}`, file, guard, without,
+  judge: { by: 'seed', seed, options: { scenario: 'placement' }, invariant },
+})
+
 export const placement: readonly Guard[] = [
+  played(
+    'actors/node-daemon/services.ts', 'a host that cannot read stops what may run elsewhere',
+    "return spec ? mayMove(spec) : kind === 'process' || !options.ood", 'return false', 1, 'placed-once',
+  ),
+  played(
+    'actors/scheduler/silence.ts', 'a host is given up after its limit', '>= limits.hostLostMs)', '>= 0)', 1,
+    'placed-once',
+  ),
+  played(
+    'actors/scheduler/place.ts', 'nothing is crowded in',
+    'memoryBytes <= free.memoryBytes && processors <= free.processors', 'true', 1, 'placed-fits',
+  ),
   ...guardsOf('actors/scheduler/place.ts', 'test/actors/place.test.ts',
     [
       'nothing is crowded in', 'memoryBytes <= free.memoryBytes && processors <= free.processors', 'true', roundTrip,
