@@ -16,6 +16,7 @@ import { file } from './init.ts'
 import type { NodeIdentity } from './nodes.ts'
 import type { Observer } from './observe/observer.ts'
 import { supervisionOf } from './supervision.ts'
+import { stopUnmanaged } from './unmanaged.ts'
 import type { Zone } from './zone.ts'
 
 const RETRY = { min: limits.relinkMsMin, max: limits.relinkMsMax }
@@ -71,6 +72,7 @@ export class Node implements HostRun {
   async run(signal: AbortSignal): Promise<void> {
     const { files, identity, config } = this.#zone
     const platform = this.#platform
+    stopUnmanaged({ host: this.#node.name, trace: this.#zone.trace, processes: this.processes, signal })
     await files.makeFolder(`${this.#node.folder}/${file.stores}`, { mode: 0o700 })
     await this.#supervisor.load()
     await this.#supervisor.start('node-daemon', {

@@ -23,6 +23,7 @@ import { file } from './init.ts'
 import type { Migrations } from './migrate/migrations.ts'
 import { keepRecoveryShares } from './recovery-shares.ts'
 import { supervisionOf } from './supervision.ts'
+import { stopUnmanaged } from './unmanaged.ts'
 import type { Progress } from './up.ts'
 import type { Zone } from './zone.ts'
 
@@ -86,8 +87,9 @@ export class Ood implements HostRun {
 
   readonly managed = (name: string): boolean => !this.#options.unmanaged.has(name)
 
-  async run(): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { zone: { platform, files, config, identity, trace } } = this.#options
+    stopUnmanaged({ host: config.host, trace, processes: this.processes, signal })
     const supervisor = this.#supervisor
     const marker = await bootedMarker(files, config.zone)
     await files.makeFolder(file.stores, { mode: 0o700 })

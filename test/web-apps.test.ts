@@ -91,6 +91,21 @@ test('an app that is public is open to all, without a token; one that runs elsew
   })
 })
 
+test('a request for an app that another host runs is answered 503, and goes to nobody who listens here', async () => {
+  await inWebZone(async (web) => {
+    const { live, asked } = web
+    await live.pause(5_000)
+    await live.setPath(kv.node('ood1'), '/state', 'draining')
+    await web.install('open', { http: { port: WEB_PORT, public: true } })
+    await live.pause(5_000)
+    assert.is(await live.read(kv.info('open')), `{"name":"open","hosts":["node1"],"port":${WEB_PORT}}`)
+    const answer = await web.send('open.localhost', '/')
+    assert.is(`${answer.status} ${await textOf(answer)}`,
+      '503 open runs on another host, which is not reached from here\n')
+    assert.is(asked.length, 0)
+  }, {}, { nodes: 1 })
+})
+
 test('a service is told who came and how by us alone, and gets nothing that belongs to the connection', async () => {
   await inWebZone(async (web) => {
     const { asked, port } = web

@@ -37,6 +37,8 @@ export default actor(Scheduler, {
   stopping.addEventListener('abort', () => wake.abort())
 
   const silence = new Silence()
+  /** Something has no host: what hosts tell of themselves wakes nobody, and may make room. */
+  let waits = false
 
   type Round = { revision: number; written: string[] }
   /** Done once a start: what an operator does to a service afterwards stays. */
@@ -50,6 +52,7 @@ export default actor(Scheduler, {
     const warn = ({ message }: Error): void => log.warn(message)
     const gone = silence.look(lostIn(next, () => {}), namedIn(next), clock.monotonic())
     const derived = schedule(next, readDeviceBy(keys, boot), warn, gone)
+    waits = [...derived].some(([key, text]) => key.startsWith('services/') && text.includes('"missing":'))
     const wanted: readonly Change[] = [...builtIn, ...changes(config, derived)]
     const write = async (guard: string, changed: readonly Change[]): Promise<void> => {
       if (changed.length === 0) return
@@ -98,7 +101,8 @@ export default actor(Scheduler, {
           return failures + 1
         })
         if (term.signal.aborted) return
-        const nextMs = Math.min(limits.schedulerRoundMs, silence.nextMs(clock.monotonic()) ?? Infinity)
+        const roundMs = waits ? limits.reportMs : limits.schedulerRoundMs
+        const nextMs = Math.min(roundMs, silence.nextMs(clock.monotonic()) ?? Infinity)
         await pause(clock, failures === 0 ? nextMs : retryMs(failures), wake.signal)
       }
     },

@@ -37,7 +37,8 @@ export async function admitService(zone: Zone, config: Reader, login: ServiceLog
   if (wrongType !== undefined) return refuse('login/role', wrongType)
   if (isKernel(spec) && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
   const node = nodeText === undefined ? undefined : zone.record(NodeConfig, kv.node(host), nodeText)
-  if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
+  // On a host that is drained runs on what has nowhere to go
+  if (node?.host !== host || node.state === 'stopped' || node.services[spec.name]?.target !== 'running') {
     return refuse('login/placement', `${appid} on ${host}`)
   }
   if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)

@@ -3,7 +3,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Fence } from '../../actors/node-daemon/fence.ts'
 import { Silence } from '../../actors/scheduler/silence.ts'
+import { stopUnmanaged } from '../../boot/unmanaged.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Processes } from '../../runtime/process/processes.ts'
+import { createTrace, type ActorEvent } from '../../runtime/trace.ts'
 import { manualClock } from './manual-clock.ts'
 
 const { hostConfirmMs, hostFenceMs } = limits
@@ -105,6 +108,28 @@ test('a host is silent for long after its limit without a break, by one clock, a
   assert.is(look(hostLostMs + 2, 'a', 'b', 'c'), '', 'most are lost')
   assert.equal([look(2 * hostLostMs, 'a', 'b'), look(3 * hostLostMs - 1, 'a', 'b')], ['', ''])
   assert.is(look(3 * hostLostMs, 'a', 'b'), 'a,b')
+})
+
+test('a daemon that is given up takes the programs of its host with it, and of no other', async () => {
+  const trace = createTrace()
+  const over = new AbortController()
+  const stopped: string[] = []
+  const processes = {
+    list: () => ['a', 'b'].map((name) => ({ name }) as ReturnType<Processes['list']>[number]),
+    stop: async (name: string) => void stopped.push(name),
+  }
+  stopUnmanaged({ host: 'h1', trace, processes, signal: over.signal })
+  const tell = async (host: string, actor: string, state: ActorEvent['state']): Promise<string> => {
+    trace.emit('actor', { host, actor, state, at: 0, incarnation: 1, reason: '' })
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    return stopped.splice(0).join()
+  }
+  assert.is(await tell('h2', 'node-daemon', 'failed'), '')
+  assert.is(await tell('h1', 'service', 'failed'), '')
+  assert.is(await tell('h1', 'node-daemon', 'restarting'), '')
+  assert.is(await tell('h1', 'node-daemon', 'failed'), 'a,b')
+  over.abort()
+  assert.is(await tell('h1', 'node-daemon', 'failed'), '', 'of a start that is over')
 })
 
 test('a host has stopped what may run elsewhere before the zone starts it there, whatever a stop takes', () => {

@@ -119,6 +119,22 @@ pure('what runs stays where it is when hosts and services come, and moves when i
   assert.match(moved.get(kv.node('h2')) ?? '', /"state":"draining"/)
 })
 
+pure('hosts that are silent for long lose what they have, but not when they are most of all', () => {
+  const lost = (...names: string[]) => names.map((name): [string, string] =>
+    [kv.host(name), JSON.stringify({ host: name, state: 'lost', since: 1 })])
+  const before = applied(config(device('h1'), device('h2'), device('h3'), device('h4'), service('a'), service('b')))
+  const at = (from: Config, silent: readonly string[]): string => (JSON.parse(
+    schedule(from, readDevice, () => {}, new Set(silent)).get('services/a/info')!) as { hosts: string[] }).hosts.join()
+  assert.is(at(before, []), 'h1')
+  const one = new Map([...before, ...lost('h1')])
+  assert.equal([at(one, []), at(one, ['h1'])], ['h1', 'h3'])
+  assert.match(derive(one).get('services/a/info')!, /"states":\{"h1":"lost"\}/)
+  assert.is(at(before, ['h1']), 'h1', 'one that is heard of again')
+  assert.is(at(new Map([...one, ...lost('h2')]), ['h1', 'h2']), 'h3')
+  assert.is(at(new Map([...one, ...lost('h2', 'h3')]), ['h1', 'h2', 'h3']), 'h1')
+  assert.is(at(new Map([...one, [kv.host('h1'), '{']]), ['h1']), 'h1', 'a record that cannot be read says nothing')
+})
+
 pure('a service that is stopped runs nowhere, is found nowhere, and comes back where it was', () => {
   const before = applied(config(device('h1'), device('h2'), service('a'), service('b')))
   const at = (from: Config) => ['h1', 'h2'].find((host) => on(from, host).includes('b'))

@@ -43,6 +43,7 @@ import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { ofLeading } from './guards/leading.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
 
@@ -87,6 +88,7 @@ export const guards: readonly Guard[] = [
   ...dns,
   ...ofLeading,
   ...nodeMonitor,
+  ...placement,
   ...kept,
   ...tunnel,
 ]
