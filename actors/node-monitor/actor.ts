@@ -33,13 +33,16 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   const readDevice = readDeviceBy(keys, readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))
 
   const moment = () => ({ monotonic: clock.monotonic(), now: Math.floor(clock.now()) })
-  /** Every host's monitor watches, so that the next one that leads knows at once; one of them warns. */
+  /** Every host's monitor watches, so that the next one that leads knows at once; one of them warns and writes. */
   const led = leading({
     start, systemConfig, session, name: APPID,
-    body: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+    body: ({ signal }) => new Promise((resolve) => {
+      records.led()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    }),
   })
   const readers = new Set<Changes<NodeState>>()
-  const records = createHostRecords({ start, systemConfig, session })
+  const records = createHostRecords({ start, systemConfig, session, term: () => led.term })
   const liveness = new Liveness((node) => {
     records.tell(node)
     gauge(`node_up{node="${node.name}"}`, node.state === 'unknown' ? undefined : node.state === 'up' ? 1 : 0)

@@ -5,14 +5,17 @@ import type { Client } from '../../runtime/protocol.ts'
 import { pause } from '../../runtime/within.ts'
 import { follow } from '../follow.ts'
 import { HostRecord, kv, readRecord } from '../records.ts'
+import type { Term } from '../leading.ts'
 import type { OwnSession } from '../session.ts'
 import type { SystemConfig } from '../system-config/protocol.ts'
 import type { NodeState } from './liveness.ts'
 
 export interface HostRecordsOptions {
   readonly start: Pick<ActorStart, 'clock' | 'log' | 'stopping' | 'background'>
-  readonly systemConfig: Pick<Client<typeof SystemConfig>, 'dump' | 'watch' | 'set' | 'delete'>
+  readonly systemConfig: Pick<Client<typeof SystemConfig>, 'dump' | 'watch'>
   readonly session: Pick<OwnSession, 'token'>
+  /** Whoever leads writes; undefined: another does. */
+  readonly term: () => Term | undefined
 }
 
 export interface HostRecords {
@@ -20,13 +23,15 @@ export interface HostRecords {
   tell(node: NodeState): void
   /** Hosts that are of the zone no more have none. */
   keep(hosts: ReadonlySet<string>): void
+  /** This host's monitor leads from now on: what is known and not written yet is its to write. */
+  led(): void
 }
 
 /**
  * `system/hosts/{host}`, for whoever decides by it where services run: written when it changes, and tried again until
  * it is written. A host without a record was never lost.
  */
-export function createHostRecords({ start, systemConfig, session }: HostRecordsOptions): HostRecords {
+export function createHostRecords({ start, systemConfig, session, term }: HostRecordsOptions): HostRecords {
   const { clock, log, stopping, background } = start
   /** As they are in `kv://`, since that was read. */
   const written = new Map<string, string>()
@@ -54,18 +59,17 @@ export function createHostRecords({ start, systemConfig, session }: HostRecordsO
     const known = [...[...written.keys()].map((key) => key.slice(kv.hosts.length)), ...wanted.keys()]
     for (const host of known) if (!names.has(host)) want(host, undefined)
   }
-  const write = async (host: string, record: HostRecord | undefined): Promise<void> => {
+  const write = async (leader: Term, host: string, record: HostRecord | undefined): Promise<void> => {
     const key = kv.host(host)
     if (record && stateOf(host) === record.state) return
     if (!record && !written.has(key)) return
-    const settings = { token: session.token(), signal: stopping }
     if (!record) {
-      await systemConfig.delete({ key }, settings)
+      await leader.write({ actions: { [key]: { action: 'remove' } } })
       written.delete(key)
       return
     }
     const value = JSON.stringify(record)
-    await systemConfig.set({ key, value }, settings)
+    await leader.write({ actions: { [key]: { action: written.has(key) ? 'update' : 'create', value } } })
     written.set(key, value)
   }
   background(() => follow({
@@ -86,19 +90,20 @@ export function createHostRecords({ start, systemConfig, session }: HostRecordsO
     let failures = 0
     while (!stopping.aborted) {
       wake = new AbortController()
-      const failed = known ? await writeAll() : false
+      const leader = known ? term() : undefined
+      const failed = leader ? await writeAll(leader) : false
       failures = failed ? failures + 1 : 0
-      if (wanted.size > 0 && !failed && known) continue
+      if (wanted.size > 0 && !failed && leader) continue
       const waitMs = Math.min(limits.convergeRoundMs, limits.convergeRetryMs * 2 ** Math.min(failures, 16))
       await pause(clock, failed ? waitMs : limits.convergeRoundMs, failed ? stopping : wake.signal)
     }
   })
   /** Each host by itself: one record that cannot be written keeps no other from being. */
-  const writeAll = async (): Promise<boolean> => {
+  const writeAll = async (leader: Term): Promise<boolean> => {
     let failure: string | undefined
     for (const [host, record] of wanted) {
       try {
-        await write(host, record)
+        await write(leader, host, record)
         if (wanted.get(host) === record) wanted.delete(host)
       } catch (error) {
         failure = messageOf(error)
@@ -117,5 +122,6 @@ export function createHostRecords({ start, systemConfig, session }: HostRecordsO
       hosts = names
       keep(names)
     },
+    led: () => wake.abort(),
   }
 }
