@@ -22,8 +22,6 @@ const compliance = transportCompliance('tls', async () => {
   return { near: tlsChannel(near, ports), far: tlsChannel(far, ports), settle: settle(60) }
 })
 const ports = { clock: systemClock }
-compliance.before(async () => { ends = await openTlsEnds() })
-compliance.after(() => ends.close())
 
 interface Seen { frames: Frame[]; closes: string[] }
 const listen = (channel: { receive: ReturnType<typeof tlsChannel>['receive'] }): Seen => {
@@ -181,7 +179,8 @@ test('large frames in small pieces cost as many bytes as they have', () => {
   assert.ok(many < 1_000, `${few} ms in 1024 pieces, ${many} ms in 65536`)
 })
 
-test.before(async () => { ends = await openTlsEnds() })
+// Both suites have one server, which the last of them closes
+for (const suite of [compliance, test]) suite.before(async () => { ends ??= await openTlsEnds() })
 test.after(() => ends.close())
 
 compliance.run()

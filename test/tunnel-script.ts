@@ -68,13 +68,13 @@ export interface OpenScript extends Script {
 }
 
 /** Both have said who they are. The tunnel under test is the listener, unless it says otherwise. */
-export async function opened(change: Change = {}, role: TunnelOptions['role'] = 'listener', hello = {}): Promise<OpenScript> {
+export async function opened(change: Change = {}, role: TunnelOptions['role'] = 'listener'): Promise<OpenScript> {
   const one = script(role, change)
   await quiet()
-  one.say({ t: role === 'listener' ? 'hello' : 'welcome', v: 1, greeting: { ...greeting, ...hello } })
+  one.say({ t: role === 'listener' ? 'hello' : 'welcome', v: 1, greeting })
   await quiet()
   if (role === 'listener') one.say({ t: 'ready' })
-  const tunnel = await one.opening
+  const tunnel = await soon(one.opening)
   one.said.length = 0
   return { ...one, tunnel }
 }
@@ -92,7 +92,7 @@ export async function accepted(one: OpenScript, id: number): Promise<void> {
 export async function asked(one: OpenScript, id: number): Promise<StreamChannel> {
   const opening = one.tunnel.open(link('asked'))
   one.say({ t: 'opened', id, granted: { host: 'hostile', incarnation: 1 } })
-  return (await opening).channel
+  return (await soon(opening)).channel
 }
 
 export function piece(id: number, body: Uint8Array | number[], flags = 0): Uint8Array {
@@ -111,9 +111,20 @@ export function credit(id: number, amount: number): Uint8Array {
   return bytes
 }
 
+/** Nothing here takes time but the clock's own: what does not settle now never does. */
+export async function soon<T>(work: Promise<T>): Promise<T> {
+  let late: ReturnType<typeof setTimeout> | undefined
+  const never = new Promise<never>((_, reject) => { late = setTimeout(() => reject(new Error('It goes on')), 2_000) })
+  return Promise.race([work, never]).finally(() => clearTimeout(late))
+}
+
+/** As `soon`, of what has to fail. */
+export const failure = (work: Promise<unknown>): Promise<unknown> =>
+  soon(work).then(() => undefined, (error: unknown) => error)
+
 /** It has noticed, said so, closed, and keeps nothing: no stream, no byte, no timer. */
 export async function violated(one: OpenScript, reason: RegExp): Promise<void> {
-  assert.match(await one.tunnel.closed, reason)
+  assert.match(await soon(one.tunnel.closed), reason)
   await gone(one)
   const last = one.said.at(-1) as { t: string; error?: { code: string } } | undefined
   assert.equal([last?.t, last?.error?.code], ['end', 'TunnelViolation'])

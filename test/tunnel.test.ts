@@ -76,8 +76,9 @@ test('one end that is refused is told why, and nobody is let in', async () => {
   ])
   for (const error of results) assert.instance(error, Denied)
   const [one, other] = memoryChannelPair(systemClock)
+  const ofAnother = { zone: 'another', host: 'near' }
   const ofZones = await Promise.all([
-    failure(openTunnel({ ...optionsOf('near'), hello: { zone: 'another', host: 'near' }, channel: one, role: 'dialer' })),
+    failure(openTunnel({ ...optionsOf('near'), hello: ofAnother, channel: one, role: 'dialer' })),
     failure(openTunnel({ ...optionsOf('far'), channel: other, role: 'listener' })),
   ])
   for (const error of ofZones) assert.instance(error, Denied)
@@ -198,10 +199,9 @@ test('a stream that nobody answers for is given up in time', async () => {
   await until(() => far.streams === 0)
 })
 
-test.before(async () => { ends = await openTlsEnds() })
+// All suites of this file have one server, which the last of them closes
+for (const suite of [...both, test]) suite.before(async () => { ends ??= await openTlsEnds() })
 test.after(() => ends.close())
 
-both[0]!.before(async () => { ends ??= await openTlsEnds() })
-both[2]!.before(async () => { ends ??= await openTlsEnds() })
 for (const suite of both) suite.run()
 test.run()

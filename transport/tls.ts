@@ -9,7 +9,9 @@ import { FrameReader, FrameWriter } from './frames.ts'
  * received is a view: who keeps it, or passes it to another thread, makes a copy. Whoever is at the other end, one
  * frame (`limits.tlsFrameBytes`) and what it does not read (`limits.tlsUnsentBytesMax`) is all that is held for it.
  */
-export function tlsChannel(connection: TlsConnection, { clock }: { readonly clock: Pick<Clock, 'soon'> }): PacedChannel {
+export function tlsChannel(
+  connection: TlsConnection, { clock }: { readonly clock: Pick<Clock, 'soon'> },
+): PacedChannel {
   const writer = new FrameWriter()
   const reader = new FrameReader(limits.tlsFrameBytes)
   let scheduled = false

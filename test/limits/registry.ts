@@ -7,6 +7,7 @@ import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
 import { join } from './registry-join.ts'
+import { tunnel } from './registry-tunnel.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -28,6 +29,7 @@ export const coverage: Coverage = {
   ...web,
   ...pki,
   ...join,
+  ...tunnel,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

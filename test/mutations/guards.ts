@@ -41,6 +41,7 @@ import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
 import { kept } from './guards/kept.ts'
+import { tunnel } from './guards/tunnel.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -81,4 +82,5 @@ export const guards: readonly Guard[] = [
   ...dns,
   ...nodeMonitor,
   ...kept,
+  ...tunnel,
 ]

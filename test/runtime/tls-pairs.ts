@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TlsPair } from '../../runtime/platform/tls-ports.ts'
 
-/** Certificates by OpenSSL, so that what ours makes of one is not judged by what ours makes. For 127.0.0.1. */
+/**
+ * Certificates by OpenSSL, so that what ours makes of one is not judged by what ours makes. For 127.0.0.1 and
+ * localhost.
+ */
 export function tlsPairs() {
   const folder = mkdtempSync(join(tmpdir(), 'zonewright-pairs-'))
   const run = (...args: readonly string[]): void => {
@@ -19,7 +22,8 @@ export function tlsPairs() {
   }
   const certified = (name: string, by: string): TlsPair => {
     run('req', ...KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
-    writeFileSync(join(folder, 'ext'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n')
+    const names = 'subjectAltName=IP:127.0.0.1,DNS:localhost'
+    writeFileSync(join(folder, 'ext'), `${names}\nextendedKeyUsage=serverAuth,clientAuth\n`)
     run('x509', '-req', '-in', `${name}.csr`, '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial',
       '-days', '10', '-extfile', 'ext', '-out', `${name}.pem`)
     return { certificate: read(`${name}.pem`), key: read(`${name}.key`) }

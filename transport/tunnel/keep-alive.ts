@@ -2,7 +2,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Cancel, Clock } from '../../runtime/platform/ports.ts'
 import { violation } from './messages.ts'
 
-/** Notices a peer that is gone without a word: one that says nothing is asked, and one that still says nothing is gone. */
+/** Notices a peer that is gone without a word: one that is silent is asked, and one that is silent then is gone. */
 export class KeepAlive {
   readonly #clock: Clock
   readonly #ask: (n: number) => void

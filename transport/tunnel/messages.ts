@@ -23,8 +23,8 @@ import type { Frame } from '../channel.ts'
  *   renew       →   renewed, renewal-refused
  *   end         →   and the channel is closed
  *
- * A frame of bytes is of one stream: kind 1 | flags 1 | 0 0 | id 4, then for DATA a piece of a frame, and for CREDIT how
- * many more bytes may be sent, 4.
+ * A frame of bytes is of one stream: kind 1 | flags 1 | 0 0 | id 4, then for DATA a piece of a frame, and for CREDIT
+ * how many more bytes may be sent, 4.
  */
 
 export const VERSION = 1

@@ -71,7 +71,8 @@ export class Renewals {
     if (this.#waiting) throw new RenewalRefused('A renewal is under way', { reason: 'busy' })
     const [leaf] = chain
     if (!leaf || chain.length > limits.tunnelChain) {
-      throw new RenewalRefused(`A chain has 1 to ${limits.tunnelChain} certificates: ${chain.length}`, { reason: 'chain' })
+      const text = `A chain has 1 to ${limits.tunnelChain} certificates: ${chain.length}`
+      throw new RenewalRefused(text, { reason: 'chain' })
     }
     const encoded = chain.map(toBase64url)
     if (encoded.some(({ length }) => length > limits.tunnelCertificate)) {

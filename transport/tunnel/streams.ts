@@ -29,7 +29,7 @@ interface Entry {
   linger?: Cancel
 }
 
-/** The streams of one tunnel. An id that is not here and was once is of a stream that is over: what comes is dropped. */
+/** The streams of one tunnel. What comes for one that is over, by an id that is here no more, is dropped. */
 export class Streams implements StreamGround {
   readonly window = limits.tunnelWindowBytes
   readonly peerWindow: number
