@@ -146,7 +146,13 @@ export class NeedLinks {
     const { introducer, options } = this.#in
     const caller = { host: options.host, actor: this.#caller, incarnation: this.#incarnation.number }
     const { end, host, incarnation, gone, release, carried } = await remote.open(caller)
-    const peer = { host, actor: need, incarnation }
-    return { side: introducer.toRemote(this.#caller, need, peer, end, carried), incarnation, gone, release }
+    try {
+      const peer = { host, actor: need, incarnation }
+      return { side: introducer.toRemote(this.#caller, need, peer, end, carried), incarnation, gone, release }
+    } catch (error) {
+      // The caller has ended meanwhile
+      release()
+      throw error
+    }
   }
 }

@@ -8,6 +8,9 @@ export interface Port {
   addEventListener(type: 'close', listener: () => void): void
 }
 
+/** In place of a frame. Deno (2.9) tells a port nothing of the end of its other one. */
+const CLOSED = null
+
 /** The Channel over a MessagePort, the same on both runtimes. */
 export function portChannel(port: Port): Channel {
   let closed = false
@@ -30,10 +33,14 @@ export function portChannel(port: Port): Channel {
       port.onmessage = ({ data }: { data: unknown }) => {
         if (closed) return
         if (typeof data === 'string' || data instanceof Uint8Array) onFrame?.(data)
+        else if (data === CLOSED) finish('the peer closed its end')
         else finish('the peer sent something that is not a frame')
       }
       port.addEventListener('close', () => finish('the peer closed its end'))
     },
-    close: finish,
+    close(reason) {
+      if (!closed) port.postMessage(CLOSED)
+      finish(reason)
+    },
   }
 }

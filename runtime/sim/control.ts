@@ -65,7 +65,8 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
     releaseCarried: (...args) => ask('releaseCarried', args, (copy) =>
       real.releaseCarried(...(copy as Args<'releaseCarried'>))),
     accepted: (...args) => ask('accepted', args, (copy) => real.accepted(...(copy as Args<'accepted'>))),
-    acceptedGone: (...args) => ask('acceptedGone', args, (copy) => real.acceptedGone(...(copy as Args<'acceptedGone'>))),
+    acceptedGone: (...args) => ask('acceptedGone', args, (copy) =>
+      real.acceptedGone(...(copy as Args<'acceptedGone'>))),
     inspect: () => ask('inspect', [], () => real.inspect()),
     beat: () => ask('beat', [], () => real.beat()),
     moveStore: (...args) => ask('moveStore', args, (copy) => real.moveStore(...(copy as Args<'moveStore'>))),

@@ -8,6 +8,7 @@ import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
+import { carrier } from './registry-carrier.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -30,6 +31,7 @@ export const coverage: Coverage = {
   ...pki,
   ...join,
   ...tunnel,
+  ...carrier,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

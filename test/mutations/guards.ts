@@ -32,6 +32,7 @@ import { backup } from './guards/backup.ts'
 import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
+import { carrier } from './guards/carrier.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
@@ -74,6 +75,7 @@ export const guards: readonly Guard[] = [
   ...migrate,
   ...commandLine,
   ...join,
+  ...carrier,
   ...storm,
   ...signIn,
   ...x509,

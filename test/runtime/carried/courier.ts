@@ -67,7 +67,7 @@ export default actor(Courier, {}, async (start) => {
         return {}
       },
       lie(told) {
-        lie = told
+        lie = told.host === '' ? undefined : told
         return {}
       },
       streams: () => streams,

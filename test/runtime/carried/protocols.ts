@@ -26,7 +26,7 @@ export const Courier = protocol('courier', {
   listen: call(object({}), number()),
   /** Where it dials from now on. */
   dial: call(object({ port: number() }), object({})),
-  /** What it says of whom it reaches, in place of the truth. */
+  /** What it says of whom it reaches, in place of the truth; the truth again with an empty host. */
   lie: call(object({ host: string(), incarnation: number() }), object({})),
   /** Streams that it has joined. */
   streams: call(object({}), number()),
