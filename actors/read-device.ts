@@ -27,9 +27,9 @@ interface Standing {
 }
 
 /**
- * The one function that judges device documents. One counts when the owner key signed it, for this zone; and for a node,
- * when an enrolment key did: owner → document of an OOD → its certificate of the key → document of the node. Whether the
- * host is registered is another question: then its document lies in `kv://`.
+ * The one function that judges device documents. One counts when the owner key signed it, for this zone; and for a
+ * node, when an enrolment key did: owner → document of an OOD → its certificate of the key → document of the node.
+ * Whether the host is registered is another question: then its document lies in `kv://`.
  */
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
   const standingOf = standings(keys, { zone, root })

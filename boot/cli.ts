@@ -21,6 +21,8 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   },
   'Let hosts join:': {
     'join-tokens': async (terminal) => (await import('./commands/join-tokens.ts')).joinTokensCommand(terminal),
+    hosts: async (terminal) => (await import('./commands/hosts.ts')).hostsCommand(terminal),
+    revoke: async (terminal) => (await import('./commands/hosts.ts')).revokeCommand(terminal),
     join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
     node: async (terminal) => (await import('./commands/node.ts')).nodeCommand(terminal),
   },

@@ -37,6 +37,10 @@ const ZoneFile = object({
     /** Programs that services may run here: absolute paths; `/opt/zone/*` is all below a folder. Default: none. */
     allow: optional(array(pipe(string(), regex(/^\/[^\0]*$/)))),
   })),
+  join: optional(object({
+    /** A program that is asked about each host that wants to join: an absolute path. Default: none. */
+    hook: optional(pipe(string(), regex(/^\/[^\0]*$/))),
+  })),
   telemetry: optional(object({
     /** OpenTelemetry collector that takes traces by OTLP over HTTP: `http://127.0.0.1:4318`. Default: none. */
     otlp: optional(pipe(string(), regex(/^https?:\/\/[^\s]+$/))),
@@ -50,7 +54,7 @@ const ZoneFile = object({
 })
 
 const expected: Expected = {
-  '': 'a mapping of zone, host, owner, http, nodes, processes, telemetry, vault and the keys of rk8s',
+  '': 'a mapping of zone, host, owner, http, nodes, processes, join, telemetry, vault and the keys of rk8s',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
@@ -62,6 +66,8 @@ const expected: Expected = {
   nodes: 'a whole number from 0 to 1000',
   processes: 'a mapping of allow',
   'processes.allow': 'a list of absolute paths',
+  join: 'a mapping of hook',
+  'join.hook': 'an absolute path',
   telemetry: 'a mapping of otlp',
   'telemetry.otlp': 'a URL of http or https',
   vault: 'a mapping of hostname and port',
@@ -77,13 +83,15 @@ export interface ZoneConfig extends Rk8sConfig {
   readonly http: { readonly hostname: string; readonly port: number; readonly origins: readonly string[] }
   readonly nodes: number
   readonly processes: { readonly allow: readonly string[] }
+  readonly join: { readonly hook: string | undefined }
   readonly telemetry: { readonly otlp: string | undefined }
   readonly vault: { readonly hostname: string; readonly port: number } | undefined
 }
 
 export const defaultConfig: ZoneConfig = {
   zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0, origins: [] },
-  nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined }, vault: undefined, ...defaultRk8sConfig,
+  nodes: 0, processes: { allow: [] }, join: { hook: undefined }, telemetry: { otlp: undefined },
+  vault: undefined, ...defaultRk8sConfig,
 }
 
 /** The names that the file gave; a folder that exists may not contradict them. */
@@ -95,8 +103,9 @@ export interface ReadConfig {
 }
 
 const keysHint =
-  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, telemetry.otlp, '
-  + 'vault.hostname, vault.port, and those of rk8s: addr, xline_config, tls_config, network_config, dns_config'
+  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, join.hook, '
+  + 'telemetry.otlp, vault.hostname, vault.port, and those of rk8s: '
+  + 'addr, xline_config, tls_config, network_config, dns_config'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
 export function readConfig(text: string | undefined, path: string): ReadConfig {
@@ -114,6 +123,7 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
     },
     nodes: file.nodes ?? defaultConfig.nodes,
     processes: { allow: file.processes?.allow ?? [] },
+    join: { hook: file.join?.hook },
     telemetry: { otlp: file.telemetry?.otlp },
     vault: file.vault && { hostname: file.vault.hostname ?? '127.0.0.1', port: file.vault.port ?? 0 },
     ...rk8sConfigOf(file),

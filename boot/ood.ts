@@ -7,6 +7,7 @@ import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
+import { createHook } from '../runtime/process/hook.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
@@ -69,7 +70,7 @@ export class Ood implements HostRun {
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts, observer, knownHosts, platform, folder: files.path('.'), hostname: config.http.hostname,
-        migrations: options.migrations,
+        migrations: options.migrations, joinHook: joinHookOf(config, platform, files.path('.')),
         trust: (devices) => {
           this.devices = devices
           this.#supervisor.trust(devices)
@@ -176,3 +177,8 @@ export class Ood implements HostRun {
 /** What was booted may never be found empty again. */
 const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>
   (marker ? { ZONEWRIGHT_BOOTED: '1' } : {})
+
+const joinHookOf = ({ join: { hook } }: Zone['config'], platform: Zone['platform'], folder: string) =>
+  (hook === undefined ? undefined : createHook({
+    host: platform.host, clock: platform.clock, random: platform.random.fork('hooks of joins'), program: hook, folder,
+  }))

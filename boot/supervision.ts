@@ -2,6 +2,7 @@ import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
 import { Denied, NotFound, StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { Hook } from '../runtime/process/hook.ts'
 import type { Processes } from '../runtime/process/processes.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import type { Infer } from '../runtime/protocol.ts'
@@ -37,6 +38,8 @@ export interface HostParts extends Managed {
   readonly hostname: string
   /** Of the host with the control plane. */
   readonly migrations?: Migrations
+  /** The program that is asked about joins, where there is one. */
+  readonly joinHook?: Hook | undefined
   /** From now on these hosts may link. */
   readonly trust: (devices: readonly TrustedDevice[]) => void
 }
@@ -78,6 +81,10 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
       list,
       steps: () => parts.supervisor().steps().map(({ sequence, number, host: at, actor: name, at: time, evidence }) =>
         ({ sequence, number, host: at, actor: name, at: time, evidence: { ...evidence } })),
+      async joinHook({ question }, { peer }) {
+        onlyDaemon(peer, 'ask about joins')
+        return await parts.joinHook?.(question) ?? { allowed: false, said: 'there is no hook' }
+      },
       devices({ documents }, { peer }) {
         onlyDaemon(peer, 'say which hosts there are')
         const { devices, digest } = knownHosts.read(documents)

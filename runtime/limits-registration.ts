@@ -13,4 +13,12 @@ export const registrationLimits = {
   /** Milliseconds until all hosts are looked at again, and until one that could not be put right is tried again. */
   registrationSweepMs: 600_000,
   registrationRetryMs: 2_000,
+  /** Hosts that the command line lists; of more it says so. */
+  clientHosts: 10_000,
+  /** Milliseconds of a program that is asked about a join, characters that it may say, and those that are told on. */
+  hookMs: 5_000,
+  hookCharacters: 8_192,
+  hookSaid: 200,
+  /** Of it at the same time; one more is a no. */
+  hooks: 4,
 } as const

@@ -96,6 +96,10 @@ export const Supervision = protocol('supervision', {
    * The registered device documents, by the keys under which they lie in `kv://`: from now on these hosts and no others
    * may link. Answers with the digest of the documents.
    */
+  /** Asks the program that this host's own file names about a join; without one nobody joins by it. */
+  joinHook: call(
+    object({ question: string() }), object({ allowed: boolean(), said: string() }), { concurrent: 8 },
+  ),
   devices: call(object({ documents: record(string(), string()) }), object({ digest: string() }), { concurrent: 8 }),
   /** As `devices`, by that digest: false where this process has not had these documents, or not lately. */
   devicesBefore: call(object({ digest: string() }), object({ known: boolean() }), { concurrent: 8 }),

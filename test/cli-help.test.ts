@@ -9,7 +9,7 @@ test.after(removeFolders)
 const run = (...words: readonly string[]): Promise<Ended> => start([...zonewright, ...words], { cwd }).ended
 const GROUPS = [
   'kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'audit', 'gen', 'recover', 'certs', 'ca', 'vault',
-  'join-tokens',
+  'join-tokens', 'hosts',
 ]
 /** Of these at once: a process each. */
 const AT_ONCE = 4

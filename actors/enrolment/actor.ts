@@ -13,7 +13,9 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { isUnexpected, json, readBody, refusal } from './answers.ts'
+import { hookCheck, joinChecks } from './checks.ts'
 import { createControl } from './control.ts'
+import { keepRegistered } from './hosts.ts'
 import { createJoins } from './join.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
@@ -52,8 +54,12 @@ export default actor(Enrolment, {
   const registrations = await openRegistrations({
     keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
   })
+  const keeping = keepRegistered(start, registrations)
+  const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
+    : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const joins = createJoins({
-    keys, clock, step, vault, registrations, fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+    keys, clock, step, vault, registrations, checks, late: keeping.late,
+    fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -113,7 +119,11 @@ export default actor(Enrolment, {
         // As long as whoever asks likes
         const what = `${method} ${path.slice(0, 80)}`
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
-        else log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here' })
+        else {
+          const { said } = (error as ZonewrightError).details
+          const more = typeof said === 'string' ? { said } : {}
+          log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
+        }
         return refusal(error)
       }
     }
@@ -129,7 +139,7 @@ export default actor(Enrolment, {
     streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
-  const control = createControl({ self, step, vault, enforcer, trust, server, registrations })
+  const control = createControl({ self, step, vault, enforcer, trust, server, registrations, late: keeping.late })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
@@ -137,6 +147,7 @@ export default actor(Enrolment, {
     listener.renew?.({ certificate: next.certificate, key: next.key, clientRoots: trust.roots })
     tunnels.renew(next)
   }))
+  background(keeping.run)
   log.info('Hosts may join', { server })
 
   return {

@@ -11,7 +11,8 @@ import type { Operation } from '../rbac/policy.ts'
 import { PublicKey } from '../system-config/protocol.ts'
 import { JoinToken, type Vault } from '../vault/protocol.ts'
 import { json, readBody } from './answers.ts'
-import { joinTokensPath } from './protocol.ts'
+import { createHosts } from './hosts.ts'
+import { hostsPath, joinTokensPath } from './protocol.ts'
 import type { Registrations } from './registrations.ts'
 import type { ZoneTrust } from './trust.ts'
 
@@ -33,28 +34,33 @@ export const TokenMade = object({
   owner: PublicKey,
 })
 
-const RESOURCE = 'join://tokens'
+const TOKENS = 'join://tokens'
+const HOSTS = 'join://hosts'
 
 type Ports = Pick<ActorStart, 'self' | 'step'> & {
   readonly vault: Pick<
     Client<typeof Vault>, 'createJoinToken' | 'listJoinTokens' | 'revokeJoinToken' | 'keyVersions' | 'roots'
+    | 'joinedHosts' | 'joinedHost' | 'revokeHost'
   >
   readonly enforcer: Enforcer
   readonly trust: ZoneTrust
   readonly server: string
-  readonly registrations: Pick<Registrations, 'owner' | 'demandFree'>
+  readonly registrations: Pick<Registrations, 'owner' | 'demandFree' | 'settle'>
+  readonly late: () => void
 }
 
 /** The Unix socket: for this machine and this user, and still by a session that may. */
-export function createControl({ self, step, vault, enforcer, trust, server, registrations }: Ports) {
+export function createControl({ self, step, vault, enforcer, trust, server, registrations, late }: Ports) {
   /** @throws Denied */
-  const demand = async ({ headers }: HttpRequest, operation: Operation): Promise<string> => {
+  const demand = async (
+    { headers }: HttpRequest, operation: Operation, resource = TOKENS,
+  ): Promise<string> => {
     const [, token] = /^Bearer (\S+)$/.exec(headers['authorization'] ?? '') ?? []
     // No link: a token that is bound to a link key is nobody's here
     const peer = { ...self, kid: '', actor: 'console' }
     if (token === undefined) throw new InvalidArgument('The request has no session: authorization: Bearer …')
-    const principal = await enforcer.authenticate(token, peer, { method: 'join-tokens', link: '' })
-    enforcer.demand({ principal, token, peer }, operation, RESOURCE)
+    const principal = await enforcer.authenticate(token, peer, { method: 'enrolment', link: '' })
+    enforcer.demand({ principal, token, peer }, operation, resource)
     return principal.sub
   }
   /** Where the zone has no anchor, its roots are all there is to go by. */
@@ -82,8 +88,13 @@ export function createControl({ self, step, vault, enforcer, trust, server, regi
     })
   }
 
+  const hosts = createHosts({
+    vault, registrations, trust, late, demand: (request, operation) => demand(request, operation, HOSTS),
+  })
+
   return async (request: HttpRequest): Promise<HttpResponse> => {
     const { method, path } = request
+    if (path === hostsPath || path.startsWith(`${hostsPath}/`)) return hosts(request)
     if (path === joinTokensPath && method === 'POST') return create(request)
     if (path === joinTokensPath && method === 'GET') {
       await demand(request, 'read')

@@ -5,10 +5,11 @@ import type { HttpRequest } from '../../runtime/platform/ports.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
 import {
   fingerprint, type JoinAnswer, type JoinRequest, type RenewAgainRequest, type RenewRequest,
+  verifyStatement,
 } from '../join-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
-import { joinChecks } from './checks.ts'
+import type { JoinCheck } from './checks.ts'
 import type { Registrations } from './registrations.ts'
 import type { KnownHost } from './trust.ts'
 
@@ -20,6 +21,10 @@ type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
   /** Of the certificates that open connections may have been shown, the newest first. */
   readonly fingerprints: () => readonly string[]
   readonly registrations: Pick<Registrations, 'registrar' | 'told' | 'demandFree' | 'settle'>
+  /** Beside the token, in their order. */
+  readonly checks: readonly JoinCheck[]
+  /** Something is in the vault and not in `kv://`. */
+  readonly late: () => void
 }
 
 export interface Joins {
@@ -31,7 +36,7 @@ export interface Joins {
 }
 
 /** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
-export function createJoins({ keys, clock, step, vault, fingerprints, registrations }: Ports): Joins {
+export function createJoins({ keys, clock, step, vault, fingerprints, registrations, checks, late }: Ports): Joins {
   /** Milliseconds by which the other clock is behind ours. @throws ClockSkew */
   const skewOf = (now: number): number => {
     const skewMs = clock.now() - now
@@ -57,13 +62,15 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
   const told = async (
     host: string, { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
   ): Promise<JoinAnswer> => {
-    const document = await registrations.settle(host)
+    const document = await registrations.settle(host).catch((error: unknown) => {
+      late()
+      throw error
+    })
     if (document === undefined) throw new JoinRefused('The host was revoked meanwhile', { reason: 'revoked' })
     return { serial, certificate, chain, roots, notBefore, notAfter, skewMs, document, ...await registrations.told() }
   }
-  const renewal = async (
-    now: number, host: string, request: Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { serial?: string },
-  ): Promise<JoinAnswer> => {
+  type Asked = Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { readonly serial?: string }
+  const renewal = async (now: number, host: string, request: Asked): Promise<JoinAnswer> => {
     const skewMs = skewOf(now)
     return await told(host, await toServer((server) =>
       vault.renewEnrolment({ ...request, host, server, skewMs: Math.max(0, skewMs), registrar })), skewMs)
@@ -79,7 +86,9 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
       await registrations.demandFree(host)
       step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
       const rules: string[] = []
-      for (const { name, check } of joinChecks) rules.push(`${name}: ${await check({ token: known, host, address })}`)
+      const stated = verifyStatement(keys, device)
+      const attempt = { token: known, host, address, device: stated.accepted ? stated.kid : undefined }
+      for (const { name, check } of checks) rules.push(`${name}: ${await check(attempt)}`)
       step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
       const enrolled = await toServer((server) =>
         vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs), registrar }))

@@ -1,4 +1,7 @@
-import { call, integer, number, object, pipe, string, protocol } from '../../runtime/protocol.ts'
+import {
+  array, call, integer, number, object, optional, pipe, protocol, string, type Infer,
+} from '../../runtime/protocol.ts'
+import { JoinedHost } from '../vault/protocol.ts'
 
 /** Where hosts join the zone, and where tokens for that are made. */
 export const Enrolment = protocol('enrolment', {
@@ -13,6 +16,17 @@ export const enrolmentEnv = {
   port: 'ZONEWRIGHT_ENROLMENT_PORT',
   /** Absolute path of the Unix socket, in a folder of mode 0700. */
   socket: 'ZONEWRIGHT_ENROLMENT_SOCKET',
+  /** Set where a program of this host is asked about joins. */
+  hook: 'ZONEWRIGHT_ENROLMENT_HOOK',
 } as const
 
 export const joinTokensPath = '/join-tokens'
+/** Hosts that joined; one below it, by its name. */
+export const hostsPath = '/hosts'
+
+const { document: _, ...entries } = JoinedHost.entries
+/** A host that joined, as it is told of. */
+export const HostTold = object(entries)
+export type HostTold = Infer<typeof HostTold>
+/** `next`: there are more, behind this name. */
+export const HostsTold = object({ hosts: array(HostTold), next: optional(string()) })

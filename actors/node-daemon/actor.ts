@@ -7,7 +7,7 @@ import { pause } from '../../runtime/within.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
-import { certifying } from './certify.ts'
+import { forEnrolment } from './enrolment.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
 import type { NodeDaemon } from './protocol.ts'
@@ -161,7 +161,7 @@ export function createDaemon(
         }
         return services.environment(name)
       },
-      certifyEnrolment: certifying(start, certifies && signer),
+      ...forEnrolment(start, certifies && signer),
       async services() {
         const states = await needs.supervision.list({})
         return states.map(({ name, state, incarnation, reason }) => ({

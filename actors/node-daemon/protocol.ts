@@ -19,6 +19,10 @@ export const NodeDaemon = protocol('node-daemon', {
     object({ key: PublicKey }), object({ certificate: string(), ood: string(), zone: string() }),
     { concurrent: 4, suite: 'sealed' },
   ),
+  /** Of an OOD, to its enrolment alone: what the program says that this host asks about joins. */
+  joinHook: call(
+    object({ question: string() }), object({ allowed: boolean(), said: string() }), { concurrent: 8, suite: 'sealed' },
+  ),
   services: call(object({}), array(object({
     name: string(), state: picklist(['starting', 'serving', 'stopped', 'failed']), incarnation: count, reason: string(),
   })), { concurrent: 8 }),

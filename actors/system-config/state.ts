@@ -59,7 +59,8 @@ export async function openState(start: ActorStart): Promise<State> {
   const sessions = createSessions({ start, trust, records, revocations })
   const storedRules = rulesIn(records)
   const permission = createPermission(start, {
-    sessions, trust, access, environment, storedRules, registration: createRegistration(start, { environment, records }),
+    sessions, trust, access, environment, storedRules,
+    registration: createRegistration(start, { environment, records }),
   })
   const reloadPolicy = policyReader(start, storedRules, async (rules) => {
     await access.replace(rules)

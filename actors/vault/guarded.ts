@@ -126,5 +126,5 @@ const isOfStranger = (error: unknown): boolean => error instanceof JoinRefused &
 
 /** What is public anyway, and `http`, which records each request itself; denied and failed calls are recorded. */
 const unrecorded: ReadonlySet<VaultMethod> = new Set([
-  'status', 'auditHead', 'keyVersions', 'authorities', 'crl', 'roots', 'http',
+  'status', 'auditHead', 'keyVersions', 'authorities', 'crl', 'roots', 'joinedHost', 'joinedHosts', 'http',
 ])

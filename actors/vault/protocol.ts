@@ -4,6 +4,9 @@ import {
 } from '../../runtime/protocol.ts'
 import { httpCall } from '../http-protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
+import { Enrolled, enrolmentAsked, IssuedCertificate, JoinedHost, JoinToken, Registrar } from './join/protocol.ts'
+
+export * from './join/protocol.ts'
 
 const count = pipe(number(), integer())
 
@@ -44,71 +47,9 @@ export const CertificateRecord = object({
 })
 export type CertificateRecord = Infer<typeof CertificateRecord>
 
-export const IssuedCertificate = object({
-  serial: string(), certificate: string(),
-  /** PEM of who signed it, up to the root, without the root. */
-  chain: array(string()),
-  /** PEM of the roots that a peer's certificate may end at, now. */
-  roots: array(string()),
-  notBefore: count, notAfter: count,
-})
-export type IssuedCertificate = Infer<typeof IssuedCertificate>
-
 /** A certificate that an authority of the vault has signed without the vault: by `recover etcd`. */
 export const Unrecorded = object({ role: string(), pem: string() })
 export type Unrecorded = Infer<typeof Unrecorded>
-
-/** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
-export const JoinToken = object({
-  id: string(), host: string(), role: picklist(['node']),
-  state: picklist(['open', 'used', 'revoked', 'expired']),
-  cidr: optional(string()),
-  createdAt: count, expiresAt: count,
-  /** Who asked for it. */
-  createdBy: string(),
-  usedAt: optional(count), revokedAt: optional(count),
-  /** Thumbprint of the device key that used it, and the certificate it got. */
-  device: optional(string()), serial: optional(string()),
-  /** How often somebody who had it was refused. */
-  refused: count,
-})
-export type JoinToken = Infer<typeof JoinToken>
-
-export const Enrolled = object({
-  ...IssuedCertificate.entries,
-  /** Id of the join token, thumbprint of the device key. */
-  token: string(), device: string(),
-  /** It was signed before, for the same request. */
-  retried: boolean(),
-  /** The device document of the host, signed by the enrolment key. */
-  document: optional(string()),
-})
-export type Enrolled = Infer<typeof Enrolled>
-
-/** What the enrolment key stands by at an OOD (`DeviceDocument.enrolment`), and to whom the hosts belong. */
-export const Registrar = object({ ood: string(), certificate: string(), owner: string() })
-export type Registrar = Infer<typeof Registrar>
-
-/** A host that joined, by its name. Times are epoch milliseconds. */
-export const JoinedHost = object({
-  host: string(), role: picklist(['node']),
-  /** Thumbprint of its device key. */
-  device: string(),
-  /** Of its newest certificate, and the end of that. */
-  serial: string(), notAfter: optional(count),
-  /** Id of the join token. */
-  token: string(), joinedAt: count,
-  document: optional(string()),
-  revokedAt: optional(count), revokedBy: optional(string()),
-})
-export type JoinedHost = Infer<typeof JoinedHost>
-
-/** `csr` is PKCS #10, PEM; the others as `join-protocol` has them. */
-const enrolment = {
-  host: string(), csr: string(), device: string(), proof: string(), server: string(), skewMs: optional(count),
-  /** With it the host is registered by the same transaction. */
-  registrar: optional(Registrar),
-} as const
 
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
@@ -246,12 +187,14 @@ export const Vault = protocol('vault', {
    * One transaction uses the token up, binds it to the device key and records the certificate. The same device gets
    * the same bytes for the same request again, while token and certificate are unrevoked. @throws JoinRefused
    */
-  enrol: call(object({ ...enrolment, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  enrol: call(object({ ...enrolmentAsked, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
   /**
    * The next certificate of a host that joined, by its device key; without `serial` it shows no certificate, and the
    * last may have ended by `limits.joinRenewalSeconds`. @throws JoinRefused
    */
-  renewEnrolment: call(object({ ...enrolment, serial: optional(string()) }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  renewEnrolment: call(
+    object({ ...enrolmentAsked, serial: optional(string()) }), Enrolled, { concurrent: 64, suite: 'signature' },
+  ),
   /** Hosts that joined, also those that were revoked since, by name; as many as `limits.joinedHostsPage`. */
   joinedHosts: call(
     object({ after: optional(string()) }), object({ hosts: array(JoinedHost), more: boolean() }),
@@ -285,9 +228,6 @@ export const VaultSealed = defineError('VaultSealed')
 export const VaultDamaged = defineError('VaultDamaged')
 /** A certificate that a role does not allow, or a signing request that is not sound. `details.reason` says which. */
 export const CertificateRefused = defineError('CertificateRefused')
-/** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
-export const JoinRefused = defineError('JoinRefused')
-export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'taken' | 'owned' | 'host' | 'address' | 'device' | 'proof'
 /** There is no such mount, role, authority or certificate. */
 export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')

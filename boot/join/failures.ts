@@ -50,6 +50,9 @@ export function answerFailure(
         ...details, next: 'Give --device-key of the host that joined; or revoke it, and make another token',
       })
       case 'owned': return new JoinNotAllowed(message, { ...details, next: 'Choose another name for this host' })
+      case 'hook': return new JoinNotAllowed(message, {
+        ...details, next: 'Ask who keeps the zone: its own program refuses this host',
+      })
       case 'host': return new JoinNotAllowed(message, { ...details, next: 'Give --host as the token was made for' })
       case 'address': return new JoinNotAllowed(message, {
         ...details, next: 'Join from an address that the token is for',

@@ -20,13 +20,13 @@ export interface Vaulted extends Mounted {
 }
 
 /** Tokens and certificates on one store in memory, with a clock of its own. */
-export async function joinable(): Promise<Vaulted> {
+export async function joinable(zone = ZONE): Promise<Vaulted> {
   const made = await zoned()
   const ports = { barrier: made.barrier, keys, random, clock: made.clock }
   const tokens = openJoinTokens(ports)
   const enrolment = keys.generate(random)
   const signer = async () => enrolment
-  const registering = { ...ports, zone: ZONE, pki: made.pki, signer }
+  const registering = { ...ports, zone, pki: made.pki, signer }
   return {
     ...made, tokens, signer, enrolling: createEnrolling({ ...registering, tokens }),
     hosts: createJoinedHosts(registering),

@@ -79,7 +79,8 @@ test('a token that is revoked while its certificate is made gives none', async (
     return pki.issuing.sign(...given)
   }
   const racing = { ...pki, issuing: { ...pki.issuing, sign } }
-  const { enrol } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer: vault.signer })
+  const { signer } = vault
+  const { enrol } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer })
   let failed: unknown
   await enrol(await asked(token, 'node1', device())).catch((error: unknown) => { failed = error })
   assert.instance(failed, JoinRefused, String(failed))
@@ -110,7 +111,8 @@ test('a host that is revoked while its next certificate is made gets none', asyn
     return pki.issuing.sign(...given)
   }
   const racing = { ...pki, issuing: { ...pki.issuing, sign } }
-  const { renew } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer: vault.signer })
+  const { signer } = vault
+  const { renew } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer })
   const { token: _, ...request } = await asked(serial, 'node1', by)
   let failed: unknown
   await renew({ ...request, serial }).catch((error: unknown) => { failed = error })

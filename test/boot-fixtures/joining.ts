@@ -65,11 +65,11 @@ export interface JoiningZone {
   stop(): Promise<void>
 }
 
-export async function joiningZone(): Promise<JoiningZone> {
-  const cwd = newFolder()
+/** @param more lines of its config */
+export async function joiningZone(more = '', cwd = newFolder()): Promise<JoiningZone> {
   const folder = path(cwd, '.zone')
   const port = await freePort()
-  const text = `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n`
+  const text = `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n${more}`
   const trace = createTrace()
   const steps: StepEvent[] = []
   trace.on('step', (event) => void (event.sequence === 'join' && steps.push(event)))

@@ -9,6 +9,7 @@ import { vaultHttp } from './registry-vault-http.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
 import { carrier } from './registry-carrier.ts'
+import { registration } from './registry-registration.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -32,6 +33,7 @@ export const coverage: Coverage = {
   ...join,
   ...tunnel,
   ...carrier,
+  ...registration,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

@@ -182,7 +182,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const ended = host.notAfter ?? current?.stored.notAfter ?? 0
     const days = Math.floor((clock.now() - ended) / 86_400_000)
     if (clock.now() > ended + limits.joinRenewalSeconds * 1_000) {
-      throw refuse('expired', `The certificate of this host ended ${days} days ago: it joins again by a token`)
+      throw refuse('ended', `The certificate of this host ended ${days} days ago: it joins again by a token`)
     }
     return current
   }
@@ -209,9 +209,9 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
         },
       }],
       async stillHolds() {
-        if ((await barrier.read(hostPath, StoredHost))?.revision !== found.revision) {
-          throw refuse('used', 'Another request for this host was faster')
-        }
+        const now = await barrier.read(hostPath, StoredHost)
+        if (now?.value.revokedAt !== undefined) throw new Overtaken('The host was revoked meanwhile')
+        if (now?.revision !== found.revision) throw refuse('used', 'Another request for this host was faster')
         if (current && (await pki.certificates.find(current.key))?.revision !== current.revision) {
           throw new Overtaken('The certificate of this host was changed meanwhile')
         }

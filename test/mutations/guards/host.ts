@@ -121,7 +121,8 @@ export const host: readonly Guard[] = [
   ...guardsOf('actors/read-device.ts', 'test/boot/nodes.test.ts',
     [
       'the scheduler reads documents of this zone',
-      'verdict.accepted && verdict.payload.zone === zone ? verdict.payload', 'verdict.accepted ? verdict.payload',
+      'return payload.zone === zone && payload.enrolment === undefined ? payload : undefined',
+      'return payload.enrolment === undefined ? payload : undefined',
       'the boot scheduler refuses a document that the owner did not sign, or that takes another’s name',
     ],
   ),
@@ -158,15 +159,9 @@ export const host: readonly Guard[] = [
   ),
   ...guardsOf('boot/known-hosts.ts', 'test/boot/nodes.test.ts',
     [
-      'a known host is one that the owner signed for this zone',
-      'verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)',
-      'verdict.accepted && !isReserved(verdict.payload.name)',
-      'only what the owner of this zone signed is a host, and a reserved name never',
-    ],
-    [
       'no host has a reserved name',
-      'verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)',
-      'verdict.accepted && verdict.payload.zone === zone',
+      'const device = document && !isReserved(document.name) ? trusted(document) : undefined',
+      'const device = document && trusted(document)',
       'only what the owner of this zone signed is a host, and a reserved name never',
     ],
     [

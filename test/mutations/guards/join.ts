@@ -61,8 +61,8 @@ export const join: readonly Guard[] = [
       'the next certificate of a host is for the device that joined as it, while its last is unrevoked',
     ],
     [
-      'a revoked host gets no next certificate', "if (current.stored.revokedAt !== undefined) throw refuse('revoked'",
-      "if (false) throw refuse('revoked'",
+      'a revoked host gets no next certificate',
+      'if (host.revokedAt !== undefined || current?.stored.revokedAt !== undefined) {', 'if (false) {',
       'the next certificate of a host is for the device that joined as it, while its last is unrevoked',
     ],
   ),
@@ -82,7 +82,7 @@ export const join: readonly Guard[] = [
     ],
     [
       'the revocation of a host is not overtaken',
-      '        { key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision },\n', '',
+      '...(current ? [{ key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision }] : []),', '',
       'a host that is revoked while its next certificate is made gets none',
     ],
   ),
