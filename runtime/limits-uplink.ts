@@ -18,6 +18,4 @@ export const uplinkLimits = {
   tunnelRecheckMs: 2_000,
   /** Milliseconds after which hosts are told of roots and revocations that have changed. */
   tunnelTellMs: 5_000,
-  /** Milliseconds between two looks of the command line at how the host reaches its zone. */
-  uplinkShownMs: 500,
 } as const

@@ -4,11 +4,14 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hostsPath } from '../actors/enrolment/protocol.ts'
 import { tunnelAlpn } from '../actors/join-protocol.ts'
+import { openTrust } from '../actors/uplink/trust.ts'
 import { deviceDocumentType, kv } from '../actors/records.ts'
 import type { Joined } from '../boot/join/join-client.ts'
 import { messageOf, ZonewrightError } from '../runtime/errors.ts'
 import { signLinkCertificate, verifyLinkCertificate } from '../runtime/link/certificate.ts'
 import { establish } from '../runtime/link/handshake.ts'
+import { limits } from '../runtime/limits.ts'
+import { createMemoryStore } from '../runtime/store/memory.ts'
 import { signDocument } from '../runtime/trust/keys.ts'
 import type { DenialEvent } from '../runtime/trace.ts'
 import { decodePem, decodePems } from '../runtime/x509/pem.ts'
@@ -47,10 +50,11 @@ test.after(async () => {
 interface Dial {
   readonly by?: Pick<Joined, 'tls'> | undefined
   readonly says?: { readonly zone?: string; readonly host?: string }
+  readonly told?: (kind: string, document: string) => Promise<void>
 }
 
 /** As the uplink of a host, but that says whatever it likes. */
-async function dial({ by = node.joined, says = {} }: Dial = {}): Promise<TunnelEnd> {
+async function dial({ by = node.joined, says = {}, told = async () => {} }: Dial = {}): Promise<TunnelEnd> {
   const connection = await platform.transport.connectTls({ hostname: '127.0.0.1', port: zone.port, withinMs: 5_000 }, {
     roots: node.joined.roots, alpn: tunnelAlpn, ...(by ? { client: by.tls } : {}),
   })
@@ -58,7 +62,7 @@ async function dial({ by = node.joined, says = {} }: Dial = {}): Promise<TunnelE
   return openTunnel({
     channel: tlsChannel(connection, platform), role: 'dialer', clock, random,
     hello: { zone: 'zone.local', host: 'node1', ...says }, certificates: { own, peer: connection.certificate!, keys },
-    onHello: async () => {}, onTell: async () => {}, onRenew: async () => {},
+    onHello: async () => {}, onTell: told, onRenew: async () => {},
     onOpen: async () => { throw new Error('nothing is here') },
   })
 }
@@ -180,6 +184,35 @@ test('a host that connects anew takes the place of its former tunnel', async () 
   assert.match(await first.closed, /connected anew/)
   assert.is(await refusal(second.open(link('system-config'))), 'let in')
   second.close('done')
+})
+
+test('a host is told of roots and revocations, at once and when they change, and takes what the zone has signed', async () => {
+  const made = await zone.token('node8')
+  const trustBy = (anchors: typeof made.anchors) => openTrust({
+    keys, clock, store: createMemoryStore(platform), zone: 'zone.local',
+    start: { servers: [], roots: made.roots, anchors, rootsVersion: made.rootsVersion },
+  })
+  const [trust, strange] = [await trustBy(made.anchors), await trustBy([node.device.public.jwk])]
+  const told: [string, string][] = []
+  const end = await dial({ told: async (kind, document) => void told.push([kind, document]) })
+  await eventually('both are told', () => told.length >= 2)
+  assert.equal(told.map(([kind]) => kind), ['roots', 'revocation-lists'])
+  const [[, roots], [, lists]] = told as [[string, string], [string, string]]
+  await trust.takeRoots(roots)
+  await trust.takeRevocations(lists)
+  assert.is(await refusal(strange.takeRoots(roots)), 'unknown-authority')
+  const other = await joined('node8')
+  await zone.control('DELETE', `${hostsPath}/node8`)
+  await eventually('the next list is told', () => told.length > 2, limits.tunnelTellMs + 3_000)
+  const [, newer] = told.at(-1)!
+  await trust.takeRevocations(newer)
+  assert.is(await refusal(trust.takeRevocations(lists)), 'unknown-authority', 'an older list takes nothing back')
+  const of = (document: string) => JSON.parse(document) as { authorities: string[]; lists: string[] }
+  const foreign = { ...of(newer), authorities: [] }
+  assert.is(await refusal((await trustBy([])).takeRevocations(JSON.stringify(foreign))), 'unknown-authority')
+  const leaf = decodePems(other.joined.tls.certificate, 'CERTIFICATE', 4)[0]!
+  assert.is(await refusal((async () => trust.oodOf(leaf))()), 'wrong-name', 'a node is no control plane')
+  end.close('done')
 })
 
 test('a host that is revoked is cut off within the promised time, and stays out whatever its document says', async () => {

@@ -79,6 +79,7 @@ const damages: readonly (readonly [what: string, change: object, said: RegExp])[
   ['no servers', { servers: [] }, /servers/],
   ['a server that is no address', { servers: ['http://10.0.0.1'] }, /servers/],
   ['more servers than the limit', { servers: Array.from({ length: 17 }, () => '10.0.0.1:1') }, /servers/],
+  ['more roots than the limit', { roots: Array.from({ length: 17 }, () => ROOT) }, /roots/],
   ['a host with a name that none can have', { host: '../x' }, /host/],
   ['no role of a node', { role: 'ood' }, /role/],
   ['no roots', { roots: [] }, /roots/],

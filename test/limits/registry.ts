@@ -8,6 +8,7 @@ import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
+import { uplink } from './registry-uplink.ts'
 import { carrier } from './registry-carrier.ts'
 import { registration } from './registry-registration.ts'
 import { web } from './registry-web.ts'
@@ -32,6 +33,7 @@ export const coverage: Coverage = {
   ...pki,
   ...join,
   ...tunnel,
+  ...uplink,
   ...carrier,
   ...registration,
   'compliance/store/transactions.ts': {
