@@ -44,6 +44,7 @@ import { dns } from './guards/dns.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
+import { uplink } from './guards/uplink.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -87,4 +88,5 @@ export const guards: readonly Guard[] = [
   ...nodeMonitor,
   ...kept,
   ...tunnel,
+  ...uplink,
 ]
