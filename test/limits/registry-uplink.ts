@@ -13,7 +13,7 @@ export const uplink: Coverage = {
     'one more tunnel than the limit, those included that have not said who they are, is closed': ['tunnels'],
     'a host takes as many authorities and lists as the limit, and no more': ['toldCertificates'],
   },
-  'tunnel-admission.test.ts': {
+  'tunnel-revocation.test.ts': {
     'a host that is revoked is cut off within the promised time, and stays out whatever its document says': [
       'tunnelRecheckMs',
     ],

@@ -2,6 +2,7 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 const ADMISSION = 'test/tunnel-admission.test.ts'
+const REVOCATION = 'test/tunnel-revocation.test.ts'
 const NAMED = 'a host that says it is another one, or of another zone, is refused'
 const REGISTERED = 'a host that is not registered, or for another role, is refused'
 const OPENS = 'a host opens links for its own actors, and none to the control plane but those two'
@@ -37,13 +38,15 @@ export const uplink: readonly Guard[] = [
       'if (!allowed) throw denials.denied([before, ...chain])', '', POLICY,
     ],
   ),
-  ...guardsOf('actors/enrolment/tunnels/tunnels.ts', ADMISSION,
+  ...guardsOf('actors/enrolment/tunnels/tunnels.ts', REVOCATION,
     ['the list is read anew while tunnels live', 'await trust.refresh()', 'await Promise.resolve()', LISTED],
     ['a tunnel that is not let in any more is closed', 'one.end.close(error.message)', '', REVOKED],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/tunnels.ts', ADMISSION,
     ['one host has one tunnel', "before?.end.close('the host has connected anew')", '',
       'a host that connects anew takes the place of its former tunnel'],
   ),
-  ...guardsOf('actors/uplink/trust.ts', ADMISSION,
+  ...guardsOf('actors/uplink/trust.ts', REVOCATION,
     ['roots are an anchor’s to say', 'if (verdict.accepted) return verdict.set', 'return (verdict as never)[\'set\']',
       TOLD],
     ['a list is by an authority of the zone', 'signers.some((signer) => list.verify(signer))', 'true', TOLD],
