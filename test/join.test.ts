@@ -95,7 +95,8 @@ test('the steps are shown as a table, with who and what', async () => {
   const generated = await zone.run('gen', 'join-token', '--host', 'node9', '--out', 'nine', '--cidr', '127.0.0.0/8')
   assert.match(generated.stdout, /join --server 127\.0\.0\.1:\d+ --token-file node9\.join-token --root root\.pem/)
   const { exitCode, stdout } = await zone.run(
-    'join', '--token-file', 'nine/node9.join-token', '--root', 'nine/root.pem', '--host', 'node9', '--once', '--dir', 'of-node9',
+    'join', '--token-file', 'nine/node9.join-token', '--root', 'nine/root.pem', '--host', 'node9', '--once',
+    '--dir', 'of-node9',
   )
   assert.is(exitCode, 0)
   const shown = [...stdout.matchAll(/^ *(\d+) +\d+ ms /gm)].map(([, number]) => Number(number))

@@ -54,7 +54,8 @@ test('a host that says it is another one, or of another zone, is refused', async
   assert.is(await refusal(dial({ host: 'node2' })), 'tunnel/name')
   assert.is(await refusal(dial({ host: 'ood1' })), 'tunnel/name')
   assert.is(await refusal(dial({ zone: 'other.zone' })), 'zone')
-  assert.equal(chainOf('tunnel/name')?.map(({ layer, verdict }) => `${layer} ${verdict}`), ['link allowed', 'link denied'])
+  const chain = chainOf('tunnel/name')!
+  assert.equal(chain.map(({ layer, verdict }) => `${layer} ${verdict}`), ['link allowed', 'link denied'])
 })
 
 test('a host that is not registered, or for another role, is refused', async () => {
@@ -98,12 +99,13 @@ async function speakAs(stream: OpenedStream, actor: string, runtimeType: string,
   }))
 }
 
-test('through the tunnel an actor is who its certificate says: no kernel name, no other type, no other host', async () => {
+test('through the tunnel an actor is who its certificate says: by name, by type and by host', async () => {
   const end = await dial()
   const open = (actor: string): Promise<OpenedStream> => end.open(link('system-config', 'node1', actor))
   assert.is(await speakAs(await open('node-daemon'), 'node-daemon', 'node'), 'let in')
   for (const [actor, type, host] of [
-    ['scheduler', 'kernel-service'], ['scheduler', 'service'], ['node-daemon', 'ood'], ['node-daemon', 'kernel-service'],
+    ['scheduler', 'kernel-service'], ['scheduler', 'service'], ['node-daemon', 'ood'],
+    ['node-daemon', 'kernel-service'],
     ['node-daemon', 'node', 'node2'], ['node-daemon', 'ood', 'ood1'], ['another', 'service'],
   ] as const) {
     const announced = actor === 'another' ? 'node-daemon' : actor
@@ -112,7 +114,7 @@ test('through the tunnel an actor is who its certificate says: no kernel name, n
   end.close('done')
 })
 
-test('what the policy takes from hosts, or from whom they belong to, they do not open; the chain says which line', async () => {
+test('what the policy takes from hosts, or from their owners, they do not open; the chain says why', async () => {
   const policy = (await ownerOf(zone.zone, platform, path(zone.cwd, '.zone')).get(kv.policy))!.value
   const end = await dial()
   for (const who of ['tunnel', 'admin']) {

@@ -1,4 +1,4 @@
-/** Certificates of both ends of a tunnel follow one another while links go on: the uplink and the listener as they are. */
+/** Certificates of both ends of a tunnel follow one another while links go on: by the real uplink and listener. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { makeCertificate, type ServerCertificate } from '../../actors/enrolment/server-certificate.ts'
@@ -88,7 +88,9 @@ async function uplink(port: number, lifeMs?: number): Promise<Connection> {
     start, trust, servers: [`127.0.0.1:${port}`],
     first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },
     // The listener of the zone itself signs
-    certificates: { again: real.again, next: (_, before) => real.next({ hostname: '127.0.0.1', port: zone.port }, before) },
+    certificates: {
+      again: real.again, next: (_, before) => real.next({ hostname: '127.0.0.1', port: zone.port }, before),
+    },
   })
   void connection.run()
   await eventually('it is connected', () => connection.state().state === 'connected')

@@ -7,17 +7,18 @@ const NAMED = 'a host that says it is another one, or of another zone, is refuse
 const REGISTERED = 'a host that is not registered, or for another role, is refused'
 const OPENS = 'a host opens links for its own actors, and none to the control plane but those two'
 const POLICY =
-  'what the policy takes from hosts, or from whom they belong to, they do not open; the chain says which line'
-const REVOKED = 'a host that is revoked is cut off within the promised time, and stays out whatever its document says'
+  'what the policy takes from hosts, or from their owners, they do not open; the chain says why'
 const LISTED = 'a certificate that is revoked by itself ends the tunnel as well, by the list alone'
-const TOLD = 'a host is told of roots and revocations, at once and when they change, and takes what the zone has signed'
+const TOLD = 'a host is told of roots and revocations, at once and anew, and takes what the zone has signed'
 const FOLDER = 'test/boot/host-folder.test.ts'
 
 export const uplink: readonly Guard[] = [
   ...guardsOf('actors/enrolment/tunnels/admission.ts', ADMISSION,
     ['a host is who its certificate names', 'said.host !== host.name', 'false', NAMED],
-    ['only who is registered is let in', "if (!document) throw refuse('tunnel/unregistered'", "if (false) throw refuse('tunnel/unregistered'",
-      REGISTERED],
+    [
+      'only who is registered is let in', "if (!document) throw refuse('tunnel/unregistered'",
+      "if (false) throw refuse('tunnel/unregistered'", REGISTERED,
+    ],
     ['a host has the role that it is registered for', 'if (document.role !== host.role) {', 'if (false) {', REGISTERED],
     [
       'a node opens streams for its own actors', "if (caller.host === host.name || host.role === 'ood') return",
@@ -40,9 +41,9 @@ export const uplink: readonly Guard[] = [
   ),
   ...guardsOf('actors/enrolment/tunnels/tunnels.ts', REVOCATION,
     ['the list is read anew while tunnels live', 'await trust.refresh()', 'await Promise.resolve()', LISTED],
-    ['a tunnel that is not let in any more is closed', 'one.end.close(error.message)', '', REVOKED],
   ),
   ...guardsOf('actors/enrolment/tunnels/tunnels.ts', ADMISSION,
+    ['a tunnel that is not let in any more is closed', 'one.end.close(error.message)', '', REGISTERED],
     ['one host has one tunnel', "before?.end.close('the host has connected anew')", '',
       'a host that connects anew takes the place of its former tunnel'],
   ),
