@@ -30,7 +30,7 @@ export const tunnelLimits = {
   tunnelBacklogBytes: 32 * 1_024 * 1_024,
   tunnelBacklogsBytes: 64 * 1_024 * 1_024,
   /** Bytes of frames that are not whole, or that nobody reads, on one tunnel; the stream that brings more is closed. */
-  tunnelUnreadBytes: 32 * 1_024 * 1_024,
+  tunnelUnreadBytes: 64 * 1_024 * 1_024,
   /** Milliseconds that a closed stream has to send what it was given; then the rest is dropped. */
   tunnelLingerMs: 10_000,
   /** Characters of one control message; a longer one closes the tunnel. */
