@@ -14,7 +14,7 @@ export const tunnelLimits = {
   tunnelPingMs: 5_000,
   tunnelSilenceMs: 15_000,
   /** Streams of one tunnel, both ways; one more is refused with Overloaded. */
-  tunnelStreams: 1_024,
+  tunnelStreams: 4_096,
   /** Of these, that wait here for their yes or no; one more is refused with Overloaded. */
   tunnelOpening: 128,
   /** Milliseconds for that yes or no; then DeadlineExceeded. */
@@ -30,7 +30,7 @@ export const tunnelLimits = {
   tunnelBacklogBytes: 32 * 1_024 * 1_024,
   tunnelBacklogsBytes: 64 * 1_024 * 1_024,
   /** Bytes of frames that are not whole, or that nobody reads, on one tunnel; the stream that brings more is closed. */
-  tunnelUnreadBytes: 32 * 1_024 * 1_024,
+  tunnelUnreadBytes: 64 * 1_024 * 1_024,
   /** Milliseconds that a closed stream has to send what it was given; then the rest is dropped. */
   tunnelLingerMs: 10_000,
   /** Characters of one control message; a longer one closes the tunnel. */

@@ -70,5 +70,6 @@ export const suites: readonly Suite[] = [
   { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },
   { name: 'kernel of the simulator', files: /^test\/runtime\/sim/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/, fileSeconds: 60, suiteSeconds: 120 },
+  { name: 'tunnels', files: /^test\/(tunnel|transport)/, fileSeconds: 45, suiteSeconds: 90 },
   { name: 'unit', files: /^test\//, fileSeconds: 30, suiteSeconds: 120 },
 ]

@@ -30,3 +30,5 @@ const { port } = await serveHttp({
   },
 }, async () => ({ status: 404, headers: {}, body: '' }))
 console.log(String(port))
+// A test that was killed ends no children
+setTimeout(() => process.exit(1), 60_000)

@@ -1,4 +1,4 @@
-/** A tunnel over a wire that drops, repeats, swaps and changes frames: it ends or goes on, and never keeps or throws. */
+/** A tunnel over a wire that drops, repeats, swaps and changes frames: it ends or goes on, and keeps nothing. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { limits } from '../runtime/limits.ts'

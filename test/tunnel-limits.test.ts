@@ -1,7 +1,7 @@
 /** What is held for the other end of a tunnel is bounded, whatever it does or does not do. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Cancelled, DeadlineExceeded, Overloaded, ZonewrightError } from '../runtime/errors.ts'
+import { Cancelled, DeadlineExceeded, Denied, Overloaded, ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { TlsConnection } from '../runtime/platform/tls-ports.ts'
 import { FrameWriter } from '../transport/frames.ts'
@@ -231,6 +231,43 @@ test('an end that drips bytes and never comes to a message is silent', async () 
   }
   assert.match(await soon(tunnel.closed), /said nothing/)
   assert.equal([closes.length, clock.timers], [1, 0])
+})
+
+test('an end that asks and asks, and reads no answer, is cut off before it fills the memory', async () => {
+  const clock = testClock()
+  let [unsent, most] = [0, 0]
+  let onClose: ((reason: string) => void) | undefined
+  let onBytes: ((bytes: Uint8Array) => void) | undefined
+  const closes: string[] = []
+  const connection: TlsConnection = {
+    alpn: 'x', remoteAddress: '127.0.0.1',
+    get unsent() { return unsent },
+    send: (bytes) => { most = Math.max(most, unsent += bytes.length) },
+    receive(take, over) { [onBytes, onClose] = [take, over] },
+    close(reason) {
+      closes.push(reason)
+      onClose!(reason)
+    },
+  }
+  const opening = openTunnel({
+    ...optionsOf('here', clock), channel: tlsChannel(connection, { clock }), role: 'listener',
+    onOpen: async () => { throw new Denied('x'.repeat(4_000)) },
+  })
+  const writer = new FrameWriter()
+  const say = (message: object): void => {
+    writer.add(JSON.stringify(message), limits.tlsFrameBytes)
+    onBytes!(writer.take())
+  }
+  say({ t: 'hello', v: 1, greeting })
+  await quiet()
+  say({ t: 'ready' })
+  const tunnel = await soon(opening)
+  for (let id = 1; closes.length === 0 && id < 20_000; id += 2) {
+    say(wanted(id))
+    if (id % 64 === 1) await quiet(8)
+  }
+  assert.equal([closes, await soon(tunnel.closed)], [['the peer does not read'], 'the peer does not read'])
+  assert.ok(most <= limits.tlsUnsentBytesMax + 2 * limits.tlsFillBytes, `${most} bytes`)
 })
 
 test('a document that is told has its length, its order and pieces of some size', async () => {

@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { limits } from '../runtime/limits.ts'
 import { systemClock } from '../runtime/platform/clock.ts'
 import { openTls } from '../runtime/platform/tls-connection.ts'
 import type { Frame } from '../transport/channel.ts'
@@ -67,15 +68,43 @@ for (const [name, program, args] of programs.filter(([, path]) => existsSync(pat
     for (const seen of await Promise.all(echoes)) {
       assert.ok(seen.every((frame, index) => same(frame, frames[index]!)))
     }
-    child.kill('SIGKILL')
+    await stalls(child, tunnel)
+    signal(child, 'SIGKILL')
     assert.type(await tunnel.closed, 'string')
     assert.is(tunnel.streams, 0)
   })
 }
 
+/** By its id: on Deno, a child's own method sends no second one. One that has ended gets none. */
+function signal(child: ChildProcess, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
+  if (child.exitCode === null && child.signalCode === null) process.kill(child.pid!, name)
+}
+
+/** A process that runs no more, and then does again: what is for it waits here, in bounds, and comes back. */
+async function stalls(child: ChildProcess, tunnel: TunnelEnd): Promise<void> {
+  const streams = await Promise.all(Array.from({ length: STREAMS }, (_, index) => tunnel.open(link(`stall ${index}`))))
+  let back = 0
+  for (const { channel } of streams) {
+    channel.receive((frame) => { back += frame.length }, () => {})
+  }
+  signal(child, 'SIGSTOP')
+  for (const { channel } of streams) for (let sent = 0; sent < EACH; sent += FRAME) channel.send(new Uint8Array(FRAME))
+  await new Promise((settle) => setTimeout(settle, 300))
+  assert.is(back, 0)
+  // Its machine took what fits its buffers, and no stream has more under way than its credit
+  assert.ok(tunnel.held > STREAMS * (EACH - limits.tunnelWindowBytes), `${tunnel.held} bytes`)
+  signal(child, 'SIGCONT')
+  for (let turn = 0; turn < 2_000 && back < STREAMS * EACH; turn++) await new Promise((settle) => setTimeout(settle, 10))
+  assert.equal([back, tunnel.held], [STREAMS * EACH, 0])
+}
+
+const STREAMS = 24
+const EACH = 1 << 19
+const FRAME = 1 << 16
+
 const same = (left: Frame, right: Frame): boolean => typeof left === 'string' || typeof right === 'string'
   ? left === right
   : left.length === right.length && left.every((byte, index) => byte === right[index])
 
-test.after(() => { for (const child of children) child.kill('SIGKILL') })
+test.after(() => { for (const child of children) signal(child, 'SIGKILL') })
 test.run()

@@ -128,6 +128,35 @@ test('frames of any length arrive whole, in pieces between those of others', asy
   near.close('done')
 })
 
+test('between two tunnels a stream waits for whoever reads last, and what is between them holds little', async () => {
+  const toProducer = await memoryTunnel()
+  const relayed: unknown[] = []
+  const { near: reader, far: relay } = await memoryTunnel({}, {
+    async onOpen(request) {
+      const { channel, granted } = await toProducer.near.open(request)
+      return { channel, granted, release: () => void relayed.push(request.type) }
+    },
+  })
+  const { channel } = await reader.open(link('bulk'))
+  const seen = listen(channel)
+  channel.hold(true)
+  const producer = toProducer.atFar.channels.get('bulk')!
+  listen(producer)
+  const frame = new Uint8Array(100_000)
+  const count = limits.tunnelBacklogBytes / 2 / frame.length | 0
+  for (let sent = 0; sent < count; sent++) producer.send(frame)
+  await settle(300)()
+  const between = relay.held + toProducer.near.held
+  assert.ok(between > 0 && between < 4 * limits.tunnelWindowBytes, `${between} bytes`)
+  assert.equal([seen.frames.length, seen.closes], [0, []])
+  channel.hold(false)
+  await until(() => seen.frames.length === count)
+  producer.close('done')
+  await until(() => seen.closes.length === 1)
+  const { streams, held } = toProducer.near
+  assert.equal([relay.streams, relay.held, streams, held, relayed], [0, 0, 0, 0, ['link']])
+})
+
 test('a frame is bytes of its own: nothing else goes along where it is passed on', async () => {
   const { near, atFar } = await tunnelPair(await overTls())
   const { channel } = await near.open(link('counter'))

@@ -7,7 +7,7 @@ import { connectTls } from './tls-client.ts'
 import type { TlsConnection, TlsStreams } from './tls-ports.ts'
 import { tlsPeerOf } from './tls-server.ts'
 
-/** A socket after its handshake, as bytes both ways. Nothing is read before somebody receives. */
+/** A socket after its handshake, as bytes both ways. Nothing is lost before somebody receives. */
 export function tlsConnectionOf(socket: TLSSocket): TlsConnection {
   // Closed by its peer before anybody has listened, it has none any more
   const { remoteAddress = '' } = socket

@@ -52,7 +52,7 @@ export interface TlsConnection {
   /** Bytes that were sent and that this machine has not passed on: who may wait, waits while there are many. */
   readonly unsent: number
   /**
-   * Called once. `onClose` runs at most once, and no bytes follow it. `onDrained` runs when `unsent` has come to
+   * Called once, and at once: Deno reads on into memory while nobody does. `onClose` runs at most once, and no bytes follow it. `onDrained` runs when `unsent` has come to
    * nothing after so much was sent that it did not leave at once.
    */
   receive(onBytes: (bytes: Uint8Array) => void, onClose: (reason: string) => void, onDrained?: () => void): void

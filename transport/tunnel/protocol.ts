@@ -122,9 +122,12 @@ export interface TunnelOptions {
   readonly certificates?: { readonly own: Uint8Array; readonly peer: Uint8Array; readonly keys: Keys }
   /** Whether there is to be a tunnel with that peer. What it throws is told to the peer: refused. */
   onHello(peer: Greeting): Promise<void>
-  /** Of a stream that the peer wants. What it throws is told to the peer. `signal`: the peer takes it back. */
+  /**
+   * Of a stream that the peer wants. What it throws is told to the peer. `signal`: the peer takes it back. This and the
+   * next two may run before whoever opened the tunnel was told that it is open.
+   */
   onOpen(request: StreamRequest, signal: AbortSignal): Promise<AcceptedStream>
-  /** One of a kind at a time; a later one waits, and takes the place of one that waits already. */
+  /** One of a kind at a time: a later one waits, in place of one that waits already. Nobody hears what it throws. */
   onTell(kind: TellKind, document: string): Promise<void>
   /**
    * The peer's next certificate, whose key has signed for this tunnel, of the same names as its last one. That it ends

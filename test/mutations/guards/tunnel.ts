@@ -26,7 +26,8 @@ export const tunnel: readonly Guard[] = [
       '', 'a message of no such form closes the tunnel',
     ],
     [
-      'a message has its form', "if (!shape.success) throw violation('a message has no such form')\n  return shape.output",
+      'a message has its form',
+      "if (!shape.success) throw violation('a message has no such form')\n  return shape.output",
       'return shape.output as Control', 'a message of no such form closes the tunnel',
     ],
     [
@@ -36,7 +37,8 @@ export const tunnel: readonly Guard[] = [
   ),
   ...guardsOf('transport/tunnel/streams.ts', HOSTILE,
     [
-      'an id is used once', 'Math.abs(this.#theirs % 2) || id <= this.#theirs) throw', 'Math.abs(this.#theirs % 2)) throw',
+      'an id is used once', 'Math.abs(this.#theirs % 2) || id <= this.#theirs) throw',
+      'Math.abs(this.#theirs % 2)) throw',
       'ids grow, are of the end that opens, and are never used twice',
     ],
     [
@@ -109,13 +111,18 @@ export const tunnel: readonly Guard[] = [
     'nothing goes along with a frame', 'if (!parts) return new Uint8Array(piece)', 'if (!parts) return piece',
     'a frame is bytes of its own: nothing else goes along where it is passed on',
   ]),
+  ...guardsOf('transport/tunnel/splice.ts', 'test/tunnel.test.ts', [
+    'what is between two tunnels holds little', 'if (to.full) from.hold(true)', '',
+    'between two tunnels a stream waits for whoever reads last, and what is between them holds little',
+  ]),
   ...guardsOf('transport/tunnel/tunnel.ts', HOSTILE,
     [
       'a mirror is nobody', "if (peer.nonce === this.#greeting.nonce) throw", 'if (false) throw',
       'a mirror is not another end',
     ],
     [
-      'nothing comes before the greeting', "else if (this.#phase !== 'open') throw violation('bytes before a greeting')",
+      'nothing comes before the greeting',
+      "else if (this.#phase !== 'open') throw violation('bytes before a greeting')",
       'else if (!this.#open) return', 'what is said out of turn closes the tunnel, whatever the turn',
     ],
     [
@@ -139,7 +146,8 @@ export const tunnel: readonly Guard[] = [
   ]),
   ...guardsOf('transport/tunnel/keep-alive.ts', LIMITS,
     [
-      'silence ends a tunnel', 'return this.#clock.monotonic() - this.#heardMs >= limits.tunnelSilenceMs', 'return false',
+      'silence ends a tunnel', 'return this.#clock.monotonic() - this.#heardMs >= limits.tunnelSilenceMs',
+      'return false',
       'silence is asked about, and closes the tunnel when it goes on',
     ],
     [
@@ -157,7 +165,8 @@ export const tunnel: readonly Guard[] = [
       'a document that is told has its length, its order and pieces of some size',
     ],
     [
-      'a document does not come in crumbs', 'if (text.length < PIECE_CHARACTERS_MIN && !last) throw', 'if (false) throw',
+      'a document does not come in crumbs', 'if (text.length < PIECE_CHARACTERS_MIN && !last) throw',
+      'if (false) throw',
       'a document that is told has its length, its order and pieces of some size',
     ],
   ),
