@@ -2,6 +2,7 @@ import type { ActorStart } from './actor.ts'
 import type { Accepted, Carrier, Granted, Wanted } from './carrier.ts'
 import { Denied, fromWire, InvalidArgument, messageOf, Overloaded, Unavailable, type WireError } from './errors.ts'
 import { limits } from './limits.ts'
+import { closeReason } from './platform/port-close.ts'
 import type { Channel, Clock, Platform } from './platform/ports.ts'
 import { deferred, within, type Deferred } from './within.ts'
 import type { CarriageEvent, Inspection, Introduction } from './worker.ts'
@@ -74,9 +75,9 @@ export class Carriage {
   /** For an actor of this host. @throws what the carrier does */
   async carry(id: number, wanted: Wanted, end: unknown): Promise<Granted> {
     const carrier = this.#carrier
-    const channel = this.#hold(end, () => {
+    const channel = this.#hold(end, (reason) => {
       this.#carried.delete(id)
-      this.#options.emit({ what: 'gone', id })
+      this.#options.emit({ what: 'gone', id, hasEnded: reason === closeReason.ended })
     })
     this.#carried.set(id, channel)
     try {
@@ -118,7 +119,7 @@ export class Carriage {
   gone(id: number): void {
     const held = this.#accepted.get(id)
     held?.gone.resolve()
-    held?.channel.close('the actor has ended')
+    held?.channel.close(closeReason.ended)
   }
 
   close(error: Error): void {
@@ -143,13 +144,14 @@ export class Carriage {
   }
 
   /** The channel over an end. `onOver` runs once, whichever side closes it. */
-  #hold(end: unknown, onOver: () => void): Channel {
+  #hold(end: unknown, onOver: (reason: string) => void): Channel {
     const { clock, openChannel } = this.#options
     const channel = openChannel(end)
     let open = true
-    const over = (): void => {
-      if (open) onOver()
+    const over = (reason: string): void => {
+      if (!open) return
       open = false
+      onOver(reason)
     }
     return {
       kind: channel.kind,
@@ -157,13 +159,14 @@ export class Carriage {
       receive(onFrame, onClose) {
         if (!open) return clock.soon(() => onClose('it was closed already'))
         channel.receive(onFrame, (reason) => {
-          over()
-          onClose(reason)
+          over(reason)
+          // Of an actor that could say nothing more, this host knows all the same what that means
+          onClose(reason === closeReason.alone ? closeReason.ended : reason)
         })
       },
       close(reason) {
+        over(reason)
         channel.close(reason)
-        over()
       },
     }
   }

@@ -11,7 +11,7 @@ type Peer = Introduction['peer']
 /** Opened for an actor of this host. */
 interface Carried {
   readonly by: Incarnation
-  readonly gone: Deferred<void>
+  readonly gone: Deferred<boolean>
 }
 
 /** Of a caller of another host. */
@@ -50,7 +50,7 @@ export class Carriers {
     const open = this.#carried.size
     if (open >= limits.carriedChannels) throw new Overloaded(`Too many links to other hosts: ${open}`)
     const id = ++this.#ids
-    const gone = deferred<void>()
+    const gone = deferred<boolean>()
     this.#carried.set(id, { by, gone })
     const [end, carriersEnd] = platform.channelPair()
     try {
@@ -90,7 +90,7 @@ export class Carriers {
         const carried = this.#carried.get(id)
         if (carried?.by !== by) return
         this.#carried.delete(id)
-        carried.gone.resolve()
+        carried.gone.resolve(event.hasEnded)
       }
     }
   }
@@ -102,7 +102,7 @@ export class Carriers {
     for (const [id, { by, gone }] of this.#carried) {
       if (!is(by)) continue
       this.#carried.delete(id)
-      gone.resolve()
+      gone.resolve(false)
     }
     for (const [key, { by, id, callee, peer }] of this.#admitted) {
       if (is(by)) this.#in.life(callee).release(peer)

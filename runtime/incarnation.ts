@@ -86,8 +86,9 @@ export class Incarnation {
   }
 
   /** Its callee is gone: what it has pending there fails. */
-  detach(protocol: string, reason: string): void {
-    if (this.thread.dead === undefined) this.thread.worker.control.detach(this.name, protocol, reason).catch(() => {})
+  detach(protocol: string, reason: string, hasEnded: boolean): void {
+    if (this.thread.dead !== undefined) return
+    this.thread.worker.control.detach(this.name, protocol, reason, hasEnded).catch(() => {})
   }
 
   /** A caller of it has died: its links to this end. */

@@ -13,7 +13,7 @@ interface Opened {
   /** Of the callee. */
   readonly incarnation: number
   /** Settles when the callee's incarnation has ended, where its death does not end the caller as well. */
-  readonly gone: Promise<void>
+  readonly gone: Promise<boolean | void>
   /** The caller has died: closes the callee's end. */
   release(): void
 }
@@ -104,9 +104,9 @@ export class NeedLinks {
     const ended = Promise.race([over.promise, opened.gone])
     // One that ends while the handshake is under way need not be waited for
     if (isNew) await Promise.race([this.#incarnation.tell(opened.side), ended])
-    await ended
+    const hasEnded = await ended === true
     if (this.#ended.signal.aborted) return
-    this.#incarnation.detach(need, `The link to ${need} is gone`)
+    this.#incarnation.detach(need, `The link to ${need} is gone`, hasEnded)
   }
 
   #openLocal(need: string): Opened {

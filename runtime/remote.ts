@@ -17,8 +17,8 @@ export interface RemoteChannel {
   readonly incarnation: number
   /** The channel leads out of this process: its frames are bytes. */
   readonly carried: boolean
-  /** Settles when that incarnation has ended, or its host. */
-  readonly gone: Promise<void>
+  /** Settles when that incarnation has ended, or its host, or the way there; true: it was told that it has ended. */
+  readonly gone: Promise<boolean | void>
   /** The caller has died without a word. */
   release(): void
 }

@@ -22,8 +22,11 @@ export interface WorkerControl {
   introduce(actor: string, introduction: Introduction, end: unknown): Promise<void>
   /** From now on these hosts and no others may certify peers; links to any other close. */
   trust(devices: readonly TrustedDevice[]): Promise<void>
-  /** The callee of this protocol is gone: pending calls fail with the reason, later ones wait for the next link. */
-  detach(actor: string, protocol: string, reason: string): Promise<void>
+  /**
+   * The callee of this protocol is gone: pending calls fail with the reason, as Restarted when it is known to have
+   * ended; later ones wait for the next link.
+   */
+  detach(actor: string, protocol: string, reason: string, hasEnded: boolean): Promise<void>
   /** This caller has died without a word: its links close. Not every runtime tells the other end of a port. */
   release(actor: string, caller: Introduction['peer']): Promise<void>
   /** Of a carrier: joins the end to an actor of another host. @throws what `Carrier.open` does */
@@ -65,7 +68,9 @@ export type WorkerEvent = {
 /** What a carrier asks of its supervisor, and what it tells of its channels. */
 export type CarriageEvent = { readonly actor: string; readonly incarnation: number; readonly id: number } & (
   | { readonly what: 'accept'; readonly protocol: string; readonly caller: Introduction['peer'] }
-  | { readonly what: 'released' | 'gone' }
+  | { readonly what: 'released' }
+  /** True: it was told that what was called has ended. */
+  | { readonly what: 'gone'; readonly hasEnded: boolean }
 )
 
 export interface StartMessage {

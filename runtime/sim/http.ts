@@ -120,6 +120,8 @@ export class HttpPorts {
         unlist(onCut)
         cut('Connection cut')
       }
+      // It reads no handshake in what it is sent
+      if (server.tls && !request.tls) return cut('Connection cut')
       server.running.add(onCut)
       const answer = (response: HttpResponse): void => {
         if (!server.running.has(onCut)) return

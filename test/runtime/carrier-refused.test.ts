@@ -22,6 +22,7 @@ test('an actor whose spec does not say that it carries is refused, whatever it a
   const refusals = await ood.get(Pretender).ask({}, call)
   assert.equal(refusals.map((text) => text.split(':')[0]), ['Denied', 'Denied'])
   assert.is(await codeOf(ood.carriedBy('pretender')('clerk').open(asDesk())), 'Denied')
+  assert.is(await ood.get(Courier).again({}, call), 'InvalidArgument')
 })
 
 test('a caller that the actor does not admit gets no link, and leaves none', async () => {

@@ -4,6 +4,12 @@ import * as assert from 'uvu/assert'
 import { Cancelled, InvalidArgument } from '../../runtime/errors.ts'
 import type { HttpServerOptions } from '../../runtime/platform/ports.ts'
 import type { TlsCall, TlsPair } from '../../runtime/platform/tls-ports.ts'
+import type { CertificateSigningKey } from '../../runtime/platform/certificate-keys.ts'
+import { signCertificate } from '../../runtime/x509/certificate.ts'
+import type { Extensions } from '../../runtime/x509/extensions.ts'
+import { encodeName } from '../../runtime/x509/name.ts'
+import { encodePem } from '../../runtime/x509/pem.ts'
+import { newSerial } from '../../runtime/x509/serial.ts'
 import { simulateWith, thrownBy } from './sim-fixture.ts'
 import {
   began, certified, client, expect, faultOf, foreign, life, listen, pem, PORT, root, same, server, staged, trusting,
@@ -106,9 +112,8 @@ test('a renewed pair is shown to who connects from then on, and connections that
 
 test('requests go by TLS as well: to who is trusted, from who is known', () =>
   staged(async ({ node }) => {
-    const request = (tls: TlsCall, hostname = 'ood1') => node.platform.transport.request({
-      hostname, port: PORT, method: 'GET', path: '/', headers: {}, body: '', withinMs: 5_000, tls,
-    })
+    const base = { hostname: 'ood1', port: PORT, method: 'GET', path: '/', headers: {}, body: '', withinMs: 5_000 }
+    const request = (tls: TlsCall, hostname = 'ood1') => node.platform.transport.request({ ...base, hostname, tls })
     const textOf = async (tls: TlsCall): Promise<string> => {
       let text = ''
       for await (const piece of (await request(tls)).body) text += new TextDecoder().decode(piece)
@@ -118,6 +123,7 @@ test('requests go by TLS as well: to who is trusted, from who is known', () =>
     expect(/^a\/1 [1-9]\d+ /.test(await textOf({ roots: [pem(root)], alpn: 'a/1', client })), 'it is not known')
     same(await faultOf(request({ roots: [pem(foreign)] })), 'unknown-authority')
     same(await faultOf(request({ roots: [pem(root)] }, 'nobody')), 'Unavailable')
+    same(await faultOf(node.platform.transport.request(base)), 'Unavailable')
   }).then(() => {}))
 
 test('a handshake is cancelled at a word, and one that does not end is cut by the server', () =>
@@ -155,5 +161,32 @@ test('a Unix socket is a port by its path, on its own host alone', () => simulat
   same((await ask(one.transport)).status, 200)
   same(await faultOf(ask(two.transport)), 'Unavailable')
 }).then(() => {}))
+
+test('certificates of the cheap keys are judged like others', () => simulateWith(async (world) => {
+  const [one, two] = [world.startProcess('ood1').platform, world.startProcess('node1').platform]
+  const [rootKey, ownKey, strangeKey] = await Promise.all(['root', 'own', 'strange'].map((name) =>
+    one.keys.certificates.generate('ed25519', one.random.fork(name))))
+  const nameOf = (CN: string): Uint8Array => encodeName([{ type: 'CN', value: CN }])
+  type Key = CertificateSigningKey
+  const sign = (by: Key, subject: string, key: Key, extensions: Extensions): string =>
+    encodePem('CERTIFICATE', signCertificate({
+      serial: newSerial(one.random), issuer: nameOf('root'), subject: nameOf(subject), notBefore: began - day,
+      notAfter: began + day, spki: key.public.spki, extensions,
+    }, by))
+  const authority = { ca: {}, keyUsage: ['keyCertSign'] } as const
+  const [roots, others] = [rootKey!, strangeKey!].map((key) => [sign(key, 'root', key, authority)])
+  const certificate = sign(rootKey!, 'ood1', ownKey!, {
+    keyUsage: ['digitalSignature'], names: [{ type: 'dns', value: 'ood1' }],
+  })
+  await one.transport.serveHttp({
+    hostname: '', port: PORT, bodyBytesMax: 1, requestMsMax: 1_000,
+    tls: { certificate, key: ownKey!.exportPem() },
+  }, async () => ({ status: 200, headers: {}, body: '' }))
+  const open = (trusted: readonly string[]) => two.transport.connectTls(
+    { hostname: 'ood1', port: PORT, withinMs: 1_000 }, { roots: trusted },
+  )
+  same(await faultOf(open(roots!)), 'none')
+  same(await faultOf(open(others!)), 'unknown-authority')
+}, { keys: 'cheap' }).then(() => {}))
 
 test.run()

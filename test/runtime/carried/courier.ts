@@ -70,6 +70,14 @@ export default actor(Courier, {}, async (start) => {
         lie = told.host === '' ? undefined : told
         return {}
       },
+      again() {
+        try {
+          start.carry({ open: () => new Promise(() => {}) })
+          return 'allowed'
+        } catch (error) {
+          return (error as Error).name
+        }
+      },
       streams: () => streams,
       ask: ({ protocol, host }) => asked(start, protocol, host),
       die: () => start.background(async () => { throw new Error('Planted') }),

@@ -1,12 +1,21 @@
 import type { Channel } from '../../../runtime/platform/ports.ts'
 import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 
+/** In place of a length: the reason of a close follows. */
+const CLOSE = 0xffff_ffff
+
 /** Frames of bytes over a connection, each after its length in four bytes. */
 export function framed(connection: TlsConnection): Channel {
   let waiting = new Uint8Array(0)
+  let why: string | undefined
   const next = (): Uint8Array | undefined => {
     if (waiting.length < 4) return undefined
-    const end = 4 + new DataView(waiting.buffer, waiting.byteOffset).getUint32(0)
+    const length = new DataView(waiting.buffer, waiting.byteOffset).getUint32(0)
+    if (length === CLOSE) {
+      why = new TextDecoder().decode(waiting.subarray(4))
+      return undefined
+    }
+    const end = 4 + length
     if (waiting.length < end) return undefined
     const frame = waiting.subarray(4, end)
     waiting = waiting.subarray(end)
@@ -28,9 +37,16 @@ export function framed(connection: TlsConnection): Channel {
         joined.set(bytes, waiting.length)
         waiting = joined
         for (let frame = next(); frame; frame = next()) onFrame(frame)
-      }, onClose)
+      }, (reason) => onClose(why ?? reason))
     },
-    close: (reason) => connection.close(reason),
+    close(reason) {
+      const text = new TextEncoder().encode(reason)
+      const last = new Uint8Array(4 + text.length)
+      new DataView(last.buffer).setUint32(0, CLOSE)
+      last.set(text, 4)
+      connection.send(last)
+      connection.close(reason)
+    },
   }
 }
 

@@ -28,6 +28,8 @@ export const Courier = protocol('courier', {
   dial: call(object({ port: number() }), object({})),
   /** What it says of whom it reaches, in place of the truth; the truth again with an empty host. */
   lie: call(object({ host: string(), incarnation: number() }), object({})),
+  /** How it fares when it wants to carry once more. */
+  again: call(object({}), string()),
   /** Streams that it has joined. */
   streams: call(object({}), number()),
   /** What it is told when it asks for such an actor. */
