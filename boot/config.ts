@@ -112,7 +112,11 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
   if (text === undefined) return { config: defaultConfig, stated: new Set(), unused: [] }
   const read = new ConfigText(text, path)
   const result = safeParse(ZoneFile, read.value())
-  if (!result.success) throw read.refused(result.issues[0], expected, keysHint)
+  if (!result.success) {
+    // A list has a `join` of its own: that it is a list is said last
+    const [issue] = Array.isArray(read.value()) ? result.issues.slice(-1) : result.issues
+    throw read.refused(issue!, expected, keysHint)
+  }
   const file: Infer<typeof ZoneFile> = result.output
   const { zone, host, owner, http } = defaultConfig
   const config: ZoneConfig = {

@@ -121,8 +121,9 @@ export default actor(Enrolment, {
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
         else {
           const { said } = (error as ZonewrightError).details
-          const more = typeof said === 'string' ? { said } : {}
-          log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
+          const from = remoteAddress || 'here'
+          log.warn(`${what} refused: ${messageOf(error)}`, typeof said === 'string' ? { reason, from, said }
+            : { reason, from })
         }
         return refusal(error)
       }

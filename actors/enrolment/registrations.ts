@@ -23,7 +23,7 @@ export interface Registrations {
   /** The owner key. */
   readonly owner: PublicJwk
   told(): Promise<TrustTold>
-  /** @throws JoinRefused where the owner has signed for a host of this name: that is nobody's to join as */
+  /** @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here */
   demandFree(host: string): Promise<void>
   /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
   settle(host: string): Promise<string | undefined>
@@ -82,6 +82,19 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
   const ownerHas = (host: string): Error =>
     new JoinRefused(`The owner has signed for a host of this name: ${host}`, { reason: 'owned' })
 
+  /** Page by page: those of all hosts may be more than one message holds. */
+  const documentsNow = async (): Promise<ReadonlyMap<string, string>> => {
+    const stored = new Map<string, string>()
+    for (let after = ''; ;) {
+      const query = { prefixes: ['devices/'], leaves: ['doc'], page: { after } }
+      const { items, more } = await systemConfig.dump(query, { token: token() })
+      for (const { key, value } of items) stored.set(key, value)
+      const last = items.at(-1)
+      if (!more || last === undefined) return stored
+      after = last.key
+    }
+  }
+
   /** One look at both sides, and one transaction. @returns whether they say the same now */
   const settleOnce = async (host: string, joined: JoinedHost): Promise<string | true | undefined> => {
     const key = kv.device(host)
@@ -124,7 +137,10 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       }
     },
     async demandFree(host) {
-      if (isName(host) && ownersDocument((await get(kv.device(host)))?.value)) throw ownerHas(host)
+      if (!isName(host)) return
+      const [device, user] = await Promise.all([get(kv.device(host)), get(kv.user(host))])
+      if (ownersDocument(device?.value)) throw ownerHas(host)
+      if (user) throw new JoinRefused(`A user has this name: ${host}`, { reason: 'owned' })
     },
     async settle(host) {
       for (let attempt = 0; attempt < limits.registrationAttempts; attempt++) {
@@ -134,8 +150,7 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       throw new Overloaded(`Other writers of ${kv.device(host)} were faster ${limits.registrationAttempts} times`)
     },
     async sweep() {
-      const { items } = await systemConfig.dump({ prefixes: ['devices/'], leaves: ['doc'] }, { token: token() })
-      const stored = new Map(items.map(({ key, value }) => [key, value]))
+      const stored = await documentsNow()
       let settled = 0
       for (let after: string | undefined; ;) {
         const { hosts, more } = await vault.joinedHosts(after === undefined ? {} : { after })

@@ -35,6 +35,8 @@ export function createRegistration(
     const document = readDevice(text)
     if (!document?.enrolment) return 'no enrolment key of this zone signed it'
     if (kv.device(document.name) !== key) return `it is of another device: ${document.name}`
+    // What runs on a host speaks under its name, and would be given what is the user's
+    if (await stored(kv.user(document.name)) !== undefined) return `a user has its name: ${document.name}`
     const { ood, certificate } = document.enrolment
     const name = readDevice(ood)!.name
     if (await stored(kv.enrolment(name)) !== certificate) return `${kv.enrolment(name)} is another certificate`

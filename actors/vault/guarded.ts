@@ -98,7 +98,7 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
     if ('error' in outcome) {
       const code = codeOf(outcome.error)
       const ofBegun = of === undefined ? {} : { of }
-      const record = isOfStranger(outcome.error) ? strangers : audit.record
+      const record = isOfStranger(outcome.error, method) ? strangers : audit.record
       await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
       throw outcome.error
     }
@@ -121,8 +121,9 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
   }
 }
 
-/** Whoever reaches the zone may bring a join token that nobody made. */
-const isOfStranger = (error: unknown): boolean => error instanceof JoinRefused && error.details['reason'] === 'unknown'
+/** Whoever reaches the zone may bring a join token that nobody made, or ask for the next certificate of any host. */
+const isOfStranger = (error: unknown, method: VaultMethod): boolean => error instanceof JoinRefused
+  && (method === 'renewEnrolment' ? ['device', 'proof'] : ['unknown']).includes(String(error.details['reason']))
 
 /** What is public anyway, and `http`, which records each request itself; denied and failed calls are recorded. */
 const unrecorded: ReadonlySet<VaultMethod> = new Set([

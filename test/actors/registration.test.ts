@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readDeviceBy } from '../../actors/read-device.ts'
 import { kv } from '../../actors/records.ts'
+import { createRegistration } from '../../actors/system-config/registration.ts'
 import { KnownHosts } from '../../boot/known-hosts.ts'
 import { RevisionMismatch, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
@@ -112,9 +113,26 @@ test('enrolment writes what an enrolment key of now signed, where the owner sign
   assert.is(await refused(key, enrolled(), own.revision), 'rbac/root-only')
   const remove = { actions: { [key]: { action: 'remove' as const } }, mainKey: { key, revision: own.revision } }
   assert.is(await denied(() => config.execTx(remove)), 'rbac/root-only')
+  const alice = JSON.stringify({ name: 'node2', type: 'user', state: 'active' })
+  await root().set({ key: kv.user('node2'), value: alice })
+  assert.is(await refused(kv.device('node2'), enrolled({ name: 'node2' })), 'rbac/root-only', 'a user has the name')
+  await root().delete({ key: kv.user('node2') })
   // The OOD is there no more, or another
   await root().delete({ key: kv.device('ood1') })
   assert.is(await refused(kv.device('node2'), enrolled({ name: 'node2' })), 'rbac/root-only')
+})
+
+test('what enrolment replaces is what was looked at, and not what comes to be there', async () => {
+  const zone = testZone()
+  const { enrolled } = documents(zone, newKey())
+  const key = kv.device('node1')
+  const there = { key, value: enrolled(), revision: 5 }
+  const { refusal } = createRegistration({ keys: crypto, self: { zone: ZONE } }, {
+    environment: { root: zone.owner.public.jwk }, records: { get: async () => there },
+  })
+  const actions = new Map([[key, { action: 'remove' as const }]])
+  assert.is(await refusal(actions, { key, revision: 5 }), undefined)
+  await failure(RevisionMismatch, () => refusal(actions, { key, revision: 7 }))
 })
 
 test('a certificate of the enrolment key is made once, and anew where the one that is there is none', async () => {
@@ -228,6 +246,9 @@ test('what the owner signed stays, and nobody joins under its name', async () =>
     }
   }
   assert.is(await reasonOf(() => registrations.demandFree('node1')), 'owned')
+  const alice = JSON.stringify({ name: 'alice', type: 'user', state: 'active' })
+  await root().set({ key: kv.user('alice'), value: alice })
+  assert.is(await reasonOf(() => registrations.demandFree('alice')), 'owned', 'nor under that of a user')
   await joined(registrations, 'node1')
   assert.is(await reasonOf(() => registrations.settle('node1')), 'owned')
   assert.is(await registrations.sweep(), 0)

@@ -23,6 +23,11 @@ test('what strangers try is in the audit up to the limit of each window, and the
     handlers.checkJoinToken({ token: stranger, host: 'node1' }, as(enrolment)))
   await many(join)
   assert.is((await failed('checkJoinToken')).length, limits.auditStrangers)
+  const request = { csr: 'x', device: 'x', proof: 'x', server: 'x', host: 'node1' }
+  await clock.advance(limits.auditStrangersMs)
+  await many(() => failure(JoinRefused, async () => handlers.renewEnrolment(request, as(enrolment))))
+  assert.is((await failed('renewEnrolment')).length, limits.auditStrangers)
+  await clock.advance(limits.auditStrangersMs)
   await root('PUT', 'sys/seal')
   const unseal = () => ask('PUT', 'sys/unseal', { body: { key: '00'.repeat(32) } })
   await many(unseal)

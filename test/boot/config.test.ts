@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { defaultConfig, readConfig, withSetting } from '../../boot/config.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 
-const mapping = 'a mapping of zone, host, owner, http, nodes, processes, telemetry, vault and the keys of rk8s'
+const mapping = 'a mapping of zone, host, owner, http, nodes, processes, join, telemetry, vault and the keys of rk8s'
 
 const PATH = '/zone/zone.yaml'
 

@@ -21,7 +21,9 @@ const pki = await (async () => {
   return made.pki
 })()
 
-async function certified(role: string, commonName: string, ip: boolean): Promise<TlsPair & { roots: readonly string[] }> {
+async function certified(
+  role: string, commonName: string, ip: boolean,
+): Promise<TlsPair & { roots: readonly string[] }> {
   const key = await keys.certificates.generate('ec-p256', random)
   const csr = encodePem('CERTIFICATE REQUEST', signRequest({
     subject: encodeName([{ type: 'CN', value: commonName }]),
@@ -49,7 +51,8 @@ async function serving(role: string, commonName: string) {
   return { port: server.port, roots, asked: () => asked, close: () => server.close(0) }
 }
 
-for (const [role, name, reaches] of [['ood', 'ood1', true], ['vault', 'vault', false], ['service', 'web', false]] as const) {
+const servers = [['ood', 'ood1', true], ['vault', 'vault', false], ['service', 'web', false]] as const
+for (const [role, name, reaches] of servers) {
   test(`whoever renews ${reaches ? 'asks' : 'asks nothing of'} a server with a certificate of ${role}`, async () => {
     const server = await serving(role, name)
     const { roots, ...tls } = await certified('node', 'node1', false)
@@ -66,12 +69,15 @@ for (const [role, name, reaches] of [['ood', 'ood1', true], ['vault', 'vault', f
       const error: unknown = await run().catch((failed: unknown) => failed)
       return (error as ZonewrightError).code
     }
-    const expected = reaches ? 'NotAZone' : 'ServerWrongName'
-    assert.is(await codeOf(() => renew(options, before)), expected)
-    assert.is(await codeOf(() => renewAgain(options)), expected)
-    assert.is(await codeOf(() => whoami(options, before)), reaches ? 'NotAZone' : 'TlsNotTrusted')
-    assert.is(server.asked(), reaches ? 3 : 0)
-    await server.close()
+    try {
+      const expected = reaches ? 'NotAZone' : 'ServerWrongName'
+      assert.is(await codeOf(() => renew(options, before)), expected)
+      assert.is(await codeOf(() => renewAgain(options)), expected)
+      assert.is(await codeOf(() => whoami(options, before)), reaches ? 'NotAZone' : 'TlsNotTrusted')
+      assert.is(server.asked(), reaches ? 3 : 0)
+    } finally {
+      await server.close()
+    }
   })
 }
 

@@ -82,7 +82,8 @@ export const join: readonly Guard[] = [
     ],
     [
       'the revocation of a host is not overtaken',
-      '...(current ? [{ key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision }] : []),', '',
+      '...(current ? [{ key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision }] : []),',
+      '',
       'a host that is revoked while its next certificate is made gets none',
     ],
   ),

@@ -88,4 +88,9 @@ export const secondLines: readonly SecondLine[] = [
     guard: "if (Number.parseInt(text('sum'), 8) !== sumOf(block)) throw",
     second: 'The whole header is compared with the one that would have been written',
   },
+  {
+    name: 'what was given to a host that was revoked is not given again', file: 'actors/vault/join/enrol.ts',
+    guard: 'if (host?.kid !== used.kid || host.revokedAt !== undefined) {',
+    second: 'All certificates of a host are revoked with it, and what was revoked is not given again',
+  },
 ]
