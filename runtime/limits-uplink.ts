@@ -7,7 +7,7 @@ export const uplinkLimits = {
   toldCertificates: 64,
   /** Milliseconds before a host tries the next server of its zone: doubled from the first up to the last, by chance. */
   uplinkRetryMsMin: 200,
-  uplinkRetryMsMax: 10_000,
+  uplinkRetryMsMax: 5_000,
   /** Milliseconds that a link waits for the tunnel while there is none; then Unavailable, and it is tried again. */
   uplinkWaitMs: 3_000,
   /** Milliseconds of one attempt: TLS, who is who, and a certificate where there is none. */
