@@ -7,7 +7,7 @@ export const uplinkLimits = {
   toldCertificates: 64,
   /** Milliseconds before a host tries the next server of its zone: doubled from the first up to the last, by chance. */
   uplinkRetryMsMin: 200,
-  uplinkRetryMsMax: 10_000,
+  uplinkRetryMsMax: 5_000,
   /** Milliseconds that a link waits for the tunnel while there is none; then Unavailable, and it is tried again. */
   uplinkWaitMs: 3_000,
   /** Milliseconds of one attempt: TLS, who is who, and a certificate where there is none. */
@@ -18,6 +18,4 @@ export const uplinkLimits = {
   tunnelRecheckMs: 2_000,
   /** Milliseconds after which hosts are told of roots and revocations that have changed. */
   tunnelTellMs: 5_000,
-  /** Milliseconds between two looks of the command line at how the host reaches its zone. */
-  uplinkShownMs: 500,
 } as const

@@ -8,6 +8,7 @@ import { kv } from '../actors/records.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { nodeSequence } from '../boot/sequences.ts'
 import type { RunningHost } from '../boot/host/run.ts'
+import { limits } from '../runtime/limits.ts'
 import type { HostState } from '../runtime/supervision.ts'
 import { ownerOf } from './boot-fixtures/cluster.ts'
 import { removeFolders } from './boot-fixtures/command-line.ts'
@@ -17,7 +18,8 @@ import { OriginalsClient } from './krpc-client.ts'
 import { PATH, SH } from './processes-fixture.ts'
 import type { StepEvent } from '../runtime/trace.ts'
 
-const BACK_MS = 15_000
+/** At the latest a control plane that is gone is noticed by its silence, and then tried at its interval. */
+const BACK_MS = limits.tunnelSilenceMs + limits.uplinkRetryMsMax + 5_000
 /** As DESIGN §7 promises of live links. */
 const CUT_MS = 5_000
 let zone: JoiningZone

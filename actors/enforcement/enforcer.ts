@@ -186,8 +186,8 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
     },
     demandOf(speaker, operation, path, before) {
       if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `sub ${speaker.sub}: the lease is over`)
-      const decision = lease.access.decide(speaker, operation, path)
-      if (!decision.allowed) throw denials.denied([before, ...decision.chain])
+      const { allowed, chain } = lease.access.decide(speaker, operation, path)
+      if (!allowed) throw denials.denied([before, ...chain])
     },
     judge: async (token, audience) => judge(token, audience),
   }

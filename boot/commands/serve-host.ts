@@ -1,5 +1,4 @@
 import { RestartLimit } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
 import { pause } from '../../runtime/within.ts'
 import type { UplinkState } from '../../actors/uplink/protocol.ts'
@@ -75,6 +74,8 @@ function readyLines(host: RunningHost, { server, ood }: UplinkState, ms: number,
   ]
 }
 
+const LOOK_MS = 500
+
 /** Each change of the way to the zone. */
 async function tellUplink(
   { clock }: Platform, host: RunningHost, say: (line: string) => void, style: Style, signal: AbortSignal,
@@ -88,7 +89,7 @@ async function tellUplink(
       if (state.state === 'connected') say(`${style.good('connected')} to ${state.ood} at ${state.server}`)
       else say(`${style.dim(state.state)}: ${state.server}${state.reason === '' ? '' : ` (${state.reason})`}`)
     }
-    await pause(clock, limits.uplinkShownMs, signal)
+    await pause(clock, LOOK_MS, signal)
   }
 }
 

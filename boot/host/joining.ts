@@ -68,5 +68,6 @@ async function deviceOf({ keys, random }: Platform, files: Files, given: string 
       path: files.path(file.deviceKey), next: 'Leave --device-key away, or give another --dir',
     })
   }
-  return keys.importPem(await keyFile(files, file.deviceKey, () => keys.generate(random.fork('device key')).exportPem()))
+  const make = (): string => keys.generate(random.fork('device key')).exportPem()
+  return keys.importPem(await keyFile(files, file.deviceKey, make))
 }

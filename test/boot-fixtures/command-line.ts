@@ -32,9 +32,11 @@ export interface Place {
   readonly env?: Readonly<Record<string, string>>
   /** What stdin holds; without it nothing, and with `open` what `type` writes. */
   readonly input?: string | 'open'
+  /** Milliseconds that it may run. */
+  readonly msMax?: number
 }
 
-export function start(command: readonly string[], { cwd, env = {}, input }: Place): Started {
+export function start(command: readonly string[], { cwd, env = {}, input, msMax = PROCESS_MS }: Place): Started {
   const [program = '', ...args] = command
   const child = spawn(program, args, {
     cwd, env: { ...process.env, NO_COLOR: '1', XDG_STATE_HOME: join(cwd, 'state'), ...env }, stdio: 'pipe',
@@ -49,7 +51,7 @@ export function start(command: readonly string[], { cwd, env = {}, input }: Plac
     look()
   })
   child.stderr.on('data', (data) => { stderr += data })
-  const late = setTimeout(() => child.kill('SIGKILL'), PROCESS_MS)
+  const late = setTimeout(() => child.kill('SIGKILL'), msMax)
   const ended = new Promise<Ended>((settle) => {
     child.on('close', (exitCode) => {
       clearTimeout(late)

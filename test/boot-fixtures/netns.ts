@@ -16,6 +16,8 @@ export interface TestNet {
   address(host: string): string
   /** The command, as it runs on that host. */
   on(host: string, command: readonly string[]): readonly string[]
+  /** Process ids of what runs there. */
+  processes(host: string): readonly number[]
   /** Takes the cable out. */
   cut(host: string): void
   heal(host: string): void
@@ -37,11 +39,14 @@ const ip = (...args: readonly string[]): string => run('ip', ...args)
 const namespaces = (): readonly string[] =>
   ip('netns', 'list').split('\n').map((line) => line.split(' ')[0]!).filter((name) => NAME.test(name))
 
+const processesIn = (name: string): readonly number[] =>
+  ip('netns', 'pids', name).split('\n').filter(Boolean).map(Number)
+
 /** Its interfaces go with it, when nothing runs there any more. */
 function removeNamespace(name: string): void {
-  for (const pid of ip('netns', 'pids', name).split('\n').filter(Boolean)) {
+  for (const pid of processesIn(name)) {
     try {
-      process.kill(Number(pid), 'SIGKILL')
+      process.kill(pid, 'SIGKILL')
     } catch {
       // It ended meanwhile
     }
@@ -108,6 +113,7 @@ export function makeNet(hosts: readonly string[]): TestNet {
   }
   return {
     address, remove,
+    processes: (host) => processesIn((address(host), nameOf(host))),
     on: (host, command) => ['ip', 'netns', 'exec', (address(host), nameOf(host)), ...command],
     cut: (host) => void ip('-n', nameOf(host), 'link', 'set', 'eth0', 'down'),
     heal: (host) => void ip('-n', nameOf(host), 'link', 'set', 'eth0', 'up'),

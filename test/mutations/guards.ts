@@ -46,6 +46,7 @@ import { nodeMonitor } from './guards/node-monitor.ts'
 import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
+import { uplink } from './guards/uplink.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -91,4 +92,5 @@ export const guards: readonly Guard[] = [
   ...placement,
   ...kept,
   ...tunnel,
+  ...uplink,
 ]

@@ -7,7 +7,7 @@ import type { Enforcer } from '../../enforcement/enforcer.ts'
 import { readDeviceBy } from '../../read-device.ts'
 import { kv, readRecord, ServiceSpec, type DeviceDocument } from '../../records.ts'
 import { BootConfig, type SystemConfig } from '../../system-config/protocol.ts'
-import { reachableActors } from '../../trust-matrix.ts'
+import { kernelActors, reachableActors } from '../../trust-matrix.ts'
 import { HostCertificateNeeded, type KnownHost, type ZoneTrust } from '../trust.ts'
 
 /** A host whose tunnel is let in: by its certificate, and by what the zone says of it. */
@@ -89,6 +89,10 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
       if (request.type === 'link' && reachableActors.includes(what)) return
       if (request.type === 'http' && await isPublic(what)) return
       const before = allowedBy('link', 'tunnel/registered')
+      // Of the control plane nodes reach those two, whatever a line says
+      if (role !== 'ood' && (kernelActors as readonly string[]).includes(what)) {
+        throw refuse('link/no-row', 'stream/kernel', `${name} to ${what}`, [before])
+      }
       const resource = `stream://${what}`
       const speaker = { appid: APPID, sudo: false, root: false }
       enforcer.demandOf({ ...speaker, sub: name, runtimeType: role }, 'write', resource, before)

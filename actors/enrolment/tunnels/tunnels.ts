@@ -87,7 +87,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   const welcome = async (connection: TlsConnection): Promise<void> => {
     const peer = connection.certificate
     if (!peer) throw new InvalidArgument('There are no tunnels without a certificate')
-    if (held.size + opening >= limits.tunnels) throw new Overloaded(`Too many tunnels: ${held.size}`)
+    if (held.size + opening >= limits.tunnels) throw new Overloaded(`Too many tunnels: ${held.size + opening}`)
     let admitted: Admitted | undefined
     let mine: Held | undefined
     const [own] = chainOf(certificate())
