@@ -59,8 +59,7 @@ const ZoneFile = object({
 })
 
 const expected: Expected = {
-  '':
-    'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and the keys of rk8s',
+  '': 'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and rk8s keys',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',

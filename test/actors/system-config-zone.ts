@@ -288,7 +288,6 @@ export async function failure(Class: ErrorClass, run: () => unknown): Promise<Zo
 export const denied = async (run: () => unknown): Promise<unknown> => (await failure(Denied, run)).details['reason']
 
 export type Change = { type: 'put' | 'delete'; key: string; value: string; revision: number }
-
 /** The first `count` items, then the stream is ended. */
 export async function take(stream: AsyncIterable<Change>, count: number): Promise<Change[]> {
   const taken: Change[] = []
@@ -298,5 +297,4 @@ export async function take(stream: AsyncIterable<Change>, count: number): Promis
   }
   return taken
 }
-
 export const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))

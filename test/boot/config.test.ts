@@ -4,7 +4,7 @@ import { defaultConfig, readConfig, withSetting } from '../../boot/config.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 
 const mapping =
-  'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and the keys of rk8s'
+  'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and rk8s keys'
 
 const PATH = '/zone/zone.yaml'
 

@@ -13,8 +13,6 @@ import { carrier } from './registry-carrier.ts'
 import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
 import { uplink } from './registry-uplink.ts'
-import { carrier } from './registry-carrier.ts'
-import { registration } from './registry-registration.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -42,8 +40,6 @@ export const coverage: Coverage = {
   ...ofLeading,
   ...placement,
   ...uplink,
-  ...carrier,
-  ...registration,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],
