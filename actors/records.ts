@@ -77,7 +77,10 @@ export const ServiceSpec = object({
   /** Audiences beside its own that its sessions may ask for. */
   audiences: array(Name),
   needs: optional(array(Name)),
-  /** Hosts it should run on at the same time; 1 when it does not say, 0 for an app that only people use. */
+  /**
+   * Hosts it should run on at the same time; when it does not say, one, and for a kernel service every OOD. 0 for an
+   * app that only people use.
+   */
   replicas: optional(count),
   /** What one replica takes of its host: it is placed where so much is left, or nowhere. */
   resources: optional(Resources),

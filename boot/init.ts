@@ -11,7 +11,7 @@ import type { ReadConfig, ZoneConfig } from './config.ts'
 import {
   DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded, RestoreUnfinished,
 } from './errors.ts'
-import { forgetUnfinishedNodes, nodeNames, signNodes } from './nodes.ts'
+import { forgetUnfinishedNodes, nodeNames, oodNames, signNodes } from './nodes.ts'
 import { parseJson } from './parse-json.ts'
 
 /** Names in a zone's folder. */
@@ -36,6 +36,8 @@ export const file = {
   logs: 'logs',
   /** Folders of the other hosts of a cluster on one host. */
   nodes: 'nodes',
+  /** The same of those that run a control plane of the zone. */
+  oods: 'oods',
   /** A restore into this folder has begun and is not finished. */
   restoring: 'restoring.json',
   /** How far the stores are on their way into etcd. */
@@ -75,6 +77,8 @@ export interface InitOptions {
   readonly ownerPassphrase?: string
   /** Nodes that the zone begins with: step 0 makes their keys and documents as well. */
   readonly nodes: number
+  /** OODs beside this one that it begins with. */
+  readonly oods?: number
 }
 
 /**
@@ -105,7 +109,7 @@ export async function refuseUnfinished(files: Files): Promise<void> {
   })
 }
 
-async function create({ platform, files, read, ownerPassphrase, nodes }: InitOptions): Promise<Identity> {
+async function create({ platform, files, read, ownerPassphrase, nodes, oods = 0 }: InitOptions): Promise<Identity> {
   const { keys, random, clock } = platform
   const { config } = read
   const owner = await keyFile(files, file.ownerKey, () =>
@@ -141,7 +145,9 @@ async function create({ platform, files, read, ownerPassphrase, nodes }: InitOpt
   const zoneDocument = signDocument(ownerKey, zoneDocumentType, zone)
   const deviceDocument = signDocument(ownerKey, deviceDocumentType, document)
   await forgetUnfinishedNodes(files)
-  await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, { zone, zoneDocument, deviceDocument })
+  const documents = { zone, zoneDocument, deviceDocument }
+  await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, documents)
+  await signNodes({ platform, files }, oodNames(oods, zone), ownerKey, documents, 'ood')
   const contents = `${JSON.stringify({ zoneDocument, deviceDocument }, null, 2)}\n`
   await files.create(file.identity, new TextEncoder().encode(contents), { mode: 0o600 })
   mayCrash('boot/identity-written')

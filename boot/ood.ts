@@ -28,6 +28,8 @@ import type { Zone } from './zone.ts'
 
 export interface OodOptions {
   readonly zone: Zone
+  /** It makes the zone where there is none. Others join one that is there. */
+  readonly isFirst: boolean
   readonly actors: (stores: string, etcd: readonly string[]) => readonly ActorSpec[]
   /** Owner-signed documents of the nodes that the zone begins with. */
   readonly nodeDocuments: readonly string[]
@@ -41,7 +43,7 @@ export interface OodOptions {
 export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
- * One start of the zone's first host, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
+ * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
  * on from what is durable.
  */
 export class Ood implements HostRun {
@@ -120,7 +122,7 @@ export class Ood implements HostRun {
     const env = { ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
     await this.#supervisor.start('vault', { env, secrets })
     const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
-    if (!shares && !marker) await this.#warnOfLostShares()
+    if (!shares && !marker && this.#options.isFirst) await this.#warnOfLostShares()
     if (shares) onProgress({ type: 'shares', ...shares })
     await etcd?.vaultServes(this.#supervisor)
   }

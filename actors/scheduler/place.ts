@@ -102,7 +102,11 @@ export function place(specs: readonly Spec[], hosts: readonly PlaceHost[]): Read
     chosen.get(spec.name)!.add(seat)
     seat.take(spec)
   }
-  const missing = (spec: Spec): number => (spec.replicas ?? 1) - chosen.get(spec.name)!.size
+  // Each OOD has the whole control plane: any of them may be the last
+  const ofEach = seats.filter(({ host }) => host.ood && host.state === 'running')
+  const wanted = (spec: Spec): number =>
+    spec.replicas ?? (spec.kernel ? Math.max(1, ofEach.filter(({ host }) => hasLabels(host, spec.labels)).length) : 1)
+  const missing = (spec: Spec): number => wanted(spec) - chosen.get(spec.name)!.size
   const stay = (spec: Spec, may: (seat: Seat) => boolean): void => {
     for (const seat of holders.get(spec.name) ?? []) {
       if (missing(spec) <= 0) return

@@ -19,6 +19,7 @@ import { stepZero } from './step-zero.ts'
 /** What `up` and `prove` are told on the command line. */
 export interface ZoneOptions extends GivenFiles {
   readonly nodes?: number
+  readonly oods?: number
   readonly ownerKey?: string
   readonly json?: true
   readonly diagram?: true
@@ -31,6 +32,7 @@ export const zoneOptions = (of: Command): Command => of
   .option('--config <file>', 'read this file instead of zone.yaml in the folder')
   .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
   .option('--nodes <number>', 'hosts beside the first one that this process runs', wholeNumber(0, 1_000))
+  .option('--oods <number>', 'hosts with a control plane that this process runs; needs etcd', wholeNumber(1, 9))
   .option('--otlp <url>', 'send OpenTelemetry traces to this collector: http://127.0.0.1:4318')
   .option('--owner-key <file>', 'signs for nodes that the folder has not had before; says what, before it does')
   .option('--owner-passphrase-file <file>', 'its first line encrypts the owner key, or opens it')
@@ -102,9 +104,10 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
 }
 
 async function clusterOptions(
-  terminal: Terminal, { nodes, ownerKey }: ZoneOptions,
-): Promise<Pick<UpOptions, 'nodes' | 'ownerKey'>> {
+  terminal: Terminal, { nodes, oods, ownerKey }: ZoneOptions,
+): Promise<Pick<UpOptions, 'nodes' | 'oods' | 'ownerKey'>> {
   return {
+    ...(oods === undefined ? {} : { oods }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(ownerKey === undefined ? {} : { ownerKey: await readOwnerKey(terminal, terminal.absolute(ownerKey)) }),
   }

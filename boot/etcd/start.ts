@@ -108,7 +108,9 @@ export class EtcdStart {
   }
 
   /** Everything serves. */
-  async ready(supervisor: () => Supervisor, address: string, bootMs: number): Promise<void> {
+  async ready(
+    supervisor: () => Supervisor, address: string, bootMs: number, others: () => readonly Supervisor[],
+  ): Promise<void> {
     const { platform, files, config, ownerKey, trace, identity, onProgress } = this.#options
     const serving = supervisor().list().filter(({ state }) => state === 'serving').length
     this.#mark('ood', initStep.servicesStarted, { actors: serving })
@@ -121,7 +123,7 @@ export class EtcdStart {
       platform, files, config, vault: () => supervisor().get(Vault),
       swap: async (etcd) => {
         this.#credentials = { ...this.#credentials, etcd }
-        await supervisor().renewCredentials(etcd)
+        await Promise.all([supervisor(), ...others()].map((each) => each.renewCredentials(etcd)))
       },
       log: (level, message, fields) => trace.emit('log', {
         host: identity.zone.host, actor: 'etcd-renewal', at: platform.clock.now(), level, message, fields,

@@ -92,7 +92,7 @@ export const boot: readonly Guard[] = [
       'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
     [
-      'a node’s document is of this node', "if (named !== name || role !== 'node' || inZone !== zone.zone) throw",
+      'a node’s document is of this node', "if (named !== name || as !== role || inZone !== zone.zone) throw",
       'if (false) throw', 'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
     [
