@@ -43,8 +43,8 @@ export interface OodOptions {
 export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
- * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
- * on from what is durable.
+ * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the
+ * next one goes on from what is durable.
  */
 export class Ood implements HostRun {
   readonly processes: Processes
@@ -119,7 +119,7 @@ export class Ood implements HostRun {
   async #startVault(marker: BootedMarker | undefined): Promise<void> {
     const { zone: { files, identity, observer, etcd }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
-    const env = { ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
+    const env = { ...this.#documents(), ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
     await this.#supervisor.start('vault', { env, secrets })
     const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
     if (!shares && !marker && this.#options.isFirst) await this.#warnOfLostShares()

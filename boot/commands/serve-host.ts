@@ -7,7 +7,7 @@ import { Interrupted } from '../errors.ts'
 import { runHost, type RunHostOptions, type RunningHost } from '../host/run.ts'
 import { evidenceText, GAP, pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
-import { urlOf } from '../up.ts'
+import { urlOf } from '../address.ts'
 import { sayTo } from './boot-zone.ts'
 
 export interface ServeHostOptions {

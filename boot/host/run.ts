@@ -16,7 +16,7 @@ import { KnownHosts } from '../known-hosts.ts'
 import { convergeFirst } from '../node.ts'
 import { createObserver, type Observer } from '../observe/observer.ts'
 import { supervisionOf } from '../supervision.ts'
-import { urlOf } from '../up.ts'
+import { urlOf } from '../address.ts'
 import { version } from '../version.ts'
 import { openHost, type HostIdentity } from './folder.ts'
 

@@ -71,7 +71,8 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki }: HostPor
     },
     read: async (host) => told(host, (await find(host)).value),
     register: (host, registrar) => change(host, async (stored, commit) => {
-      if (stored.revokedAt !== undefined) return stored
+      // An OOD is what the owner signed
+      if (stored.revokedAt !== undefined || stored.role !== 'node') return stored
       const document = (await documentMaker({ zone, clock, signer }, registrar))(host, stored.device)
       const registered: StoredHost = { ...stored, ...(document === undefined ? {} : { document }) }
       const { guards, changes } = commit(registered)
