@@ -88,4 +88,9 @@ export const secondLines: readonly SecondLine[] = [
     guard: "if (Number.parseInt(text('sum'), 8) !== sumOf(block)) throw",
     second: 'The whole header is compared with the one that would have been written',
   },
+  {
+    name: 'a host that was revoked is no OOD again', file: 'actors/vault/join/ood.ts',
+    guard: 'if (host?.kid !== kid || host.revokedAt !== undefined || host.document === undefined || !ood) {',
+    second: 'Both of its certificates are revoked with it, and looked at next',
+  },
 ]
