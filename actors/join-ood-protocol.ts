@@ -1,5 +1,7 @@
 import type { Keys, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
-import { array, integer, maxLength, minValue, number, object, optional, pipe, string, type Infer } from '../runtime/protocol.ts'
+import {
+  array, integer, maxLength, minValue, number, object, optional, pipe, string, type Infer,
+} from '../runtime/protocol.ts'
 import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
 import { fingerprint, JoinAnswer, JoinRequest, type ProofInput } from './join-protocol.ts'
 import { SealedUnsealKey } from './sealed-unseal-key.ts'

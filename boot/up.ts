@@ -263,7 +263,7 @@ class Boot {
       hosts: () => this.#hosts.hosts(),
       get: (protocol) => this.#ood.supervisor.get(protocol),
       firstPassword: async () => {
-        // That is for the host which made the zone
+        // For the host which made the zone
         if (identity.joined) return undefined
         const { username, password, issued } = await this.#ood.supervisor.get(VerifyHub).issueFirstPassword({})
         if (issued) this.observer.conceal(password)
@@ -277,13 +277,7 @@ class Boot {
       killHost: (host, actor) => this.#hosts.kill(host, actor),
       expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
       moveStores: (to) => this.#migrations.to(to),
-      stop: async () => {
-        try {
-          await this.close()
-        } finally {
-          await unlock()
-        }
-      },
+      stop: () => this.close().finally(unlock),
     }
   }
 

@@ -4,8 +4,7 @@ import * as assert from 'uvu/assert'
 import { OodJoinAnswer } from '../actors/join-ood-protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { ask } from '../boot/join/ask.ts'
-import type { OodJoining } from '../boot/join/ood-folder.ts'
-import { openOodJoining } from '../boot/join/ood-folder.ts'
+import { openOodJoining, type OodJoining } from '../boot/join/ood-folder.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import { objectOf, removeFolders } from './boot-fixtures/command-line.ts'
@@ -41,7 +40,7 @@ const certificatesOf = async (host: string): Promise<number> => {
   return [...certificates, ...ofEtcd].filter(({ subject }) => subject.includes(host)).length
 }
 
-test('nobody is certified before the owner has signed, nor by a document that is registered and not approved', async () => {
+test('nobody is certified before the owner has signed, nor by a document that is registered and no more', async () => {
   const made = await zone.token('ood2')
   const folder = await zone.folder('ood2')
   await asks(made, folder)

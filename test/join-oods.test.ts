@@ -59,7 +59,7 @@ const at = (url: string) => {
   return (service: string, token: string | null = null) => new OriginalsClient(post, service, token)
 }
 
-test('both answer: what is written at one is read at the other, and a session of one is good at the other', async () => {
+test('both answer: what is written at one is read at the other, by a session of either', async () => {
   const first = at(`http://127.0.0.1:${zone.joining.zone.address.port}`)
   const other = at(address)
   const password = readFileSync(path(zone.joining.cwd, 'password'), 'utf8').trim()

@@ -83,8 +83,8 @@ export function createControl(
     const asked = readBody(TokenRequest, request.body)
     if (asked.role === 'ood') {
       if (!mayHaveOods) {
-        throw new InvalidArgument('Several OODs share their stores, which have to be in etcd; those of this zone are not', {
-          next: 'Move them there first: migrate, with xline_config and tls_config.enable in its config, and start it again',
+        throw new InvalidArgument('Several OODs share their stores, which have to be in etcd; those here are not', {
+          next: 'Move them there: migrate, with xline_config and tls_config.enable in its config; start it again',
         })
       }
       await registrations.demandOod(asked.host)

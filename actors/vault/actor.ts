@@ -71,7 +71,8 @@ export default actor(Vault, {}, async (start) => {
   return {
     handlers: {
       ...sealHandlers(area), ...keyHandlers(area), ...secretHandlers(area), ...pkiHandlers(area, mounts),
-      ...joinHandlers(area, mounts), ...oodHandlers(area, mounts), ...recoveryHandlers(area, mounts), ...httpHandlers(area),
+      ...joinHandlers(area, mounts), ...oodHandlers(area, mounts), ...recoveryHandlers(area, mounts),
+      ...httpHandlers(area),
     },
     lifecycle,
   }

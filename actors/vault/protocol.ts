@@ -208,7 +208,7 @@ export const Vault = protocol('vault', {
   ),
   /** Those who wait for the owner, oldest first. */
   oodRequests: call(object({}), object({ requests: array(OodRequest) }), { suite: 'sealed' }),
-  /** By a device document that the owner key signed: for the key that asked, as an OOD. @throws NotInVault, JoinRefused */
+  /** By a document that the owner key signed: for the key that asked, as an OOD. @throws NotInVault, JoinRefused */
   approveOod: call(object({ host: string(), document: string() }), OodRequest, { suite: 'signature' }),
   refuseOod: call(object({ host: string(), device: string(), by: string() }), OodRequest, { suite: 'signature' }),
   /** Hosts that joined, also those that were revoked since, by name; as many as `limits.joinedHostsPage`. */

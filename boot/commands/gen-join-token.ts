@@ -37,7 +37,7 @@ export function joinTokenCommand(terminal: Terminal): Command {
     .option('--config <file>', 'as the zone was started with: it names the folder')
     .requiredOption('--host <name>', 'the host that may join by it')
     .requiredOption('--out <folder>', 'where the two files go; made if it is missing')
-    .addOption(new Option('--role <role>', 'what it joins as: node, or ood where the stores are in etcd').default('node'))
+    .addOption(new Option('--role <role>', 'node, or ood where the stores are in etcd').default('node'))
     .option('--cidr <range>', 'from these addresses only: 10.0.0.0/24')
     .option('--ttl <seconds>', `how long it is good; default ${limits.joinTokenSeconds}`,
       wholeNumber(1, limits.joinTokenSecondsMax))
@@ -85,7 +85,7 @@ async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Prom
       '', `Bring both files to ${host}, by a way that nobody else reads, and there:`,
       bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`
         + (role === 'ood' ? ' --role ood --listen ADDRESS:PORT' : '')),
-      ...(role === 'ood' ? ['', `It shows a fingerprint, and waits for ${terminal.invocation} hosts approve ${host}`] : []),
+      ...(role === 'ood' ? ['', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host}`] : []),
     ]
   })
 }

@@ -98,7 +98,7 @@ async function requestOf(
   const [one, another] = found
   if (!one) {
     throw new FingerprintMismatch(`The host that waits has another device key: ${named[0]!.device}`, {
-      given: fingerprint ?? '', next: 'Refuse it, unless the fingerprint was mistyped: somebody else may have its token',
+      given: fingerprint ?? '', next: 'Refuse it, unless that was mistyped: somebody else may have its token',
     })
   }
   if (another) throw new Usage(`Several hosts wait as ${printable(host)}`, { next: 'Say which: --fingerprint' })

@@ -17,7 +17,8 @@ export function hostsCommand(terminal: Terminal): Command {
   return group(terminal, 'hosts', {
     description: 'Show the hosts that joined the zone, and decide which become OODs of it',
     examples: ['hosts', 'hosts --json', 'hosts pending', 'hosts approve ood2 --owner-key ./.zone/owner.key'],
-  }, [pendingCommand(terminal), approveCommand(terminal), refuseCommand(terminal)]).addCommand(listCommand(terminal), { isDefault: true })
+  }, [pendingCommand(terminal), approveCommand(terminal), refuseCommand(terminal)])
+    .addCommand(listCommand(terminal), { isDefault: true })
 }
 
 type Seen = Pick<NodeEntry, 'state' | 'lastSeen'>

@@ -100,7 +100,8 @@ async function keepOod(files: Files, joined: JoinedOod, listen: string): Promise
   if (!await files.read(file.config)) await write(files, file.config, config)
   await writeBootedMarker(files, { zone, store: store.id, revision: store.revision })
   const identity: Infer<typeof IdentityFile> = {
-    zoneDocument: standing.zoneDocument, deviceDocument: standing.document, joined: { prefix: `${etcd.prefix}/${zone}` },
+    zoneDocument: standing.zoneDocument, deviceDocument: standing.document,
+    joined: { prefix: `${etcd.prefix}/${zone}` },
   }
   await write(files, file.identity, `${JSON.stringify(identity, null, 2)}\n`)
   await files.remove(JOINING_FILE)

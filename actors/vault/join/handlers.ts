@@ -24,7 +24,8 @@ export function joinHandlers(
     const pki = mounts.get('pki')!
     const signer = () => vault.namedKeys.signing(enrolmentKey)
     const registering = { ...ports, zone, pki, signer }
-    return { tokens, enrolling: createEnrolling({ ...registering, tokens }), hosts: createJoinedHosts({ ...registering, etcd: mounts.get('pki-etcd') }) }
+    const hosts = createJoinedHosts({ ...registering, etcd: mounts.get('pki-etcd') })
+    return { tokens, enrolling: createEnrolling({ ...registering, tokens }), hosts }
   })
   return {
     createJoinToken: guarded.open('createJoinToken', noResource, async (asked, { vault, note }) => {

@@ -39,7 +39,8 @@ export type StoredToken = Infer<typeof StoredToken>
 
 /** The host as it last joined: its device key gets the next certificate. */
 export const StoredHost = object({
-  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node', 'ood']), serial: string(), token: string(),
+  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node', 'ood']),
+  serial: string(), token: string(),
   joinedAt: count,
   /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
   notAfter: optional(count),
@@ -47,7 +48,7 @@ export const StoredHost = object({
   earlier: optional(array(object({ serial: string(), notAfter: count }))),
   /** Of an OOD: serial of the certificate by which etcd knows it. */
   etcd: optional(string()),
-  /** The device document, signed by the enrolment key, or for an OOD by the owner: `devices/{host}/doc` says the same. */
+  /** Its document, by the enrolment key, or for an OOD by the owner: `devices/{host}/doc` is to say the same. */
   document: optional(string()),
   /** From then on it is nobody: its device gets no certificate, and its document goes. */
   revokedAt: optional(count), revokedBy: optional(string()),

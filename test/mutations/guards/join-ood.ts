@@ -2,8 +2,11 @@
 import { guardsOf, type Guard } from '../guard.ts'
 
 const APPROVED = 'only a document by which the owner makes this key an OOD of this name approves it'
+const BEFORE =
+  'before the owner has signed nothing is given, afterwards certificates for it alone and the unseal key'
 const WORD = 'the owner’s word is for one key, and is asked for again when something is given'
-const SEALED = 'the unseal key opens for the key that it was sealed to, in this zone, for this host, and in no other way'
+const SEALED =
+  'the unseal key opens for the key that it was sealed to, in this zone, for this host, and in no other way'
 const ROLE = 'a token is for its role: an OOD’s makes no node, a node’s no OOD, and both attempts are counted'
 const FIRST = 'a token belongs to the device that asked first, for what it asked first'
 const SIGNED = 'the device signs both requests, the key to seal to, the token and the server'
@@ -11,7 +14,7 @@ const NAMES = 'it is certified under its own name, and asks for no other'
 const AGAIN = 'the same request gets the same bytes, until something of it is revoked'
 const REFUSED = 'who is refused is told so, is approved no more, and does not wait'
 const OVER = 'a token that is over or revoked approves nobody and gives nothing'
-const ONE = 'one name, one host: no OOD takes a node’s, no node an OOD’s, and an OOD gets no certificate as a node'
+const ONE = 'no OOD takes the name of a node, no node that of an OOD, and an OOD is certified as no node'
 
 export const joinOod: readonly Guard[] = [
   ...guardsOf('actors/vault/join/approval.ts', 'test/actors/join-oods.test.ts',
@@ -24,8 +27,7 @@ export const joinOod: readonly Guard[] = [
   ),
   ...guardsOf('actors/vault/join/ood.ts', 'test/actors/join-oods.test.ts',
     ['nothing is given before the owner has signed', 'if (request.document === undefined) return {',
-      'if (false) return {', 'before the owner has signed nothing is given, and afterwards certificates for it alone and the '
-      + 'unseal key'],
+      'if (false) return {', BEFORE],
     ['a token of a node makes no OOD', "await tokens.demandRole(found, 'ood')", '', ROLE],
     ['a token is the first device’s', 'if (request.kid !== kid) throw', 'if (false) throw', FIRST],
     ['a request stays what it was',
@@ -44,7 +46,8 @@ export const joinOod: readonly Guard[] = [
       'if ([own, etcds].some(({ stored }) => stored.revokedAt !== undefined)) {', 'if (false) {', AGAIN],
     ['who was refused gets nothing', "if (request.refusedAt !== undefined) throw refuse('refused', 'The owner has",
       "if (false) throw refuse('refused', 'The owner has", REFUSED],
-    ['who was refused is approved no more', "if (request.refusedAt !== undefined) throw refuse('refused', 'The host was",
+    ['who was refused is approved no more',
+      "if (request.refusedAt !== undefined) throw refuse('refused', 'The host was",
       "if (false) throw refuse('refused', 'The host was", REFUSED],
     ['nobody waits by a token that is over', 'used === undefined && revokedAt === undefined && clock.now() < expiresAt',
       'used === undefined', OVER],
