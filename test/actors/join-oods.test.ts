@@ -27,7 +27,7 @@ const approved = async (vault: OodVault, { by, asked }: Wanting): Promise<string
 const open = ({ agreement, by }: Wanting, unseal: Parameters<typeof openUnsealKey>[1]): string | undefined =>
   openUnsealKey(keys, unseal, agreement, { zone: ZONE, host: 'ood2', to: by.public.kid })
 
-test('before the owner has signed nothing is given, afterwards certificates for it alone and the unseal key', async () => {
+test('before the owner has signed nothing is given, afterwards its certificates and the unseal key', async () => {
   const vault = await oodVault()
   const host = await wanting(await vault.token())
   for (let polls = 0; polls < 3; polls++) {

@@ -3,7 +3,7 @@ import { guardsOf, type Guard } from '../guard.ts'
 
 const APPROVED = 'only a document by which the owner makes this key an OOD of this name approves it'
 const BEFORE =
-  'before the owner has signed nothing is given, afterwards certificates for it alone and the unseal key'
+  'before the owner has signed nothing is given, afterwards its certificates and the unseal key'
 const WORD = 'the owner’s word is for one key, and is asked for again when something is given'
 const SEALED =
   'the unseal key opens for the key that it was sealed to, in this zone, for this host, and in no other way'
