@@ -38,7 +38,7 @@ export interface JoinCommandOptions {
 
 export function joinCommand(terminal: Terminal): Command {
   return command(terminal, 'join', {
-    description: 'Join this host to a zone by the files of gen join-token, and run it; its certificate is in memory only',
+    description: 'Join this host to a zone by files of gen join-token, and run it; its certificate stays in memory',
     examples: [
       'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem',
       'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem --once --json',
