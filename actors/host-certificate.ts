@@ -45,9 +45,12 @@ export async function askForCertificate(
  */
 export function takeCertificate(
   { keys, clock }: Pick<Ports, 'keys' | 'clock'>, { key }: CertificateAsked,
-  { certificate, chain, serial, notBefore, notAfter }: JoinAnswer,
-  { zone, host, roots, skewMs }: {
-    readonly zone: string; readonly host: string; readonly roots: readonly string[]; readonly skewMs: number
+  { certificate, chain, serial, notBefore, notAfter }: Pick<
+    JoinAnswer, 'certificate' | 'chain' | 'serial' | 'notBefore' | 'notAfter'
+  >,
+  { zone, host, role = 'node', roots, skewMs }: {
+    readonly zone: string; readonly host: string; readonly role?: 'node' | 'ood'; readonly roots: readonly string[]
+    readonly skewMs: number
   },
 ): HostCertificate | undefined {
   const ders = [certificate, ...chain].map((pem) => decodePem(pem, 'CERTIFICATE'))
@@ -59,7 +62,7 @@ export function takeCertificate(
     keys: keys.certificates, purpose: 'clientAuth',
   })
   const isOurs = sameBytes(leaf!.spki, key.public.spki)
-    && (leaf!.extensions.names ?? []).some(({ value }) => value === identityOf(zone, 'node', host))
+    && (leaf!.extensions.names ?? []).some(({ value }) => value === identityOf(zone, role, host))
   if (!isOurs) return undefined
   return {
     tls: { certificate: [certificate, ...chain].join(''), key: key.exportPem() }, key, chain: ders, serial, notBefore,

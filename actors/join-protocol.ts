@@ -85,7 +85,7 @@ export const WhoAmI = object({ zone: string(), host: string(), role: string(), s
 
 /** What a device says of itself; that the zone takes it for one of its hosts is another document (`DeviceDocument`). */
 export const DeviceStatement = object({
-  zone: string(), name: Name, role: picklist(['node']), key: PublicKey, iat: count,
+  zone: string(), name: Name, role: picklist(['node', 'ood']), key: PublicKey, iat: count,
 })
 export type DeviceStatement = Infer<typeof DeviceStatement>
 export const deviceStatementType = 'zw-device-statement+jws'

@@ -75,7 +75,7 @@ export function catalogue(
     worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), kernel),
     ...(asked.includes('node-monitor')
       ? [worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), kernel)] : []),
-    ...(enrols(config) ? [enrolment(stores, config.addr!, config.join.hook !== undefined)] : []),
+    ...(enrols(config) ? [enrolment(stores, config)] : []),
     ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
       ...kernel,
@@ -172,7 +172,7 @@ export const enrols = ({ addr, tls }: Pick<ZoneConfig, 'addr' | 'tls'>): boolean
 export const runFolder = (stores: string): string => `${stores.slice(0, stores.lastIndexOf('/'))}/${file.run}`
 
 /** It has a thread of its own: what comes there comes from anybody. */
-function enrolment(stores: string, addr: string, asks: boolean): ActorSpec {
+function enrolment(stores: string, { addr = '', join, etcd }: ZoneConfig): ActorSpec {
   const at = addr.lastIndexOf(':')
   const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
   const port = Number(addr.slice(at + 1))
@@ -182,7 +182,8 @@ function enrolment(stores: string, addr: string, asks: boolean): ActorSpec {
     runtimeType: 'kernel-service', manual: true, carries: true,
     env: {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
-      [enrolmentEnv.socket]: socket, ...(asks ? { [enrolmentEnv.hook]: '1' } : {}),
+      [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
+      ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },
     permissions: { net: [address({ hostname, port }), `unix:${socket}`], write: [run] },
   })

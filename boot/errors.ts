@@ -63,6 +63,8 @@ export const JoinTokenExpired = defineError('JoinTokenExpired')
 export const JoinTokenRevoked = defineError('JoinTokenRevoked')
 export const JoinTokenUsed = defineError('JoinTokenUsed')
 export const JoinNotAllowed = defineError('JoinNotAllowed')
+/** The host that waits has another device key than was said. */
+export const FingerprintMismatch = defineError('FingerprintMismatch')
 /** The folder is none of a host that has joined. */
 export const NotJoined = defineError('NotJoined')
 /** The vault does not certify that key, or not for that request. */
@@ -151,6 +153,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   JoinTokenRevoked: 67,
   JoinTokenUsed: 68,
   JoinNotAllowed: 69,
+  FingerprintMismatch: 69,
   RequestRefused: 70,
   NotJoined: 71,
   StoreMoved: 45,

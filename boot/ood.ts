@@ -121,7 +121,7 @@ export class Ood implements HostRun {
   async #startVault(marker: BootedMarker | undefined): Promise<void> {
     const { zone: { files, identity, observer, etcd }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
-    const env = { ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
+    const env = { ...this.#documents(), ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
     await this.#supervisor.start('vault', { env, secrets })
     const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
     if (!shares && !marker && this.#options.isFirst) await this.#warnOfLostShares()

@@ -205,7 +205,7 @@ class Boot {
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, isFirst: true, unmanaged: this.#unmanaged, migrations: this.#migrations,
+        zone, isFirst: identity.joined === undefined, unmanaged: this.#unmanaged, migrations: this.#migrations,
         actors: (stores, etcd) => actors(stores, config, () => this.#address.now.port, etcd),
         nodeDocuments: [...nodes.oods, ...nodes.identities].map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
@@ -263,6 +263,8 @@ class Boot {
       hosts: () => this.#hosts.hosts(),
       get: (protocol) => this.#ood.supervisor.get(protocol),
       firstPassword: async () => {
+        // For the host which made the zone
+        if (identity.joined) return undefined
         const { username, password, issued } = await this.#ood.supervisor.get(VerifyHub).issueFirstPassword({})
         if (issued) this.observer.conceal(password)
         return issued ? { username, password } : undefined
@@ -275,13 +277,7 @@ class Boot {
       killHost: (host, actor) => this.#hosts.kill(host, actor),
       expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
       moveStores: (to) => this.#migrations.to(to),
-      stop: async () => {
-        try {
-          await this.close()
-        } finally {
-          await unlock()
-        }
-      },
+      stop: () => this.close().finally(unlock),
     }
   }
 

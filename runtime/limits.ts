@@ -4,6 +4,7 @@ import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
+import { joinOodLimits } from './limits-join-ood.ts'
 import { registrationLimits } from './limits-registration.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
@@ -107,6 +108,7 @@ export const limits = {
   ...etcdLimits,
   ...leadingLimits,
   ...joinLimits,
+  ...joinOodLimits,
   ...registrationLimits,
   ...vaultHttpLimits,
   ...pkiLimits,

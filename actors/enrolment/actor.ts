@@ -6,6 +6,7 @@ import { openEnforcer } from '../enforcement/enforcer.ts'
 import {
   hostAlpn, joinAlpn, joinPath, JoinRequest, RenewAgainRequest, RenewRequest, tunnelAlpn,
 } from '../join-protocol.ts'
+import { oodJoinPath, OodJoinRequest } from '../join-ood-protocol.ts'
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openSession } from '../session.ts'
@@ -16,7 +17,8 @@ import { isUnexpected, json, readBody, refusal } from './answers.ts'
 import { hookCheck, joinChecks } from './checks.ts'
 import { createControl } from './control.ts'
 import { keepRegistered } from './hosts.ts'
-import { createJoins } from './join.ts'
+import { createJoins, serverBy, skewBy } from './join.ts'
+import { createOodJoins, type EtcdPlace } from './ood-joins.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
@@ -57,9 +59,13 @@ export default actor(Enrolment, {
   const keeping = keepRegistered(start, registrations)
   const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
     : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
-  const joins = createJoins({
-    keys, clock, step, vault, registrations, checks, late: keeping.late,
-    fingerprints: () => certificates.map(({ fingerprint }) => fingerprint),
+  const fingerprints = (): readonly string[] => certificates.map(({ fingerprint }) => fingerprint)
+  const joins = createJoins({ keys, clock, step, vault, registrations, checks, late: keeping.late, fingerprints })
+  const place = env[enrolmentEnv.etcd]
+  const etcd = place === undefined ? undefined : JSON.parse(place) as EtcdPlace
+  const joinAsOod = createOodJoins({
+    keys, step, vault, systemConfig, registrations, checks, etcd, token: () => session.token(), skewOf: skewBy(clock),
+    toServer: serverBy(fingerprints),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -81,6 +87,9 @@ export default actor(Enrolment, {
     }
     if (method === 'POST' && path === joinPath.again) {
       return json(200, await joins.renewAgain(readBody(RenewAgainRequest, body)))
+    }
+    if (method === 'POST' && path === oodJoinPath) {
+      return json(200, await joinAsOod(readBody(OodJoinRequest, body), request))
     }
     if (method !== 'POST' || path !== joinPath.request) throw nothingThere()
     return json(200, await joins.join(readBody(JoinRequest, body), request))
@@ -121,9 +130,8 @@ export default actor(Enrolment, {
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
         else {
           const { said } = (error as ZonewrightError).details
-          const from = remoteAddress || 'here'
-          log.warn(`${what} refused: ${messageOf(error)}`, typeof said === 'string' ? { reason, from, said }
-            : { reason, from })
+          const more: Readonly<Record<string, string>> = typeof said === 'string' ? { said } : {}
+          log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
         }
         return refusal(error)
       }
@@ -140,7 +148,9 @@ export default actor(Enrolment, {
     streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
-  const control = createControl({ self, step, vault, enforcer, trust, server, registrations, late: keeping.late })
+  const control = createControl({
+    self, step, vault, enforcer, trust, server, registrations, late: keeping.late, mayHaveOods: etcd !== undefined,
+  })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {

@@ -12,7 +12,8 @@ import { PublicKey } from '../system-config/protocol.ts'
 import { JoinToken, type Vault } from '../vault/protocol.ts'
 import { json, readBody } from './answers.ts'
 import { createHosts } from './hosts.ts'
-import { hostsPath, joinTokensPath } from './protocol.ts'
+import { createOodRequests } from './ood-requests.ts'
+import { hostsPath, joinTokensPath, oodRequestsPath } from './protocol.ts'
 import type { Registrations } from './registrations.ts'
 import type { ZoneTrust } from './trust.ts'
 
@@ -40,17 +41,21 @@ const HOSTS = 'join://hosts'
 type Ports = Pick<ActorStart, 'self' | 'step'> & {
   readonly vault: Pick<
     Client<typeof Vault>, 'createJoinToken' | 'listJoinTokens' | 'revokeJoinToken' | 'keyVersions' | 'roots'
-    | 'joinedHosts' | 'joinedHost' | 'revokeHost'
+    | 'joinedHosts' | 'joinedHost' | 'revokeHost' | 'oodRequests' | 'approveOod' | 'refuseOod'
   >
   readonly enforcer: Enforcer
   readonly trust: ZoneTrust
   readonly server: string
-  readonly registrations: Pick<Registrations, 'owner' | 'demandFree' | 'settle'>
+  readonly registrations: Pick<Registrations, 'owner' | 'registrar' | 'demandFree' | 'demandOod' | 'settle'>
+  /** Whether the stores are where several OODs can share them. */
+  readonly mayHaveOods: boolean
   readonly late: () => void
 }
 
 /** The Unix socket: for this machine and this user, and still by a session that may. */
-export function createControl({ self, step, vault, enforcer, trust, server, registrations, late }: Ports) {
+export function createControl(
+  { self, step, vault, enforcer, trust, server, registrations, late, mayHaveOods }: Ports,
+) {
   /** @throws Denied */
   const demand = async (
     { headers }: HttpRequest, operation: Operation, resource = TOKENS,
@@ -76,7 +81,14 @@ export function createControl({ self, step, vault, enforcer, trust, server, regi
   const create = async (request: HttpRequest): Promise<HttpResponse> => {
     const by = await demand(request, 'write')
     const asked = readBody(TokenRequest, request.body)
-    await registrations.demandFree(asked.host)
+    if (asked.role === 'ood') {
+      if (!mayHaveOods) {
+        throw new InvalidArgument('Several OODs share their stores, which have to be in etcd; those here are not', {
+          next: 'Move them there: migrate, with xline_config and tls_config.enable in its config; start it again',
+        })
+      }
+      await registrations.demandOod(asked.host)
+    } else await registrations.demandFree(asked.host)
     step(JOIN_SEQUENCE, joinStep.tokenAsked, { host: asked.host, role: asked.role, by })
     const { token, record } = await vault.createJoinToken({ ...asked, by })
     step(JOIN_SEQUENCE, joinStep.tokenReceived, { host: record.host, jti: record.id, expiresAt: record.expiresAt })
@@ -91,9 +103,13 @@ export function createControl({ self, step, vault, enforcer, trust, server, regi
   const hosts = createHosts({
     vault, registrations, trust, late, demand: (request, operation) => demand(request, operation, HOSTS),
   })
+  const oodRequests = createOodRequests({
+    vault, owner: registrations.registrar.owner, demand: (request, operation) => demand(request, operation, HOSTS),
+  })
 
   return async (request: HttpRequest): Promise<HttpResponse> => {
     const { method, path } = request
+    if (path === oodRequestsPath || path.startsWith(`${oodRequestsPath}/`)) return oodRequests(request)
     if (path === hostsPath || path.startsWith(`${hostsPath}/`)) return hosts(request)
     if (path === joinTokensPath && method === 'POST') return create(request)
     if (path === joinTokensPath && method === 'GET') {

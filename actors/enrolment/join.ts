@@ -1,7 +1,7 @@
 import { defineError, ZonewrightError } from '../../runtime/errors.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { HttpRequest } from '../../runtime/platform/ports.ts'
+import type { Clock, HttpRequest } from '../../runtime/platform/ports.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
 import {
   fingerprint, type JoinAnswer, type JoinRequest, type RenewAgainRequest, type RenewRequest,
@@ -35,10 +35,10 @@ export interface Joins {
   renewAgain(request: Infer<typeof RenewAgainRequest>): Promise<JoinAnswer>
 }
 
-/** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
-export function createJoins({ keys, clock, step, vault, fingerprints, registrations, checks, late }: Ports): Joins {
-  /** Milliseconds by which the other clock is behind ours. @throws ClockSkew */
-  const skewOf = (now: number): number => {
+/** Milliseconds by which the other clock is behind ours. */
+export const skewBy = (clock: Pick<Clock, 'now'>) =>
+  /** @throws ClockSkew */
+  (now: number): number => {
     const skewMs = clock.now() - now
     if (Math.abs(skewMs) > limits.joinSkewMs) {
       const seconds = Math.round(Math.abs(skewMs) / 1_000)
@@ -46,8 +46,10 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
     }
     return skewMs
   }
-  /** A connection that was opened before the certificate was renewed was shown the one before. */
-  const toServer = async (run: (server: string) => Promise<Enrolled>): Promise<Enrolled> => {
+
+/** A connection that was opened before the certificate was renewed was shown the one before. */
+export const serverBy = (fingerprints: () => readonly string[]) =>
+  async <T>(run: (server: string) => Promise<T>): Promise<T> => {
     const [newest, ...older] = fingerprints()
     try {
       return await run(newest!)
@@ -57,6 +59,10 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
       return await run(older[0]!)
     }
   }
+
+/** Seed: rk8s-libvault, join steps 11 to 17, as the control plane sees them. */
+export function createJoins({ keys, clock, step, vault, fingerprints, registrations, checks, late }: Ports): Joins {
+  const [skewOf, toServer] = [skewBy(clock), serverBy(fingerprints)]
   const { registrar } = registrations
   /** Nobody is told that it joined before everybody can know of it. */
   const told = async (

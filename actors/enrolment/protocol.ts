@@ -1,7 +1,7 @@
 import {
   array, call, integer, number, object, optional, pipe, protocol, string, type Infer,
 } from '../../runtime/protocol.ts'
-import { JoinedHost } from '../vault/protocol.ts'
+import { JoinedHost, OodRequest } from '../vault/protocol.ts'
 
 /** Where hosts join the zone, and where tokens for that are made. */
 export const Enrolment = protocol('enrolment', {
@@ -18,11 +18,15 @@ export const enrolmentEnv = {
   socket: 'ZONEWRIGHT_ENROLMENT_SOCKET',
   /** Set where a program of this host is asked about joins. */
   hook: 'ZONEWRIGHT_ENROLMENT_HOOK',
+  /** Where the stores lie in etcd: JSON of their endpoints and prefix. */
+  etcd: 'ZONEWRIGHT_ENROLMENT_ETCD',
 } as const
 
 export const joinTokensPath = '/join-tokens'
 /** Hosts that joined; one below it, by its name. */
 export const hostsPath = '/hosts'
+/** Hosts that wait to become OODs; one below it, by its name. */
+export const oodRequestsPath = '/ood-requests'
 
 const { document: _, ...entries } = JoinedHost.entries
 /** A host that joined, as it is told of. */
@@ -30,3 +34,6 @@ export const HostTold = object(entries)
 export type HostTold = Infer<typeof HostTold>
 /** `next`: there are more, behind this name. */
 export const HostsTold = object({ hosts: array(HostTold), next: optional(string()) })
+
+/** `owner`: to whom the hosts of the zone belong, which the owner's document is to say. */
+export const OodRequestsTold = object({ requests: array(OodRequest), owner: string() })

@@ -25,6 +25,13 @@ export interface Registrations {
   told(): Promise<TrustTold>
   /** @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here */
   demandFree(host: string): Promise<void>
+  /**
+   * Nobody becomes an OOD under a name that the owner has given to another key, or to this host itself.
+   * @throws JoinRefused
+   */
+  demandOod(host: string, key?: PublicJwk): Promise<void>
+  /** Its document as it lies in `kv://`. */
+  stored(host: string): Promise<string | undefined>
   /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
   settle(host: string): Promise<string | undefined>
   /** The same for all, of whom it is not so. @returns how many were put right */
@@ -98,6 +105,8 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
   /** One look at both sides, and one transaction. @returns whether they say the same now */
   const settleOnce = async (host: string, joined: JoinedHost): Promise<string | true | undefined> => {
     const key = kv.device(host)
+    // The owner key makes an OOD, and takes it away
+    if (joined.role === 'ood') return joined.revokedAt === undefined ? joined.document ?? true : true
     const there = await get(key)
     const wanted = await documentOf(joined)
     if (there?.value === wanted) return wanted ?? true
@@ -142,6 +151,14 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       if (ownersDocument(device?.value)) throw ownerHas(host)
       if (user) throw new JoinRefused(`A user has this name: ${host}`, { reason: 'owned' })
     },
+    async demandOod(host, key) {
+      const text = isName(host) ? (await get(kv.device(host)))?.value : undefined
+      const device = text === undefined || !ownersDocument(text) ? undefined : readDevice(text)
+      if (!device) return
+      const isIts = device.role === 'ood' && (key === undefined || device.key.x === key.x) && host !== self.host
+      if (!isIts) throw ownerHas(host)
+    },
+    stored: async (host) => (await get(kv.device(host)))?.value,
     async settle(host) {
       for (let attempt = 0; attempt < limits.registrationAttempts; attempt++) {
         const settled = await settleOnce(host, await vault.joinedHost({ host }))
@@ -154,7 +171,8 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       let settled = 0
       for (let after: string | undefined; ;) {
         const { hosts, more } = await vault.joinedHosts(after === undefined ? {} : { after })
-        for (const { host, document, revokedAt } of hosts) {
+        for (const { host, role, document, revokedAt } of hosts) {
+          if (role === 'ood') continue
           const there = stored.get(kv.device(host))
           const isSaid = revokedAt === undefined ? there !== undefined && there === document : there === undefined
           // Of a name that the owner has signed for since, nothing is said

@@ -103,8 +103,10 @@ export function place(specs: readonly Spec[], hosts: readonly PlaceHost[]): Read
     seat.take(spec)
   }
   // Each OOD has the whole control plane: any of them may be the last
-  const oods = Math.max(1, seats.filter(({ host }) => host.ood && host.state === 'running').length)
-  const missing = ({ name, kernel, replicas = kernel ? oods : 1 }: Spec): number => replicas - chosen.get(name)!.size
+  const ofEach = seats.filter(({ host }) => host.ood && host.state === 'running')
+  const wanted = (spec: Spec): number =>
+    spec.replicas ?? (spec.kernel ? Math.max(1, ofEach.filter(({ host }) => hasLabels(host, spec.labels)).length) : 1)
+  const missing = (spec: Spec): number => wanted(spec) - chosen.get(spec.name)!.size
   const stay = (spec: Spec, may: (seat: Seat) => boolean): void => {
     for (const seat of holders.get(spec.name) ?? []) {
       if (missing(spec) <= 0) return

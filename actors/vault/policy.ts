@@ -74,6 +74,10 @@ export const vaultPolicy: readonly PolicyRule[] = [
     host: 'own', methods: ['checkJoinToken', 'enrol', 'renewEnrolment', 'registerHost'], resource: '-',
   },
   {
+    rule: 'vault/enrolment-lets-oods-join', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['enrolOod', 'oodRequests', 'approveOod', 'refuseOod'], resource: '-',
+  },
+  {
     rule: 'vault/enrolment-keeps-hosts', actor: 'enrolment', runtimeType: 'kernel-service',
     host: 'own', methods: ['joinedHosts', 'joinedHost', 'revokeHost'], resource: '-',
   },

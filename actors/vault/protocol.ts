@@ -4,7 +4,9 @@ import {
 } from '../../runtime/protocol.ts'
 import { httpCall } from '../http-protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
-import { Enrolled, enrolmentAsked, IssuedCertificate, JoinedHost, JoinToken, Registrar } from './join/protocol.ts'
+import {
+  Enrolled, enrolmentAsked, IssuedCertificate, JoinedHost, JoinToken, oodAsked, OodIssued, OodRequest, Registrar,
+} from './join/protocol.ts'
 
 export * from './join/protocol.ts'
 
@@ -195,6 +197,20 @@ export const Vault = protocol('vault', {
   renewEnrolment: call(
     object({ ...enrolmentAsked, serial: optional(string()) }), Enrolled, { concurrent: 64, suite: 'signature' },
   ),
+  /**
+   * Notes that this device wants to be an OOD; once the owner's document for it is here (`approveOod`), one transaction
+   * uses the token up, records its certificates and seals the unseal key to it. The same request gets the same again.
+   * @throws JoinRefused
+   */
+  enrolOod: call(
+    object(oodAsked), object({ request: OodRequest, issued: optional(OodIssued) }),
+    { concurrent: 16, suite: 'signature' },
+  ),
+  /** Those who wait for the owner, oldest first. */
+  oodRequests: call(object({}), object({ requests: array(OodRequest) }), { suite: 'sealed' }),
+  /** By a document that the owner key signed: for the key that asked, as an OOD. @throws NotInVault, JoinRefused */
+  approveOod: call(object({ host: string(), document: string() }), OodRequest, { suite: 'signature' }),
+  refuseOod: call(object({ host: string(), device: string(), by: string() }), OodRequest, { suite: 'signature' }),
   /** Hosts that joined, also those that were revoked since, by name; as many as `limits.joinedHostsPage`. */
   joinedHosts: call(
     object({ after: optional(string()) }), object({ hosts: array(JoinedHost), more: boolean() }),

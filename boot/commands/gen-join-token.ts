@@ -29,6 +29,7 @@ export function joinTokenCommand(terminal: Terminal): Command {
     description: 'Let one host join: the running zone makes a token, which becomes a file beside the root certificate',
     examples: [
       'gen join-token --host node1 --out ./for-node1',
+      'gen join-token --host ood2 --role ood --out ./for-ood2',
       'gen join-token --host node1 --out ./for-node1 --cidr 10.0.0.0/24 --ttl 600',
     ],
   }))
@@ -36,7 +37,7 @@ export function joinTokenCommand(terminal: Terminal): Command {
     .option('--config <file>', 'as the zone was started with: it names the folder')
     .requiredOption('--host <name>', 'the host that may join by it')
     .requiredOption('--out <folder>', 'where the two files go; made if it is missing')
-    .addOption(new Option('--role <role>', 'what it joins as').default('node'))
+    .addOption(new Option('--role <role>', 'node, or ood where the stores are in etcd').default('node'))
     .option('--cidr <range>', 'from these addresses only: 10.0.0.0/24')
     .option('--ttl <seconds>', `how long it is good; default ${limits.joinTokenSeconds}`,
       wholeNumber(1, limits.joinTokenSecondsMax))
@@ -46,8 +47,8 @@ export function joinTokenCommand(terminal: Terminal): Command {
 
 async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Promise<void> {
   const { host, role, cidr, ttl: ttlSeconds } = options
-  if (role !== 'node') {
-    throw new Usage(`Only nodes join by a token so far: --role ${role}`, { next: 'Leave --role out, or give node' })
+  if (role !== 'node' && role !== 'ood') {
+    throw new Usage(`A host joins as a node or as an OOD: --role ${role}`, { next: 'Give --role node, or --role ood' })
   }
   const { config } = options
   const dir = config === undefined ? options.dir! : (await readGiven(terminal, { config })).folder
@@ -82,7 +83,9 @@ async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Prom
       ]),
       ...(options.print ? [made.token] : []),
       '', `Bring both files to ${host}, by a way that nobody else reads, and there:`,
-      bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`),
+      bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`
+        + (role === 'ood' ? ' --role ood --listen ADDRESS:PORT' : '')),
+      ...(role === 'ood' ? ['', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host}`] : []),
     ]
   })
 }

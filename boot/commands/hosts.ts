@@ -11,12 +11,14 @@ import { duration, table, type Cell, type Column } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { command, group } from './command.ts'
 import { connect, connectOptions, show, type ConnectOptions } from './connect.ts'
+import { approveCommand, pendingCommand, refuseCommand } from './host-requests.ts'
 
 export function hostsCommand(terminal: Terminal): Command {
   return group(terminal, 'hosts', {
-    description: 'Show the hosts that joined the zone: who they are, by which certificate and token',
-    examples: ['hosts', 'hosts --json'],
-  }, []).addCommand(listCommand(terminal), { isDefault: true })
+    description: 'Show the hosts that joined the zone, and decide which become OODs of it',
+    examples: ['hosts', 'hosts --json', 'hosts pending', 'hosts approve ood2 --owner-key ./.zone/owner.key'],
+  }, [pendingCommand(terminal), approveCommand(terminal), refuseCommand(terminal)])
+    .addCommand(listCommand(terminal), { isDefault: true })
 }
 
 type Seen = Pick<NodeEntry, 'state' | 'lastSeen'>

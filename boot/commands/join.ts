@@ -1,12 +1,10 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { JOIN_SEQUENCE } from '../../actors/join-steps.ts'
-import { isName } from '../../actors/records.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
-import { decodePems } from '../../runtime/x509/pem.ts'
-import { encodePem } from '../../runtime/x509/pem.ts'
-import { Interrupted, Usage } from '../errors.ts'
+import { Interrupted } from '../errors.ts'
+import { DEFAULT_DIR } from '../client/locate.ts'
 import { join, type Joined, type JoinOptions } from '../join/join-client.ts'
 import { openJoining } from '../host/joining.ts'
 import { readTokenFile } from '../join/token-file.ts'
@@ -17,16 +15,20 @@ import type { Terminal } from '../terminal.ts'
 import { sayTo } from './boot-zone.ts'
 import { command, wholeNumber } from './command.ts'
 import { textFile } from './files.ts'
+import { addressOf, demandRole, hostOf, rootsIn } from './join-given.ts'
+import { runJoinOod } from './join-ood.ts'
 import { DEFAULT_HOST_DIR } from './node.ts'
 import { serveHost } from './serve-host.ts'
 
-interface JoinCommandOptions {
+export interface JoinCommandOptions {
+  readonly role: 'node' | 'ood'
+  readonly listen?: string
   readonly server?: string
   readonly tokenFile: string
   readonly root: string
   readonly host?: string
   readonly deviceKey?: string
-  readonly dir: string
+  readonly dir?: string
   readonly port?: number
   readonly attempts: number
   readonly timeout: number
@@ -36,7 +38,7 @@ interface JoinCommandOptions {
 
 export function joinCommand(terminal: Terminal): Command {
   return command(terminal, 'join', {
-    description: 'Join this host to a zone by the files of gen join-token, and run it; no certificate goes to disk',
+    description: 'Join this host to a zone by files of gen join-token, and run it; its certificate stays in memory',
     examples: [
       'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem',
       'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem --once --json',
@@ -46,13 +48,16 @@ export function joinCommand(terminal: Terminal): Command {
     .requiredOption('--token-file <file>', 'the token; - is stdin')
     .requiredOption('--root <file>', 'the root certificate that the control plane must show to be signed by')
     .option('--host <name>', 'who this host is; default: for whom the token is')
-    .option('--dir <folder>', 'where this host keeps its device key and what it knows of the zone', DEFAULT_HOST_DIR)
+    .addOption(new Option('--role <role>', 'what it joins as').choices(['node', 'ood']).default('node'))
+    .option('--listen <address>', 'of an OOD: host and port where it takes hosts itself')
+    .option('--dir <folder>', `where this host keeps its keys; default ${DEFAULT_HOST_DIR}, of an OOD ${DEFAULT_DIR}`)
     .option('--device-key <file>', 'PEM of its device key; without it one is made in the folder')
     .option('--port <number>', 'of the gateway for programs of this host; 0 takes a free one', wholeNumber(0, 65_535))
     .option('--attempts <n>', 'before it gives up', wholeNumber(1, 1_000), limits.joinAttempts)
     .option('--timeout <seconds>', 'of each request', wholeNumber(1, 3_600), limits.joinAttemptMs / 1_000)
     .option('--once', 'end when it has joined and spoken by mTLS, in place of running; `node` does that later')
-    .action((options: JoinCommandOptions) => runJoin(terminal, options))
+    .action((options: JoinCommandOptions) =>
+      (options.role === 'ood' ? runJoinOod(terminal, options) : runJoin(terminal, options)))
 }
 
 async function runJoin(terminal: Terminal, options: JoinCommandOptions): Promise<void> {
@@ -61,12 +66,14 @@ async function runJoin(terminal: Terminal, options: JoinCommandOptions): Promise
   const platform = await openPlatform()
   const { clock } = platform
   const given = readTokenFile(await textFile(terminal, options.tokenFile, 'token file'), options.tokenFile)
+  const { dir = DEFAULT_HOST_DIR } = options
+  demandRole(given, 'node')
   const host = hostOf(options, given.host)
   const place = addressOf(options.server ?? given.server)
   const roots = await rootsIn(terminal, options.root)
   const key = options.deviceKey === undefined ? undefined
     : await textFile(terminal, options.deviceKey, 'device key')
-  const folder = await openJoining(platform, options.dir, { host, ...(key === undefined ? {} : { key }) })
+  const folder = await openJoining(platform, dir, { host, ...(key === undefined ? {} : { key }) })
   const rows: StepRow[] = []
   const layout = layoutOf(joinSequence, terminal.columns)
   const began = clock.now()
@@ -95,11 +102,11 @@ async function runJoin(terminal: Terminal, options: JoinCommandOptions): Promise
   const told = { ...summary(joined), joinMs: clock.now() - began, folder: folder.path, steps: rows }
   if (options.once) {
     if (options.json) terminal.out(JSON.stringify(told))
-    say(`Run it by: ${terminal.invocation} node --dir ${options.dir}`)
+    say(`Run it by: ${terminal.invocation} node --dir ${dir}`)
     return
   }
   await serveHost(terminal, platform, {
-    folder: options.dir, certificate: joined.tls, ...(options.port === undefined ? {} : { port: options.port }),
+    folder: dir, certificate: joined.tls, ...(options.port === undefined ? {} : { port: options.port }),
   }, options.json ? { json: true } : {}, told)
 }
 
@@ -113,30 +120,3 @@ function joinedLines({ zone, host, notAfter, skewMs }: Joined, now: number): rea
   return ['', `${host} has joined ${zone}; its certificate is good for ${duration(notAfter - now)}`, ...skew]
 }
 const SKEW_TOLD_MS = 2_000
-
-function hostOf({ host }: JoinCommandOptions, ofToken: string | undefined): string {
-  const name = host ?? ofToken
-  if (name !== undefined && isName(name)) return name
-  throw new Usage(name === undefined ? 'Who is this host?' : `It is no name for a host: ${name}`, {
-    next: 'Give --host as the token was made for: a to z, 0 to 9, - and _',
-  })
-}
-
-function addressOf(server: string | undefined): { hostname: string; port: number } {
-  const [, name = '', port = ''] = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):(\d{1,5})$/.exec(server ?? '') ?? []
-  if (name === '' || Number(port) > 65_535 || Number(port) === 0) {
-    throw new Usage(`It is no address of a control plane: ${server ?? 'none'}`, {
-      next: 'Give --server HOST:PORT, such as 192.168.1.10:50051',
-    })
-  }
-  return { hostname: name.replace(/^\[|\]$/g, ''), port: Number(port) }
-}
-
-const ROOTS_MAX = 16
-
-async function rootsIn(terminal: Terminal, path: string): Promise<readonly string[]> {
-  const text = await textFile(terminal, path, 'root certificate')
-  const roots = decodePems(text, 'CERTIFICATE', ROOTS_MAX).map((der) => encodePem('CERTIFICATE', der))
-  if (roots.length > 0) return roots
-  throw new Usage(`There is no certificate in the file: ${path}`, { path, next: 'Give root.pem of gen join-token' })
-}

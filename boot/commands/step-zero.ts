@@ -52,8 +52,10 @@ const shares = ({ count, path }: { count: number; path: string }, style: Style):
   style.dim(`${INDENT}move them to different places`),
 ]
 
-function identity({ zone, created }: Identity, files: Files, hasPassphrase: boolean, style: Style): readonly string[] {
-  const head = style.bold(`Zone ${zone.zone} on host ${zone.host}`)
+function identity(
+  { host, zone, created }: Identity, files: Files, hasPassphrase: boolean, style: Style,
+): readonly string[] {
+  const head = style.bold(`Zone ${zone.zone} on host ${host}`)
   const folder = files.path('.')
   const stepZeroHead = `${style.bold('Step 0')}: its keys and documents were made in ${folder}`
   if (created) return [head, '', stepZeroHead, ...made(hasPassphrase), '']

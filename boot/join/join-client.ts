@@ -74,7 +74,7 @@ export async function renew(options: JoinOptions, before: Joined): Promise<Joine
   return await retrying(options, () => renewOnce(options, before, asked))
 }
 
-async function retrying<T>(options: JoinOptions, once: () => Promise<T>): Promise<T> {
+export async function retrying<T>(options: JoinOptions, once: () => Promise<T>): Promise<T> {
   const { platform: { clock, random }, attempts, signal, onRetry } = options
   const server = `${options.hostname}:${options.port}`
   for (let attempt = 1; ; attempt++) {
@@ -153,7 +153,7 @@ async function renewAgainOnce(
   return accept(options, { zone, roots, ...(owner ? { owner } : {}) }, asked, answer, skewMs)
 }
 
-const sameServer = (server: Uint8Array) => (certificate: Uint8Array): void => {
+export const sameServer = (server: Uint8Array) => (certificate: Uint8Array): void => {
   if (!sameBytes(certificate, server)) throw new Unavailable('Another certificate answers than a moment ago')
 }
 

@@ -8,7 +8,7 @@ import { parseJson } from '../parse-json.ts'
 /** What a new host is given beside the root certificate; a secret. */
 export const TokenFile = object({
   token: string(),
-  zone: string(), host: string(), role: picklist(['node']),
+  zone: string(), host: string(), role: picklist(['node', 'ood']),
   /** Where the control plane listens. */
   server: string(),
   /** Epoch milliseconds. */

@@ -64,7 +64,9 @@ of('a host that has told nothing of itself keeps what it has, and gets nothing t
 
 of('a host that is lost gets nothing new, and loses what may move only when it is gone; it does not come back', () => {
   const busy = ['v', 'w', 'x', 'y', 'z'].map((name) => spec(name))
-  const specs = [spec('k', { kernel: true }), spec('s'), spec('state', { stateful: true }), spec('t'), ...busy]
+  const specs = [
+    spec('k', { kernel: true, replicas: 1 }), spec('s'), spec('state', { stateful: true }), spec('t'), ...busy,
+  ]
   const held = new Set(['k', 's', 'state'])
   const other = new Set(busy.map(({ name }) => name))
   const hosts = [host('a', { ood: true, holds: held, life: 'lost' }), host('b', { ood: true, holds: other })]
@@ -199,6 +201,11 @@ of('a thousand services are placed on a hundred hosts in a moment, at first and 
   assert.ok(told(again) === told(placed), 'what is placed does not stay')
   assert.ok(tookMs < 1_000, `${tookMs} ms`)
   sound(specs, hosts, placed)
+})
+
+of('a kernel service that does not say is wanted on every OOD that runs', () => {
+  const oods = [host('a', { ood: true }), host('b', { ood: true }), host('c', { ood: true, state: 'draining' })]
+  assert.is(place([spec('k', { kernel: true })], [...oods, host('d')]).get('k')!.hosts.join(), 'a,b')
 })
 
 of.run()

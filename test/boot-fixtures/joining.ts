@@ -44,6 +44,8 @@ export function programs(): readonly (readonly [name: string, command: readonly 
   return [['this runtime', zonewright], ...all.filter(([, [program = '']]) => existsSync(program))]
 }
 
+export interface Config { readonly path: string; readonly text: string }
+
 export interface JoiningZone {
   readonly zone: RunningZone
   /** Working folder of the commands; the zone is in `.zone` below. */
@@ -65,15 +67,22 @@ export interface JoiningZone {
   stop(): Promise<void>
 }
 
-/** @param more lines of its config */
-export async function joiningZone(more = '', cwd = newFolder()): Promise<JoiningZone> {
+/**
+ * @param more lines of its config
+ * @param before what is done in its folder before it is started
+ */
+export async function joiningZone(
+  more = '', cwd = newFolder(), before: (folder: string, config: Config) => Promise<void> = async () => {},
+): Promise<JoiningZone> {
   const folder = path(cwd, '.zone')
   const port = await freePort()
   const text = `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n${more}`
   const trace = createTrace()
   const steps: StepEvent[] = []
   trace.on('step', (event) => void (event.sequence === 'join' && steps.push(event)))
-  const zone = await up({ platform, folder, trace, config: { path: 'config.yaml', text } })
+  const config = { path: 'config.yaml', text }
+  await before(folder, config)
+  const zone = await up({ platform, folder, trace, config })
   const remove = await keepEndpoint(zone, {
     root: platform.keys.importJwk(zone.identity.zone.root).kid, pid: process.pid, startedAt: Date.now(),
   }, addressOf)

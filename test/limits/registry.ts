@@ -10,6 +10,7 @@ import { ofLeading } from './registry-leading.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
 import { carrier } from './registry-carrier.ts'
+import { joinOods } from './registry-join-ood.ts'
 import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
 import { uplink } from './registry-uplink.ts'
@@ -37,6 +38,7 @@ export const coverage: Coverage = {
   ...tunnel,
   ...carrier,
   ...registration,
+  ...joinOods,
   ...ofLeading,
   ...placement,
   ...uplink,

@@ -60,8 +60,8 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const verdict = verifyStatement(keys, device)
     if (!verdict.accepted) throw refuse('device', 'The statement of the device is not sound')
     const { payload: statement, kid } = verdict
-    if (statement.zone !== zone || statement.name !== host) {
-      throw refuse('device', 'The statement of the device is for another zone or host')
+    if (statement.zone !== zone || statement.name !== host || statement.role !== 'node') {
+      throw refuse('device', 'The statement of the device is for another zone, host or role')
     }
     if (!proofHolds(keys, statement.key, proof, { token, csr, server })) {
       throw refuse('proof', 'The device did not sign this request to this server')
@@ -114,7 +114,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
   const demandFree = async (found: FoundToken, host: StoredHost | undefined, kid: string): Promise<void> => {
     if (host === undefined) return
     if (host.revokedAt === undefined) {
-      if (host.kid === kid) return
+      if (host.kid === kid && host.role === 'node') return
       throw await tokens.refused(found, 'taken', 'Another device has joined as this host, and was not revoked')
     }
     if (found.stored.createdAt > host.revokedAt) return
@@ -125,6 +125,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const found = await tokens.find(asked.token)
     const { stored } = found
     tokens.demandGood(found, asked.host)
+    await tokens.demandRole(found, 'node')
     const { statement, kid } = deviceOf(asked, asked.token)
     const csr = digest(asked.csr)
     const path = joinPaths.token(found.id)
@@ -193,6 +194,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const found = await barrier.read(hostPath, StoredHost)
     const { statement, kid } = deviceOf(asked, serial ?? renewalOf(zone, host))
     if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
+    if (found.value.role !== 'node') throw refuse('role', 'An OOD gets its certificates by its own vault')
     const current = await currentOf(found.value)
     const document = found.value.document
       ?? (await documentMaker(registering, asked.registrar))(host, statement.key)

@@ -20,10 +20,12 @@ export function joinHandlers(
   const joining = perUnseal((vault: Unsealed) => {
     const ports = { barrier: vault.barrier, keys, random, clock }
     const tokens = openJoinTokens(ports)
-    const pki = mountsOf(vault).get('pki')!
+    const mounts = mountsOf(vault)
+    const pki = mounts.get('pki')!
     const signer = () => vault.namedKeys.signing(enrolmentKey)
     const registering = { ...ports, zone, pki, signer }
-    return { tokens, enrolling: createEnrolling({ ...registering, tokens }), hosts: createJoinedHosts(registering) }
+    const hosts = createJoinedHosts({ ...registering, etcd: mounts.get('pki-etcd') })
+    return { tokens, enrolling: createEnrolling({ ...registering, tokens }), hosts }
   })
   return {
     createJoinToken: guarded.open('createJoinToken', noResource, async (asked, { vault, note }) => {

@@ -18,9 +18,13 @@ export interface JoinedHosts {
   revoke(host: string, by: string): Promise<JoinedHost>
 }
 
-type HostPorts = Pick<JoinPorts, 'barrier' | 'clock'> & Omit<Registering, 'clock'> & { readonly pki: Pki }
+type HostPorts = Pick<JoinPorts, 'barrier' | 'clock'> & Omit<Registering, 'clock'> & {
+  readonly pki: Pki
+  /** Of an OOD's certificate for etcd. */
+  readonly etcd?: Pki | undefined
+}
 
-export function createJoinedHosts({ barrier, clock, zone, signer, pki }: HostPorts): JoinedHosts {
+export function createJoinedHosts({ barrier, clock, zone, signer, pki, etcd }: HostPorts): JoinedHosts {
   const find = async (host: string) => {
     const found = await barrier.read(joinPaths.host(host), StoredHost)
     if (!found) throw new NotInVault(`No host of this name has joined: ${host.slice(0, 80)}`)
@@ -47,6 +51,10 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki }: HostPor
   }
   const revoke = (host: string, by: string): Promise<JoinedHost> => change(host, async (stored, commit) => {
     if (stored.revokedAt !== undefined) return stored
+    const ofEtcd = stored.etcd === undefined ? undefined : readSerial(stored.etcd)
+    if (stored.etcd !== undefined && ofEtcd !== undefined && await etcd?.certificates.find(ofEtcd)) {
+      await etcd!.revocation.revoke(stored.etcd, 'cessationOfOperation')
+    }
     const revoked = { ...stored, revokedAt: clock.now(), revokedBy: by }
     const serials = [...stored.earlier ?? [], stored].map(({ serial }) => serial)
     return await pki.revocation.revokeAll(serials, 'cessationOfOperation', commit(revoked)) ? revoked : undefined
@@ -71,7 +79,8 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki }: HostPor
     },
     read: async (host) => told(host, (await find(host)).value),
     register: (host, registrar) => change(host, async (stored, commit) => {
-      if (stored.revokedAt !== undefined) return stored
+      // An OOD is what the owner signed
+      if (stored.revokedAt !== undefined || stored.role !== 'node') return stored
       const document = (await documentMaker({ zone, clock, signer }, registrar))(host, stored.device)
       const registered: StoredHost = { ...stored, ...(document === undefined ? {} : { document }) }
       const { guards, changes } = commit(registered)

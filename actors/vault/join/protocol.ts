@@ -2,6 +2,8 @@ import { defineError } from '../../../runtime/errors.ts'
 import {
   array, boolean, integer, number, object, optional, picklist, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { SealedUnsealKey } from '../../sealed-unseal-key.ts'
+import { PublicKey } from '../../system-config/protocol.ts'
 
 /** What the vault tells of hosts that join; `vault/protocol.ts` says by which methods. */
 
@@ -19,7 +21,7 @@ export type IssuedCertificate = Infer<typeof IssuedCertificate>
 
 /** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
 export const JoinToken = object({
-  id: string(), host: string(), role: picklist(['node']),
+  id: string(), host: string(), role: picklist(['node', 'ood']),
   state: picklist(['open', 'used', 'revoked', 'expired']),
   cidr: optional(string()),
   createdAt: count, expiresAt: count,
@@ -50,7 +52,7 @@ export type Registrar = Infer<typeof Registrar>
 
 /** A host that joined, by its name. Times are epoch milliseconds. */
 export const JoinedHost = object({
-  host: string(), role: picklist(['node']),
+  host: string(), role: picklist(['node', 'ood']),
   /** Thumbprint of its device key. */
   device: string(),
   /** Of its newest certificate, and the end of that. */
@@ -69,6 +71,32 @@ export const enrolmentAsked = {
   registrar: optional(Registrar),
 } as const
 
+/** What a host that wants to be an OOD asks. `etcdCsr` is PKCS #10, PEM; `agreement` an X25519 key, base64url. */
+export const oodAsked = {
+  token: string(), host: string(), csr: string(), etcdCsr: string(), agreement: string(), device: string(),
+  proof: string(), server: string(), skewMs: optional(count),
+} as const
+
+export const OodIssued = object({
+  ...IssuedCertificate.entries,
+  /** The device document, signed by the owner. */
+  document: string(),
+  etcd: object({ certificate: string(), chain: array(string()), roots: array(string()), serial: string() }),
+  unseal: SealedUnsealKey, retried: boolean(),
+})
+export type OodIssued = Infer<typeof OodIssued>
+
+/** A host that wants to be an OOD, until it is one. Times are epoch milliseconds. */
+export const OodRequest = object({
+  host: string(),
+  /** Id of the join token, and when that ends. */
+  token: string(), expiresAt: count,
+  /** Thumbprint of its device key, and the key: what the owner is to sign. */
+  device: string(), key: PublicKey,
+  at: count, approvedAt: optional(count), refusedAt: optional(count), refusedBy: optional(string()),
+})
+export type OodRequest = Infer<typeof OodRequest>
+
 /** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
 export const JoinRefused = defineError('JoinRefused')
 export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'host' | 'address' | 'device' | 'proof'
@@ -78,3 +106,7 @@ export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'host' | 
   | 'ended'
   /** The zone's own program said no. */
   | 'hook'
+  /** The token is for another role. */
+  | 'role'
+  /** The owner said no, or has signed something else. */
+  | 'refused' | 'approval'

@@ -1,6 +1,7 @@
 import {
   array, integer, literal, number, object, optional, picklist, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { SealedUnsealKey } from '../../sealed-unseal-key.ts'
 import { PublicKey } from '../../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
@@ -10,7 +11,7 @@ export const StoredToken = object({
   format: literal(1),
   /** Keyed digest of the secret part. */
   digest: string(),
-  host: string(), role: picklist(['node']),
+  host: string(), role: picklist(['node', 'ood']),
   cidr: optional(string()),
   /** Epoch milliseconds. */
   createdAt: count, expiresAt: count,
@@ -19,6 +20,17 @@ export const StoredToken = object({
   /** By whom it was used, and what they got for it. */
   used: optional(object({
     at: count, device: PublicKey, kid: string(), serial: string(), csr: string(), chain: array(string()),
+    /** Of an OOD: what it was given beside its certificate. */
+    ood: optional(object({ etcd: string(), etcdChain: array(string()), unseal: SealedUnsealKey })),
+  })),
+  /** Of a token for an OOD: who asked by it, for what, and what the owner has said to that. */
+  request: optional(object({
+    at: count, device: PublicKey, kid: string(),
+    /** Digests of the two signing requests, and the X25519 key. */
+    csr: string(), etcdCsr: string(), agreement: string(),
+    /** The device document by which the owner approves. */
+    document: optional(string()), approvedAt: optional(count),
+    refusedAt: optional(count), refusedBy: optional(string()),
   })),
   /** Of those who had the token itself. */
   refused: count,
@@ -27,13 +39,16 @@ export type StoredToken = Infer<typeof StoredToken>
 
 /** The host as it last joined: its device key gets the next certificate. */
 export const StoredHost = object({
-  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node']), serial: string(), token: string(),
+  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node', 'ood']),
+  serial: string(), token: string(),
   joinedAt: count,
   /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
   notAfter: optional(count),
   /** Those before it that have not ended, oldest first. */
   earlier: optional(array(object({ serial: string(), notAfter: count }))),
-  /** The device document, signed by the enrolment key: `devices/{host}/doc` is to say the same. */
+  /** Of an OOD: serial of the certificate by which etcd knows it. */
+  etcd: optional(string()),
+  /** Its document, by the enrolment key, or for an OOD by the owner: `devices/{host}/doc` is to say the same. */
   document: optional(string()),
   /** From then on it is nobody: its device gets no certificate, and its document goes. */
   revokedAt: optional(count), revokedBy: optional(string()),

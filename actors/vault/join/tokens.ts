@@ -42,6 +42,12 @@ export interface JoinTokens {
   find(token: string): Promise<FoundToken>
   /** Whether it may still be used for this host, by nobody yet. @throws JoinRefused */
   demandGood(found: FoundToken, host: string): void
+  /** Whether it is for this role: a refusal is counted. @throws JoinRefused */
+  demandRole(found: FoundToken, role: 'node' | 'ood'): Promise<void>
+  /** What `next` makes of it, in one transaction; undefined changes nothing. @throws NotInVault, Overloaded */
+  change(id: string, next: (stored: StoredToken) => StoredToken | undefined): Promise<FoundToken>
+  /** All that are there, in no order. */
+  all(): Promise<readonly FoundToken[]>
   /** A refusal of somebody who has the token; it is counted. */
   refused(found: FoundToken, reason: JoinRefusal, message: string): Promise<Error>
 }
@@ -112,10 +118,13 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
     return found.length - old.length
   }
 
-  return {
+  const tokens: JoinTokens = {
+    change, all,
     async create({ host, role, cidr, ttlSeconds = limits.joinTokenSeconds, by }) {
-      if (role !== 'node') {
-        throw new InvalidArgument(`Only nodes join by a token so far: role ${role}`, { next: 'Give --role node' })
+      if (role !== 'node' && role !== 'ood') {
+        throw new InvalidArgument(`A host joins as a node or as an OOD: role ${role.slice(0, 80)}`, {
+          next: 'Give --role node, or --role ood',
+        })
       }
       if (!isName(host) || isReserved(host)) throw new InvalidArgument(`It is no name for a host: ${host.slice(0, 80)}`)
       if (!(ttlSeconds >= 1 && ttlSeconds <= limits.joinTokenSecondsMax)) {
@@ -162,12 +171,17 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       if (revokedAt !== undefined) throw refuse('revoked', 'The join token was revoked')
       if (clock.now() >= expiresAt) throw refuse('expired', 'The join token has expired')
     },
+    async demandRole(found, role) {
+      if (found.stored.role === role) return
+      throw await tokens.refused(found, 'role', `The join token is for the role ${found.stored.role}, not ${role}`)
+    },
     async refused({ id }, reason, message) {
       await change(id, (before) =>
         (before.refused < limits.joinTokenRefusals ? { ...before, refused: before.refused + 1 } : undefined))
       return new JoinRefused(message, { reason })
     },
   }
+  return tokens
 }
 
 const overtaken = (): Error =>

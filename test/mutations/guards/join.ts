@@ -23,7 +23,7 @@ export const join: readonly Guard[] = [
     ],
     [
       'nobody becomes an OOD by a token', "if (role !== 'node') {", 'if (false) {',
-      'a token has a host, the role of a node, a range that is one, and an end within a day',
+      'a token has a host, the role of a node or an OOD, a range that is one, and an end within a day',
     ],
   ),
   ...guardsOf('actors/vault/join/enrol.ts', 'test/actors/join-tokens.test.ts',

@@ -93,4 +93,9 @@ export const secondLines: readonly SecondLine[] = [
     guard: 'if (host?.kid !== used.kid || host.revokedAt !== undefined) {',
     second: 'All certificates of a host are revoked with it, and what was revoked is not given again',
   },
+  {
+    name: 'a host that was revoked is no OOD again', file: 'actors/vault/join/ood.ts',
+    guard: 'if (host?.kid !== kid || host.revokedAt !== undefined || host.document === undefined || !ood) {',
+    second: 'Both of its certificates are revoked with it, and looked at next',
+  },
 ]
