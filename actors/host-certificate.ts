@@ -8,6 +8,7 @@ import { encodeName } from '../runtime/x509/name.ts'
 import { decodePem, encodePem } from '../runtime/x509/pem.ts'
 import { verifyChain } from '../runtime/x509/verify-chain.ts'
 import { identityOf, type JoinAnswer } from './join-protocol.ts'
+import type { JoiningRole } from './records.ts'
 
 /** The certificate by which a host speaks TLS, as the host itself asks for it and takes it: in memory only. */
 
@@ -46,8 +47,8 @@ export async function askForCertificate(
 export function takeCertificate(
   { keys, clock }: Pick<Ports, 'keys' | 'clock'>, { key }: CertificateAsked,
   { certificate, chain, serial, notBefore, notAfter }: JoinAnswer,
-  { zone, host, roots, skewMs }: {
-    readonly zone: string; readonly host: string; readonly roots: readonly string[]; readonly skewMs: number
+  { zone, host, role, roots, skewMs }: {
+    readonly zone: string; readonly host: string; readonly role: JoiningRole; readonly roots: readonly string[]; readonly skewMs: number
   },
 ): HostCertificate | undefined {
   const ders = [certificate, ...chain].map((pem) => decodePem(pem, 'CERTIFICATE'))
@@ -59,7 +60,7 @@ export function takeCertificate(
     keys: keys.certificates, purpose: 'clientAuth',
   })
   const isOurs = sameBytes(leaf!.spki, key.public.spki)
-    && (leaf!.extensions.names ?? []).some(({ value }) => value === identityOf(zone, 'node', host))
+    && (leaf!.extensions.names ?? []).some(({ value }) => value === identityOf(zone, role, host))
   if (!isOurs) return undefined
   return {
     tls: { certificate: [certificate, ...chain].join(''), key: key.exportPem() }, key, chain: ders, serial, notBefore,

@@ -184,7 +184,7 @@ function enrolment(stores: string, addr: string, asks: boolean): ActorSpec {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
       [enrolmentEnv.socket]: socket, ...(asks ? { [enrolmentEnv.hook]: '1' } : {}),
     },
-    permissions: { net: [address({ hostname, port }), `unix:${socket}`], write: [run] },
+    permissions: { net: [address({ hostname, port }), '127.0.0.1', `unix:${socket}`], write: [run] },
   })
 }
 

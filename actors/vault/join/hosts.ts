@@ -72,7 +72,7 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki }: HostPor
     read: async (host) => told(host, (await find(host)).value),
     register: (host, registrar) => change(host, async (stored, commit) => {
       if (stored.revokedAt !== undefined) return stored
-      const document = (await documentMaker({ zone, clock, signer }, registrar))(host, stored.device)
+      const document = (await documentMaker({ zone, clock, signer }, registrar, stored))(host, stored.device)
       const registered: StoredHost = { ...stored, ...(document === undefined ? {} : { document }) }
       const { guards, changes } = commit(registered)
       return await barrier.commit(guards, changes) ? registered : undefined

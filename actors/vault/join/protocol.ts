@@ -2,6 +2,7 @@ import { defineError } from '../../../runtime/errors.ts'
 import {
   array, boolean, integer, number, object, optional, picklist, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { JoiningRole } from '../../records.ts'
 
 /** What the vault tells of hosts that join; `vault/protocol.ts` says by which methods. */
 
@@ -19,7 +20,7 @@ export type IssuedCertificate = Infer<typeof IssuedCertificate>
 
 /** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
 export const JoinToken = object({
-  id: string(), host: string(), role: picklist(['node']),
+  id: string(), host: string(), role: JoiningRole, owner: optional(string()),
   state: picklist(['open', 'used', 'revoked', 'expired']),
   cidr: optional(string()),
   createdAt: count, expiresAt: count,
@@ -50,7 +51,7 @@ export type Registrar = Infer<typeof Registrar>
 
 /** A host that joined, by its name. Times are epoch milliseconds. */
 export const JoinedHost = object({
-  host: string(), role: picklist(['node']),
+  host: string(), role: JoiningRole,
   /** Thumbprint of its device key. */
   device: string(),
   /** Of its newest certificate, and the end of that. */

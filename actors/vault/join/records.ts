@@ -1,6 +1,7 @@
 import {
-  array, integer, literal, number, object, optional, picklist, pipe, string, type Infer,
+  array, integer, literal, number, object, optional, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { JoiningRole, Name } from '../../records.ts'
 import { PublicKey } from '../../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
@@ -10,7 +11,9 @@ export const StoredToken = object({
   format: literal(1),
   /** Keyed digest of the secret part. */
   digest: string(),
-  host: string(), role: picklist(['node']),
+  host: string(), role: JoiningRole,
+  /** The user that it is to belong to; else the owner of the zone. */
+  owner: optional(Name),
   cidr: optional(string()),
   /** Epoch milliseconds. */
   createdAt: count, expiresAt: count,
@@ -27,8 +30,10 @@ export type StoredToken = Infer<typeof StoredToken>
 
 /** The host as it last joined: its device key gets the next certificate. */
 export const StoredHost = object({
-  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node']), serial: string(), token: string(),
+  format: literal(1), device: PublicKey, kid: string(), role: JoiningRole, serial: string(), token: string(),
   joinedAt: count,
+  /** As the token says. */
+  owner: optional(Name),
   /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
   notAfter: optional(count),
   /** Those before it that have not ended, oldest first. */

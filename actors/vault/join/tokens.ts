@@ -1,9 +1,10 @@
+import { safeParse } from 'valibot'
 import { InvalidArgument, LimitExceeded, Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Clock, Keys, Random } from '../../../runtime/platform/ports.ts'
 import { fromBase64url, toBase64url } from '../../../runtime/trust/base64url.ts'
 import { parseCidr } from '../../cidr.ts'
-import { isName } from '../../records.ts'
+import { isName, JoiningRole } from '../../records.ts'
 import { isReserved } from '../../trust-matrix.ts'
 import type { Barrier } from '../barrier.ts'
 import { JoinRefused, NotInVault, type JoinRefusal, type JoinToken } from '../protocol.ts'
@@ -20,6 +21,7 @@ export interface JoinPorts {
 export interface TokenAsked {
   readonly host: string
   readonly role: string
+  readonly owner?: string | undefined
   readonly cidr?: string | undefined
   readonly ttlSeconds?: number | undefined
   readonly by: string
@@ -56,11 +58,11 @@ const SHAPE = /^zwj_([0-9a-f]{20})_([\w-]{43})$/
 const unknown = (): Error => new JoinRefused('The join token is not known here', { reason: 'unknown' })
 
 export const tokenTold = (id: string, stored: StoredToken, now: number): JoinToken => {
-  const { host, role, cidr, createdAt, expiresAt, createdBy, revokedAt, used, refused } = stored
+  const { host, role, owner, cidr, createdAt, expiresAt, createdBy, revokedAt, used, refused } = stored
   const state = revokedAt !== undefined ? 'revoked' : used ? 'used' : now >= expiresAt ? 'expired' : 'open'
   return {
     id, host, role, state, createdAt, expiresAt, createdBy, refused,
-    ...(cidr === undefined ? {} : { cidr }),
+    ...(cidr === undefined ? {} : { cidr }), ...(owner === undefined ? {} : { owner }),
     ...(used ? { usedAt: used.at, device: used.kid, serial: used.serial } : {}),
     ...(revokedAt === undefined ? {} : { revokedAt }),
   }
@@ -113,9 +115,10 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
   }
 
   return {
-    async create({ host, role, cidr, ttlSeconds = limits.joinTokenSeconds, by }) {
-      if (role !== 'node') {
-        throw new InvalidArgument(`Only nodes join by a token so far: role ${role}`, { next: 'Give --role node' })
+    async create({ host, role: asked, owner, cidr, ttlSeconds = limits.joinTokenSeconds, by }) {
+      const role = roleOf(asked)
+      if (owner !== undefined && (role === 'node' || !isName(owner) || isReserved(owner))) {
+        throw new InvalidArgument(`A ${role} cannot belong to this user: ${owner.slice(0, 80)}`)
       }
       if (!isName(host) || isReserved(host)) throw new InvalidArgument(`It is no name for a host: ${host.slice(0, 80)}`)
       if (!(ttlSeconds >= 1 && ttlSeconds <= limits.joinTokenSecondsMax)) {
@@ -130,6 +133,7 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       const stored: StoredToken = {
         format: 1, digest: toBase64url(await digestOf(id, secret)), host, role, createdAt: now,
         expiresAt: now + ttlSeconds * 1_000, createdBy: by, refused: 0, ...(cidr === undefined ? {} : { cidr }),
+        ...(owner === undefined ? {} : { owner }),
       }
       const path = joinPaths.token(id)
       if (!await barrier.commit([{ key: path, modRevision: 0 }], [{ path, value: stored }])) throw overtaken()
@@ -168,6 +172,15 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       return new JoinRefused(message, { reason })
     },
   }
+}
+
+/** @throws InvalidArgument */
+function roleOf(asked: string): JoiningRole {
+  const role = safeParse(JoiningRole, asked)
+  if (role.success) return role.output
+  throw new InvalidArgument(`Nodes and client devices join by a token: role ${asked.slice(0, 80)}`, {
+    next: 'Give --role node, or client-device',
+  })
 }
 
 const overtaken = (): Error =>

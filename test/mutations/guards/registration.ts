@@ -10,7 +10,7 @@ const HOOK = 'a no, a crash, too much talk, too long a silence and no program at
 
 export const registration: readonly Guard[] = [
   ...guardsOf('actors/read-device.ts', 'test/actors/registration.test.ts',
-    ['an enrolment key makes no OOD', "payload.role === 'node' && payload.name", 'payload.name', READ],
+    ['an enrolment key makes no OOD', "payload.role !== 'ood' && payload.name", 'payload.name', READ],
     ['an enrolment key takes no name of an OOD', 'payload.name !== standing.ood.name && ', '', READ],
     ['an enrolment key gives no name of the system', ' && !isReserved(payload.name)', '', READ],
     ['a node’s document is of this zone', 'return payload.zone === zone && mayBe ?', 'return mayBe ?', READ],
