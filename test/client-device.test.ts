@@ -1,0 +1,161 @@
+/** Client devices: who is let in, what each may open, and that streams of bytes are what TCP is. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { kv } from '../actors/records.ts'
+import type { ClientDevice } from '../boot/client/device.ts'
+import { ZonewrightError } from '../runtime/errors.ts'
+import { hostsPath } from '../actors/enrolment/protocol.ts'
+import { removeFolders } from './boot-fixtures/command-line.ts'
+import { eventually } from './boot-fixtures/joined-hosts.ts'
+import { deviceZone, type DeviceZone } from './client-device-fixture.ts'
+
+/** As DESIGN §7 promises of live links. */
+const CUT_MS = 5_000
+const LAPTOP = 'p, device:laptop, stream://notes, write'
+const ALICE = 'p, alice, stream://notes, write'
+let zone: DeviceZone
+let laptop: ClientDevice
+let folder: string
+
+test.before(async () => {
+  zone = await deviceZone()
+  await zone.user('alice', 'active')
+  folder = await zone.register('laptop', 'alice')
+  laptop = await zone.device(folder)
+  await laptop.connected()
+})
+test.after(async () => {
+  await (laptop as ClientDevice | undefined)?.close()
+  await (zone as DeviceZone | undefined)?.stop()
+  removeFolders()
+})
+
+const encoder = new TextEncoder()
+const asking = (at: string): Uint8Array => encoder.encode(`GET ${at} HTTP/1.1\r\nhost: notes\r\n\r\n`)
+
+async function ask(device: ClientDevice, service: string, at = '/', then?: () => void): Promise<string> {
+  const stream = await device.open(service)
+  await stream.write(asking(at))
+  stream.end()
+  then?.()
+  let text = ''
+  for await (const bytes of stream) text += new TextDecoder('latin1').decode(bytes)
+  return text.split('\r\n\r\n')[1] ?? ''
+}
+const refusal = async (work: Promise<unknown>): Promise<string> => {
+  const error: unknown = await work.then(() => undefined, (failed: unknown) => failed)
+  assert.instance(error, ZonewrightError, `it was not refused: ${String(error)}`)
+  const { code, details } = error as ZonewrightError
+  return `${code} ${String(details['reason'] ?? '')}`.trim()
+}
+
+test('a stream is open where the policy allows it to the device and to its owner, each by a line', async () => {
+  await zone.policy([])
+  assert.match(await refusal(ask(laptop, 'notes')), /^Denied policy\//)
+  await zone.policy([LAPTOP])
+  assert.match(await refusal(ask(laptop, 'notes')), /^Denied policy\//)
+  await zone.policy([ALICE])
+  assert.match(await refusal(ask(laptop, 'notes')), /^Denied policy\//)
+  await zone.policy([LAPTOP, ALICE])
+  assert.is(await ask(laptop, 'notes', '/one'), 'you asked /one')
+})
+
+test('what was declared public needs no line; a user of the same name lends none', async () => {
+  await zone.policy(['p, laptop, stream://notes, write', ALICE])
+  assert.match(await refusal(ask(laptop, 'notes')), /^Denied policy\//)
+  await zone.policy([])
+  assert.is(await ask(laptop, 'open', '/two'), 'you asked /two')
+})
+
+test('who belongs to a suspended user opens nothing, and what is open closes', async () => {
+  await zone.policy([LAPTOP, ALICE])
+  const stream = await laptop.open('notes')
+  await stream.write(asking('/stay'))
+  await zone.user('alice', 'suspended')
+  assert.is(await refusal(ask(laptop, 'notes')), 'Denied stream/owner')
+  const began = Date.now()
+  await stream.closed
+  assert.ok(Date.now() - began < CUT_MS)
+  await zone.user('alice', 'active')
+  assert.is(await ask(laptop, 'notes', '/three'), 'you asked /three')
+})
+
+test('an open stream closes when the policy does not allow it any more', async () => {
+  await zone.policy([LAPTOP, ALICE])
+  const stream = await laptop.open('notes')
+  await zone.policy([ALICE])
+  const began = Date.now()
+  assert.match(await stream.closed, /policy|allow/i)
+  assert.ok(Date.now() - began < CUT_MS)
+  await zone.policy([LAPTOP, ALICE])
+})
+
+test('a service that is not there, runs nowhere, or answers no HTTP is told apart', async () => {
+  await zone.policy(['p, device:laptop, stream://*, write', 'p, alice, stream://*, write'])
+  assert.is(await refusal(ask(laptop, 'nothing')), 'NotFound')
+  assert.is(await refusal(ask(laptop, '../boot')), 'NotFound')
+  assert.is(await refusal(ask(laptop, 'plain')), 'NotFound')
+  assert.is(await refusal(ask(laptop, 'away')), 'Unavailable')
+  await zone.policy([LAPTOP, ALICE])
+})
+
+test('a direction ends by itself: who has asked all may still be answered', async () => {
+  assert.is(await ask(laptop, 'notes', '/late'), 'late')
+})
+
+test('an answer that is cut is not taken for a whole one', async () => {
+  const error = await ask(laptop, 'notes', '/cut').then(() => undefined, (failed: Error) => failed)
+  assert.match(error?.message ?? 'it ended', /closed/)
+})
+
+test('a hundred at once are answered, each by its own', async () => {
+  const asked = Array.from({ length: 100 }, (_, index) => `/n${index}`)
+  assert.equal(await Promise.all(asked.map((at) => ask(laptop, 'notes', at))), asked.map((at) => `you asked ${at}`))
+})
+
+test('a slow reader holds up nobody, and gets all of it in the end', async () => {
+  const slow = await laptop.open('notes')
+  await slow.write(asking('/big'))
+  slow.end()
+  const began = Date.now()
+  for (let index = 0; index < 20; index++) assert.is(await ask(laptop, 'notes', `/f${index}`), `you asked /f${index}`)
+  assert.ok(Date.now() - began < 2_000, `${Date.now() - began} ms`)
+  let bytes = 0
+  for await (const piece of slow) bytes += piece.length
+  assert.ok(bytes > 24 * 1_024 * 1_024)
+})
+
+test('it opens links to nobody, and is no host: nothing is placed on it, and nobody misses it', async () => {
+  const hosts = JSON.parse((await zone.run('nodes', '--json')).stdout || '{}') as object
+  assert.not.ok(JSON.stringify(hosts).includes('laptop'))
+  assert.is((await zone.zone.get((await import('../actors/system-config/protocol.ts')).SystemConfig)
+    .get({ key: kv.node('laptop') }).catch(() => null)), null)
+})
+
+test('the control plane restarts: it is back by itself', async () => {
+  const { tunnels } = laptop.state()
+  await zone.zone.kill('enrolment')
+  await eventually('it is connected again', () =>
+    laptop.state().state === 'connected' && laptop.state().tunnels > tunnels, 15_000)
+  await eventually('it is answered', () => ask(laptop, 'notes', '/again').then((text) => text === 'you asked /again',
+    () => false))
+})
+
+test('who is revoked while it is connected is cut off within five seconds, and told so', async () => {
+  const stream = await laptop.open('notes')
+  await stream.write(asking('/stay'))
+  const began = Date.now()
+  const { status } = await zone.control('DELETE', `${hostsPath}/laptop`)
+  assert.is(status, 200)
+  await stream.closed
+  assert.ok(Date.now() - began < CUT_MS, `${Date.now() - began} ms`)
+  const error = await laptop.ended
+  assert.is((error as ZonewrightError).code, 'JoinTokenRevoked')
+  assert.match(await refusal(laptop.open('notes')), /^JoinTokenRevoked/)
+  await laptop.close()
+  const again = await zone.device(folder)
+  assert.match(await refusal(again.connected()), /^JoinTokenRevoked/)
+  await again.close()
+})
+
+test.run()
