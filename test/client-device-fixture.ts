@@ -10,7 +10,7 @@ import { ownerOf } from './boot-fixtures/cluster.ts'
 import { newFolder } from './boot-fixtures/command-line.ts'
 import { eventually, writeKey } from './boot-fixtures/joined-hosts.ts'
 import { freePort, joiningZone, platform, type JoiningZone } from './boot-fixtures/joining.ts'
-import { RUNTIME } from './processes-fixture.ts'
+import { PATH, RUNTIME, SH } from './processes-fixture.ts'
 
 /** `/late` answers when the sender has ended; `/big` with so many bytes; `/cut` with half of what it promises. */
 export const BIG = 24 * 1_024 * 1_024
@@ -40,7 +40,7 @@ createServer({ allowHalfOpen: true }, (socket) => {
 
 export interface DeviceZone extends JoiningZone {
   readonly servicePort: number
-  /** Lets a device have this line of the policy, or no line at all. */
+  /** These lines about streams, and no others. */
   policy(lines: readonly string[]): Promise<void>
   /** Registers it, by a token for that user. @returns its folder */
   register(name: string, owner?: string): Promise<string>
@@ -53,27 +53,33 @@ export async function deviceZone(): Promise<DeviceZone> {
   chmodSync(scripts, 0o755)
   process.on('exit', () => rmSync(scripts, { recursive: true, force: true }))
   writeFileSync(path(scripts, 'server.mjs'), SERVER)
-  const zone = await joiningZone(`processes: { allow: [${RUNTIME}] }\n`)
+  const zone = await joiningZone(`processes: { allow: [${RUNTIME}, ${SH}] }\n`)
   const port = await freePort()
   const flags = 'Deno' in globalThis ? ['run', '-A', '--no-lock', '--no-config'] : []
+  // A program of Deno's wants a folder of its own
+  const env = { DENO_DIR: path(scripts, 'deno') }
   const spec = (name: string, more: object) => ({
     name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], replicas: 1, ...more,
   })
   await writeKey(zone, kv.spec('notes'), spec('notes', {
-    run: { command: [RUNTIME, ...flags, path(scripts, 'server.mjs'), String(port)], stopMs: 2_000 }, http: { port },
+    run: { command: [RUNTIME, ...flags, path(scripts, 'server.mjs'), String(port)], stopMs: 2_000, env }, http: { port },
   }))
-  await writeKey(zone, kv.spec('open'), spec('open', { replicas: 1, http: { port, public: true } }))
-  await writeKey(zone, kv.spec('plain'), spec('plain', { replicas: 1 }))
+  // Two more that have no server of their own
+  const run = { command: [SH, '-c', 'exec sleep 600'], stopMs: 2_000, env: PATH }
+  await writeKey(zone, kv.spec('open'), spec('open', { run, http: { port, public: true } }))
+  await writeKey(zone, kv.spec('plain'), spec('plain', { run }))
   await writeKey(zone, kv.spec('away'), spec('away', { replicas: 0, http: { port } }))
   await eventually('the service answers', async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)
     return await answer?.text() === 'you asked /'
   }, 20_000)
   const owner = ownerOf(zone.zone, platform, path(zone.cwd, '.zone'))
-  const before = (await owner.get(kv.policy))?.value ?? ''
   return {
     ...zone, servicePort: port,
-    policy: async (lines) => writeKey(zone, kv.policy, [before.trimEnd(), ...lines, ''].join('\n')),
+    async policy(lines) {
+      const others = ((await owner.get(kv.policy))?.value ?? '').split('\n').filter((line) => !line.includes('stream://'))
+      await writeKey(zone, kv.policy, [...lines, ...others].join('\n'))
+    },
     async register(name, user) {
       const folder = newFolder()
       const made = await zone.token(name, { role: 'client-device', ...(user === undefined ? {} : { owner: user }) })

@@ -13,7 +13,7 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   end(): void
   /** Ends both directions: the service sees a connection that is cut, unless both had ended. */
   close(reason?: string): void
-  /** Settles with the reason. */
+  /** Settles with the reason, once all that came before is read. */
   readonly closed: Promise<string>
 }
 
