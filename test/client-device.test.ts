@@ -1,4 +1,6 @@
 /** Client devices: who is let in, what each may open, and that streams of bytes are what TCP is. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join as path } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kv } from '../actors/records.ts'
@@ -6,8 +8,12 @@ import type { ByteStream } from '../boot/client/byte-stream.ts'
 import type { ClientDevice } from '../boot/client/device.ts'
 import { ZonewrightError } from '../runtime/errors.ts'
 import { hostsPath } from '../actors/enrolment/protocol.ts'
-import { removeFolders } from './boot-fixtures/command-line.ts'
-import { eventually } from './boot-fixtures/joined-hosts.ts'
+import { runHost } from '../boot/host/run.ts'
+import { HOST_FILE } from '../boot/host/folder.ts'
+import { limits } from '../runtime/limits.ts'
+import { removeFolders, zonewright } from './boot-fixtures/command-line.ts'
+import { eventually, joinHost } from './boot-fixtures/joined-hosts.ts'
+import { freePort, platform } from './boot-fixtures/joining.ts'
 import { deviceZone, type DeviceZone } from './client-device-fixture.ts'
 
 /** As DESIGN §7 promises of live links. */
@@ -148,6 +154,41 @@ test('the control plane restarts: it is back by itself', async () => {
     laptop.state().state === 'connected' && laptop.state().tunnels > tunnels, 15_000)
   await eventually('it is answered', () => ask(laptop, 'notes', '/again').then((text) => text === 'you asked /again',
     () => false))
+})
+
+test('a stream waits so long for a tunnel, then is Unavailable', async () => {
+  const lost = await zone.register('lost')
+  const at = path(lost, HOST_FILE)
+  writeFileSync(at, readFileSync(at, 'utf8').replace(`:${zone.port}`, `:${await freePort()}`))
+  const { clock } = platform
+  const quick = { ...platform, clock: { ...clock, after: (ms: number, run: () => void) => clock.after(ms / 20, run) } }
+  const device = await zone.device(lost, { platform: quick })
+  const began = clock.monotonic()
+  assert.is(await refusal(device.open('notes')), 'Unavailable')
+  assert.ok(clock.monotonic() - began >= limits.deviceWaitMs / 20)
+  await device.close()
+})
+
+test('a device needs a folder of a client device, and a host one of a host', async () => {
+  const desk = await zone.register('desk')
+  assert.is(await refusal(runHost({ platform, folder: desk })), 'NotJoined')
+  const { folder: ofHost } = await joinHost(zone, 'node1')
+  assert.is(await refusal(zone.device(ofHost)), 'NotJoined')
+})
+
+test('the command leads connections to the service; what is refused is told at once, with its code', async () => {
+  const desk = await zone.register('shelf')
+  const refused = await zone.run('tunnel', '--to', 'notes', '--listen', '127.0.0.1:0', '--dir', desk, '--json')
+  assert.is(refused.exitCode, 14, refused.stderr)
+  const { error } = JSON.parse(refused.stdout) as { error: { denial: string; reason: string } }
+  assert.is(error.reason, 'rbac/no-rule')
+  assert.match(refused.stderr, new RegExp(`explain ${error.denial}`))
+  await zone.policy([LAPTOP, ALICE, 'p, device:shelf, stream://notes, write', 'p, admin, stream://*, write'])
+  const command = zone.begin(zonewright, ['tunnel', '--to', 'notes', '--listen', '127.0.0.1:0', '--dir', desk, '--json'])
+  const [, listen] = await command.printed(/"listen":"(.*?)"/)
+  assert.is(await (await fetch(`http://${listen}/by-command`)).text(), 'you asked /by-command')
+  command.signal('SIGINT')
+  assert.is((await command.ended).exitCode, 0)
 })
 
 test('who is revoked while it is connected is cut off within five seconds, and told so', async () => {

@@ -9,6 +9,7 @@ import { vaultHttp } from './registry-vault-http.ts'
 import { ofLeading } from './registry-leading.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
+import { clientDevice } from './registry-client-device.ts'
 import { carrier } from './registry-carrier.ts'
 import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
@@ -35,6 +36,7 @@ export const coverage: Coverage = {
   ...join,
   ...tunnel,
   ...carrier,
+  ...clientDevice,
   ...registration,
   ...ofLeading,
   ...placement,

@@ -33,6 +33,7 @@ import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
 import { carrier } from './guards/carrier.ts'
+import { clientDevice } from './guards/client-device.ts'
 import { registration } from './guards/registration.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
@@ -76,6 +77,7 @@ export const guards: readonly Guard[] = [
   ...commandLine,
   ...join,
   ...carrier,
+  ...clientDevice,
   ...registration,
   ...storm,
   ...signIn,
