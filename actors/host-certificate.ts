@@ -48,7 +48,8 @@ export function takeCertificate(
   { keys, clock }: Pick<Ports, 'keys' | 'clock'>, { key }: CertificateAsked,
   { certificate, chain, serial, notBefore, notAfter }: JoinAnswer,
   { zone, host, role, roots, skewMs }: {
-    readonly zone: string; readonly host: string; readonly role: JoiningRole; readonly roots: readonly string[]; readonly skewMs: number
+    readonly zone: string; readonly host: string; readonly role: JoiningRole
+    readonly roots: readonly string[]; readonly skewMs: number
   },
 ): HostCertificate | undefined {
   const ders = [certificate, ...chain].map((pem) => decodePem(pem, 'CERTIFICATE'))

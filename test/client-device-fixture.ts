@@ -31,7 +31,7 @@ createServer({ allowHalfOpen: true }, (socket) => {
     text = ''
     if (at === '/late') return socket.on('end', () => setTimeout(() => { say('late'); socket.end() }, 50))
     if (at === '/stay') return say('here', 1_000)
-    if (at === '/cut') { say('half', 1_000); return setTimeout(() => socket.resetAndDestroy?.() ?? socket.destroy(), 50) }
+    if (at === '/cut') { say('half', 1_000); return setTimeout(() => socket.resetAndDestroy(), 50) }
     say(at === '/big' ? big : 'you asked ' + at)
     socket.end()
   })
@@ -45,6 +45,8 @@ export interface DeviceZone extends JoiningZone {
   /** Registers it, by a token for that user. @returns its folder */
   register(name: string, owner?: string): Promise<string>
   user(name: string, state: 'active' | 'suspended'): Promise<void>
+  /** By the owner. */
+  read(key: string): Promise<string | undefined>
   device(folder: string, changes?: Partial<ClientDeviceOptions>): Promise<ClientDevice>
 }
 
@@ -62,7 +64,8 @@ export async function deviceZone(): Promise<DeviceZone> {
     name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], replicas: 1, ...more,
   })
   await writeKey(zone, kv.spec('notes'), spec('notes', {
-    run: { command: [RUNTIME, ...flags, path(scripts, 'server.mjs'), String(port)], stopMs: 2_000, env }, http: { port },
+    run: { command: [RUNTIME, ...flags, path(scripts, 'server.mjs'), String(port)], stopMs: 2_000, env },
+    http: { port },
   }))
   // Two more that have no server of their own
   const run = { command: [SH, '-c', 'exec sleep 600'], stopMs: 2_000, env: PATH }
@@ -77,7 +80,8 @@ export async function deviceZone(): Promise<DeviceZone> {
   return {
     ...zone, servicePort: port,
     async policy(lines) {
-      const others = ((await owner.get(kv.policy))?.value ?? '').split('\n').filter((line) => !line.includes('stream://'))
+      const now = (await owner.get(kv.policy))?.value ?? ''
+      const others = now.split('\n').filter((line) => !line.includes('stream://'))
       await writeKey(zone, kv.policy, [...lines, ...others].join('\n'))
     },
     async register(name, user) {
@@ -90,6 +94,7 @@ export async function deviceZone(): Promise<DeviceZone> {
       return folder
     },
     user: async (name, state) => writeKey(zone, kv.user(name), { name, type: 'user', state }),
+    read: async (key) => (await owner.get(key))?.value,
     device: (folder, changes = {}) => openClientDevice({ platform, folder, ...changes }),
   }
 }

@@ -18,7 +18,8 @@ function stuck() {
   let unsent = 0
   let listener: Listener | undefined
   const connection: TcpConnection = {
-    remoteAddress: '', get unsent() { return unsent }, send: (bytes) => void (unsent += bytes.length), end() {}, hold() {},
+    remoteAddress: '', get unsent() { return unsent }, end() {}, hold() {},
+    send: (bytes) => void (unsent += bytes.length),
     receive: (given) => void (listener = given), close: (reason) => listener?.onClose(reason),
   }
   return {

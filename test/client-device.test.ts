@@ -140,11 +140,11 @@ test('a slow reader holds up nobody, and gets all of it in the end', async () =>
   assert.ok(bytes > 24 * 1_024 * 1_024)
 })
 
-test('it opens links to nobody, and is no host: nothing is placed on it, and nobody misses it', async () => {
-  const hosts = JSON.parse((await zone.run('nodes', '--json')).stdout || '{}') as object
-  assert.not.ok(JSON.stringify(hosts).includes('laptop'))
-  assert.is((await zone.zone.get((await import('../actors/system-config/protocol.ts')).SystemConfig)
-    .get({ key: kv.node('laptop') }).catch(() => null)), null)
+test('it is registered, and is no host: no config is made for it, and nothing is placed on it', async () => {
+  assert.ok(await zone.read(kv.device('laptop')))
+  assert.is(await zone.read(kv.node('laptop')), undefined)
+  const info = JSON.parse((await zone.read(kv.info('notes')))!) as { hosts: string[] }
+  assert.equal(info.hosts, ['ood1'])
 })
 
 test('the control plane restarts: it is back by itself', async () => {
@@ -184,7 +184,8 @@ test('the command leads connections to the service; what is refused is told at o
   assert.is(error.reason, 'rbac/no-rule')
   assert.match(refused.stderr, new RegExp(`explain ${error.denial}`))
   await zone.policy([LAPTOP, ALICE, 'p, device:shelf, stream://notes, write', 'p, admin, stream://*, write'])
-  const command = zone.begin(zonewright, ['tunnel', '--to', 'notes', '--listen', '127.0.0.1:0', '--dir', desk, '--json'])
+  const args = ['tunnel', '--to', 'notes', '--listen', '127.0.0.1:0', '--dir', desk, '--json']
+  const command = zone.begin(zonewright, args)
   const [, listen] = await command.printed(/"listen":"(.*?)"/)
   assert.is(await (await fetch(`http://${listen}/by-command`)).text(), 'you asked /by-command')
   command.signal('SIGINT')

@@ -6,7 +6,9 @@ import { backoffMs, fraction } from '../../runtime/restart.ts'
 import { splice } from '../../runtime/splice.ts'
 import { deferred, pause, within } from '../../runtime/within.ts'
 import { tlsChannel } from '../../transport/tls.ts'
-import type { AcceptedStream, OpenedStream, StreamRequest, TellKind, TunnelEnd } from '../../transport/tunnel/protocol.ts'
+import type {
+  AcceptedStream, OpenedStream, StreamRequest, TellKind, TunnelEnd,
+} from '../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
 import type { HostCertificate } from '../host-certificate.ts'
 import { tunnelAlpn } from '../join-protocol.ts'

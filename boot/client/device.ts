@@ -107,7 +107,8 @@ async function open(
     self: { zone, host, actor: 'device', runtimeType: 'client-device', incarnation: 0, linkKid: '' },
     accept: async () => { throw new NotFound('A client device serves nothing') },
   }
-  const trust = await openTrust({ keys, clock, store, zone, start: { servers: [...servers], roots, anchors, rootsVersion } })
+  const known = { servers: [...servers], roots, anchors, rootsVersion }
+  const trust = await openTrust({ keys, clock, store, zone, start: known })
   const connection = keepConnected({
     start, trust, servers, certificates: createCertificates({ start, device, trust, role: 'client-device' }),
     first: certificate && certificateFrom(start, certificate.certificate, certificate.key),
@@ -160,7 +161,9 @@ function told(error: Error): Error {
     })
   }
   if (reason === 'device') {
-    return new DeviceKeyMismatch(error.message, { reason, next: 'Another device has this name by now: join by another' })
+    return new DeviceKeyMismatch(error.message, {
+      reason, next: 'Another device has this name by now: join by another',
+    })
   }
   return new JoinNotAllowed(error.message, { reason })
 }

@@ -195,6 +195,7 @@ function accept(
   const { tls, serial, notBefore, notAfter } = taken
   const known = { zone, host, role, key: device.public.jwk, owner: owner ?? given.owner }
   return {
-    zone, host, role, roots, serial, notBefore, notAfter, skewMs, tls, standing: readStanding(platform.keys, answer, known),
+    zone, host, role, roots, serial, notBefore, notAfter, skewMs, tls,
+    standing: readStanding(platform.keys, answer, known),
   }
 }

@@ -18,7 +18,9 @@ import { documents, ZONE } from './registration-fixture.ts'
 import { crypto, testZone } from './system-config-zone.ts'
 
 const zone = testZone()
-const self = { zone: ZONE, host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '' }
+const self = {
+  zone: ZONE, host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '',
+}
 const spec = (name: string, more: Partial<ServiceSpec> = {}): ServiceSpec => ({
   name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], ...more,
 })
@@ -62,7 +64,8 @@ test('bytes go where the policy allows it to the device and to its owner, who is
     assert.is(await admission(DEVICE)(http()), 'rbac/no-rule')
     assert.is(await admission(OWNER)(http()), 'rbac/no-rule')
     assert.is(await admission(DEVICE + OWNER)(http(), 'client-device', 'desk'), 'rbac/no-rule')
-    assert.is(await admission(`${DEVICE}${OWNER}p, device:laptop, stream://notes, write, deny`)(http()), 'rbac/deny-line')
+    const denying = 'p, device:laptop, stream://notes, write, deny'
+    assert.is(await admission(DEVICE + OWNER + denying)(http()), 'rbac/deny-line')
     for (const record of [user('alice', 'suspended'), user('bob')]) {
       assert.is(await admission(DEVICE + OWNER, { [kv.user('alice')]: record })(http()), 'stream/owner')
     }
@@ -87,7 +90,8 @@ test('a stream of bytes closes when it may not be open any more, and no other on
   const refused = new Map<string, Error>()
   const closed: string[] = []
   const connection = (): TcpConnection => ({
-    remoteAddress: '', unsent: 0, send() {}, end() {}, hold() {}, receive() {}, close: (reason) => void closed.push(reason),
+    remoteAddress: '', unsent: 0, send() {}, end() {}, hold() {}, receive() {},
+    close: (reason) => void closed.push(reason),
   })
   const streams = createHttpStreams({
     start: {

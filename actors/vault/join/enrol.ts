@@ -146,7 +146,8 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
         const serial = serialText(key)
         const used = { at: clock.now(), device: statement.key, kid, serial, csr, chain: [...book.chain] }
         const joined: StoredHost = {
-          format: 1, device: statement.key, kid, role: stored.role, ...(stored.owner === undefined ? {} : { owner: stored.owner }), serial, token: found.id, joinedAt: used.at,
+          format: 1, device: statement.key, kid, role: stored.role, serial, token: found.id, joinedAt: used.at,
+          ...(stored.owner === undefined ? {} : { owner: stored.owner }),
           notAfter, earlier: before, ...registered(document),
         }
         return [{ path, value: { ...stored, used } }, { path: hostPath, value: joined }]

@@ -29,7 +29,9 @@ export async function documentMaker(
   const enrolment = await signer()
   return (name, key) => {
     const iat = Math.floor(clock.now() / 1_000)
-    const document: DeviceDocument = { zone, name, role, key, owner: user ?? owner, iat, enrolment: { ood, certificate } }
+    const document: DeviceDocument = {
+      zone, name, role, key, owner: user ?? owner, iat, enrolment: { ood, certificate },
+    }
     return signDocument(enrolment, deviceDocumentType, document)
   }
 }

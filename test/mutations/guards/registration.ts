@@ -101,7 +101,7 @@ export const registration: readonly Guard[] = [
   ),
   ...guardsOf('boot/join/standing.ts', 'test/boot/join-standing.test.ts',
     ['the owner key is the one that was known', 'if (owner !== undefined && owner.x !== zone.root.x) {', 'if (false) {'],
-    ['a host is given its own document', "if (mine?.name !== host || mine.role !== 'node' || mine.key.x !== key.x) {",
+    ['a host is given its own document', "if (mine?.name !== host || mine.role !== role || mine.key.x !== key.x) {",
       'if (mine === undefined) {'],
     ['the control plane is OODs', 'if (!controlPlane.every(isOod) || controlPlane.length === 0) {', 'if (false) {'],
     ['the enrolment key is one that an OOD stands for', 'if (!certificates.every(isGood)) throw', 'if (false) throw'],
