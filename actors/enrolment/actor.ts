@@ -121,7 +121,7 @@ export default actor(Enrolment, {
         if (isUnexpected(error)) log.error(`${what} failed: ${messageOf(error)}`)
         else {
           const { said } = (error as ZonewrightError).details
-          const more = typeof said === 'string' ? { said } : {}
+          const more: Readonly<Record<string, string>> = typeof said === 'string' ? { said } : {}
           log.warn(`${what} refused: ${messageOf(error)}`, { reason, from: remoteAddress || 'here', ...more })
         }
         return refusal(error)
