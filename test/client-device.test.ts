@@ -147,15 +147,6 @@ test('it is registered, and is no host: no config is made for it, and nothing is
   assert.equal(info.hosts, ['ood1'])
 })
 
-test('the control plane restarts: it is back by itself', async () => {
-  const { tunnels } = laptop.state()
-  await zone.zone.kill('enrolment')
-  await eventually('it is connected again', () =>
-    laptop.state().state === 'connected' && laptop.state().tunnels > tunnels, 15_000)
-  await eventually('it is answered', () => ask(laptop, 'notes', '/again').then((text) => text === 'you asked /again',
-    () => false))
-})
-
 test('a stream waits so long for a tunnel, then is Unavailable', async () => {
   const lost = await zone.register('lost')
   const at = path(lost, HOST_FILE)
@@ -207,6 +198,20 @@ test('who is revoked while it is connected is cut off within five seconds, and t
   const again = await zone.device(folder)
   assert.match(await refusal(again.connected()), /^JoinTokenRevoked/)
   await again.close()
+})
+
+test('the control plane restarts: a device is back by itself', async () => {
+  await zone.policy(['p, device:chair, stream://notes, write', ALICE])
+  const chair = await zone.device(await zone.register('chair', 'alice'))
+  await chair.connected()
+  assert.is(await ask(chair, 'notes', '/before'), 'you asked /before')
+  const { tunnels } = chair.state()
+  await zone.zone.kill('enrolment')
+  await eventually('it is connected again', () =>
+    chair.state().state === 'connected' && chair.state().tunnels > tunnels, 15_000)
+  await eventually('it is answered', () =>
+    ask(chair, 'notes', '/again').then((text) => text === 'you asked /again', () => false))
+  await chair.close()
 })
 
 test.run()
