@@ -8,6 +8,7 @@ import { encodeName } from '../runtime/x509/name.ts'
 import { decodePem, encodePem } from '../runtime/x509/pem.ts'
 import { verifyChain } from '../runtime/x509/verify-chain.ts'
 import { identityOf, type JoinAnswer } from './join-protocol.ts'
+import type { DeviceRole } from './records.ts'
 
 /** The certificate by which a host speaks TLS, as the host itself asks for it and takes it: in memory only. */
 
@@ -48,9 +49,9 @@ export function takeCertificate(
   { certificate, chain, serial, notBefore, notAfter }: Pick<
     JoinAnswer, 'certificate' | 'chain' | 'serial' | 'notBefore' | 'notAfter'
   >,
-  { zone, host, role = 'node', roots, skewMs }: {
-    readonly zone: string; readonly host: string; readonly role?: 'node' | 'ood'; readonly roots: readonly string[]
-    readonly skewMs: number
+  { zone, host, role, roots, skewMs }: {
+    readonly zone: string; readonly host: string; readonly role: DeviceRole
+    readonly roots: readonly string[]; readonly skewMs: number
   },
 ): HostCertificate | undefined {
   const ders = [certificate, ...chain].map((pem) => decodePem(pem, 'CERTIFICATE'))

@@ -2,12 +2,12 @@ import { safeParse } from 'valibot'
 import { limits } from '../runtime/limits.ts'
 import type { Keys, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
 import {
-  array, integer, maxLength, minValue, number, object, optional, picklist, pipe, string, type Infer,
+  array, integer, maxLength, minValue, number, object, optional, pipe, string, type Infer,
 } from '../runtime/protocol.ts'
 import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
 import { parseCompact } from '../runtime/trust/jws.ts'
 import { signDocument, verifyDocument, type DocumentVerdict } from '../runtime/trust/keys.ts'
-import { Name } from './records.ts'
+import { DeviceRole, Name } from './records.ts'
 import { PublicKey } from './system-config/protocol.ts'
 
 /** What a host that joins and the control plane say to each other, as JSON over HTTP over TLS. */
@@ -85,7 +85,7 @@ export const WhoAmI = object({ zone: string(), host: string(), role: string(), s
 
 /** What a device says of itself; that the zone takes it for one of its hosts is another document (`DeviceDocument`). */
 export const DeviceStatement = object({
-  zone: string(), name: Name, role: picklist(['node', 'ood']), key: PublicKey, iat: count,
+  zone: string(), name: Name, role: DeviceRole, key: PublicKey, iat: count,
 })
 export type DeviceStatement = Infer<typeof DeviceStatement>
 export const deviceStatementType = 'zw-device-statement+jws'

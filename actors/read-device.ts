@@ -28,7 +28,7 @@ interface Standing {
 
 /**
  * The one function that judges device documents. One counts when the owner key signed it, for this zone; and for a
- * node, when an enrolment key did: owner → document of an OOD → its certificate of the key → document of the node.
+ * node or a client device, when an enrolment key did: owner → document of an OOD → its certificate of the key → it.
  * Whether the host is registered is another question: then its document lies in `kv://`.
  */
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
@@ -45,8 +45,8 @@ export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
     const verdict = standing && verifyDocument(keys, text, { ...rule, key: standing.key })
     if (!standing || !verdict?.accepted) return undefined
     const { payload } = verdict
-    // A node and no more: an OOD is the zone, and only its owner makes one
-    const mayBe = payload.role === 'node' && payload.name !== standing.ood.name && !isReserved(payload.name)
+    // An OOD is the zone, and only its owner makes one
+    const mayBe = payload.role !== 'ood' && payload.name !== standing.ood.name && !isReserved(payload.name)
     return payload.zone === zone && mayBe ? payload : undefined
   }
 }

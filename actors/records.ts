@@ -139,11 +139,19 @@ export const enrolmentCertificateType = 'zw-enrolment+jws'
 export const EnrolmentCertificate = object({ zone: string(), host: Name, key: PublicKey, iat: count })
 export type EnrolmentCertificate = Infer<typeof EnrolmentCertificate>
 
+/** A client device runs nothing of the zone: it opens tunnels, and is a host in no other sense. */
+export const DeviceRole = picklist(['ood', 'node', 'client-device'])
+export type DeviceRole = Infer<typeof DeviceRole>
+
+/** For which the enrolment key may sign documents; an OOD is what the owner has signed. */
+export const EnrolledRole = picklist(['node', 'client-device'])
+export type EnrolledRole = Infer<typeof EnrolledRole>
+
 /** Its payload. */
 export const DeviceDocument = object({
   zone: string(),
   name: Name,
-  role: picklist(['ood', 'node']),
+  role: DeviceRole,
   key: PublicKey,
   /** The user the device belongs to. */
   owner: Name,

@@ -185,7 +185,7 @@ function enrolment(stores: string, { addr = '', join, etcd }: ZoneConfig): Actor
       [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
       ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },
-    permissions: { net: [address({ hostname, port }), `unix:${socket}`], write: [run] },
+    permissions: { net: [address({ hostname, port }), '127.0.0.1', `unix:${socket}`], write: [run] },
   })
 }
 

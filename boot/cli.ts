@@ -25,6 +25,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     revoke: async (terminal) => (await import('./commands/hosts.ts')).revokeCommand(terminal),
     join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
     node: async (terminal) => (await import('./commands/node.ts')).nodeCommand(terminal),
+    tunnel: async (terminal) => (await import('./commands/tunnel.ts')).tunnelCommand(terminal),
   },
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),

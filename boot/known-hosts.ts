@@ -56,5 +56,6 @@ export class KnownHosts {
   }
 }
 
-const trusted = ({ name: host, role, key }: DeviceDocument): TrustedDevice =>
-  Object.freeze({ host, role, jwk: Object.freeze({ ...key }) })
+/** A client device runs no actors: nobody takes a link certificate by its key. */
+const trusted = ({ name: host, role, key }: DeviceDocument): TrustedDevice | undefined =>
+  (role === 'client-device' ? undefined : Object.freeze({ host, role, jwk: Object.freeze({ ...key }) }))

@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { clientDeviceLimits } from './limits-client-device.ts'
 import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
 import { etcdLimits } from './limits-etcd.ts'
@@ -116,6 +117,7 @@ export const limits = {
   ...moveLimits,
   ...uplinkLimits,
   ...tunnelLimits,
+  ...clientDeviceLimits,
   ...placementLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,

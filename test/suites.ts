@@ -56,6 +56,7 @@ export const suites: readonly Suite[] = [
     files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/services)/,
     fileSeconds: 60, suiteSeconds: 120, only: 'oldest and deno',
   },
+  { name: 'client devices', files: /^test\/client-device/, fileSeconds: 120, suiteSeconds: 240 },
   { name: 'clusters', files: /\/cluster/, fileSeconds: 90, suiteSeconds: 180 },
   { name: 'placement', files: /^test\/(placement-|cli-drain|actors\/(host-loss|fence|place\.))/, fileSeconds: 120,
     suiteSeconds: 180 },

@@ -19,7 +19,8 @@ import type { ZoneTrust } from './trust.ts'
 
 const Short = pipe(string(), maxLength(limits.joinTokenCharacters))
 export const TokenRequest = object({
-  host: Short, role: Short, cidr: optional(Short), ttlSeconds: optional(pipe(number(), integer())),
+  host: Short, role: Short, owner: optional(Short), cidr: optional(Short),
+  ttlSeconds: optional(pipe(number(), integer())),
 })
 
 /** What goes into the files of `gen join-token`. */

@@ -103,7 +103,7 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
       return await told(host, enrolled, skewMs)
     },
     async renew({ csr, device, proof, now }, { name, serial, role }) {
-      if (role !== 'node') throw new JoinRefused('Only nodes renew here', { reason: 'host' })
+      if (role === 'ood') throw new JoinRefused('Nobody renews here who joined by no token', { reason: 'host' })
       return await renewal(now, name, { serial, csr, device, proof })
     },
     renewAgain: ({ host, csr, device, proof, now }) => renewal(now, host, { csr, device, proof }),

@@ -96,7 +96,7 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
       }
       const uris = (leaf.extensions.names ?? []).filter(({ type }) => type === 'uri')
       const [, of, role = '', name = ''] = (uris.length === 1 && IDENTITY.exec(uris[0]!.value)) || []
-      if (of !== zone || !['node', 'ood'].includes(role) || !isName(name)) {
+      if (of !== zone || !['node', 'ood', 'client-device'].includes(role) || !isName(name)) {
         throw needed('identity', 'The certificate of the connection is of no host of this zone')
       }
       return { name, role, serial: serialText(leaf.serial), notAfter: leaf.notAfter }

@@ -58,7 +58,8 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     const hosts = new Map<string, NodeState['role']>()
     for (const [name, text] of documents) {
       const document = readDevice(text)
-      if (document?.name === name) hosts.set(name, document.role)
+      // A client device is no host: it is away as it likes
+      if (document?.name === name && document.role !== 'client-device') hosts.set(name, document.role)
     }
     for (const { name } of liveness.list()) if (!hosts.has(name)) gauge(`node_up{node="${name}"}`, undefined)
     const left = liveness.hosts(hosts, moment())

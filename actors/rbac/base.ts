@@ -169,8 +169,13 @@ export const controlPlaneNeeds: readonly (readonly [string, string, 'read' | 'wr
 /** Before a runtime type that is a role. Nobody else has such a role. */
 export const TYPE = 'type:'
 
+/** Before the name of a client device, which lines may be given to: `p, device:laptop, stream://notes, write`. */
+export const DEVICE = 'device:'
+
 /** With these the subject is a device, whose name is nobody else's: what a user of that name may do is not for it. */
-export const deviceRuntimeTypes: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway'])
+export const deviceRuntimeTypes: ReadonlySet<string> = new Set([
+  'ood', 'kernel-service', 'node', 'gateway', 'client-device',
+])
 
 /** Roles that no line of the policy may give or change. */
 export const fixedRoles: ReadonlySet<string> = new Set(['kernel', 'control-plane'])

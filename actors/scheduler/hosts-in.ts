@@ -17,7 +17,8 @@ export function hostsIn(
   const documents = keysIn(config, 3).flatMap(([key, [root, name, leaf]]) => {
     if (root !== 'devices' || leaf !== 'doc') return []
     const document = readDevice(config.get(key)!)
-    return document?.name === name ? [document] : []
+    // Nothing is placed on a client device
+    return document?.name === name && document.role !== 'client-device' ? [document] : []
   })
   const lost = lostIn(config, onInvalid)
   const believed = isBelieved(lost, documents.map(({ name }) => name))

@@ -20,7 +20,7 @@ export default actor(Uplink, {}, async (start) => {
   const trust = await openTrust({ keys, clock, store, zone: self.zone, start: given })
   const { [uplinkSecrets.certificate]: certificate, [uplinkSecrets.certificateKey]: key } = secrets
   const connection = keepConnected({
-    start, trust, servers: given.servers, certificates: createCertificates({ start, device, trust }),
+    start, trust, servers: given.servers, certificates: createCertificates({ start, device, trust, role: 'node' }),
     first: certificate !== undefined && key !== undefined ? certificateFrom(start, certificate, key) : undefined,
   })
   start.carry(connection.carrier)

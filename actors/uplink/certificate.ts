@@ -12,6 +12,7 @@ import { askForCertificate, takeCertificate, type HostCertificate } from '../hos
 import {
   fingerprint, hostAlpn, joinAlpn, JoinAnswer, JoinHello, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../join-protocol.ts'
+import type { DeviceRole } from '../records.ts'
 import type { UplinkTrust } from './trust.ts'
 
 export interface Server {
@@ -23,6 +24,8 @@ export interface CertificatePorts {
   readonly start: Pick<ActorStart, 'keys' | 'clock' | 'random' | 'transport' | 'self' | 'stopping'>
   readonly device: SigningKey
   readonly trust: UplinkTrust
+  /** As it joined. */
+  readonly role: DeviceRole
 }
 
 /** The certificate of this host, by its device key: asked for anew without one, renewed by the one that it has. */
@@ -49,7 +52,7 @@ const CHAIN_MAX = 4
 const ANSWER_BYTES_MAX = 256 * 1_024
 const Refusal = object({ error: string(), code: string(), reason: optional(string()) })
 
-export function createCertificates({ start, device, trust }: CertificatePorts): Certificates {
+export function createCertificates({ start, device, trust, role }: CertificatePorts): Certificates {
   const { keys, clock, random, transport, self: { zone, host }, stopping } = start
 
   const ask = async <S extends Schema>(
@@ -93,10 +96,10 @@ export function createCertificates({ start, device, trust }: CertificatePorts): 
     const iat = Math.floor(clock.now() / 1_000)
     const answer = await ask(server, JoinAnswer, 'POST', path, {
       ...more, csr, now: clock.now(), proof: signProof(keys, device, { token, csr, server: seen() }),
-      device: signStatement(device, { zone, name: host, role: 'node', key: device.public.jwk, iat }),
+      device: signStatement(device, { zone, name: host, role, key: device.public.jwk, iat }),
     }, tls)
     const { skewMs } = answer
-    const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, roots: trust.roots, skewMs })
+    const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, role, roots: trust.roots, skewMs })
     if (!taken) throw new InvalidResult('The certificate that was given is for another key or host')
     return taken
   }

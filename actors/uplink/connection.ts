@@ -6,7 +6,9 @@ import { backoffMs, fraction } from '../../runtime/restart.ts'
 import { splice } from '../../runtime/splice.ts'
 import { deferred, pause, within } from '../../runtime/within.ts'
 import { tlsChannel } from '../../transport/tls.ts'
-import type { AcceptedStream, StreamRequest, TellKind, TunnelEnd } from '../../transport/tunnel/protocol.ts'
+import type {
+  AcceptedStream, OpenedStream, StreamRequest, TellKind, TunnelEnd,
+} from '../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
 import type { HostCertificate } from '../host-certificate.ts'
 import { tunnelAlpn } from '../join-protocol.ts'
@@ -15,19 +17,27 @@ import type { UplinkState } from './protocol.ts'
 import type { UplinkTrust } from './trust.ts'
 
 export interface ConnectionOptions {
-  readonly start: ActorStart
+  readonly start: Pick<
+    ActorStart, 'clock' | 'random' | 'keys' | 'transport' | 'self' | 'stopping' | 'log' | 'count' | 'accept'
+  >
   readonly trust: UplinkTrust
   /** HOST:PORT. */
   readonly servers: readonly string[]
   readonly certificates: Certificates
   /** Of a host that has just joined. */
   readonly first: HostCertificate | undefined
+  /** Told of each change, with what failed. */
+  readonly onChange?: (state: UplinkState, error?: Error) => void
+  /** Whether it is no use to try again: then `run` throws that. */
+  readonly isFinal?: (error: unknown) => boolean
 }
 
 export interface Connection {
   /** Until the actor stops: connects, and again. */
   run(): Promise<void>
   state(): UplinkState
+  /** A stream of whatever tunnel there is within that time. @throws what `TunnelEnd.open` does, Unavailable */
+  open(request: StreamRequest, waitMs: number, signal?: AbortSignal): Promise<OpenedStream>
   readonly carrier: Carrier
   close(): void
 }
@@ -39,7 +49,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 const GOOD_MS = 30_000
 
 /** One tunnel at a time, to the server that works; after each failure to the next, at growing intervals. */
-export function keepConnected({ start, trust, servers, certificates, first }: ConnectionOptions): Connection {
+export function keepConnected(options: ConnectionOptions): Connection {
+  const { start, trust, servers, certificates, first, onChange, isFinal } = options
   const { clock, random, keys, transport, self, stopping, log, count } = start
   const jitter = random.fork('uplink')
   let certificate = first
@@ -51,8 +62,17 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
     { state: 'connecting', ood: '', reason: '', since: clock.now() }
   let attempts = 0
   let tunnels = 0
-  const show = (state: UplinkState['state'], reason: string, ood = ''): void => {
+  const stateNow = (): UplinkState => ({
+    ...shown, server: servers[at]!, attempts, tunnels, streams: tunnel?.streams ?? 0,
+    certificate: certificate ? { serial: certificate.serial, notAfter: certificate.notAfter } : null,
+  })
+  const show = (state: UplinkState['state'], reason: string, ood = '', error?: Error): void => {
     shown = { state, reason, ood, since: clock.now() }
+    onChange?.(stateNow(), error)
+  }
+  const open: Connection['open'] = async (request, waitMs, signal) => {
+    const none = (): Error => new Unavailable(`There is no way to the control plane now: ${shown.reason}`)
+    return (tunnel ?? await within(clock, waitMs, connected.promise, none)).open(request, signal)
   }
 
   const accept = async (request: StreamRequest): Promise<AcceptedStream> => {
@@ -164,7 +184,8 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
         } catch (error) {
           if (stopping.aborted) break
           const wasRefused = isRefusal(error)
-          show(wasRefused ? 'refused' : 'connecting', messageOf(error))
+          show(wasRefused ? 'refused' : 'connecting', messageOf(error), '', error as Error)
+          if (isFinal?.(error)) throw error
           if (failures === 0 || wasRefused) log.warn(`No way to the control plane: ${messageOf(error)}`, {
             server: servers[at]!,
           })
@@ -177,16 +198,12 @@ export function keepConnected({ start, trust, servers, certificates, first }: Co
       }
       show('stopped', '')
     },
-    state: () => ({
-      ...shown, server: servers[at]!, attempts, tunnels, streams: tunnel?.streams ?? 0,
-      certificate: certificate ? { serial: certificate.serial, notAfter: certificate.notAfter } : null,
-    }),
+    state: stateNow,
+    open,
     carrier: {
       async open({ protocol, host, caller }, channel): Promise<Carried> {
-        const none = (): Error => new Unavailable(`There is no way to the control plane now: ${shown.reason}`)
-        const end = tunnel ?? await within(clock, limits.uplinkWaitMs, connected.promise, none)
         const request: StreamRequest = { type: 'link', protocol, caller: { ...caller }, ...(host ? { host } : {}) }
-        const { channel: stream, granted } = await end.open(request)
+        const { channel: stream, granted } = await open(request, limits.uplinkWaitMs)
         return { ...granted, gone: splice(channel, stream).then(() => {}) }
       },
     },

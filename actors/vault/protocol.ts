@@ -177,7 +177,8 @@ export const Vault = protocol('vault', {
   /** A secret by which one host may join, once. `by`: for whom it is made. @throws InvalidArgument, LimitExceeded */
   createJoinToken: call(
     object({
-      host: string(), role: string(), cidr: optional(string()), ttlSeconds: optional(count), by: string(),
+      host: string(), role: string(), owner: optional(string()), cidr: optional(string()),
+      ttlSeconds: optional(count), by: string(),
     }),
     object({ token: string(), record: JoinToken }), { suite: 'signature' },
   ),

@@ -60,6 +60,7 @@ async function admitNode(zone: Zone, config: Reader, { host, sub }: ServiceLogin
   const wrong = notByJwt(device.document.role)
   if (wrong !== undefined) return refuse('login/role', wrong)
   if (sub !== host) return refuse('login/subject', `sub ${sub}, of ${NODE_DAEMON} on ${host}`)
+  if (device.document.role === 'client-device') return refuse('login/placement', `${NODE_DAEMON} on ${host}`)
   return { admitted: true, runtimeType: 'node', audiences: ['system-config'] }
 }
 

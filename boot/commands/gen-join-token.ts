@@ -3,7 +3,6 @@ import { JOIN_SEQUENCE, joinStep } from '../../actors/join-steps.ts'
 import { limits } from '../../runtime/limits.ts'
 import { joinTokensOf } from '../client/join-tokens.ts'
 import { tokenFileOf } from '../join/token-file.ts'
-import { Usage } from '../errors.ts'
 import { stepRow, styleOf } from '../render.ts'
 import { duration, fields } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -17,6 +16,7 @@ interface JoinTokenOptions extends Omit<ConnectOptions, 'dir'> {
   readonly out: string
   readonly host: string
   readonly role: string
+  readonly owner?: string
   readonly cidr?: string
   readonly ttl?: number
   readonly print?: true
@@ -37,7 +37,9 @@ export function joinTokenCommand(terminal: Terminal): Command {
     .option('--config <file>', 'as the zone was started with: it names the folder')
     .requiredOption('--host <name>', 'the host that may join by it')
     .requiredOption('--out <folder>', 'where the two files go; made if it is missing')
-    .addOption(new Option('--role <role>', 'node, or ood where the stores are in etcd').default('node'))
+    .addOption(new Option('--role <role>', 'what it joins as; ood where the stores are in etcd')
+      .choices(['node', 'ood', 'client-device']).default('node'))
+    .option('--owner <user>', 'whose a client device is; default: the owner of the zone')
     .option('--cidr <range>', 'from these addresses only: 10.0.0.0/24')
     .option('--ttl <seconds>', `how long it is good; default ${limits.joinTokenSeconds}`,
       wholeNumber(1, limits.joinTokenSecondsMax))
@@ -46,17 +48,15 @@ export function joinTokenCommand(terminal: Terminal): Command {
 }
 
 async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Promise<void> {
-  const { host, role, cidr, ttl: ttlSeconds } = options
-  if (role !== 'node' && role !== 'ood') {
-    throw new Usage(`A host joins as a node or as an OOD: --role ${role}`, { next: 'Give --role node, or --role ood' })
-  }
+  const { host, role, owner, cidr, ttl: ttlSeconds } = options
   const { config } = options
   const dir = config === undefined ? options.dir! : (await readGiven(terminal, { config })).folder
   const client = await connect(terminal, { ...options, dir })
   const { platform } = client
   const began = platform.clock.now()
   const made = await joinTokensOf(terminal, client, dir).create({
-    host, role, ...(cidr === undefined ? {} : { cidr }), ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    host, role, ...(owner === undefined ? {} : { owner }), ...(cidr === undefined ? {} : { cidr }),
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
   })
   const folder = terminal.absolute(options.out)
   const files = await platform.host.openFolder(folder)

@@ -100,9 +100,11 @@ async function runJoin(terminal: Terminal, options: JoinCommandOptions): Promise
   }
   for (const line of joinedLines(joined, clock.now())) say(line)
   const told = { ...summary(joined), joinMs: clock.now() - began, folder: folder.path, steps: rows }
-  if (options.once) {
+  const isDevice = joined.role === 'client-device'
+  if (options.once || isDevice) {
     if (options.json) terminal.out(JSON.stringify(told))
-    say(`Run it by: ${terminal.invocation} node --dir ${dir}`)
+    say(isDevice ? `Use it by: ${terminal.invocation} tunnel --dir ${dir} --to SERVICE --listen 127.0.0.1:8081`
+      : `Run it by: ${terminal.invocation} node --dir ${dir}`)
     return
   }
   await serveHost(terminal, platform, {
@@ -111,8 +113,8 @@ async function runJoin(terminal: Terminal, options: JoinCommandOptions): Promise
 }
 
 /** Key and certificate are not among them. */
-const summary = ({ zone, host, serial, notBefore, notAfter, skewMs }: Joined) =>
-  ({ joined: true, zone, host, serial, notBefore, notAfter, skewMs })
+const summary = ({ zone, host, role, serial, notBefore, notAfter, skewMs }: Joined) =>
+  ({ joined: true, zone, host, role, serial, notBefore, notAfter, skewMs })
 
 function joinedLines({ zone, host, notAfter, skewMs }: Joined, now: number): readonly string[] {
   const skew = Math.abs(skewMs) < SKEW_TOLD_MS ? []

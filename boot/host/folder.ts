@@ -1,12 +1,12 @@
 import { safeParse } from 'valibot'
 import { readDeviceBy } from '../../actors/read-device.ts'
-import { DeviceDocument, Name } from '../../actors/records.ts'
+import { DeviceDocument, EnrolledRole, Name } from '../../actors/records.ts'
 import { PublicKey } from '../../actors/system-config/protocol.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../../actors/zone-document.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Files, Platform, SigningKey } from '../../runtime/platform/ports.ts'
 import {
-  array, integer, literal, maxLength, minLength, minValue, number, object, picklist, pipe, regex, string, type Infer,
+  array, integer, literal, maxLength, minLength, minValue, number, object, pipe, regex, string, type Infer,
 } from '../../runtime/protocol.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
 import { DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, NotJoined } from '../errors.ts'
@@ -21,7 +21,7 @@ export const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):(\d{1,5})$/
 /** `host.json`: what a host that joined knows of its zone. Nothing of it is secret. */
 export const HostFile = object({
   format: literal(1),
-  zone: string(), host: Name, role: picklist(['node']),
+  zone: string(), host: Name, role: EnrolledRole,
   /** Where the control plane is reached. */
   servers: pipe(array(pipe(string(), regex(SERVER))), minLength(1), maxLength(limits.uplinkServers)),
   /** PEM: what the control plane's certificates end at, as last known. */

@@ -30,9 +30,10 @@ export async function openJoining(
     const device = await deviceOf(platform, files, key)
     return {
       path: files.path('.'), device, close: unlock,
-      async keep({ zone, host: name, roots, standing }, { hostname, port }, { anchors = [], rootsVersion = 0 }) {
+      async keep({ zone, host: name, role, roots, standing }, { hostname, port }, { anchors = [], rootsVersion = 0 }) {
+        if (role === 'ood') throw new FolderDamaged('An OOD has a folder of another kind')
         await writeHostFile(files, {
-          format: 1, zone, host: name, role: 'node', roots: [...roots], anchors, rootsVersion,
+          format: 1, zone, host: name, role, roots: [...roots], anchors, rootsVersion,
           servers: [`${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`],
           zoneDocument: standing.zoneDocument, deviceDocument: standing.document, oodDocuments: [...standing.oods],
         })

@@ -10,6 +10,7 @@ import { Supervisor } from '../../runtime/supervisor.ts'
 import { createTrace, type ActorEvent, type StepEvent, type Trace } from '../../runtime/trace.ts'
 import { hostCatalogue } from '../catalogue.ts'
 import { readConfig, type ZoneConfig } from '../config.ts'
+import { NotJoined } from '../errors.ts'
 import { HostLife, Hosts, type HostRun } from '../hosts.ts'
 import { file } from '../init.ts'
 import { KnownHosts } from '../known-hosts.ts'
@@ -69,6 +70,7 @@ export async function runHost(options: RunHostOptions): Promise<RunningHost> {
   const unlock = await files.lock(file.lock)
   try {
     const identity = await openHost(platform, files)
+    demandHost(identity)
     const bytes = await files.read(file.config)
     const read = readConfig(bytes && new TextDecoder().decode(bytes), files.path(file.config)).config
     const { host, zone } = identity.file
@@ -123,6 +125,11 @@ export async function runHost(options: RunHostOptions): Promise<RunningHost> {
     await unlock()
     throw error
   }
+}
+
+function demandHost({ file: { host, role } }: HostIdentity): void {
+  if (role === 'node') return
+  throw new NotJoined(`It is a client device, and no host: ${host}`, { next: 'Use it by `tunnel --to SERVICE`' })
 }
 
 /** One start of it: like `Node`, but that its zone is at the other end of a wire. */

@@ -2,6 +2,7 @@ import { askForCertificate, takeCertificate, type CertificateAsked } from '../..
 import {
   fingerprint, hostAlpn, joinAlpn, JoinAnswer, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../../actors/join-protocol.ts'
+import type { DeviceRole } from '../../actors/records.ts'
 import { joinStep } from '../../actors/join-steps.ts'
 import type { Evidence } from '../../runtime/actor.ts'
 import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
@@ -44,6 +45,7 @@ export interface JoinOptions {
 export interface Joined {
   readonly zone: string
   readonly host: string
+  readonly role: DeviceRole
   readonly tls: TlsPair
   /** PEM of the roots that the control plane is trusted by from now on. */
   readonly roots: readonly string[]
@@ -55,6 +57,9 @@ export interface Joined {
   /** By what it judges the other hosts of the zone from now on. */
   readonly standing: HostStanding
 }
+
+/** As the token says; one without its file is of a node. */
+const roleOf = ({ given }: Pick<JoinOptions, 'given'>): DeviceRole => given.role ?? 'node'
 
 const encoder = new TextEncoder()
 
@@ -99,7 +104,7 @@ async function joinOnce(options: JoinOptions, asked: CertificateAsked): Promise<
   const { zone, server, skewMs, roots } = met
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: given.token, csr, server: fingerprint(keys, server) })
-  const statement = signStatement(device, { zone, name: host, role: 'node', key: device.public.jwk, iat })
+  const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
   const request = { token: given.token, host, csr, device: statement, proof, now: clock.now() }
   onStep(joinStep.requestReceived, { host, csr: fingerprint(keys, encoder.encode(csr)), device: device.public.kid })
   const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
@@ -126,7 +131,7 @@ async function renewOnce(options: JoinOptions, before: Joined, asked: Certificat
   await ask(options, WhoAmI, 'GET', joinPath.whoami, undefined, call)
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: serial, csr, server: fingerprint(keys, server!) })
-  const statement = signStatement(device, { zone, name: host, role: 'node', key: device.public.jwk, iat })
+  const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
   const request = { csr, device: statement, proof, now: clock.now() }
   const answer = await ask(options, JoinAnswer, 'POST', joinPath.renew, request, call)
   return accept(options, { zone, roots, owner: standing.zone.root }, asked, answer, answer.skewMs)
@@ -146,7 +151,7 @@ async function renewAgainOnce(
   const { zone, server, skewMs, roots } = await meet(options)
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: renewalOf(zone, host), csr, server: fingerprint(keys, server) })
-  const statement = signStatement(device, { zone, name: host, role: 'node', key: device.public.jwk, iat })
+  const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
   const request = { host, csr, device: statement, proof, now: clock.now() }
   const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
   const answer = await ask(options, JoinAnswer, 'POST', joinPath.again, request, tls)
@@ -180,14 +185,17 @@ interface Accepting {
 
 /** @throws NotAZone, CertificateDistrusted */
 function accept(
-  { platform, host, device, given }: JoinOptions, { zone, roots, owner }: Accepting, asked: CertificateAsked,
+  options: JoinOptions, { zone, roots, owner }: Accepting, asked: CertificateAsked,
   answer: JoinAnswer, skewMs: number,
 ): Joined {
-  const taken = takeCertificate(platform, asked, answer, { zone, host, roots, skewMs })
+  const { platform, host, device, given } = options
+  const role = roleOf(options)
+  const taken = takeCertificate(platform, asked, answer, { zone, host, role, roots, skewMs })
   if (!taken) throw new NotAZone('The certificate that was given is for another key or host')
   const { tls, serial, notBefore, notAfter } = taken
-  const known = { zone, host, key: device.public.jwk, owner: owner ?? given.owner }
+  const known = { zone, host, role, key: device.public.jwk, owner: owner ?? given.owner }
   return {
-    zone, host, roots, serial, notBefore, notAfter, skewMs, tls, standing: readStanding(platform.keys, answer, known),
+    zone, host, role, roots, serial, notBefore, notAfter, skewMs, tls,
+    standing: readStanding(platform.keys, answer, known),
   }
 }

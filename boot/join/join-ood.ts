@@ -110,8 +110,8 @@ async function accept(options: OodJoinOptions, met: Met, answer: OodJoined): Pro
   const unsealKey = openUnsealKey(keys, answer.unseal, asked.agreement, { zone, host, to: device.public.kid })
   if (unsealKey === undefined) throw new NotAZone('The unseal key that was given is not sealed to this host')
   const joined: JoinedOod = {
-    zone, host, roots, serial, notBefore, notAfter, skewMs, tls, standing, etcd: etcdOf(options, answer, skewMs),
-    store: answer.store, unsealKey,
+    zone, host, role: 'ood', roots, serial, notBefore, notAfter, skewMs, tls, standing,
+    etcd: etcdOf(options, answer, skewMs), store: answer.store, unsealKey,
   }
   const me = await retrying(options, () => whoami(options, joined))
   onStep(joinStep.mutualTls, { host: me.host, serial: me.serial, role: me.role })

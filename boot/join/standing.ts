@@ -1,5 +1,5 @@
 import { readDeviceBy, readEnrolmentCertificate } from '../../actors/read-device.ts'
-import type { DeviceDocument } from '../../actors/records.ts'
+import type { DeviceDocument, DeviceRole } from '../../actors/records.ts'
 import type { JoinAnswer } from '../../actors/join-protocol.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../../actors/zone-document.ts'
 import type { Keys, PublicJwk } from '../../runtime/platform/ports.ts'
@@ -21,8 +21,7 @@ export interface HostStanding {
 export interface StandingFor {
   readonly zone: string
   readonly host: string
-  /** As what it joined; a node when it does not say. */
-  readonly role?: 'node' | 'ood'
+  readonly role: DeviceRole
   /** The device key of this host. */
   readonly key: PublicJwk
   /** The owner key, where it is known: of an earlier answer, or from who gave the token. */
@@ -32,7 +31,7 @@ export interface StandingFor {
 /** Judges what the control plane told as if it came from anybody. @throws NotAZone */
 export function readStanding(
   keys: Keys, { zoneDocument, document, oods, certificates }: Pick<JoinAnswer, keyof Omit<HostStanding, 'zone'>>,
-  { zone: name, host, role = 'node', key, owner }: StandingFor,
+  { zone: name, host, role, key, owner }: StandingFor,
 ): HostStanding {
   const verdict = verifyZoneDocument(keys, zoneDocument)
   if (!verdict.accepted || verdict.payload.zone !== name) throw new NotAZone('The document of the zone is not sound')

@@ -1,14 +1,15 @@
 import { safeParse } from 'valibot'
 import { TokenMade } from '../../actors/enrolment/control.ts'
+import { DeviceRole } from '../../actors/records.ts'
 import { PublicKey } from '../../actors/system-config/protocol.ts'
-import { array, integer, number, object, optional, picklist, pipe, string, type Infer } from '../../runtime/protocol.ts'
+import { array, integer, number, object, optional, pipe, string, type Infer } from '../../runtime/protocol.ts'
 import { Usage } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 
 /** What a new host is given beside the root certificate; a secret. */
 export const TokenFile = object({
   token: string(),
-  zone: string(), host: string(), role: picklist(['node', 'ood']),
+  zone: string(), host: string(), role: DeviceRole,
   /** Where the control plane listens. */
   server: string(),
   /** Epoch milliseconds. */

@@ -1,3 +1,4 @@
+import type { Tcp } from './tcp-ports.ts'
 import type { Sockets } from './socket-ports.ts'
 import type { TlsCall, TlsConnection, TlsPeer, TlsServing, TlsStreams } from './tls-ports.ts'
 
@@ -96,4 +97,6 @@ export interface Transport extends Sockets {
   request(call: HttpCall): Promise<HttpAnswer>
   /** @throws TlsNotTrusted, Unavailable, DeadlineExceeded, InvalidArgument; what aborted `signal` */
   connectTls(target: TlsTarget, tls: TlsCall): Promise<TlsConnection>
+  /** A simulated host has none. */
+  readonly tcp?: Tcp
 }

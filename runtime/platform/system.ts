@@ -13,6 +13,7 @@ import { portChannel, type Port } from './port-channel.ts'
 import type { Cancel, Host, Platform, ProcessUsage } from './ports.ts'
 import { systemRandom } from './random.ts'
 import { serveDatagrams, serveStreams } from './sockets.ts'
+import { tcp } from './tcp.ts'
 
 /** Longer than any process lives; only its being there counts. */
 const HOLD_MS = 2 ** 31 - 1
@@ -44,7 +45,7 @@ export async function systemPlatform(
       restrictsWorkers: workers.restrictsWorkers,
       spawnProcess, machine, usage,
     },
-    transport: { serveHttp, request: httpRequest, connectTls: openTls, serveDatagrams, serveStreams },
+    transport: { serveHttp, request: httpRequest, connectTls: openTls, serveDatagrams, serveStreams, tcp },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({

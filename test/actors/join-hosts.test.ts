@@ -70,6 +70,7 @@ test('a name belongs to the device that joined, until it is revoked', async () =
   const token = await makeToken(vault)
   const request = await asked(token, 'node1', mine)
   const { serial } = await vault.enrolling.enrol(request)
+  // Tokens of one moment are listed by their ids, which are random
   vault.clock.ms += 1
   const spare = await makeToken(vault)
   assert.is(await reasonOf(async () => vault.enrolling.enrol(await asked(spare, 'node1', theirs))), 'taken')

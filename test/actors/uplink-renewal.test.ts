@@ -10,7 +10,7 @@ import { keepConnected, type Connection } from '../../actors/uplink/connection.t
 import { openTrust } from '../../actors/uplink/trust.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
-import { NotFound } from '../../runtime/errors.ts'
+import { NotFound, Unavailable } from '../../runtime/errors.ts'
 import type { HttpServer, SigningKey } from '../../runtime/platform/ports.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
@@ -46,6 +46,8 @@ const echo: ActorStart['accept'] = async () => {
   return { channel: inner, incarnation: 9, gone: new Promise(() => {}), release() {} }
 }
 
+const noHttp = { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} }
+
 async function listener() {
   const ports = {
     hostname: '127.0.0.1', vault: zone.zone.get(Vault),
@@ -53,7 +55,7 @@ async function listener() {
   }
   const certificate: ServerCertificate = await makeCertificate(ports)
   const tunnels = createTunnels({
-    start: startOf('ood1', echo), trust: {} as ZoneTrust, certificate: () => certificate,
+    start: startOf('ood1', echo), trust: {} as ZoneTrust, certificate: () => certificate, http: noHttp,
     telling: { toOne: async () => {}, toAll: async () => {} }, placed: async () => [],
     admission: {
       async admit(leaf) {
@@ -83,7 +85,7 @@ async function uplink(port: number, lifeMs?: number): Promise<Connection> {
     start: { servers: [], roots: [...joined.roots], anchors: [], rootsVersion: 0 },
   })
   const first = certificateFrom(start, joined.tls.certificate, joined.tls.key)
-  const real = createCertificates({ start, device, trust })
+  const real = createCertificates({ start, device, trust, role: 'node' })
   const connection = keepConnected({
     start, trust, servers: [`127.0.0.1:${port}`],
     first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },

@@ -62,7 +62,7 @@ for (const [role, name, reaches] of servers) {
       onStep() {}, onRetry() {},
     }
     const before: Joined = {
-      zone: ZONE, host: 'node1', tls, roots, serial: '01', notBefore: 0, notAfter: 1, skewMs: 0,
+      zone: ZONE, host: 'node1', role: 'node', tls, roots, serial: '01', notBefore: 0, notAfter: 1, skewMs: 0,
       standing: { zone: { root: keys.generate(random).public.jwk } } as never,
     }
     const codeOf = async (run: () => Promise<unknown>): Promise<string> => {

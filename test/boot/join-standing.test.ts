@@ -13,7 +13,7 @@ const zone = testZone()
 const [device, enrolment, other] = [0, 1, 2].map(() => crypto.generate(systemRandom)) as [never, never, never]
 const key = (device as { public: { jwk: StandingFor['key'] } }).public.jwk
 const made = documents(zone, enrolment)
-const wanted: StandingFor = { zone: ZONE, host: 'node1', key }
+const wanted: StandingFor = { zone: ZONE, host: 'node1', role: 'node', key }
 const told = {
   zoneDocument: zone.env['BUCKYOS_ZONE_DOC']!, document: made.enrolled({ key }),
   oods: [made.ood], certificates: [made.standing.certificate],

@@ -85,6 +85,7 @@ test('one more tunnel than the limit, those included that have not said who they
   const certificate = { certificate: encodePem('CERTIFICATE', new Uint8Array([48, 0])) } as ServerCertificate
   const tunnels = createTunnels({
     start, trust: {} as ZoneTrust, certificate: () => certificate, placed: async () => [],
+    http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },
     admission: { admit: () => new Promise(() => {}), authorise: async () => {} },
   })

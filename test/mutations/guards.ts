@@ -34,6 +34,7 @@ import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
 import { carrier } from './guards/carrier.ts'
 import { joinOod } from './guards/join-ood.ts'
+import { clientDevice } from './guards/client-device.ts'
 import { registration } from './guards/registration.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
@@ -81,6 +82,7 @@ export const guards: readonly Guard[] = [
   ...commandLine,
   ...join,
   ...carrier,
+  ...clientDevice,
   ...registration,
   ...joinOod,
   ...storm,

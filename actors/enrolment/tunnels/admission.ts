@@ -5,7 +5,7 @@ import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../.
 import type { StreamRequest } from '../../../transport/tunnel/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import { readDeviceBy } from '../../read-device.ts'
-import { kv, readRecord, ServiceSpec, type DeviceDocument } from '../../records.ts'
+import { isName, kv, readRecord, ServiceSpec, UserSettings, type DeviceDocument } from '../../records.ts'
 import { BootConfig, type SystemConfig } from '../../system-config/protocol.ts'
 import { kernelActors, reachableActors } from '../../trust-matrix.ts'
 import { HostCertificateNeeded, type KnownHost, type ZoneTrust } from '../trust.ts'
@@ -53,6 +53,7 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
     return document?.name === name ? document : undefined
   }
   const isPublic = async (service: string): Promise<boolean> => {
+    if (!isName(service)) return false
     const item = await systemConfig.get({ key: kv.spec(service) }, { token: token() })
     return item !== null && readRecord(ServiceSpec, kv.spec(service), item.value).http?.public === true
   }
@@ -62,6 +63,21 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
     throw refuse('stream/caller', 'stream/caller', `${caller.actor} of ${caller.host} by ${host.name}`, [
       allowedBy('link', 'tunnel/registered'),
     ])
+  }
+
+  const isActive = async (name: string): Promise<boolean> => {
+    const item = await systemConfig.get({ key: kv.user(name) }, { token: token() })
+    const user = item && readRecord(UserSettings, kv.user(name), item.value)
+    return user?.name === name && user.state === 'active'
+  }
+  /** A client device has no actors to speak for, and hosts have no programs that ask for bytes. */
+  const demandKind = ({ host: { name, role } }: Admitted, request: StreamRequest): void => {
+    const device = role === 'client-device'
+    const reason = request.type === 'http' ? (device ? undefined : 'stream/http')
+      : device && !reachableActors.includes(request.protocol) ? 'stream/link' : undefined
+    if (reason === undefined) return
+    const what = request.type === 'link' ? request.protocol : request.service
+    throw refuse(reason, reason, `${what} by ${role} ${name}`, [allowedBy('link', 'tunnel/registered')])
   }
 
   return {
@@ -83,6 +99,7 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
     },
     async authorise(admitted, request) {
       const { host: { name, role }, document: { owner } } = admitted
+      demandKind(admitted, request)
       if (request.type === 'link') demandCaller(admitted, request)
       const what = request.type === 'link' ? request.protocol : request.service
       // They look at each call themselves
@@ -94,6 +111,9 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
         throw refuse('link/no-row', 'stream/kernel', `${name} to ${what}`, [before])
       }
       const resource = `stream://${what}`
+      if (role === 'client-device' && !await isActive(owner)) {
+        throw refuse('stream/owner', kv.user(owner), `${owner}, of ${name}`, [before])
+      }
       const speaker = { appid: APPID, sudo: false, root: false }
       enforcer.demandOf({ ...speaker, sub: name, runtimeType: role }, 'write', resource, before)
       enforcer.demandOf({ ...speaker, sub: owner, runtimeType: 'user' }, 'write', resource, before)

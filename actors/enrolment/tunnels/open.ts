@@ -14,6 +14,7 @@ import type { Vault } from '../../vault/protocol.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
+import { createHttpStreams } from './http-streams.ts'
 import { createTelling } from './telling.ts'
 import { createTunnels, type Tunnels } from './tunnels.ts'
 
@@ -38,6 +39,7 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const admission = createAdmission({ start, trust, systemConfig, token, enforcer })
   const tunnels = createTunnels({
     start, trust, admission, certificate, telling: createTelling(start, vault),
+    http: createHttpStreams({ start, admission, systemConfig, token }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
       return item ? readRecord(Placed, kv.info(service), item.value).hosts : []

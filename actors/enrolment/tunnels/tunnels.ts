@@ -1,15 +1,16 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
-import { Denied, InvalidArgument, messageOf, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
+import { Denied, InvalidArgument, messageOf, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 import { pause } from '../../../runtime/within.ts'
 import { decodePems } from '../../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../../transport/tls.ts'
-import type { AcceptedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { AcceptedStream, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import type { Admission, Admitted, LinkWanted } from './admission.ts'
+import type { HttpStreams } from './http-streams.ts'
 import type { Telling } from './telling.ts'
 
 export interface TunnelsOptions {
@@ -19,6 +20,7 @@ export interface TunnelsOptions {
   readonly trust: ZoneTrust
   readonly admission: Admission
   readonly telling: Telling
+  readonly http: HttpStreams
   /** As it is shown now. */
   readonly certificate: () => ServerCertificate
   /** Where an actor is that does not run here, and nobody says where: names of hosts. */
@@ -53,15 +55,14 @@ export interface Tunnels {
 }
 
 export function createTunnels(options: TunnelsOptions): Tunnels {
-  const { start, trust, admission, telling, certificate, placed } = options
+  const { start, trust, admission, telling, http, certificate, placed } = options
   const { clock, random, keys, self, log, count, gauge, stopping } = start
   const held = new Map<string, Held>()
   let opening = 0
   const shown = (): void => gauge('tunnels', held.size)
 
   /** An actor of this host, or what another host's tunnel leads to. */
-  const lead = async (request: StreamRequest, from: string, signal: AbortSignal): Promise<AcceptedStream> => {
-    if (request.type !== 'link') throw new NotFound('Streams of bytes are not served here')
+  const lead = async (request: LinkWanted, from: string, signal: AbortSignal): Promise<AcceptedStream> => {
     const { protocol, host, caller } = request
     if (host === undefined || host === self.host) {
       try {
@@ -97,9 +98,10 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       hello: { zone: self.zone, host: self.host }, certificates: { own: own!, peer, keys },
       onHello: async (greeting) => { admitted = await admission.admit(peer, greeting) },
       async onOpen(request, signal) {
-        const { admitted: by } = mine ?? { admitted: admitted! }
-        await admission.authorise(by, request)
-        const accepted = await lead(request, by.host.name, signal)
+        const by = (): Admitted => mine?.admitted ?? admitted!
+        await admission.authorise(by(), request)
+        const accepted = request.type === 'http' ? await http.open(by, request, signal)
+          : await lead(request, by().host.name, signal)
         count(`tunnel_streams_total{type="${request.type}"}`)
         return accepted
       },
@@ -171,6 +173,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
         for (const [name, one] of held) {
           await trust.hostOf(one.certificate).catch(() => recheckOne(name, one))
         }
+        await http.recheck()
       }
     },
     close() {

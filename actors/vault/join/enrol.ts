@@ -2,6 +2,7 @@ import { limits } from '../../../runtime/limits.ts'
 import {
   fingerprint, identityOf, proofHolds, renewalOf, verifyStatement, type DeviceStatement,
 } from '../../join-protocol.ts'
+import type { DeviceRole } from '../../records.ts'
 import type { Change } from '../barrier.ts'
 import { certificatePem } from '../pki/authority-record.ts'
 import { certificatePath, type FoundCertificate } from '../pki/certificates.ts'
@@ -11,7 +12,7 @@ import { readSerial, serialText } from '../pki/serials.ts'
 import { checkedRequest } from '../pki/issue.ts'
 import type { Issued } from '../pki/keep.ts'
 import { JoinRefused, type Enrolled, type JoinRefusal, type Registrar } from '../protocol.ts'
-import { joinPaths, StoredHost, type StoredToken } from './records.ts'
+import { joinPaths, StoredHost, type StoredToken, isEnrolled } from './records.ts'
 import { documentMaker, type Registering } from './register.ts'
 import type { FoundToken, JoinPorts, JoinTokens } from './tokens.ts'
 
@@ -55,12 +56,12 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
 
   /** Who asks: the device that the statement names, which has signed this very request. */
   const deviceOf = (
-    { host, csr, device, proof, server }: Omit<EnrolAsked, 'token'>, token: string,
+    { host, csr, device, proof, server }: Omit<EnrolAsked, 'token'>, token: string, role: DeviceRole,
   ): { readonly statement: DeviceStatement; readonly kid: string } => {
     const verdict = verifyStatement(keys, device)
     if (!verdict.accepted) throw refuse('device', 'The statement of the device is not sound')
     const { payload: statement, kid } = verdict
-    if (statement.zone !== zone || statement.name !== host || statement.role !== 'node') {
+    if (statement.zone !== zone || statement.name !== host || statement.role !== role) {
       throw refuse('device', 'The statement of the device is for another zone, host or role')
     }
     if (!proofHolds(keys, statement.key, proof, { token, csr, server })) {
@@ -73,14 +74,14 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
   /** For the host and no more: a name or an address that it asks for is somebody's it has not proved to be. */
   const sign = async (
     { host, csr, skewMs }: Pick<EnrolAsked, 'host' | 'csr' | 'skewMs'>, kid: string,
-    beside: Parameters<Pki['issuing']['sign']>[4],
+    as: DeviceRole, beside: Parameters<Pki['issuing']['sign']>[4],
   ): Promise<Issued> => {
     const { request: { commonName = host, names } } = checkedRequest({ keys }, csr)
-    const identity = identityOf(zone, 'node', host)
+    const identity = identityOf(zone, as, host)
     if (commonName !== host || names.some(({ value }) => value !== identity)) {
       throw refused('name', `The signing request names others than ${host}`)
     }
-    const { role, ...use } = await pki.roles.read('node')
+    const { role, ...use } = await pki.roles.read(as)
     return pki.issuing.sign(csr, { ...use, role: { ...role, use_csr_common_name: false, use_csr_sans: false } }, {
       commonName: host, names: [], skewMs, ttl: limits.joinCertificateSeconds,
     }, { holder: `device:${kid}` }, beside)
@@ -125,8 +126,8 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const found = await tokens.find(asked.token)
     const { stored } = found
     tokens.demandGood(found, asked.host)
-    await tokens.demandRole(found, 'node')
-    const { statement, kid } = deviceOf(asked, asked.token)
+    const role = await tokens.demandEnrolled(found)
+    const { statement, kid } = deviceOf(asked, asked.token, role)
     const csr = digest(asked.csr)
     const path = joinPaths.token(found.id)
     const hostPath = joinPaths.host(asked.host)
@@ -138,15 +139,16 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
         ? 'The join token was used by this device for another request' : 'The join token was used by another device')
     }
     await demandFree(found, host?.value, kid)
-    const document = (await documentMaker(registering, asked.registrar))(asked.host, statement.key)
+    const document = (await documentMaker(registering, asked.registrar, { ...stored, role }))(asked.host, statement.key)
     const before = await kept(host?.value)
-    const issued = await sign(asked, kid, {
+    const issued = await sign(asked, kid, role, {
       guards: [{ key: path, modRevision: found.revision }, { key: hostPath, modRevision: host?.revision ?? 0 }],
       changes: ({ key, book, notAfter }): readonly Change[] => {
         const serial = serialText(key)
         const used = { at: clock.now(), device: statement.key, kid, serial, csr, chain: [...book.chain] }
         const joined: StoredHost = {
-          format: 1, device: statement.key, kid, role: stored.role, serial, token: found.id, joinedAt: used.at,
+          format: 1, device: statement.key, kid, role, serial, token: found.id, joinedAt: used.at,
+          ...(stored.owner === undefined ? {} : { owner: stored.owner }),
           notAfter, earlier: before, ...registered(document),
         }
         return [{ path, value: { ...stored, used } }, { path: hostPath, value: joined }]
@@ -192,14 +194,15 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const { host, serial } = asked
     const hostPath = joinPaths.host(host)
     const found = await barrier.read(hostPath, StoredHost)
-    const { statement, kid } = deviceOf(asked, serial ?? renewalOf(zone, host))
+    // Of a host that is none the key is refused, whatever it says that it is
+    const { statement, kid } = deviceOf(asked, serial ?? renewalOf(zone, host), found?.value.role ?? 'node')
     if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
-    if (found.value.role !== 'node') throw refuse('role', 'An OOD gets its certificates by its own vault')
+    if (!isEnrolled(found.value)) throw refuse('role', 'An OOD gets its certificates by its own vault')
     const current = await currentOf(found.value)
     const document = found.value.document
-      ?? (await documentMaker(registering, asked.registrar))(host, statement.key)
+      ?? (await documentMaker(registering, asked.registrar, found.value))(host, statement.key)
     const earlier = await kept(found.value)
-    const issued = await sign(asked, kid, {
+    const issued = await sign(asked, kid, found.value.role, {
       // Who is revoked before this is durable gets nothing
       guards: [
         { key: hostPath, modRevision: found.revision },

@@ -3,7 +3,7 @@ import { limits } from '../../../runtime/limits.ts'
 import type { Pki } from '../pki/pki.ts'
 import { readSerial } from '../pki/serials.ts'
 import { NotInVault, type JoinedHost, type Registrar } from '../protocol.ts'
-import { joinPaths, StoredHost } from './records.ts'
+import { joinPaths, StoredHost, isEnrolled } from './records.ts'
 import { documentMaker, type Registering } from './register.ts'
 import type { JoinPorts } from './tokens.ts'
 
@@ -80,8 +80,8 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki, etcd }: H
     read: async (host) => told(host, (await find(host)).value),
     register: (host, registrar) => change(host, async (stored, commit) => {
       // An OOD is what the owner signed
-      if (stored.revokedAt !== undefined || stored.role !== 'node') return stored
-      const document = (await documentMaker({ zone, clock, signer }, registrar))(host, stored.device)
+      if (stored.revokedAt !== undefined || !isEnrolled(stored)) return stored
+      const document = (await documentMaker({ zone, clock, signer }, registrar, stored))(host, stored.device)
       const registered: StoredHost = { ...stored, ...(document === undefined ? {} : { document }) }
       const { guards, changes } = commit(registered)
       return await barrier.commit(guards, changes) ? registered : undefined

@@ -2,6 +2,7 @@ import { defineError } from '../../../runtime/errors.ts'
 import {
   array, boolean, integer, number, object, optional, picklist, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { DeviceRole } from '../../records.ts'
 import { SealedUnsealKey } from '../../sealed-unseal-key.ts'
 import { PublicKey } from '../../system-config/protocol.ts'
 
@@ -21,7 +22,7 @@ export type IssuedCertificate = Infer<typeof IssuedCertificate>
 
 /** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
 export const JoinToken = object({
-  id: string(), host: string(), role: picklist(['node', 'ood']),
+  id: string(), host: string(), role: DeviceRole, owner: optional(string()),
   state: picklist(['open', 'used', 'revoked', 'expired']),
   cidr: optional(string()),
   createdAt: count, expiresAt: count,
@@ -52,7 +53,7 @@ export type Registrar = Infer<typeof Registrar>
 
 /** A host that joined, by its name. Times are epoch milliseconds. */
 export const JoinedHost = object({
-  host: string(), role: picklist(['node', 'ood']),
+  host: string(), role: DeviceRole,
   /** Thumbprint of its device key. */
   device: string(),
   /** Of its newest certificate, and the end of that. */

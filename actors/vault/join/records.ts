@@ -1,6 +1,7 @@
 import {
-  array, integer, literal, number, object, optional, picklist, pipe, string, type Infer,
+  array, integer, literal, number, object, optional, pipe, string, type Infer,
 } from '../../../runtime/protocol.ts'
+import { DeviceRole, Name, type EnrolledRole } from '../../records.ts'
 import { SealedUnsealKey } from '../../sealed-unseal-key.ts'
 import { PublicKey } from '../../system-config/protocol.ts'
 
@@ -11,7 +12,9 @@ export const StoredToken = object({
   format: literal(1),
   /** Keyed digest of the secret part. */
   digest: string(),
-  host: string(), role: picklist(['node', 'ood']),
+  host: string(), role: DeviceRole,
+  /** The user that it is to belong to; else the owner of the zone. */
+  owner: optional(Name),
   cidr: optional(string()),
   /** Epoch milliseconds. */
   createdAt: count, expiresAt: count,
@@ -39,9 +42,10 @@ export type StoredToken = Infer<typeof StoredToken>
 
 /** The host as it last joined: its device key gets the next certificate. */
 export const StoredHost = object({
-  format: literal(1), device: PublicKey, kid: string(), role: picklist(['node', 'ood']),
-  serial: string(), token: string(),
+  format: literal(1), device: PublicKey, kid: string(), role: DeviceRole, serial: string(), token: string(),
   joinedAt: count,
+  /** As the token says. */
+  owner: optional(Name),
   /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
   notAfter: optional(count),
   /** Those before it that have not ended, oldest first. */
@@ -54,6 +58,9 @@ export const StoredHost = object({
   revokedAt: optional(count), revokedBy: optional(string()),
 })
 export type StoredHost = Infer<typeof StoredHost>
+
+export const isEnrolled = (host: StoredHost): host is StoredHost & { readonly role: EnrolledRole } =>
+  host.role !== 'ood'
 
 /** Of the digests. */
 export const StoredKey = object({ format: literal(1), key: string() })

@@ -22,7 +22,7 @@ export const join: readonly Guard[] = [
       'an expired, a revoked and another host’s token give nothing, and use nothing up',
     ],
     [
-      'nobody becomes an OOD by a token', "if (role !== 'node') {", 'if (false) {',
+      'nobody becomes anything else by a token', 'if (role.success) return role.output', 'return asked as DeviceRole',
       'a token has a host, the role of a node or an OOD, a range that is one, and an end within a day',
     ],
   ),
@@ -46,7 +46,7 @@ export const join: readonly Guard[] = [
     ],
     [
       'a statement is of this zone and host',
-      'if (statement.zone !== zone || statement.name !== host) {', 'if (false) {',
+      'if (statement.zone !== zone || statement.name !== host || statement.role !== role) {', 'if (false) {',
       'a request is good only from the device that signed it, to the server that it was signed for',
     ],
     [
@@ -94,7 +94,7 @@ export const join: readonly Guard[] = [
       '', 'a revoked certificate is refused as soon as the next list is asked for',
     ],
     [
-      'only hosts are hosts', "if (of !== zone || !['node', 'ood'].includes(role) || !isName(name)) {",
+      'only hosts are hosts', "if (of !== zone || !['node', 'ood', 'client-device'].includes(role) || !isName(name)) {",
       'if (of !== zone || !isName(name)) {',
       'a certificate of another zone, and one of this zone that is no host’s, open nothing',
     ],

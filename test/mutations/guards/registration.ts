@@ -10,7 +10,7 @@ const HOOK = 'a no, a crash, too much talk, too long a silence and no program at
 
 export const registration: readonly Guard[] = [
   ...guardsOf('actors/read-device.ts', 'test/actors/registration.test.ts',
-    ['an enrolment key makes no OOD', "payload.role === 'node' && payload.name", 'payload.name', READ],
+    ['an enrolment key makes no OOD', "payload.role !== 'ood' && payload.name", 'payload.name', READ],
     ['an enrolment key takes no name of an OOD', 'payload.name !== standing.ood.name && ', '', READ],
     ['an enrolment key gives no name of the system', ' && !isReserved(payload.name)', '', READ],
     ['a node’s document is of this zone', 'return payload.zone === zone && mayBe ?', 'return mayBe ?', READ],
@@ -112,7 +112,7 @@ export const registration: readonly Guard[] = [
   ...guardsOf('boot/join/standing.ts', 'test/boot/join-standing.test.ts',
     ['the owner key is the one that was known', 'if (owner !== undefined && owner.x !== zone.root.x) {',
       'if (false) {'],
-    ['a host is given its own document', "if (mine?.name !== host || mine.role !== 'node' || mine.key.x !== key.x) {",
+    ['a host is given its own document', "if (mine?.name !== host || mine.role !== role || mine.key.x !== key.x) {",
       'if (mine === undefined) {'],
     ['the control plane is OODs', 'if (!controlPlane.every(isOod) || controlPlane.length === 0) {', 'if (false) {'],
     ['the enrolment key is one that an OOD stands for', 'if (!certificates.every(isGood)) throw', 'if (false) throw'],

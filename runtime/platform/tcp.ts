@@ -1,0 +1,93 @@
+import { connect as dial, createServer, type AddressInfo, type Socket } from 'node:net'
+import { Cancelled, DeadlineExceeded, messageOf, Unavailable } from '../errors.ts'
+import { listenFault } from './listen-fault.ts'
+import type { Tcp, TcpConnection } from './tcp-ports.ts'
+
+/** TCP by `node:net` on both runtimes. */
+
+function connectionOf(socket: Socket): TcpConnection {
+  // Closed by its peer before anybody has listened, it has none any more
+  const { remoteAddress = '' } = socket
+  let fault: string | undefined
+  socket.setNoDelay(true)
+  socket.on('error', (error: Error) => { fault ??= messageOf(error) })
+  return {
+    remoteAddress,
+    send(bytes) {
+      if (socket.writable && bytes.length > 0) socket.write(bytes)
+    },
+    end() {
+      if (socket.writable) socket.end()
+    },
+    get unsent() { return socket.writableLength },
+    hold(held) {
+      if (held) socket.pause()
+      else socket.resume()
+    },
+    receive({ onBytes, onEnd, onClose, onDrained }) {
+      if (socket.destroyed) return void setImmediate(() => onClose(fault ?? 'the peer closed the connection'))
+      let ended = false
+      socket.on('data', (chunk: Uint8Array) => { if (fault === undefined) onBytes(chunk) })
+      socket.on('end', () => {
+        ended = true
+        onEnd()
+      })
+      socket.on('drain', onDrained)
+      socket.on('close', () => onClose(fault ?? (ended && socket.writableFinished ? undefined : 'it was cut')))
+    },
+    close(reason) {
+      fault ??= reason
+      if (!socket.destroyed) socket.resetAndDestroy()
+    },
+  }
+}
+
+const connect: Tcp['connect'] = ({ hostname, port, withinMs, signal }) => new Promise((resolve, reject) => {
+  const where = `${hostname}:${port}`
+  if (signal?.aborted) return reject(new Cancelled(`The connection to ${where} was cancelled`))
+  const socket = dial({ host: hostname, port, allowHalfOpen: true, noDelay: true })
+  const over = (): void => {
+    clearTimeout(late)
+    signal?.removeEventListener('abort', cancel)
+    socket.off('error', failed)
+  }
+  const end = (error: Error): void => {
+    over()
+    socket.on('error', () => {})
+    socket.destroy()
+    reject(error)
+  }
+  const failed = (error: Error & { code?: string }): void =>
+    end(new Unavailable(`No connection to ${where}: ${error.code ?? messageOf(error)}`, { code: error.code ?? '' }))
+  const cancel = (): void => end(new Cancelled(`The connection to ${where} was cancelled`))
+  const late = setTimeout(() => end(new DeadlineExceeded(`No connection to ${where} within ${withinMs} ms`)), withinMs)
+  signal?.addEventListener('abort', cancel)
+  socket.on('error', failed)
+  socket.once('connect', () => {
+    over()
+    resolve(connectionOf(socket))
+  })
+})
+
+const listen: Tcp['listen'] = async ({ hostname, port, connectionsMax }, accept) => {
+  const open = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    accept(connectionOf(socket))
+  })
+  server.maxConnections = connectionsMax
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', (error) => reject(listenFault(error, { hostname, port })))
+    server.listen(port, hostname, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      for (const socket of open) socket.destroy()
+    }),
+  }
+}
+
+export const tcp: Tcp = { connect, listen }

@@ -1,0 +1,138 @@
+/** What a client device may open, judged by the real policy; and that it is a host in no sense. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createAdmission, type Admitted } from '../../actors/enrolment/tunnels/admission.ts'
+import type { Enforcer } from '../../actors/enforcement/enforcer.ts'
+import { createHttpStreams, type HttpWanted } from '../../actors/enrolment/tunnels/http-streams.ts'
+import { createAccess } from '../../actors/rbac/access.ts'
+import { readDeviceBy } from '../../actors/read-device.ts'
+import { kv, type ServiceSpec } from '../../actors/records.ts'
+import { schedule } from '../../actors/scheduler/schedule.ts'
+import { KnownHosts } from '../../boot/known-hosts.ts'
+import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
+import type { TcpConnection } from '../../runtime/platform/tcp-ports.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import { createDenialLog } from '../../runtime/trust/denial.ts'
+import type { StreamRequest } from '../../transport/tunnel/protocol.ts'
+import { documents, ZONE } from './registration-fixture.ts'
+import { crypto, testZone } from './system-config-zone.ts'
+
+const zone = testZone()
+const self = {
+  zone: ZONE, host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '',
+}
+const spec = (name: string, more: Partial<ServiceSpec> = {}): ServiceSpec => ({
+  name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], ...more,
+})
+const user = (name: string, state = 'active') => JSON.stringify({ name, type: 'user', state })
+
+/** By this policy, in a zone with these keys beside what it always has. */
+function admission(policy: string, more: Readonly<Record<string, string>> = {}) {
+  const access = createAccess()
+  void access.replace({ model: '', policy })
+  const denials = createDenialLog({ random: systemRandom, clock: zone.clock })
+  const kept: Readonly<Record<string, string>> = {
+    [kv.user('alice')]: user('alice'),
+    [kv.spec('notes')]: JSON.stringify(spec('notes', { http: { port: 80 } })),
+    [kv.spec('open')]: JSON.stringify(spec('open', { http: { port: 80, public: true } })), ...more,
+  }
+  const { authorise } = createAdmission({
+    start: { keys: crypto, denials, self }, trust: {} as never, token: () => '',
+    systemConfig: { get: async ({ key }) => (key in kept ? { value: kept[key]!, revision: 1 } as never : null) },
+    enforcer: {
+      demandOf(...[speaker, operation, path, before]: Parameters<Enforcer['demandOf']>) {
+        const decision = access.decide(speaker, operation, path)
+        if (!decision.allowed) throw denials.denied([before, ...decision.chain])
+      },
+    } as Partial<Enforcer> as Enforcer,
+  })
+  return async (request: StreamRequest, role = 'client-device', name = 'laptop'): Promise<string> => {
+    const by = { host: { name, role }, document: { owner: 'alice' } } as unknown as Admitted
+    const error: unknown = await authorise(by, request).then(() => undefined, (failed: unknown) => failed)
+    return error === undefined ? 'open' : String((error as ZonewrightError).details['reason'])
+  }
+}
+const http = (service = 'notes'): HttpWanted => ({ type: 'http', service })
+const link = (protocol: string): StreamRequest =>
+  ({ type: 'link', protocol, caller: { host: 'laptop', actor: 'app', incarnation: 1 } })
+const DEVICE = 'p, device:laptop, stream://notes, write\n'
+const OWNER = 'p, alice, stream://notes, write\n'
+
+test('bytes go where the policy allows it to the device and to its owner, who is active, and to what is public',
+  async () => {
+    assert.is(await admission(DEVICE + OWNER)(http()), 'open')
+    assert.is(await admission(DEVICE)(http()), 'rbac/no-rule')
+    assert.is(await admission(OWNER)(http()), 'rbac/no-rule')
+    assert.is(await admission(DEVICE + OWNER)(http(), 'client-device', 'desk'), 'rbac/no-rule')
+    const denying = 'p, device:laptop, stream://notes, write, deny'
+    assert.is(await admission(DEVICE + OWNER + denying)(http()), 'rbac/deny-line')
+    for (const record of [user('alice', 'suspended'), user('bob')]) {
+      assert.is(await admission(DEVICE + OWNER, { [kv.user('alice')]: record })(http()), 'stream/owner')
+    }
+    assert.is(await admission('')(http('open')), 'open')
+    assert.is(await admission('')(http('constructor')), 'rbac/no-rule')
+  })
+
+test('what lines give to a user of the same name, or to its owner, is nothing to a device', async () => {
+  assert.is(await admission(`p, laptop, stream://notes, write\n${OWNER}`)(http()), 'rbac/no-rule')
+  assert.is(await admission(`g, laptop, admin\n${OWNER}`)(http()), 'rbac/no-rule')
+  assert.is(await admission(`g, device:laptop, desks\np, desks, stream://notes, write\n${OWNER}`)(http()), 'open')
+})
+
+test('a client device opens links to system-config and verify-hub only, and hosts open no bytes', async () => {
+  const judge = admission('p, device:laptop, stream://*, write\np, alice, stream://*, write')
+  assert.equal(await Promise.all(['system-config', 'verify-hub', 'vault', 'notes'].map((name) => judge(link(name)))),
+    ['open', 'open', 'stream/link', 'stream/link'])
+  for (const role of ['node', 'ood']) assert.is(await judge(http(), role), 'stream/http')
+})
+
+test('a stream of bytes closes when it may not be open any more, and no other one', async () => {
+  const refused = new Map<string, Error>()
+  const closed: string[] = []
+  const connection = (): TcpConnection => ({
+    remoteAddress: '', unsent: 0, send() {}, end() {}, hold() {}, receive() {},
+    close: (reason) => void closed.push(reason),
+  })
+  const streams = createHttpStreams({
+    start: {
+      self, count() {}, log: { info() {}, warn() {}, error() {} },
+      transport: { tcp: { connect: async () => connection() } } as never,
+    },
+    token: () => '',
+    systemConfig: {
+      get: async ({ key }) =>
+        ({ value: JSON.stringify({ name: key.split('/')[1], hosts: ['ood1'], port: 80 }), revision: 1 }) as never,
+    },
+    admission: {
+      async authorise(_, request) {
+        const error = refused.get((request as HttpWanted).service)
+        if (error) throw error
+      },
+    },
+  })
+  const by = () => ({ host: { name: 'laptop' } }) as unknown as Admitted
+  for (const name of ['notes', 'web', 'mail']) await streams.open(by, http(name), new AbortController().signal)
+  refused.set('web', new Denied('not any more')).set('mail', new Unavailable('nobody can say now'))
+  await streams.recheck()
+  assert.equal(closed, ['not any more'])
+})
+
+test('a client device is no host: nothing is placed on it, and no link certificate counts by its key', () => {
+  const enrolment = crypto.generate(systemRandom)
+  const { enrolled, ood } = documents(zone, enrolment)
+  const root = { zone: ZONE, root: zone.owner.public.jwk }
+  const laptop = enrolled({ name: 'laptop', role: 'client-device' })
+  const read = readDeviceBy(crypto, root)
+  assert.is(read(laptop)?.role, 'client-device')
+  const { devices } = new KnownHosts(crypto, root).read({ [kv.device('ood1')]: ood, [kv.device('laptop')]: laptop })
+  assert.equal(devices.map(({ host }) => host), ['ood1'])
+  const config = new Map([
+    [kv.device('laptop'), laptop], [kv.device('ood1'), ood],
+    [kv.spec('notes'), JSON.stringify(spec('notes', { replicas: 2 }))],
+  ])
+  const derived = schedule(config, read)
+  assert.is(derived.get(kv.node('laptop')), undefined)
+  assert.equal((JSON.parse(derived.get(kv.info('notes'))!) as { hosts: string[] }).hosts, ['ood1'])
+})
+
+test.run()
