@@ -68,7 +68,8 @@ export default actor(Scheduler, {
     // The policy holds lines of others: it is guarded by what was read of it, so that none of them is lost
     await write(policyKey, wanted.filter(([key]) => key === policyKey))
     const rest = wanted.filter(([key]) => key !== policyKey)
-    const some = rest.slice(0, limits.transactionOperations - 1)
+    // Beside the round's own key, and the fence of the term
+    const some = rest.slice(0, limits.transactionOperations - 2)
     if (some.length > 0) await write(roundKey, [...some, [roundKey, JSON.stringify({ from: revision })]])
     if (builtIn.size > 0) log.info('Services that ship with Zonewright were brought up to date', named(builtIn))
     ensured = true

@@ -3,7 +3,7 @@ import type { Platform } from '../../runtime/platform/ports.ts'
 import { pause } from '../../runtime/within.ts'
 import type { UplinkState } from '../../actors/uplink/protocol.ts'
 import { Interrupted } from '../errors.ts'
-import { runHost, type RunHostOptions, type RunningHost } from '../host/run.ts'
+import { OWN, runHost, type RunHostOptions, type RunningHost } from '../host/run.ts'
 import { evidenceText, GAP, pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { urlOf } from '../address.ts'
@@ -104,6 +104,11 @@ function tellTrouble(terminal: Terminal, host: RunningHost, style: Style): Promi
     if (state === 'died' || state === 'failed') tell(actor, `${state}: ${reason}`)
   })
   return new Promise((settle) => {
+    // Nothing here starts it again; whoever started this host does
+    host.trace.on('actor', ({ actor, state, reason }) => {
+      if (state !== 'failed' || !OWN.includes(actor)) return
+      settle(new RestartLimit(`${actor} stays down: ${reason}`, { actor }))
+    })
     host.trace.on('host', ({ host: name, state, reason }) => {
       if (state === 'restarting') tell(name, `the host is down: ${reason}`)
       if (state === 'failed') settle(new RestartLimit(`The host stays down: ${reason}`, { host: name }))

@@ -1,3 +1,4 @@
+import { meansEnv } from '../../actors/node-daemon/means.ts'
 import { Gateway } from '../../actors/gateway/protocol.ts'
 import { kernelActors, kernelRuntimeTypes, reachableActors } from '../../actors/trust-matrix.ts'
 import { Uplink, uplinkEnv, uplinkSecrets, type UplinkStart, type UplinkState } from '../../actors/uplink/protocol.ts'
@@ -17,6 +18,7 @@ import { KnownHosts } from '../known-hosts.ts'
 import { convergeFirst } from '../node.ts'
 import { createObserver, type Observer } from '../observe/observer.ts'
 import { supervisionOf } from '../supervision.ts'
+import { stopUnmanaged } from '../unmanaged.ts'
 import { urlOf } from '../address.ts'
 import { version } from '../version.ts'
 import { openHost, type HostIdentity } from './folder.ts'
@@ -175,8 +177,9 @@ class JoinedHost implements HostRun {
   readonly managed = (name: string): boolean => !OWN.includes(name)
 
   async run(signal: AbortSignal): Promise<void> {
-    const { platform, files, identity, certificate } = this.#in
+    const { platform, files, identity, config, certificate, trace } = this.#in
     const { file: { host, servers, roots, anchors, rootsVersion, deviceDocument }, device, zone } = identity
+    stopUnmanaged({ host, trace, processes: this.processes, signal })
     await files.makeFolder(file.stores, { mode: 0o700 })
     await this.#supervisor.load()
     const start: UplinkStart = { servers, roots, anchors, rootsVersion }
@@ -190,7 +193,7 @@ class JoinedHost implements HostRun {
       },
     })
     await this.#supervisor.start('node-daemon', {
-      env: { BUCKYOS_THIS_DEVICE: deviceDocument, ZONEWRIGHT_EPOCH: String(zone.epoch) },
+      env: { ...meansEnv(config), BUCKYOS_THIS_DEVICE: deviceDocument, ZONEWRIGHT_EPOCH: String(zone.epoch) },
       secrets: { 'device-key': device.exportPem() },
     })
     await this.#supervisor.start(Gateway.name)
@@ -199,7 +202,7 @@ class JoinedHost implements HostRun {
 }
 
 /** What the host itself is made of: no config starts or stops these. */
-const OWN: readonly string[] = ['node-daemon', Uplink.name, Gateway.name]
+export const OWN: readonly string[] = ['node-daemon', Uplink.name, Gateway.name]
 
 /** Of the control plane what any host may reach, and what other hosts run. */
 const isElsewhere = (protocol: string): boolean =>

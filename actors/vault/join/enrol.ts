@@ -115,7 +115,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
   const demandFree = async (found: FoundToken, host: StoredHost | undefined, kid: string): Promise<void> => {
     if (host === undefined) return
     if (host.revokedAt === undefined) {
-      if (host.kid === kid && host.role === 'node') return
+      if (host.kid === kid && host.role === found.stored.role) return
       throw await tokens.refused(found, 'taken', 'Another device has joined as this host, and was not revoked')
     }
     if (found.stored.createdAt > host.revokedAt) return
