@@ -65,15 +65,19 @@ export interface JoiningZone {
   stop(): Promise<void>
 }
 
-export async function joiningZone(): Promise<JoiningZone> {
+/** `more`: of its config. `prepare` runs before it starts. */
+export async function joiningZone(
+  more = '', prepare: (folder: string, config: { path: string; text: string }) => Promise<void> = async () => {},
+): Promise<JoiningZone> {
   const cwd = newFolder()
   const folder = path(cwd, '.zone')
   const port = await freePort()
-  const text = `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n`
+  const config = { path: 'config.yaml', text: `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n${more}` }
+  await prepare(folder, config)
   const trace = createTrace()
   const steps: StepEvent[] = []
   trace.on('step', (event) => void (event.sequence === 'join' && steps.push(event)))
-  const zone = await up({ platform, folder, trace, config: { path: 'config.yaml', text } })
+  const zone = await up({ platform, folder, trace, config })
   const remove = await keepEndpoint(zone, {
     root: platform.keys.importJwk(zone.identity.zone.root).kid, pid: process.pid, startedAt: Date.now(),
   }, addressOf)
