@@ -1,4 +1,4 @@
-/** A host joins a zone whose stores are in a real etcd of three, by the documented 18 steps; a member dies meanwhile. */
+/** A host joins a zone whose stores are in a real etcd of three, by the documented 18 steps; a member dies too. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Vault } from '../actors/vault/protocol.ts'
@@ -32,7 +32,8 @@ test('all 18 steps, with the vault on etcd; what the host was given is kept ther
   const before = steps.length
   const made = await token('node1')
   const told: StepTold[] = []
-  const joined = await join(made, { onStep: (number: number, evidence: Evidence) => void told.push([number, evidence]) })
+  const onStep = (number: number, evidence: Evidence): void => void told.push([number, evidence])
+  const joined = await join(made, { onStep })
   // 5 and 6 are those of the command, which writes and reads the files
   const ofZone = steps.slice(before).map(({ number }) => number).sort((left, right) => left - right)
   assert.equal(ofZone, [1, 2, 3, 4, 8, 11, 12, 13, 14, 15, 16])
