@@ -10,7 +10,7 @@ import type { MovableStore } from '../runtime/store/movable.ts'
 import type { Moved } from '../runtime/store/move/move.ts'
 import { startEtcd, type EtcdServer } from '../test/runtime/etcd-server.ts'
 import { bytes, move, newFolder, openFolder, removeFolder } from '../test/runtime/move-fixture.ts'
-import { Floor } from './migrate/floor.ts'
+import { Live } from './migrate/live.ts'
 import { interleaved } from './interleaved.ts'
 import type { Bench, Row } from './report.ts'
 
@@ -158,7 +158,7 @@ async function whileServing(folder: string, etcd: EtcdServer) {
 
 /** What lives beside the store while it moves, in megabytes. */
 const liveMb = (folder: string, etcd: EtcdServer): Promise<number> => withCopy(folder, async (store) => {
-  const floor = new Floor()
+  const floor = await Live.begin()
   await into(etcd, store)
   return floor.end()
 })

@@ -36,8 +36,13 @@ test('one function checks tokens, and nothing else reads a signature of one', ()
   const where = (pattern: RegExp): string[] =>
     files.filter(({ text }) => pattern.test(text)).map(({ path }) => path).sort()
   // What reads a signature at all: tokens, documents, link certificates, handshakes, frames and words on them
-  assert.equal(where(/\.verify\((?!\))/), [
+  const certificates = (path: string): boolean => /^(runtime\/x509|actors\/vault\/pki|boot\/sim\/years)\//.test(path)
+  assert.equal(where(/\.verify\((?!\))/).filter((path) => !certificates(path)), [
+    // What a device key says of a join; a rekey's nonce with a share; the certificates of etcd in a folder
+    'actors/join-protocol.ts', 'actors/vault/http/sys/rekey.ts', 'actors/vault/recovery.ts',
     'runtime/actor-host.ts', 'runtime/link/certificate.ts', 'runtime/link/handshake.ts', 'runtime/link/seal.ts',
+    // Keys that cost less, for the simulator
+    'runtime/sim/cheap-keys.ts',
     'runtime/trust/keys.ts', 'runtime/trust/verify.ts',
   ])
   assert.equal(where(/from 'jose'/), [])

@@ -124,8 +124,10 @@ test('a flood from one address is answered no more than it may be, and the serve
     else cut++
   })
   const began = performance.now()
-  for (let sent = 0; sent < 3_000; sent++) {
+  // What the machine has no room for, while the server waits for its turn, is lost before anybody counts it
+  for (let sent = 0; sent < 3_000 || (cut === 0 && sent < 30_000); sent++) {
     await new Promise<void>((resolve) => socket.send(question, port, '127.0.0.1', () => resolve()))
+    if (sent % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
   }
   await new Promise((resolve) => setTimeout(resolve, 200))
   const seconds = (performance.now() - began) / 1_000

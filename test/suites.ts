@@ -19,7 +19,7 @@ export const suites: readonly Suite[] = [
   { name: 'type check', files: /^check:/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'guards taken out', files: /^test\/mutations\.test/, fileSeconds: 240, suiteSeconds: 150, only: 'node' },
   { name: 'storm', files: /^test\/storm\.test/, fileSeconds: 240, suiteSeconds: 240, only: 'current' },
-  { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120 },
+  { name: 'crash at each step', files: /\/crash\b/, fileSeconds: 120, suiteSeconds: 120, only: 'oldest and deno' },
   // All orders with the loss of power at each step of a first boot; of all other cases a share chosen by the commit
   { name: 'start orders', files: /\/start-orders\b/, fileSeconds: 120, suiteSeconds: 120 },
   { name: 'years and moves', files: /^test\/(years|migrate-simulated)\b/, fileSeconds: 120, suiteSeconds: 180,
@@ -71,7 +71,7 @@ export const suites: readonly Suite[] = [
   { name: 'audit of the vault', files: /^test\/(audit-|actors\/vault-(audit|crash))/, fileSeconds: 60,
     suiteSeconds: 90, only: 'oldest and deno' },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
-  { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120 },
+  { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120, only: 'oldest and deno' },
   { name: 'kernel of the simulator', files: /^test\/runtime\/sim/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'supervision', files: /^test\/(runtime\/supervisor|determinism)/, fileSeconds: 60, suiteSeconds: 120 },
   { name: 'tunnels', files: /^test\/(tunnel|transport)/, fileSeconds: 45, suiteSeconds: 90 },

@@ -56,22 +56,22 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a watch repeats in order', 'queue.replay(past().flatMap((change) => within(prefix, eventsOf(change))))',
-      'queue.replay([...past()].reverse().flatMap((change) => within(prefix, eventsOf(change))))', 1, 'watch-order',
+      'queue.replay([...past()].reverse().flatMap((change) => within(prefix, eventsOf(change))))', 4, 'watch-order',
     ],
   ),
   ...found('runtime/trust/verify.ts',
     [
       'the signature of a token is checked',
-      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 1, 'matrix',
+      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 3, 'matrix',
     ],
     [
       'a rule names the keys that may sign for it',
       'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
       3, 'matrix', longer,
     ],
-    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 3, 'matrix'],
-    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 1, 'matrix'],
-    ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 54, 'matrix', longer],
+    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 1, 'matrix'],
+    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 4, 'matrix'],
+    ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 40, 'matrix', longer],
     ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
     [
       'a token is for its verifier', 'return (!rule.audience && !rule.audienceAlone) || aud.includes(audience)',
@@ -82,11 +82,11 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a token does not live too long', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'lifetimeSecondsMax > 0',
-      4, 'matrix',
+      6, 'matrix',
     ],
     [
       'a rule names its subjects', "rule.subject === 'issuer' ? sub === iss : rule.subject.is.includes(sub)", 'true',
-      9, 'matrix',
+      4, 'matrix',
     ],
   ),
   ...found('actors/system-config/sessions.ts',
@@ -126,7 +126,7 @@ export const storm: readonly Guard[] = [
       'a session writes no boot/config',
       "    demand(session, 'write', key)\n"
       + "    if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)\n", '',
-      33, 'boot-config',
+      4, 'boot-config',
     ],
   ),
   ...found('actors/rbac/base.ts',
@@ -145,11 +145,6 @@ export const storm: readonly Guard[] = [
     [
       'a service refuses a session that ended', 'isRevoked: lease.isRevoked, trustKey,\n',
       'isRevoked: () => false, trustKey,\n', 1, 'revoked-session',
-    ],
-    [
-      'a service without a lease judges nothing',
-      "if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', 'no lease on trust, policy and revocations')", '',
-      72, 'revoked-session', { ...options, hours: 0.02 },
     ],
   ),
   ...found('actors/system-config/phase.ts',
