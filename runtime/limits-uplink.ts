@@ -16,6 +16,26 @@ export const uplinkLimits = {
   tunnels: 1_024,
   /** Milliseconds after which the certificate and the registration of each tunnel are looked at again. */
   tunnelRecheckMs: 2_000,
+  /** Tunnels that are looked at together; the others wait for their turn. */
+  tunnelLooks: 32,
   /** Milliseconds after which hosts are told of roots and revocations that have changed. */
   tunnelTellMs: 5_000,
+  /** Milliseconds for which a new tunnel is told what was read for the last one. */
+  tunnelToldMs: 1_000,
+  /** Milliseconds after which a host asks whether its zone answers it, and without an answer has no tunnels. */
+  tunnelSightMs: 1_000,
+  tunnelBlindMs: 10_000,
+  /** Links of one host that wait to be accepted, and that there are at once; one more is Overloaded. */
+  tunnelHostWaiting: 64,
+  tunnelHostStreams: 1_024,
+  /** Tunnels that one address begins in one window; one more is closed. A whole network may stand behind it. */
+  tunnelsPerSource: 600,
+  /** Tunnels whose certificate is not good and that are told so; one more is closed without a word. */
+  tunnelsRefusing: 32,
+  /** Bytes of one that waits to be let in; with more it is closed. */
+  tunnelGreetingBytes: 16_384,
+  /** Milliseconds from one tunnel of a host to its next, which waits so long. */
+  tunnelAgainMs: 250,
+  /** Requests that one host makes by its certificate in one window; one more is answered 429. */
+  enrolmentPerHost: 120,
 } as const

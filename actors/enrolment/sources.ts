@@ -10,10 +10,13 @@ interface Window { startMs: number; count: number }
  */
 export class Sources {
   readonly #clock: Clock
+  readonly #most: number
   readonly #windows = new Map<string, Window>()
 
-  constructor(clock: Clock) {
+  /** @param most requests of one source in one window of `limits.enrolmentWindowMs` */
+  constructor(clock: Clock, most: number = limits.enrolmentPerSource) {
     this.#clock = clock
+    this.#most = most
   }
 
   /** Milliseconds until this address may ask again; 0 when it may now, which is counted. */
@@ -27,7 +30,7 @@ export class Sources {
       this.#windows.set(source, { startMs: now, count: 1 })
       return 0
     }
-    if (found.count >= limits.enrolmentPerSource) return found.startMs + limits.enrolmentWindowMs - now
+    if (found.count >= this.#most) return found.startMs + limits.enrolmentWindowMs - now
     found.count++
     return 0
   }

@@ -1,5 +1,5 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
-import { Denied, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
+import { NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { tcpChannel } from '../../../transport/tcp.ts'
@@ -7,15 +7,10 @@ import type { AcceptedStream, StreamRequest } from '../../../transport/tunnel/pr
 import { isName, kv, readRecord, ServiceInfo } from '../../records.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { Admission, Admitted } from './admission.ts'
+import { createLive } from './live.ts'
 
 /** Bytes to and from the HTTP port of a service. */
 export type HttpWanted = Extract<StreamRequest, { type: 'http' }>
-
-interface Live {
-  readonly by: () => Admitted
-  readonly request: HttpWanted
-  close(reason: string): void
-}
 
 /** Streams of client devices: each is judged when it opens, and again for as long as it lasts. */
 export interface HttpStreams {
@@ -31,7 +26,7 @@ export function createHttpStreams({ start: { transport, self, log, count }, admi
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get'>
   readonly token: () => string
 }): HttpStreams {
-  const live = new Set<Live>()
+  const live = createLive({ log, count }, admission)
   const held = new Map<string, number>()
   const hold = (device: string, more: number): void => {
     const now = (held.get(device) ?? 0) + more
@@ -62,12 +57,11 @@ export function createHttpStreams({ start: { transport, self, log, count }, admi
       hold(device, 1)
       try {
         const channel = tcpChannel(await connect(request, signal))
-        const one: Live = { by, request, close: (reason) => channel.close(reason) }
-        live.add(one)
+        const forget = live.add(by, request, (reason) => channel.close(reason))
         return {
           granted: { host: self.host, incarnation: 0 }, channel,
           release() {
-            live.delete(one)
+            forget()
             hold(device, -1)
           },
         }
@@ -76,21 +70,6 @@ export function createHttpStreams({ start: { transport, self, log, count }, admi
         throw error
       }
     },
-    async recheck() {
-      // One judgement for all streams of a device to a service
-      const judged = new Map<string, Promise<Error | undefined>>()
-      const judge = ({ by, request }: Live): Promise<Error | undefined> =>
-        admission.authorise(by(), request).then(() => undefined, (error: Error) => error)
-      await Promise.all([...live].map(async (one) => {
-        const name = `${one.by().host.name} ${one.request.service}`
-        if (!judged.has(name)) judged.set(name, judge(one))
-        const error = await judged.get(name)
-        // What cannot be asked now is asked again
-        if (!(error instanceof Denied) || !live.has(one)) return
-        log.warn(`A stream of ${name} is closed: ${error.message}`)
-        count('tunnel_streams_cut_total')
-        one.close(error.message)
-      }))
-    },
+    recheck: live.recheck,
   }
 }

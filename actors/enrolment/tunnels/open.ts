@@ -15,6 +15,7 @@ import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
 import { createHttpStreams } from './http-streams.ts'
+import { createSight } from './sight.ts'
 import { createTelling } from './telling.ts'
 import { createTunnels, type Tunnels } from './tunnels.ts'
 
@@ -39,6 +40,7 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const admission = createAdmission({ start, trust, systemConfig, token, enforcer })
   const tunnels = createTunnels({
     start, trust, admission, certificate, telling: createTelling(start, vault),
+    sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
     http: createHttpStreams({ start, admission, systemConfig, token }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })

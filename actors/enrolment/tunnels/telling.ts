@@ -1,5 +1,6 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import { messageOf, NotFound } from '../../../runtime/errors.ts'
+import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import type { TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import type { RevocationDocument } from '../../host-identity.ts'
@@ -15,10 +16,10 @@ export interface Telling {
 type Told = readonly (readonly ['roots' | 'revocation-lists', string])[]
 
 export function createTelling(
-  { log }: Pick<ActorStart, 'log'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
+  { log, clock }: Pick<ActorStart, 'log' | 'clock'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
 ): Telling {
   let last: Told = []
-  const now = async (): Promise<Told> => {
+  const read = async (): Promise<Told> => {
     const [signed, authorities, lists] = await Promise.all([
       vault.roots({}).catch((error: unknown) => {
         if (error instanceof NotFound) return undefined
@@ -36,9 +37,21 @@ export function createTelling(
       ...(signed ? [['roots', signed.document] as const] : []), ['revocation-lists', JSON.stringify(revocations)],
     ]
   }
+  let asked: { readonly atMs: number; readonly told: Promise<Told> } | undefined
+  /** As it was a moment ago: many hosts that connect at once are one question to the vault. */
+  const lately = (): Promise<Told> => {
+    const isFresh = asked !== undefined && clock.monotonic() - asked.atMs < limits.tunnelToldMs
+    return isFresh ? asked!.told : now()
+  }
+  const now = (): Promise<Told> => {
+    const mine = { atMs: clock.monotonic(), told: read() }
+    asked = mine
+    mine.told.catch(() => { if (asked === mine) asked = undefined })
+    return mine.told
+  }
   const tell = async (ends: readonly TunnelEnd[], all: boolean): Promise<void> => {
     try {
-      const told = await now()
+      const told = await (all ? lately() : now())
       const news = all ? told : told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
       if (!all) last = told
       for (const end of ends) for (const [kind, document] of news) end.tell(kind, document)

@@ -8,9 +8,13 @@ import { tlsChannel } from '../../../transport/tls.ts'
 import type { AcceptedStream, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
-import type { ZoneTrust } from '../trust.ts'
+import { HostCertificateNeeded, type ZoneTrust } from '../trust.ts'
 import type { Admission, Admitted, LinkWanted } from './admission.ts'
+import { createEntrance, waiting } from './entrance.ts'
 import type { HttpStreams } from './http-streams.ts'
+import { createLive } from './live.ts'
+import { createQuota } from './quota.ts'
+import type { Sight } from './sight.ts'
 import type { Telling } from './telling.ts'
 
 export interface TunnelsOptions {
@@ -21,6 +25,7 @@ export interface TunnelsOptions {
   readonly admission: Admission
   readonly telling: Telling
   readonly http: HttpStreams
+  readonly sight: Sight
   /** As it is shown now. */
   readonly certificate: () => ServerCertificate
   /** Where an actor is that does not run here, and nobody says where: names of hosts. */
@@ -32,6 +37,8 @@ interface Held {
   admitted: Admitted
   /** DER: the one that counts now. */
   certificate: Uint8Array
+  /** Ours, that it goes by. */
+  own: ServerCertificate
   readonly end: TunnelEnd
 }
 
@@ -54,11 +61,21 @@ export interface Tunnels {
   close(): void
 }
 
+const BLIND = 'this host does not see its zone'
+
 export function createTunnels(options: TunnelsOptions): Tunnels {
-  const { start, trust, admission, telling, http, certificate, placed } = options
+  const { start, trust, admission, telling, http, sight, certificate, placed } = options
   const { clock, random, keys, self, log, count, gauge, stopping } = start
   const held = new Map<string, Held>()
+  const entrance = createEntrance(start)
+  const quota = createQuota()
+  /** Links: streams of bytes are looked at where they are opened. */
+  const links = createLive(start, admission)
   let opening = 0
+  let refusing = 0
+  const demandSight = (): void => {
+    if (sight.blind) throw new Unavailable(BLIND)
+  }
   const shown = (): void => gauge('tunnels', held.size)
 
   /** An actor of this host, or what another host's tunnel leads to. */
@@ -85,45 +102,112 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     return found.end.open(request, signal)
   }
 
-  const welcome = async (connection: TlsConnection): Promise<void> => {
+  /** A link, among those that its caller's host may have, and judged for as long as it lasts. */
+  const openLink = async (by: () => Admitted, request: LinkWanted, signal: AbortSignal): Promise<AcceptedStream> => {
+    const place = quota.take(request.caller.host)
+    try {
+      const accepted = await lead(request, by().host.name, signal)
+      place.open()
+      const forget = links.add(by, request, (reason) => accepted.channel.close(reason))
+      return {
+        ...accepted,
+        release() {
+          forget()
+          place.leave()
+          accepted.release()
+        },
+      }
+    } catch (error) {
+      place.leave()
+      throw error
+    }
+  }
+
+  /** Who it is, before anything is said: nobody without a certificate that is good now takes a place. */
+  const enter = async (connection: TlsConnection): Promise<Held> => {
     const peer = connection.certificate
+    entrance.byAddress(connection.remoteAddress)
     if (!peer) throw new InvalidArgument('There are no tunnels without a certificate')
     if (held.size + opening >= limits.tunnels) throw new Overloaded(`Too many tunnels: ${held.size + opening}`)
-    let admitted: Admitted | undefined
-    let mine: Held | undefined
-    const [own] = chainOf(certificate())
+    const waiter = waiting(connection)
     opening++
+    let leave: (() => void) | undefined
+    try {
+      demandSight()
+      const { name } = await trust.hostOf(peer)
+      leave = await entrance.byName(name)
+      const mine = await welcome(waiter, peer)
+      if (sight.blind) mine.end.close(BLIND)
+      const before = held.get(name)
+      held.set(name, mine)
+      // One host has one way here: what came later is what it lives by now
+      before?.end.close('the host has connected anew')
+      return mine
+    } catch (error) {
+      if (error instanceof HostCertificateNeeded) void refuse(waiter, peer)
+      throw error
+    } finally {
+      leave?.()
+      opening--
+    }
+  }
+  /** Says why to a host whose certificate is not good, beside the places of the others and only to so many. */
+  const refuse = async (connection: TlsConnection, peer: Uint8Array): Promise<void> => {
+    if (refusing >= limits.tunnelsRefusing) return connection.close('refused')
+    refusing++
+    try {
+      const { end } = await welcome(connection, peer)
+      end.close('its certificate was not good')
+    } catch (error) {
+      connection.close(messageOf(error))
+    } finally {
+      refusing--
+    }
+  }
+
+  const welcome = async (connection: TlsConnection, peer: Uint8Array): Promise<Held> => {
+    let admitted: Admitted | undefined
+    let shownBy = peer
+    let mine: Held | undefined
+    const by = (): Admitted => mine?.admitted ?? admitted!
+    const own = certificate()
     const end = await openTunnel({
       channel: tlsChannel(connection, start), role: 'listener', clock, random: random.fork('tunnel'),
-      hello: { zone: self.zone, host: self.host }, certificates: { own: own!, peer, keys },
-      onHello: async (greeting) => { admitted = await admission.admit(peer, greeting) },
+      hello: { zone: self.zone, host: self.host }, certificates: { own: chainOf(own)[0]!, peer, keys },
+      async onHello(greeting) {
+        demandSight()
+        admitted = await admission.admit(peer, greeting)
+      },
       async onOpen(request, signal) {
-        const by = (): Admitted => mine?.admitted ?? admitted!
         await admission.authorise(by(), request)
-        const accepted = request.type === 'http' ? await http.open(by, request, signal)
-          : await lead(request, by().host.name, signal)
+        const accepted = await (request.type === 'http' ? http.open(by, request, signal) : openLink(by, request, signal))
         count(`tunnel_streams_total{type="${request.type}"}`)
         return accepted
       },
       onTell: async () => {},
       async onRenew([leaf]) {
-        const next = await admission.admit(leaf, { zone: self.zone, host: admitted!.host.name })
-        if (next.host.role !== admitted!.host.role) throw new Denied('The next certificate is of another role')
+        const next = await admission.admit(leaf, { zone: self.zone, host: by().host.name })
+        if (next.host.role !== by().host.role) throw new Denied('The next certificate is of another role')
         admitted = next
+        shownBy = leaf!
         if (mine) Object.assign(mine, { admitted: next, certificate: leaf })
         log.info(`${next.host.name} goes on by its next certificate`, { serial: next.host.serial })
       },
-    }).finally(() => { opening-- })
-    const { name, serial } = admitted!.host
-    mine = { admitted: admitted!, certificate: peer, end }
-    const before = held.get(name)
-    held.set(name, mine)
+    })
+    mine = { admitted: admitted!, certificate: shownBy, own, end }
+    return mine
+  }
+
+  /** For as long as it lasts. */
+  const keep = async (mine: Held, from: string): Promise<void> => {
+    const { admitted: { host: { name, serial } }, end } = mine
     shown()
     count('tunnels_total')
-    // One host has one way here: what came later is what it lives by now
-    before?.end.close('the host has connected anew')
-    log.info(`${name} is connected`, { serial, from: connection.remoteAddress })
+    log.info(`${name} is connected`, { serial, from })
     void telling.toOne(end)
+    follow(name, mine, certificate())
+    // What was said of it between its admission and now, nobody looked at
+    void recheckOne(name, mine)
     const reason = await end.closed
     if (held.get(name) === mine) held.delete(name)
     shown()
@@ -131,9 +215,13 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   }
 
   const recheckOne = async (name: string, one: Held): Promise<void> => {
+    const judged = one.certificate
     try {
-      one.admitted = await admission.admit(one.certificate, { zone: self.zone, host: name })
+      const admitted = await admission.admit(judged, { zone: self.zone, host: name })
+      if (one.certificate === judged) one.admitted = admitted
     } catch (error) {
+      // It goes by its next certificate since, which was judged as this came to an end
+      if (one.certificate !== judged) return recheckOne(name, one)
       // What cannot be asked now is asked again
       if (!(error instanceof Denied)) return
       log.warn(`The tunnel of ${name} is closed: ${error.message}`, { host: name })
@@ -141,12 +229,28 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       one.end.close(error.message)
     }
   }
+  /** Has the other end follow to our certificate, unless it has. */
+  const follow = (name: string, one: Held, next: ServerCertificate): void => {
+    if (one.own === next) return
+    one.own = next
+    const key = keys.certificates.importPem(next.key)
+    one.end.renew({ chain: chainOf(next), sign: (statement) => key.sign(statement) })
+      .catch((error: unknown) => log.warn(`${name} does not take our next certificate: ${messageOf(error)}`))
+  }
+  const look = async (): Promise<void> => {
+    await trust.refresh()
+    const all = [...held]
+    for (let at = 0; at < all.length; at += limits.tunnelLooks) {
+      await Promise.all(all.slice(at, at + limits.tunnelLooks).map(([name, one]) => recheckOne(name, one)))
+    }
+    await Promise.all([http.recheck(), links.recheck()])
+  }
 
   return {
     take(connection) {
-      welcome(connection).catch((error: unknown) => {
+      enter(connection).then((mine) => keep(mine, connection.remoteAddress)).catch((error: unknown) => {
         count('tunnels_refused_total')
-        connection.close(messageOf(error))
+        if (!(error instanceof HostCertificateNeeded)) connection.close(messageOf(error))
         if (!stopping.aborted) log.warn(`A tunnel was refused: ${messageOf(error)}`, { from: connection.remoteAddress })
       })
     },
@@ -157,24 +261,18 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
         .map(([name, one]) => recheckOne(name, one)))
     },
     renew(next) {
-      const key = keys.certificates.importPem(next.key)
-      const chain = chainOf(next)
-      for (const [name, { end }] of held) {
-        end.renew({ chain, sign: (statement) => key.sign(statement) })
-          .catch((error: unknown) => log.warn(`${name} does not take our next certificate: ${messageOf(error)}`))
-      }
+      for (const [name, one] of held) follow(name, one, next)
     },
     tell: () => telling.toAll([...held.values()].map(({ end }) => end)),
     async run() {
+      const seeing = sight.run(() => {
+        for (const { end } of held.values()) end.close(BLIND)
+      })
       while (!stopping.aborted) {
         await pause(clock, limits.tunnelRecheckMs, stopping)
-        if (stopping.aborted || held.size === 0) continue
-        await trust.refresh()
-        for (const [name, one] of held) {
-          await trust.hostOf(one.certificate).catch(() => recheckOne(name, one))
-        }
-        await http.recheck()
+        if (!stopping.aborted && held.size > 0) await look()
       }
+      await seeing
     },
     close() {
       for (const { end } of held.values()) end.close('the control plane stops')

@@ -1,0 +1,167 @@
+/** The control plane's end of tunnels as it is, over connections in memory; what it asks is what a test says. */
+import type { ActorStart } from '../runtime/actor.ts'
+import { createTunnels, type Tunnels, type TunnelsOptions } from '../actors/enrolment/tunnels/tunnels.ts'
+import { createSight } from '../actors/enrolment/tunnels/sight.ts'
+import { HostCertificateNeeded } from '../actors/enrolment/trust.ts'
+import { Unavailable, ZonewrightError } from '../runtime/errors.ts'
+import type { Channel } from '../runtime/platform/ports.ts'
+import type { TlsConnection } from '../runtime/platform/tls-ports.ts'
+import { encodePem } from '../runtime/x509/pem.ts'
+import { memoryChannelPair } from '../transport/memory.ts'
+import { tlsChannel } from '../transport/tls.ts'
+import type { NextCertificate, StreamRequest, TunnelEnd } from '../transport/tunnel/protocol.ts'
+import { openTunnel } from '../transport/tunnel/tunnel.ts'
+import { manualClock } from './actors/manual-clock.ts'
+import { authority, day, holder, keys, now, random, type Holder } from './runtime/x509-fixture.ts'
+
+const root = await authority('root')
+const hostCertificate = (host: string): Promise<Holder> => holder(host, root, {
+  notAfter: now + 3_000 * day,
+  extensions: {
+    keyUsage: ['digitalSignature'], extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    names: [{ type: 'uri', value: `spiffe://a.zone/node/${host}` }],
+  },
+})
+const [ood, oodNext, node, nodeNext] = await Promise.all([
+  hostCertificate('ood1'), hostCertificate('ood1'), hostCertificate('node1'), hostCertificate('node1'),
+])
+const shown = ({ certificate, key }: Holder) => ({
+  serial: '', fingerprint: '', notAfter: certificate.notAfter, key: key.exportPem(),
+  certificate: encodePem('CERTIFICATE', certificate.raw),
+})
+export const renewalOf = ({ key, certificate }: Holder): NextCertificate =>
+  ({ chain: [certificate.raw], sign: (statement) => key.sign(statement) })
+export { node, nodeNext }
+export const link = (protocol: string, host = 'node1'): StreamRequest =>
+  ({ type: 'link', protocol, caller: { host, actor: 'a', incarnation: 1 } })
+export const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'none', (error: unknown) =>
+  (error instanceof ZonewrightError ? error.code : String(error)))
+
+export interface World {
+  readonly clock: ReturnType<typeof manualClock>
+  readonly tunnels: Tunnels
+  /** What the zone says; as long as a test does not say otherwise, yes. */
+  admit: (der: Uint8Array) => Promise<void>
+  authorise: () => Promise<void>
+  accept: () => Promise<void>
+  ask: () => Promise<unknown>
+  /** DER of certificates that are good; all, when it is not said. */
+  good: ((der: Uint8Array) => boolean) | undefined
+  readonly admitted: Uint8Array[]
+  /** Of streams that were accepted: the ends of their actors. */
+  readonly actors: Channel[]
+  /** Connections that were closed, with the reason. */
+  readonly closed: string[]
+  dial(change?: { address?: string; host?: string; certificate?: Holder; onRenew?: () => void }): Promise<TunnelEnd>
+  /** Passes so many milliseconds in which what was begun gets done. */
+  pass(ms: number): Promise<void>
+  /** Another certificate of this end. @returns what is to be told to `tunnels.renew` */
+  renewOwn(): ReturnType<TunnelsOptions['certificate']>
+  stop(): Promise<void>
+}
+
+export function tunnelsWorld(): World {
+  const clock = manualClock()
+  const stopping = new AbortController()
+  let own = shown(ood)
+  const start = {
+    clock, random, keys, stopping: stopping.signal, count() {}, gauge() {}, log: { info() {}, warn() {}, error() {} },
+    self: { zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '' },
+    async accept() {
+      await world.accept()
+      const [mine, theirs] = memoryChannelPair(clock)
+      world.actors.push(theirs)
+      return { channel: mine, incarnation: 1, gone: new Promise(() => {}), release() {} }
+    },
+  } as unknown as ActorStart
+  const hostOf = async (der: Uint8Array | undefined) => {
+    if (world.good && !world.good(der!)) throw new HostCertificateNeeded('not good', { reason: 'revoked' })
+    return { name: nameOf(der!), role: 'node', serial: '', notAfter: 0 }
+  }
+  const tunnels = createTunnels({
+    start, certificate: () => own, placed: async () => [],
+    trust: { roots: [], refresh: async () => {}, hostOf },
+    sight: createSight(start, () => world.ask()),
+    http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
+    telling: { toOne: async () => {}, toAll: async () => {} },
+    admission: {
+      async admit(der) {
+        world.admitted.push(der!)
+        const host = await hostOf(der)
+        await world.admit(der!)
+        return { host, document: { owner: 'alice' } as never }
+      },
+      authorise: () => world.authorise(),
+    },
+  })
+  const world: World = {
+    clock, tunnels, admit: async () => {}, authorise: async () => {}, accept: async () => {}, ask: async () => {},
+    good: undefined, admitted: [], actors: [], closed: [],
+    async pass(ms) {
+      for (let left = ms; left > 0; left -= 50) await clock.advance(Math.min(50, left))
+      await clock.advance(0)
+    },
+    async dial({ address = '10.0.0.1', host = 'node1', certificate = node, onRenew = () => {} } = {}) {
+      const [here, there] = tlsPair(clock, address, certificate.certificate.raw, ood.certificate.raw, world.closed)
+      named.set(certificate.certificate.raw, host)
+      tunnels.take(there)
+      const opening = openTunnel({
+        channel: tlsChannel(here, { clock }), role: 'dialer', clock, random, hello: { zone: 'a.zone', host },
+        certificates: { own: certificate.certificate.raw, peer: ood.certificate.raw, keys },
+        onHello: async () => {}, onTell: async () => {}, onRenew: async () => onRenew(),
+        onOpen: async () => { throw new Unavailable('nothing is here') },
+      })
+      opening.catch(() => {})
+      await clock.advance(0)
+      return opening
+    },
+    renewOwn: () => (own = shown(oodNext)),
+    async stop() {
+      stopping.abort()
+      tunnels.close()
+      await world.pass(100)
+    },
+  }
+  return world
+}
+
+const named = new Map<Uint8Array, string>()
+const nameOf = (der: Uint8Array): string => named.get(der) ?? 'node1'
+
+/** Two ends of one connection. */
+function tlsPair(
+  clock: Pick<ReturnType<typeof manualClock>, 'soon'>, remoteAddress: string, ofHere: Uint8Array, ofThere: Uint8Array,
+  closed: string[],
+): readonly [TlsConnection, TlsConnection] {
+  type Listening = Parameters<TlsConnection['receive']>
+  const ends: { to?: Listening; before: Uint8Array[]; over?: string }[] = [{ before: [] }, { before: [] }]
+  const end = (mine: number, certificate: Uint8Array): TlsConnection => {
+    const [own, other] = [ends[mine]!, ends[1 - mine]!]
+    const close = (one: typeof own, reason: string): void => {
+      if (one.over !== undefined) return
+      one.over = reason
+      one.to?.[1](reason)
+    }
+    return {
+      alpn: 'x', remoteAddress, certificate, unsent: 0,
+      send: (bytes) => clock.soon(() => {
+        if (other.over !== undefined) return
+        if (other.to) other.to[0](bytes)
+        else other.before.push(bytes)
+      }),
+      receive(...to) {
+        own.to = to
+        for (const bytes of own.before.splice(0)) to[0](bytes)
+        if (own.over !== undefined) to[1](own.over)
+      },
+      close(reason) {
+        if (mine === 1 && own.over === undefined) closed.push(reason)
+        clock.soon(() => clock.soon(() => {
+          close(own, reason)
+          close(other, 'the peer closed the connection')
+        }))
+      },
+    }
+  }
+  return [end(0, ofThere), end(1, ofHere)]
+}
