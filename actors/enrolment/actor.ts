@@ -19,12 +19,13 @@ import { createControl } from './control.ts'
 import { keepRegistered } from './hosts.ts'
 import { createJoins, serverBy, skewBy } from './join.ts'
 import { createOodJoins, type EtcdPlace } from './ood-joins.ts'
+import { portsIn } from './own-ports.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
-import { Sources } from './sources.ts'
+import { createAdmitting } from './sources.ts'
 import { openTunnels } from './tunnels/open.ts'
-import { HostCertificateNeeded, openTrust } from './trust.ts'
+import { HostCertificateNeeded, openTrust, type KnownHost } from './trust.ts'
 
 const APPID = 'enrolment'
 const nothingThere = (): Error => new NotFound('There is nothing at this path')
@@ -94,8 +95,7 @@ export default actor(Enrolment, {
     if (method !== 'POST' || path !== joinPath.request) throw nothingThere()
     return json(200, await joins.join(readBody(JoinRequest, body), request))
   }
-  const ofHost = async ({ method, path, body, tls }: HttpRequest): Promise<HttpResponse> => {
-    const host = await trust.hostOf(tls?.certificate)
+  const ofHost = async ({ method, path, body }: HttpRequest, host: KnownHost): Promise<HttpResponse> => {
     if (method === 'GET' && path === joinPath.whoami) {
       const { name, role, serial, notAfter } = host
       return json(200, { zone: self.zone, host: name, role, serial, notAfter })
@@ -103,17 +103,13 @@ export default actor(Enrolment, {
     if (method !== 'POST' || path !== joinPath.renew) throw nothingThere()
     return json(200, await joins.renew(readBody(RenewRequest, body), host))
   }
-  const sources = new Sources(clock)
+  const admitting = createAdmitting({ clock, count, hostOf: (certificate) => trust.hostOf(certificate) })
   const serve = async (request: HttpRequest): Promise<HttpResponse> => {
     const alpn = request.tls?.alpn
-    if (alpn === hostAlpn && request.tls?.certificate) return ofHost(request)
-    const waitMs = sources.waitMs(request.remoteAddress)
-    if (waitMs > 0) {
-      count('join_refused_total{reason="flood"}')
-      const error = `Too many requests from this address: wait ${Math.ceil(waitMs / 1_000)} s`
-      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) }
-      return json(429, { error, code: 'Overloaded', retryMs: waitMs }, headers)
-    }
+    const certificate = alpn === hostAlpn ? request.tls?.certificate : undefined
+    if (certificate) return admitting.host(request, certificate, (host) => ofHost(request, host))
+    const flood = admitting.stranger(request)
+    if (flood) return flood
     if (alpn === joinAlpn) return joining(request)
     throw new HostCertificateNeeded('Without a certificate of this zone there is only the join', { reason: 'none' })
   }
@@ -137,8 +133,10 @@ export default actor(Enrolment, {
       }
     }
 
+  const zonePorts = portsIn(env[enrolmentEnv.ports], etcd)
   const tunnels = openTunnels({
     start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
+    nodeDaemon: needs.nodeDaemon, ownPorts: () => [listener.port, ...zonePorts],
   })
   const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
   const [{ certificate, key }] = certificates as [ServerCertificate]

@@ -18,6 +18,8 @@ export const enrolmentEnv = {
   socket: 'ZONEWRIGHT_ENROLMENT_SOCKET',
   /** Set where a program of this host is asked about joins. */
   hook: 'ZONEWRIGHT_ENROLMENT_HOOK',
+  /** Ports at which others of this zone listen on this host, with commas. */
+  ports: 'ZONEWRIGHT_ENROLMENT_PORTS',
   /** Where the stores lie in etcd: JSON of their endpoints and prefix. */
   etcd: 'ZONEWRIGHT_ENROLMENT_ETCD',
 } as const

@@ -1,6 +1,10 @@
+import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock } from '../../runtime/platform/ports.ts'
+import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { formatIp, isMappedIpv4, parseIp } from '../../runtime/x509/ip.ts'
+import { json } from './answers.ts'
+import type { KnownHost, ZoneTrust } from './trust.ts'
 
 interface Window { startMs: number; count: number }
 
@@ -42,4 +46,36 @@ function sourceOf(address: string): string {
   if (!bytes) return address
   if (isMappedIpv4(bytes)) return formatIp(bytes.subarray(12))
   return formatIp(bytes.length === 4 ? bytes : Uint8Array.from(bytes, (byte, index) => (index < 8 ? byte : 0)))
+}
+
+/** Who may ask how often: an address without a certificate, one with certificates, and each host. */
+export interface Admitting {
+  /** What an address is answered that has asked too often, if it has. */
+  stranger(request: HttpRequest): HttpResponse | undefined
+  /** Strangers behind the same address take nothing from hosts. @throws HostCertificateNeeded */
+  host(
+    request: HttpRequest, certificate: Uint8Array, answer: (host: KnownHost) => Promise<HttpResponse>,
+  ): Promise<HttpResponse>
+}
+
+export function createAdmitting({ clock, count, hostOf }: Pick<ActorStart, 'clock' | 'count'>
+  & Pick<ZoneTrust, 'hostOf'>): Admitting {
+  const [strangers, certified] = [new Sources(clock), new Sources(clock)]
+  const hosts = new Sources(clock, limits.enrolmentPerHost)
+  const flood = (waitMs: number, from: string): HttpResponse | undefined => {
+    if (waitMs === 0) return undefined
+    count('join_refused_total{reason="flood"}')
+    const seconds = String(Math.ceil(waitMs / 1_000))
+    const error = `Too many requests from this ${from}: wait ${seconds} s`
+    return json(429, { error, code: 'Overloaded', retryMs: waitMs }, { 'retry-after': seconds })
+  }
+  return {
+    stranger: ({ remoteAddress }) => flood(strangers.waitMs(remoteAddress), 'address'),
+    async host({ remoteAddress }, certificate, answer) {
+      const tooMany = flood(certified.waitMs(remoteAddress), 'address')
+      if (tooMany) return tooMany
+      const host = await hostOf(certificate)
+      return flood(hosts.waitMs(host.name), 'host') ?? answer(host)
+    },
+  }
 }

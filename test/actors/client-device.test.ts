@@ -37,7 +37,7 @@ function admission(policy: string, more: Readonly<Record<string, string>> = {}) 
     [kv.spec('open')]: JSON.stringify(spec('open', { http: { port: 80, public: true } })), ...more,
   }
   const { authorise } = createAdmission({
-    start: { keys: crypto, denials, self }, trust: {} as never, token: () => '',
+    start: { keys: crypto, denials, self }, trust: {} as never, token: () => '', serving: async (name) => name === 'open',
     systemConfig: { get: async ({ key }) => (key in kept ? { value: kept[key]!, revision: 1 } as never : null) },
     enforcer: {
       demandOf(...[speaker, operation, path, before]: Parameters<Enforcer['demandOf']>) {
@@ -98,7 +98,7 @@ test('a stream of bytes closes when it may not be open any more, and no other on
       self, count() {}, log: { info() {}, warn() {}, error() {} },
       transport: { tcp: { connect: async () => connection() } } as never,
     },
-    token: () => '',
+    token: () => '', ownPorts: () => [22],
     systemConfig: {
       get: async ({ key }) =>
         ({ value: JSON.stringify({ name: key.split('/')[1], hosts: ['ood1'], port: 80 }), revision: 1 }) as never,

@@ -84,14 +84,18 @@ test('one more tunnel than the limit, those included that have not said who they
   const { clock, start } = parts()
   const certificate = { certificate: encodePem('CERTIFICATE', new Uint8Array([48, 0])) } as ServerCertificate
   const tunnels = createTunnels({
-    start, trust: {} as ZoneTrust, certificate: () => certificate, placed: async () => [],
+    start, certificate: () => certificate, placed: async () => [], sight: { blind: false, run: async () => {} },
+    trust: {
+      hostOf: async (der) => ({ name: `node${der!.join('-')}`, role: 'node', serial: '', notAfter: 0 }),
+    } as Partial<ZoneTrust> as ZoneTrust,
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },
     admission: { admit: () => new Promise(() => {}), authorise: async () => {} },
   })
   const closed: string[] = []
+  let taken = 0
   const take = (): void => tunnels.take({
-    alpn: 'x', remoteAddress: 'x', certificate: new Uint8Array(1), unsent: 0, send() {}, receive() {},
+    alpn: 'x', remoteAddress: `10.0.0.${taken % 200}`, certificate: Uint8Array.of(taken >> 8, taken++ & 255), unsent: 0, send() {}, receive() {},
     close: (reason: string) => void closed.push(reason),
   } as unknown as TlsConnection)
   for (let count = 0; count < limits.tunnels; count++) take()

@@ -25,6 +25,8 @@ export interface AdmissionOptions {
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get'>
   readonly token: () => string
   readonly enforcer: Enforcer
+  /** Whether this host says that an actor or program of that name serves here. */
+  readonly serving: (service: string) => Promise<boolean>
 }
 
 export interface Admission {
@@ -38,7 +40,7 @@ export interface Admission {
 const APPID = 'tunnel'
 
 /** Seed: gateway, rtcp: `on_new_tunnel` admits the device, `open_stream` admits device and owner to the resource. */
-export function createAdmission({ start, trust, systemConfig, token, enforcer }: AdmissionOptions): Admission {
+export function createAdmission({ start, trust, systemConfig, token, enforcer, serving }: AdmissionOptions): Admission {
   const { keys, denials, self } = start
   const refuse = (reason: DenialReason, rule: string, detail: string, before: readonly ChainEntry[] = []): Error =>
     denials.denied([...before, deniedBy({ layer: 'link', reason, rule, detail })])
@@ -55,7 +57,10 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
   const isPublic = async (service: string): Promise<boolean> => {
     if (!isName(service)) return false
     const item = await systemConfig.get({ key: kv.spec(service) }, { token: token() })
-    return item !== null && readRecord(ServiceSpec, kv.spec(service), item.value).http?.public === true
+    if (!item) return false
+    const { appid, kernel, http } = readRecord(ServiceSpec, kv.spec(service), item.value)
+    // A spec names a port, and whoever may write one names any: without a line it has to be at work here
+    return appid === service && !kernel && http?.public === true && await serving(service)
   }
   /** Who opens a stream for whom: nodes for their own actors, hosts of the control plane for all that they relay. */
   const demandCaller = ({ host }: Admitted, { caller }: LinkWanted): void => {
@@ -65,8 +70,10 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
     ])
   }
 
-  const isActive = async (name: string): Promise<boolean> => {
+  /** The owner of a host need be no user; one who is one is active. */
+  const isActive = async (name: string, role: string): Promise<boolean> => {
     const item = await systemConfig.get({ key: kv.user(name) }, { token: token() })
+    if (!item && role !== 'client-device') return true
     const user = item && readRecord(UserSettings, kv.user(name), item.value)
     return user?.name === name && user.state === 'active'
   }
@@ -111,7 +118,7 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer }:
         throw refuse('link/no-row', 'stream/kernel', `${name} to ${what}`, [before])
       }
       const resource = `stream://${what}`
-      if (role === 'client-device' && !await isActive(owner)) {
+      if (!await isActive(owner, role)) {
         throw refuse('stream/owner', kv.user(owner), `${owner}, of ${name}`, [before])
       }
       const speaker = { appid: APPID, sudo: false, root: false }

@@ -66,7 +66,8 @@ export function waiting(connection: TlsConnection): TlsConnection {
     to?.[1](reason)
   }, () => to?.[2]?.())
   return {
-    alpn: connection.alpn, remoteAddress: connection.remoteAddress, certificate: connection.certificate,
+    alpn: connection.alpn, remoteAddress: connection.remoteAddress,
+    ...(connection.certificate ? { certificate: connection.certificate } : {}),
     get unsent() { return connection.unsent },
     send: (piece) => connection.send(piece),
     close: (reason) => connection.close(reason),

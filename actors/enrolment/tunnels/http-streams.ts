@@ -20,11 +20,13 @@ export interface HttpStreams {
   recheck(): Promise<void>
 }
 
-export function createHttpStreams({ start: { transport, self, log, count }, admission, systemConfig, token }: {
+export function createHttpStreams({ start: { transport, self, log, count }, admission, systemConfig, token, ownPorts }: {
   readonly start: Pick<ActorStart, 'transport' | 'self' | 'log' | 'count'>
   readonly admission: Pick<Admission, 'authorise'>
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get'>
   readonly token: () => string
+  /** Where this zone itself listens on this host: no service is there. */
+  readonly ownPorts: () => readonly number[]
 }): HttpStreams {
   const live = createLive({ log, count }, admission)
   const held = new Map<string, number>()
@@ -40,7 +42,7 @@ export function createHttpStreams({ start: { transport, self, log, count }, admi
   }
   const connect = async (request: HttpWanted, signal: AbortSignal) => {
     const { hosts, port } = await infoOf(request.service)
-    if (port === undefined) throw new NotFound(`The service answers no HTTP: ${request.service}`, request)
+    if (port === undefined || ownPorts().includes(port)) throw new NotFound(`The service answers no HTTP: ${request.service}`, request)
     if (hosts.length === 0) throw new Unavailable(`The service runs nowhere now: ${request.service}`, request)
     if (!hosts.includes(self.host)) {
       throw new Unavailable(`The service runs on ${hosts.join(', ')}, which is no host of this tunnel`, request)

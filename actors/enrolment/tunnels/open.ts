@@ -7,6 +7,7 @@ import { splice } from '../../../runtime/splice.ts'
 import { pause } from '../../../runtime/within.ts'
 import { array, object, string } from '../../../runtime/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
+import type { NodeDaemon } from '../../node-daemon/protocol.ts'
 import { kv, readRecord } from '../../records.ts'
 import { hasExpired } from '../../session.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
@@ -27,6 +28,9 @@ export interface OpenTunnelsOptions {
   readonly trust: ZoneTrust
   readonly enforcer: Enforcer
   readonly certificate: () => ServerCertificate
+  readonly nodeDaemon: Pick<Client<typeof NodeDaemon>, 'services'>
+  /** Where this zone itself listens on this host. */
+  readonly ownPorts: () => readonly number[]
 }
 
 const Placed = object({ name: string(), hosts: array(string()) })
@@ -35,13 +39,17 @@ const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
 
 /** All that the control plane's end of tunnels is made of, and what it follows for as long as the actor runs. */
 export function openTunnels(options: OpenTunnelsOptions): Tunnels {
-  const { start, systemConfig, vault, token, trust, enforcer, certificate } = options
+  const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts } = options
   const { clock, stopping, log, background } = start
-  const admission = createAdmission({ start, trust, systemConfig, token, enforcer })
+  const admission = createAdmission({
+    start, trust, systemConfig, token, enforcer,
+    serving: async (service) =>
+      (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving'),
+  })
   const tunnels = createTunnels({
     start, trust, admission, certificate, telling: createTelling(start, vault),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
-    http: createHttpStreams({ start, admission, systemConfig, token }),
+    http: createHttpStreams({ start, admission, systemConfig, token, ownPorts }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
       return item ? readRecord(Placed, kv.info(service), item.value).hosts : []

@@ -1,0 +1,134 @@
+/** What bounds tunnels before anything is done for them, and the links of one host. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createAdmitting } from '../../actors/enrolment/sources.ts'
+import { createTelling } from '../../actors/enrolment/tunnels/telling.ts'
+import { HostCertificateNeeded } from '../../actors/enrolment/trust.ts'
+import { Unavailable } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { HttpRequest } from '../../runtime/platform/ports.ts'
+import type { TunnelEnd } from '../../transport/tunnel/protocol.ts'
+import { manualClock } from '../actors/manual-clock.ts'
+import { codeOf, link, node, nodeNext, tunnelsWorld, type World } from '../tunnels-fixture.ts'
+
+const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
+  const world = tunnelsWorld()
+  try {
+    await task(world)
+  } finally {
+    await world.stop()
+  }
+}
+
+test('so many links of one host wait, and so many there are; others have their places', withTunnels(async (world) => {
+  const [end, other] = [await world.dial(), await world.dial({ host: 'node2', certificate: nodeNext })]
+  let goOn: () => void = () => {}
+  const going = new Promise<void>((settle) => { goOn = settle })
+  world.accept = () => going
+  const first = Array.from({ length: limits.tunnelHostWaiting }, () => end.open(link('notes')))
+  await world.pass(50)
+  assert.is(await codeOf(end.open(link('notes'))), 'Overloaded')
+  const theirs = other.open(link('notes', 'node2'))
+  goOn()
+  const all = await Promise.all(first)
+  await theirs
+  world.accept = async () => {}
+  while (all.length < limits.tunnelHostStreams) all.push(await end.open(link('notes')))
+  assert.is(await codeOf(end.open(link('notes'))), 'Overloaded')
+  await other.open(link('notes', 'node2'))
+  for (const { channel } of all) channel.receive(() => {}, () => {})
+  all[0]!.channel.close('done')
+  await world.pass(50)
+  await end.open(link('notes'))
+  world.accept = async () => { throw new Unavailable('not here') }
+  for (let count = 0; count < 3; count++) assert.is.not(await codeOf(end.open(link('notes'))), 'none')
+}))
+
+test('one address begins so many tunnels in a window, and nothing is done for one more', withTunnels(async (world) => {
+  world.good = () => false
+  for (let count = 0; count < limits.tunnelsPerSource; count++) {
+    await codeOf(world.dial({ address: '10.0.0.9' }))
+  }
+  const before = world.admitted.length
+  world.good = undefined
+  const more = codeOf(world.dial({ address: '10.0.0.9' }))
+  await world.pass(1_000)
+  assert.is.not(await more, 'none')
+  assert.is(world.admitted.length, before)
+  assert.match(world.closed.at(-1)!, /Too many tunnels from this address/)
+  await world.dial({ address: '10.0.0.8' })
+  assert.equal(world.tunnels.hosts(), ['node1'])
+}))
+
+test('a host waits so long for its next tunnel, and of those that wait there is one', withTunnels(async (world) => {
+  const first = await world.dial()
+  const second = world.dial()
+  const third = codeOf(world.dial())
+  await world.pass(limits.tunnelAgainMs - 50)
+  assert.is.not(await third, 'none')
+  assert.is(world.admitted.length, 2, 'the first, and the look after it')
+  await world.pass(100)
+  await second
+  assert.match(await first.closed, /anew|closed/)
+}))
+
+test('what is not good is told so, to so many at a time and in no place of others', withTunnels(async (world) => {
+  world.good = (der) => der !== node.certificate.raw
+  let never: () => void = () => {}
+  world.good = () => false
+  void never
+  assert.is.not(await codeOf(world.dial()), 'none')
+  assert.equal(world.tunnels.hosts(), [])
+  never = () => {}
+}))
+
+test('a new tunnel is told what was read a moment ago, and no longer', async () => {
+  const clock = manualClock()
+  let reads = 0
+  const telling = createTelling({ clock, log: { info() {}, warn() {}, error() {} } as never }, {
+    roots: async () => ({ document: 'roots' }) as never, authorities: async () => [],
+    crl: async () => {
+      reads++
+      return []
+    },
+  })
+  const told: string[] = []
+  const end = { tell: (kind: string) => void told.push(kind) } as Partial<TunnelEnd> as TunnelEnd
+  await Promise.all(Array.from({ length: 50 }, () => telling.toOne(end)))
+  assert.equal([reads, told.length], [1, 100])
+  await clock.advance(limits.tunnelToldMs)
+  await telling.toOne(end)
+  assert.is(reads, 2)
+  await telling.toAll([end])
+  assert.is(reads, 3, 'whoever is connected is told what is so now')
+})
+
+test('a host asks so often by its certificate, an address as often as without one', async () => {
+  const clock = manualClock()
+  let judged = 0
+  const admitting = createAdmitting({
+    clock, count() {},
+    async hostOf(der) {
+      judged++
+      if (der![0] === 0) throw new HostCertificateNeeded('revoked', { reason: 'revoked' })
+      return { name: `node${der![0]}`, role: 'node', serial: '', notAfter: 0 }
+    },
+  })
+  const ask = async (host: number, remoteAddress: string): Promise<number> => {
+    const ok = async () => ({ status: 200, headers: {}, body: '' })
+    try {
+      return (await admitting.host({ remoteAddress } as HttpRequest, Uint8Array.of(host), ok)).status
+    } catch {
+      return 401
+    }
+  }
+  for (let count = 0; count < limits.enrolmentPerHost; count++) assert.is(await ask(1, '10.0.0.1'), 200)
+  assert.equal([await ask(1, '10.0.0.2'), await ask(2, '10.0.0.2')], [429, 200])
+  for (let count = 0; count < limits.enrolmentPerSource; count++) await ask(0, '10.0.0.3')
+  const before = judged
+  assert.is(await ask(0, '10.0.0.3'), 429)
+  assert.is(judged, before)
+  assert.is(admitting.stranger({ remoteAddress: '10.0.0.3' } as HttpRequest), undefined)
+})
+
+test.run()
