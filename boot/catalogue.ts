@@ -172,7 +172,7 @@ export const enrols = ({ addr, tls }: Pick<ZoneConfig, 'addr' | 'tls'>): boolean
 export const runFolder = (stores: string): string => `${stores.slice(0, stores.lastIndexOf('/'))}/${file.run}`
 
 /** It has a thread of its own: what comes there comes from anybody. */
-function enrolment(stores: string, { addr = '', join, etcd }: ZoneConfig): ActorSpec {
+function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: ZoneConfig): ActorSpec {
   const at = addr.lastIndexOf(':')
   const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
   const port = Number(addr.slice(at + 1))
@@ -182,6 +182,7 @@ function enrolment(stores: string, { addr = '', join, etcd }: ZoneConfig): Actor
     runtimeType: 'kernel-service', manual: true, carries: true,
     env: {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
+      [enrolmentEnv.ports]: [http.port, dns?.port ?? 0, vault?.port ?? 0].join(),
       [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
       ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },

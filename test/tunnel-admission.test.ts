@@ -78,7 +78,7 @@ test('a host opens links for its own actors, and none to the control plane but t
     assert.is(await refusal(end.open(link(kernel))), 'link/no-row', kernel)
   }
   assert.is(await refusal(end.open(link('nobody'))), 'Unavailable')
-  assert.is(await refusal(end.open({ type: 'http', service: 'nobody' })), 'NotFound')
+  assert.is(await refusal(end.open({ type: 'http', service: 'nobody' })), 'stream/http')
   end.close('done')
 })
 

@@ -11,7 +11,7 @@ import { memoryChannelPair } from '../transport/memory.ts'
 import { tlsChannel } from '../transport/tls.ts'
 import type { NextCertificate, StreamRequest, TunnelEnd } from '../transport/tunnel/protocol.ts'
 import { openTunnel } from '../transport/tunnel/tunnel.ts'
-import { manualClock } from './actors/manual-clock.ts'
+import { manualClock, type ManualClock } from './actors/manual-clock.ts'
 import { authority, day, holder, keys, now, random, type Holder } from './runtime/x509-fixture.ts'
 
 const root = await authority('root')
@@ -22,6 +22,7 @@ const hostCertificate = (host: string): Promise<Holder> => holder(host, root, {
     names: [{ type: 'uri', value: `spiffe://a.zone/node/${host}` }],
   },
 })
+export const another = hostCertificate
 const [ood, oodNext, node, nodeNext] = await Promise.all([
   hostCertificate('ood1'), hostCertificate('ood1'), hostCertificate('node1'), hostCertificate('node1'),
 ])
@@ -38,7 +39,7 @@ export const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() 
   (error instanceof ZonewrightError ? error.code : String(error)))
 
 export interface World {
-  readonly clock: ReturnType<typeof manualClock>
+  readonly clock: ManualClock
   readonly tunnels: Tunnels
   /** What the zone says; as long as a test does not say otherwise, yes. */
   admit: (der: Uint8Array) => Promise<void>
@@ -53,6 +54,8 @@ export interface World {
   /** Connections that were closed, with the reason. */
   readonly closed: string[]
   dial(change?: { address?: string; host?: string; certificate?: Holder; onRenew?: () => void }): Promise<TunnelEnd>
+  /** A connection that says nothing of itself, and its end here. */
+  silent(certificate?: Holder, address?: string): TlsConnection
   /** Passes so many milliseconds in which what was begun gets done. */
   pass(ms: number): Promise<void>
   /** Another certificate of this end. @returns what is to be told to `tunnels.renew` */
@@ -115,6 +118,11 @@ export function tunnelsWorld(): World {
       await clock.advance(0)
       return opening
     },
+    silent(certificate = node, address = '10.0.0.1') {
+      const [here, there] = tlsPair(clock, address, certificate.certificate.raw, ood.certificate.raw, world.closed)
+      tunnels.take(there)
+      return here
+    },
     renewOwn: () => (own = shown(oodNext)),
     async stop() {
       stopping.abort()
@@ -130,7 +138,7 @@ const nameOf = (der: Uint8Array): string => named.get(der) ?? 'node1'
 
 /** Two ends of one connection. */
 function tlsPair(
-  clock: Pick<ReturnType<typeof manualClock>, 'soon'>, remoteAddress: string, ofHere: Uint8Array, ofThere: Uint8Array,
+  clock: Pick<ManualClock, 'soon'>, remoteAddress: string, ofHere: Uint8Array, ofThere: Uint8Array,
   closed: string[],
 ): readonly [TlsConnection, TlsConnection] {
   type Listening = Parameters<TlsConnection['receive']>

@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createAdmission, type Admitted } from '../../actors/enrolment/tunnels/admission.ts'
+import { portsIn } from '../../actors/enrolment/own-ports.ts'
 import type { Enforcer } from '../../actors/enforcement/enforcer.ts'
 import { createHttpStreams, type HttpWanted } from '../../actors/enrolment/tunnels/http-streams.ts'
 import { createAccess } from '../../actors/rbac/access.ts'
@@ -70,8 +71,52 @@ test('bytes go where the policy allows it to the device and to its owner, who is
       assert.is(await admission(DEVICE + OWNER, { [kv.user('alice')]: record })(http()), 'stream/owner')
     }
     assert.is(await admission('')(http('open')), 'open')
+    for (const more of [{ kernel: true }, { appid: 'another' }]) {
+      const said = JSON.stringify(spec('open', { http: { port: 80, public: true }, ...more }))
+      assert.is(await admission('', { [kv.spec('open')]: said })(http('open')), 'rbac/no-rule')
+    }
     assert.is(await admission('')(http('constructor')), 'rbac/no-rule')
   })
+
+test('what is public needs a line all the same where it does not serve, and no service is at a port of the zone',
+  async () => {
+    const idle = { [kv.spec('idle')]: JSON.stringify(spec('idle', { http: { port: 22, public: true } })) }
+    assert.is(await admission('', idle)(http('idle')), 'rbac/no-rule')
+    const lines = 'p, device:laptop, stream://idle, write\np, alice, stream://idle, write'
+    assert.is(await admission(lines, idle)(http('idle')), 'open')
+    let connected = 0
+    const streams = createHttpStreams({
+      start: {
+        self, count() {}, log: { info() {}, warn() {}, error() {} },
+        transport: {
+          tcp: {
+            async connect() {
+              connected++
+              throw new Unavailable('nothing listens')
+            },
+          },
+        } as never,
+      },
+      token: () => '', ownPorts: () => [22], admission: { authorise: async () => {} },
+      systemConfig: {
+        get: async ({ key }) => ({
+          value: JSON.stringify({ name: 'x', hosts: ['ood1'], port: key.includes('idle') ? 22 : 23 }), revision: 1,
+        }) as never,
+      },
+    })
+    const by = () => ({ host: { name: 'laptop' } }) as unknown as Admitted
+    const code = (name: string): Promise<string> => streams.open(by, http(name), new AbortController().signal)
+      .then(() => 'open', (error: ZonewrightError) => error.code)
+    assert.equal([await code('idle'), await code('notes'), connected], ['NotFound', 'Unavailable', 1])
+    assert.equal(portsIn('80,0,53', { endpoints: ['http://127.0.0.1:2379', 'https://a.example'] }), [80, 53, 2379])
+  })
+
+test('a host whose owner is a user that is not active opens nothing by their lines', async () => {
+  const judge = (more = {}) => admission(`p, laptop, stream://notes, write\n${OWNER}`, more)(
+    { type: 'link', protocol: 'notes', caller: { host: 'laptop', actor: 'app', incarnation: 1 } }, 'node')
+  const suspended = { [kv.user('alice')]: user('alice', 'suspended') }
+  assert.equal([await judge(), await judge(suspended)], ['open', 'stream/owner'])
+})
 
 test('what lines give to a user of the same name, or to its owner, is nothing to a device', async () => {
   assert.is(await admission(`p, laptop, stream://notes, write\n${OWNER}`)(http()), 'rbac/no-rule')

@@ -9,6 +9,7 @@ import { vaultHttp } from './registry-vault-http.ts'
 import { ofLeading } from './registry-leading.ts'
 import { join } from './registry-join.ts'
 import { tunnel } from './registry-tunnel.ts'
+import { tunnels } from './registry-tunnels.ts'
 import { clientDevice } from './registry-client-device.ts'
 import { carrier } from './registry-carrier.ts'
 import { joinOods } from './registry-join-ood.ts'
@@ -37,6 +38,7 @@ export const coverage: Coverage = {
   ...pki,
   ...join,
   ...tunnel,
+  ...tunnels,
   ...carrier,
   ...clientDevice,
   ...registration,

@@ -9,7 +9,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest } from '../../runtime/platform/ports.ts'
 import type { TunnelEnd } from '../../transport/tunnel/protocol.ts'
 import { manualClock } from '../actors/manual-clock.ts'
-import { codeOf, link, node, nodeNext, tunnelsWorld, type World } from '../tunnels-fixture.ts'
+import { another, codeOf, link, node, nodeNext, tunnelsWorld, type World } from '../tunnels-fixture.ts'
 
 const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
   const world = tunnelsWorld()
@@ -72,14 +72,42 @@ test('a host waits so long for its next tunnel, and of those that wait there is 
   assert.match(await first.closed, /anew|closed/)
 }))
 
-test('what is not good is told so, to so many at a time and in no place of others', withTunnels(async (world) => {
+test('who has no good certificate takes no place, and is told so beside so many others', withTunnels(async (world) => {
   world.good = (der) => der !== node.certificate.raw
-  let never: () => void = () => {}
-  world.good = () => false
-  void never
-  assert.is.not(await codeOf(world.dial()), 'none')
-  assert.equal(world.tunnels.hosts(), [])
-  never = () => {}
+  for (let count = 0; count < limits.tunnelsRefusing; count++) world.silent()
+  await world.pass(50)
+  assert.equal(world.closed, [])
+  world.silent()
+  await world.pass(50)
+  assert.equal(world.closed, ['refused'])
+  await world.dial({ host: 'node2', certificate: nodeNext })
+  assert.equal(world.tunnels.hosts(), ['node2'])
+}))
+
+test('who waits to be let in says a greeting, and no more', withTunnels(async (world) => {
+  await world.dial()
+  const connection = world.silent()
+  connection.send(new Uint8Array(limits.tunnelGreetingBytes))
+  await world.pass(50)
+  assert.equal(world.closed, [])
+  connection.send(new Uint8Array(1))
+  await world.pass(50)
+  assert.equal(world.closed, ['too much before it is let in'])
+}))
+
+test('so many tunnels are looked at together', withTunnels(async (world) => {
+  for (let count = 0; count <= limits.tunnelLooks; count++) {
+    await world.dial({ host: `n${count}`, certificate: await another(`n${count}`) })
+  }
+  await world.pass(50)
+  let asked = 0
+  world.admit = () => {
+    asked++
+    return new Promise(() => {})
+  }
+  void world.tunnels.run()
+  await world.pass(limits.tunnelRecheckMs + 50)
+  assert.is(asked, limits.tunnelLooks)
 }))
 
 test('a new tunnel is told what was read a moment ago, and no longer', async () => {

@@ -48,6 +48,7 @@ import { nodeMonitor } from './guards/node-monitor.ts'
 import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
+import { tunnels } from './guards/tunnels.ts'
 import { uplink } from './guards/uplink.ts'
 
 export { secondLines } from './guards/second-lines.ts'
@@ -96,5 +97,6 @@ export const guards: readonly Guard[] = [
   ...placement,
   ...kept,
   ...tunnel,
+  ...tunnels,
   ...uplink,
 ]
