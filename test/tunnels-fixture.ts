@@ -69,7 +69,9 @@ export function tunnelsWorld(): World {
   let own = shown(ood)
   const start = {
     clock, random, keys, stopping: stopping.signal, count() {}, gauge() {}, log: { info() {}, warn() {}, error() {} },
-    self: { zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '' },
+    self: {
+      zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '',
+    },
     async accept() {
       await world.accept()
       const [mine, theirs] = memoryChannelPair(clock)

@@ -1,4 +1,4 @@
-/** Tunnels that live are judged for as long as they do: host, registration, streams; and a host that is blind has none. */
+/** Tunnels are judged for as long as they live: host, registration, streams. A host that is blind has none. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Denied, Unavailable } from '../runtime/errors.ts'
@@ -28,7 +28,7 @@ test('a host that is revoked between its admission and its place is closed at on
   assert.match(over.is ?? 'open', /not registered any more|closed/)
 }))
 
-test('each look asks for the registration, and one that could not be asked is asked again', withTunnels(async (world) => {
+test('each look asks for the registration, and one that fails is asked again', withTunnels(async (world) => {
   void world.tunnels.run()
   const end = await world.dial()
   const over = reasonOf(end)

@@ -38,7 +38,8 @@ function admission(policy: string, more: Readonly<Record<string, string>> = {}) 
     [kv.spec('open')]: JSON.stringify(spec('open', { http: { port: 80, public: true } })), ...more,
   }
   const { authorise } = createAdmission({
-    start: { keys: crypto, denials, self }, trust: {} as never, token: () => '', serving: async (name) => name === 'open',
+    start: { keys: crypto, denials, self }, trust: {} as never, token: () => '',
+    serving: async (name) => name === 'open',
     systemConfig: { get: async ({ key }) => (key in kept ? { value: kept[key]!, revision: 1 } as never : null) },
     enforcer: {
       demandOf(...[speaker, operation, path, before]: Parameters<Enforcer['demandOf']>) {

@@ -55,8 +55,11 @@ async function listener() {
   }
   const certificate: ServerCertificate = await makeCertificate(ports)
   const tunnels = createTunnels({
-    start: startOf('ood1', echo), certificate: () => certificate, http: noHttp, sight: { blind: false, run: async () => {} },
-    trust: { hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }) } as Partial<ZoneTrust> as ZoneTrust,
+    start: startOf('ood1', echo), certificate: () => certificate, http: noHttp,
+    sight: { blind: false, run: async () => {} },
+    trust: {
+      hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
+    } as Partial<ZoneTrust> as ZoneTrust,
     telling: { toOne: async () => {}, toAll: async () => {} }, placed: async () => [],
     admission: {
       async admit(leaf) {

@@ -95,7 +95,8 @@ test('one more tunnel than the limit, those included that have not said who they
   const closed: string[] = []
   let taken = 0
   const take = (): void => tunnels.take({
-    alpn: 'x', remoteAddress: `10.0.0.${taken % 200}`, certificate: Uint8Array.of(taken >> 8, taken++ & 255), unsent: 0, send() {}, receive() {},
+    alpn: 'x', remoteAddress: `10.0.0.${taken % 200}`, certificate: Uint8Array.of(taken >> 8, taken++ & 255),
+    unsent: 0, send() {}, receive() {},
     close: (reason: string) => void closed.push(reason),
   } as unknown as TlsConnection)
   for (let count = 0; count < limits.tunnels; count++) take()

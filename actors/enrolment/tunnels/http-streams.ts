@@ -20,7 +20,9 @@ export interface HttpStreams {
   recheck(): Promise<void>
 }
 
-export function createHttpStreams({ start: { transport, self, log, count }, admission, systemConfig, token, ownPorts }: {
+export function createHttpStreams({
+  start: { transport, self, log, count }, admission, systemConfig, token, ownPorts,
+}: {
   readonly start: Pick<ActorStart, 'transport' | 'self' | 'log' | 'count'>
   readonly admission: Pick<Admission, 'authorise'>
   readonly systemConfig: Pick<Client<typeof SystemConfig>, 'get'>
@@ -42,7 +44,9 @@ export function createHttpStreams({ start: { transport, self, log, count }, admi
   }
   const connect = async (request: HttpWanted, signal: AbortSignal) => {
     const { hosts, port } = await infoOf(request.service)
-    if (port === undefined || ownPorts().includes(port)) throw new NotFound(`The service answers no HTTP: ${request.service}`, request)
+    if (port === undefined || ownPorts().includes(port)) {
+      throw new NotFound(`The service answers no HTTP: ${request.service}`, request)
+    }
     if (hosts.length === 0) throw new Unavailable(`The service runs nowhere now: ${request.service}`, request)
     if (!hosts.includes(self.host)) {
       throw new Unavailable(`The service runs on ${hosts.join(', ')}, which is no host of this tunnel`, request)

@@ -180,7 +180,8 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       },
       async onOpen(request, signal) {
         await admission.authorise(by(), request)
-        const accepted = await (request.type === 'http' ? http.open(by, request, signal) : openLink(by, request, signal))
+        const accepted = request.type === 'http' ? await http.open(by, request, signal)
+          : await openLink(by, request, signal)
         count(`tunnel_streams_total{type="${request.type}"}`)
         return accepted
       },

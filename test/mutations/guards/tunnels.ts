@@ -7,15 +7,16 @@ const DEVICE = 'test/actors/client-device.test.ts'
 const BLIND = 'a host whose zone does not answer has no tunnels after the limit, and takes some again when it does'
 const BOTH =
   'bytes go where the policy allows it to the device and to its owner, who is active, and to what is public'
-const PORTS = 'what is public needs a line all the same where it does not serve, and no service is at a port of the zone'
+const PORTS =
+  'what is public needs a line all the same where it does not serve, and no service is at a port of the zone'
 const HOST = 'a host asks so often by its certificate, an address as often as without one'
 
 export const tunnels: readonly Guard[] = [
   ...guardsOf('actors/enrolment/tunnels/tunnels.ts', JUDGED,
     ['a tunnel is judged again once it has its place', 'void recheckOne(name, mine)', '',
       'a host that is revoked between its admission and its place is closed at once'],
-    ['each look asks for the registration', 'map(([name, one]) => recheckOne(name, one)))\n    }',
-      'map(async () => {}))\n    }', 'each look asks for the registration, and one that could not be asked is asked again'],
+    ['each look asks for the registration', 'all.slice(at, at + limits.tunnelLooks)', 'all.slice(0, 0)',
+      'each look asks for the registration, and one that fails is asked again'],
     ['who is blind has no tunnels', 'for (const { end } of held.values()) end.close(BLIND)', '', BLIND],
     ['who is blind takes none', 'if (sight.blind) throw new Unavailable(BLIND)', '', BLIND],
     ['links are judged again', 'links.recheck()', '',
@@ -27,7 +28,8 @@ export const tunnels: readonly Guard[] = [
       'a certificate of ours that changes while a tunnel is made is followed to'],
   ),
   ...guardsOf('actors/enrolment/tunnels/sight.ts', JUDGED,
-    ['no answer is no answer', 'answeredMs = atMs }, () => {})', 'answeredMs = atMs }, () => { answeredMs = atMs })', BLIND],
+    ['no answer is no answer', 'answeredMs = atMs }, () => {})',
+      'answeredMs = atMs }, () => { answeredMs = atMs })', BLIND],
   ),
   ...guardsOf('actors/enrolment/tunnels/tunnels.ts', LIMITS,
     ['addresses are counted', 'entrance.byAddress(connection.remoteAddress)', '',
@@ -56,7 +58,8 @@ export const tunnels: readonly Guard[] = [
       'a new tunnel is told what was read a moment ago, and no longer'],
   ),
   ...guardsOf('actors/enrolment/sources.ts', LIMITS,
-    ['requests by a certificate are counted by host', "return flood(hosts.waitMs(host.name), 'host') ??", 'return', HOST],
+    ['requests by a certificate are counted by host',
+      "return flood(hosts.waitMs(host.name), 'host') ??", 'return', HOST],
     ['and by address, before the certificate is judged', 'if (tooMany) return tooMany', '', HOST],
   ),
   ...guardsOf('actors/enrolment/tunnels/admission.ts', DEVICE,
