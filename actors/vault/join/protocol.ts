@@ -58,6 +58,8 @@ export const JoinedHost = object({
   device: string(),
   /** Of its newest certificate, and the end of that. */
   serial: string(), notAfter: optional(count),
+  /** Of its certificates that count, the newest last. Of an OOD those by which it joined: it gets others itself. */
+  serials: optional(array(string())),
   /** Id of the join token. */
   token: string(), joinedAt: count,
   document: optional(string()),
