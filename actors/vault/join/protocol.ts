@@ -96,7 +96,10 @@ export const OodRequest = object({
   token: string(), expiresAt: count,
   /** Thumbprint of its device key, and the key: what the owner is to sign. */
   device: string(), key: PublicKey,
-  at: count, approvedAt: optional(count), refusedAt: optional(count), refusedBy: optional(string()),
+  at: count,
+  /** The document by which the owner approved it. */
+  document: optional(string()),
+  approvedAt: optional(count), refusedAt: optional(count), refusedBy: optional(string()),
 })
 export type OodRequest = Infer<typeof OodRequest>
 
