@@ -78,7 +78,7 @@ export async function join(options: JoinOptions): Promise<Joined> {
   }
 }
 
-/** A join that ended between the zone's transaction and its answer: the token is used, by the device key of this host. */
+/** A join that ended between the zone's transaction and its answer: the token is used, by this very device key. */
 async function finish(options: JoinOptions, used: Error): Promise<Joined> {
   const { onStep, host } = options
   // Of another device's token the zone says so: then the token is what is wrong

@@ -44,7 +44,8 @@ export async function csrFor(name: string, names: Parameters<typeof signRequest>
 
 /** As a host makes it. */
 export async function asked(
-  token: string, host: string, by: SigningKey, changes: Partial<EnrolAsked> & { zone?: string; name?: string; role?: DeviceRole } = {},
+  token: string, host: string, by: SigningKey,
+  changes: Partial<EnrolAsked> & { zone?: string; name?: string; role?: DeviceRole } = {},
 ): Promise<EnrolAsked> {
   const { zone = ZONE, name = host, role = 'node', ...rest } = changes
   const csr = rest.csr ?? await csrFor(host)

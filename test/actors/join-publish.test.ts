@@ -11,7 +11,7 @@ import { asked, device, SERVER } from './join-fixture.ts'
 import { documents, registering, ZONE } from './registration-fixture.ts'
 import { crypto } from './system-config-zone.ts'
 
-test('a host of which the owner has signed for another since gets no next certificate, however often it asks', async () => {
+test('a host of which the owner has signed for another since gets no next certificate', async () => {
   const { vault, zone, open, joined, root } = await registering()
   const registrations = await open()
   const by = device()
