@@ -136,7 +136,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const standing = await standingOf(host?.value)
     if (stored.used) {
       const isSame = stored.used.kid === kid && stored.used.csr === csr
-      if (isSame) return again(found, stored.used, standing)
+      if (isSame) return again(found, stored.used, host?.value)
       throw await tokens.refused(found, 'used', stored.used.kid === kid
         ? 'The join token was used by this device for another request' : 'The join token was used by another device')
     }
