@@ -2,8 +2,13 @@
 export const registrationLimits = {
   /** Certificates of enrolment keys that one reader of device documents remembers; others are checked each time. */
   enrolmentStandings: 64,
-  /** Certificates of one host that have not ended, beside the newest; then the oldest is revoked. */
+  /** Certificates of one host that count beside the newest; an older one opens nothing, revoked or not. */
   hostCertificates: 16,
+  /** Next certificates of one host in a window of so many milliseconds; one more is Overloaded with `retryMs`. */
+  hostRenewals: 30,
+  hostRenewalMs: 3_600_000,
+  /** Hosts whose certificates that count the listener remembers; the first known is forgotten then. */
+  enrolmentKnownHosts: 4_096,
   /** Seconds after the end of its certificate for which a host still gets the next one by its device key alone. */
   joinRenewalSeconds: 30 * 86_400,
   /** Hosts of one page of those that joined. */

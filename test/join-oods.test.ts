@@ -111,6 +111,17 @@ test('by commands: the host shows a fingerprint, the owner compares it, and sign
   assert.not.ok(`${stdout}${stderr}${right.stdout}${right.stderr}`.includes(unsealKey))
   const { hosts } = objectOf(await joining.run('hosts', '--json')) as { hosts: { host: string; role: string }[] }
   assert.equal(hosts.map((one) => `${one.host} ${one.role}`), ['node1 node', 'ood2 ood', 'ood3 ood'])
+  const names = async () => {
+    const { devices } = objectOf(await joining.run('devices', '--json')) as { devices: { name: string }[] }
+    return devices.map(({ name }) => name)
+  }
+  assert.ok((await names()).includes('ood3'))
+  const revoke = async (...more: readonly string[]) => {
+    const told = objectOf(await joining.run('revoke', 'ood3', '--yes', '--json', ...more))
+    return [told['documentStands'], (await names()).includes('ood3')]
+  }
+  assert.equal(await revoke(), [true, true], 'the zone cannot take back what the owner signed, and says so')
+  assert.equal(await revoke('--owner-key', '.zone/owner.key'), [false, false])
 })
 
 test.run()

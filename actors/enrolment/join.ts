@@ -10,7 +10,7 @@ import {
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
 import type { JoinCheck } from './checks.ts'
-import type { Registrations } from './registrations.ts'
+import { isNotJoined, type Registrations } from './registrations.ts'
 import type { KnownHost } from './trust.ts'
 
 /** The clock of who asks is too far off. `details.skewMs`: by how much it is behind. */
@@ -78,6 +78,10 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
   type Asked = Pick<Infer<typeof RenewRequest>, 'csr' | 'device' | 'proof'> & { readonly serial?: string }
   const renewal = async (now: number, host: string, request: Asked): Promise<JoinAnswer> => {
     const skewMs = skewOf(now)
+    // What can be refused is refused before a certificate is made. Of who has joined as nobody the vault says so
+    await registrations.settle(host).catch((error: unknown) => {
+      if (!isNotJoined(error)) throw error
+    })
     return await told(host, await toServer((server) =>
       vault.renewEnrolment({ ...request, host, server, skewMs: Math.max(0, skewMs), registrar })), skewMs)
   }

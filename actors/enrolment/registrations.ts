@@ -1,5 +1,5 @@
 import type { ActorStart } from '../../runtime/actor.ts'
-import { Overloaded, RevisionMismatch, StartFailed, ZonewrightError } from '../../runtime/errors.ts'
+import { messageOf, Overloaded, RevisionMismatch, StartFailed, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
@@ -34,7 +34,10 @@ export interface Registrations {
   stored(host: string): Promise<string | undefined>
   /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
   settle(host: string): Promise<string | undefined>
-  /** The same for all, of whom it is not so. @returns how many were put right */
+  /**
+   * The same for all, of whom it is not so. @returns how many were put right
+   * @throws when all were looked at, what the first failed by that could not be put right
+   */
   sweep(): Promise<number>
 }
 
@@ -169,6 +172,7 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     async sweep() {
       const stored = await documentsNow()
       let settled = 0
+      const failed: Error[] = []
       for (let after: string | undefined; ;) {
         const { hosts, more } = await vault.joinedHosts(after === undefined ? {} : { after })
         for (const { host, role, document, revokedAt } of hosts) {
@@ -177,11 +181,19 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
           const isSaid = revokedAt === undefined ? there !== undefined && there === document : there === undefined
           // Of a name that the owner has signed for since, nothing is said
           if (isSaid || ownersDocument(there)) continue
-          await registrations.settle(host)
-          settled++
+          try {
+            await registrations.settle(host)
+            settled++
+          } catch (error) {
+            // Others are not to wait for one
+            failed.push(error as Error)
+            log.warn(`The registration of a host could not be put right: ${messageOf(error)}`, { host })
+          }
         }
         after = hosts.at(-1)?.host
-        if (!more || after === undefined) return settled
+        if (more && after !== undefined) continue
+        if (failed.length > 0) throw failed[0]!
+        return settled
       }
     },
   }

@@ -9,6 +9,7 @@ import { serialText } from '../../runtime/x509/serial.ts'
 import { verifyChain } from '../../runtime/x509/verify-chain.ts'
 import { isName } from '../records.ts'
 import type { Authority, Vault } from '../vault/protocol.ts'
+import { countingOf } from './counting.ts'
 
 /** The connection shows no certificate of the zone that is good now. `details.reason` says what is wrong. */
 export const HostCertificateNeeded = defineError('HostCertificateNeeded')
@@ -43,7 +44,7 @@ export interface TrustPorts {
   readonly zone: string
   readonly clock: Clock
   readonly keys: Keys
-  readonly vault: Pick<Client<typeof Vault>, 'authorities' | 'crl'>
+  readonly vault: Pick<Client<typeof Vault>, 'authorities' | 'crl' | 'joinedHost'>
   readonly onRoots: (roots: readonly string[]) => void
   readonly warn: (message: string) => void
 }
@@ -76,6 +77,7 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
     return looking
   }
   const needed = (reason: string, message: string): Error => new HostCertificateNeeded(message, { reason })
+  const counting = countingOf({ clock, vault })
 
   return {
     get roots() { return known.pems },
@@ -99,7 +101,10 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
       if (of !== zone || !['node', 'ood', 'client-device'].includes(role) || !isName(name)) {
         throw needed('identity', 'The certificate of the connection is of no host of this zone')
       }
-      return { name, role, serial: serialText(leaf.serial), notAfter: leaf.notAfter }
+      const serial = serialText(leaf.serial)
+      const fault = await counting(name, role, serial)
+      if (fault) throw needed(fault, `The certificate of the connection counts no more: ${fault}`)
+      return { name, role, serial, notAfter: leaf.notAfter }
     },
   }
 }

@@ -8,7 +8,7 @@ import { object, optional, string, type Infer, type Schema } from '../../runtime
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { decodePems } from '../../runtime/x509/pem.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
-import { askForCertificate, takeCertificate, type HostCertificate } from '../host-certificate.ts'
+import { askForCertificate, takeCertificate, type CertificateAsked, type HostCertificate } from '../host-certificate.ts'
 import {
   fingerprint, hostAlpn, joinAlpn, JoinAnswer, JoinHello, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../join-protocol.ts'
@@ -74,6 +74,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
     if (!parsed.success) throw new InvalidResult('The control plane answers in another language')
     return parsed.output
   }
+  let pending: CertificateAsked | undefined
   /** Sees to it that the same control plane answers all of one exchange, and says by what certificate. */
   const toOod = (alpn: string, client?: HostCertificate) => {
     let seen = ''
@@ -91,7 +92,8 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
   const exchange = async (
     server: Server, path: string, token: string, { tls, seen }: ReturnType<typeof toOod>, more: object,
   ): Promise<HostCertificate> => {
-    const asked = await askForCertificate({ keys, random }, host)
+    // An answer that was lost is given again for the same request; another request is another certificate
+    const asked = pending ??= await askForCertificate({ keys, random }, host)
     const { csr } = asked
     const iat = Math.floor(clock.now() / 1_000)
     const answer = await ask(server, JoinAnswer, 'POST', path, {
@@ -100,6 +102,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
     }, tls)
     const { skewMs } = answer
     const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, role, roots: trust.roots, skewMs })
+    pending = undefined
     if (!taken) throw new InvalidResult('The certificate that was given is for another key or host')
     return taken
   }

@@ -190,7 +190,8 @@ export function keepConnected(options: ConnectionOptions): Connection {
             server: servers[at]!,
           })
           // It may have been revoked, or the zone may have another root by now: the device key tells who this host is
-          if (wasRefused) certificate = undefined
+          // A server that is not trusted has not said anything of it
+          if (wasRefused && !isDistrusted(error)) certificate = undefined
           failures = clock.monotonic() - began > GOOD_MS ? 0 : failures + 1
           at = (at + 1) % servers.length
         }
@@ -220,5 +221,8 @@ export function serverOf(text: string): Server {
 }
 
 const REFUSALS = new Set(['Denied', 'JoinRefused', 'HostCertificateNeeded', 'TlsNotTrusted'])
+const isDistrusted = (error: unknown): boolean =>
+  error instanceof TlsNotTrusted && error.details['reason'] !== 'refused'
+
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && REFUSALS.has(String((error as { code: unknown }).code))

@@ -112,7 +112,7 @@ async function open(
   const connection = keepConnected({
     start, trust, servers, certificates: createCertificates({ start, device, trust, role: 'client-device' }),
     first: certificate && certificateFrom(start, certificate.certificate, certificate.key),
-    isFinal: (error) => error instanceof JoinRefused,
+    isFinal,
     onChange(state, error) {
       if (state.state === 'connected') first.resolve()
       if (state.state === 'refused' && error) first.reject(told(error))
@@ -150,6 +150,12 @@ const aborted = (signal: AbortSignal | undefined): Promise<never> => new Promise
   if (signal?.aborted) cancel()
   signal?.addEventListener('abort', cancel, { once: true })
 })
+
+/** What asking again does not change; another refusal may be of this moment, or of this server. */
+const FINAL: readonly unknown[] = ['revoked', 'ended', 'device', 'role']
+
+export const isFinal = (error: unknown): boolean =>
+  error instanceof JoinRefused && FINAL.includes((error as ZonewrightError).details['reason'])
 
 /** With what to do about it. */
 function told(error: Error): Error {

@@ -16,6 +16,7 @@ import { duration, fields, table, type Column } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { command } from './command.ts'
 import { connect, connectOptions, show, type ConnectOptions } from './connect.ts'
+import { removeDocument } from './device-document.ts'
 import { secretIn, textFile } from './files.ts'
 import { ownerKeyOptions, type OwnerKeyOptions } from './owner-signs.ts'
 
@@ -67,17 +68,25 @@ export function approveCommand(terminal: Terminal): Command {
 }
 
 export function refuseCommand(terminal: Terminal): Command {
-  return connectOptions(command(terminal, 'refuse', {
+  return ownerKeyOptions(connectOptions(command(terminal, 'refuse', {
     description: 'Refuse a host that waits to become an OOD: it is told so, and its token is used up',
     examples: ['hosts refuse ood2'],
-  }))
+  })), 'of a host that was approved before: signs a root token that takes its document away; is not kept')
     .argument('<host>', 'as `hosts pending` lists it')
     .option('--fingerprint <text>', FINGERPRINT)
-    .action(async (host: string, options: OfOne) => {
+    .action(async (host: string, options: OfOne & OwnerKeyOptions) => {
       const client = await connect(terminal, options)
       const requests = oodRequestsOf(terminal, client, options.dir)
-      const { device } = await requestOf(terminal, nameOf(terminal, host), (await requests.list()).requests, options)
+      const { requests: all } = await requests.list()
+      const { device, approvedAt } = await requestOf(terminal, nameOf(terminal, host), all, options)
+      const stands = approvedAt !== undefined && await getItem(client, kv.device(host)) !== undefined
+      if (stands && options.ownerKey === undefined) {
+        throw new Usage('The owner has signed for this host: only the owner takes that back', {
+          next: 'Give the owner key: --owner-key FILE',
+        })
+      }
       const refused = await requests.refuse(host, device)
+      if (stands) await removeDocument(terminal, client, host, options)
       show(terminal, options, refused, () => [`Refused: ${printable(host)}, ${device}`])
     })
 }
@@ -118,8 +127,10 @@ async function runApprove(terminal: Terminal, host: string, options: ApproveOpti
   const { requests: all, owner } = await requests.list()
   const request = await requestOf(terminal, host, all, options)
   await confirmed(terminal, client, request, options)
-  const document = await registered(terminal, client, request, owner, { ...options, ownerKey })
+  const { document, register } = await signedFor(terminal, client, request, owner, { ...options, ownerKey })
+  // The vault may have heard of a refusal meanwhile: then nothing stands of it
   const approved = await requests.approve(host, document)
+  await register(approved.document ?? document)
   show(terminal, options, { ...approved, state: 'approved' }, () => [
     `Approved: ${printable(host)}, ${approved.device}`,
     'It hears of that when it asks next; from then on it can do whatever this host can',
@@ -147,11 +158,17 @@ async function confirmed(
   if (!/^y(es)?$/i.test(answer.trim())) throw new Interrupted('Not signed: nothing was changed')
 }
 
-/** Its document in `kv://`, signed by the owner; one that is there already for the same key stays as it is. */
-async function registered(
+interface SignedFor {
+  readonly document: string
+  /** Puts it, or the one by which the vault has it approved already, into `kv://`. */
+  register(document: string): Promise<void>
+}
+
+/** Its document, signed by the owner; one that is there already for the same key stays as it is. */
+async function signedFor(
   terminal: Terminal, client: ZoneClient, { host, key }: OodRequest, owner: string,
   { ownerKey, ownerPassphraseFile }: ApproveOptions & { readonly ownerKey: string },
-): Promise<string> {
+): Promise<SignedFor> {
   const { platform } = client
   const { zone, root, epoch } = await client.boot()
   const path = terminal.absolute(ownerKey)
@@ -163,10 +180,13 @@ async function registered(
     throw new OwnerKeyNeeded(`This is not the owner key of ${zone}: ${path}`, { path, next: 'Give that of this zone' })
   }
   const there = await getItem(client, kv.device(host))
+  const isIts = (text: string): boolean => {
+    const device = readDeviceBy(platform.keys, { zone, root })(text)
+    const isOod = device?.enrolment === undefined && device?.role === 'ood' && device.name === host
+    return isOod && device.key.x === key.x
+  }
   if (there) {
-    const before = readDeviceBy(platform.keys, { zone, root })(there.value)
-    const isSame = before?.enrolment === undefined && before?.role === 'ood' && before.name === host
-    if (isSame && before.key.x === key.x) return there.value
+    if (isIts(there.value)) return { document: there.value, async register() {} }
     throw new AlreadyExists(`A host of this name is registered, by another key: ${host}`, {
       next: `Give the new one another name; or remove ${kv.device(host)} by the owner key, if that host is no more`,
     })
@@ -175,6 +195,11 @@ async function registered(
   const contents: DeviceDocument = { zone, name: host, role: 'ood', key, owner, iat }
   const document = signDocument(signer, deviceDocumentType, contents)
   const token = signRootToken(platform, pem, { path, epoch, ...(passphrase === undefined ? {} : { passphrase }) })
-  await transact(client, { [kv.device(host)]: { action: 'create', value: document } }, undefined, token)
-  return document
+  return {
+    document,
+    async register(value) {
+      if (!isIts(value)) throw new FingerprintMismatch('The vault has another document of this host', { given: value })
+      await transact(client, { [kv.device(host)]: { action: 'create', value } }, undefined, token)
+    },
+  }
 }

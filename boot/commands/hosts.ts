@@ -11,7 +11,9 @@ import { duration, table, type Cell, type Column } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { command, group } from './command.ts'
 import { connect, connectOptions, show, type ConnectOptions } from './connect.ts'
+import { documentStands, removeDocument } from './device-document.ts'
 import { approveCommand, pendingCommand, refuseCommand } from './host-requests.ts'
+import { ownerKeyOptions, type OwnerKeyOptions } from './owner-signs.ts'
 
 export function hostsCommand(terminal: Terminal): Command {
   return group(terminal, 'hosts', {
@@ -69,21 +71,23 @@ function row(host: HostTold & { readonly seen: Seen | null }, now: number, style
 }
 
 export function revokeCommand(terminal: Terminal): Command {
-  return connectOptions(command(terminal, 'revoke', {
+  return ownerKeyOptions(connectOptions(command(terminal, 'revoke', {
     description: 'Revoke a host that joined: its certificates, its registration and its sessions end',
-    examples: ['revoke node1', 'revoke node1 --yes --json'],
-  }))
+    examples: ['revoke node1', 'revoke node1 --yes --json', 'revoke ood2 --owner-key ./.zone/owner.key'],
+  })), 'of an OOD: signs a root token that takes its device document away; is not kept')
     .argument('<host>', 'as `hosts` lists it')
-    .option('--yes', 'revoke without being asked')
-    .action(async (host: string, options: ConnectOptions & { readonly yes?: true }) => {
+    .action(async (host: string, options: ConnectOptions & OwnerKeyOptions) => {
       if (!isName(host)) {
         throw new Usage(`It is no name of a host: ${host}`, { next: `${terminal.invocation} hosts` })
       }
       await confirmed(terminal, host, options)
       const client = await connect(terminal, options)
       const revoked = await joinedHostsOf(terminal, client, options.dir).revoke(host)
-      show(terminal, options, revoked, () => [
+      // The zone may take no document away that the owner signed
+      const stands = revoked.role === 'ood' && await removeDocument(terminal, client, host, options)
+      show(terminal, options, { ...revoked, documentStands: stands }, () => [
         `Revoked: ${printable(host)}, certificate ${revoked.serial}`,
+        ...(stands ? documentStands(terminal, host, `revoke ${host}`) : []),
         `It comes back only by another join token: ${terminal.invocation} gen join-token --host ${printable(host)}`,
       ])
     })

@@ -15,7 +15,7 @@ import { pause } from '../../runtime/within.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { sameBytes } from '../../runtime/x509/der.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
-import { NotAZone } from '../errors.ts'
+import { JoinNotAllowed, JoinTokenUsed, NotAZone } from '../errors.ts'
 import { ask } from './ask.ts'
 import { isPassing, lastFailure } from './failures.ts'
 import { demandControlPlane, meet } from './meet.ts'
@@ -70,7 +70,25 @@ export async function join(options: JoinOptions): Promise<Joined> {
   onStep(joinStep.hostConfigured, { host, jti: given.token.split('_')[1] ?? '', root: rootFingerprint })
   const asked = await askForCertificate(options.platform, options.host)
   onStep(joinStep.requestMade, { host, csr: fingerprint(keys, encoder.encode(asked.csr)), key: asked.key.public.type })
-  return await retrying(options, () => joinOnce(options, asked))
+  try {
+    return await retrying(options, () => joinOnce(options, asked))
+  } catch (error) {
+    if (!(error instanceof JoinTokenUsed)) throw error
+    return await finish(options, error)
+  }
+}
+
+/** A join that ended between the zone's transaction and its answer: the token is used, by this very device key. */
+async function finish(options: JoinOptions, used: Error): Promise<Joined> {
+  const { onStep, host } = options
+  // Of another device's token the zone says so: then the token is what is wrong
+  const joined = await renewAgain(options, options.given.owner).catch((error: unknown) => {
+    throw error instanceof JoinNotAllowed ? used : error
+  })
+  onStep(joinStep.certificateGiven, { host, serial: joined.serial, notAfter: joined.notAfter, skewMs: joined.skewMs })
+  const me = await retrying(options, () => whoami(options, joined))
+  onStep(joinStep.mutualTls, { host: me.host, serial: me.serial, role: me.role })
+  return joined
 }
 
 /** The next certificate, for a new key, by the certificate that it follows. */

@@ -257,7 +257,8 @@ test('no OOD takes the name of a node, no node that of an OOD, and an OOD is cer
   await other.oods.enrol(host.asked)
   const { token: spare } = await other.tokens.create({ host: 'ood2', role: 'node', by: 'owner' })
   assert.is(await reasonOf(async () => other.enrolling.enrol(await askedByNode(spare, 'ood2', host.by))), 'taken')
-  const { token: _, ...renewal } = await askedByNode(`zonewright renewal of ood2 in ${ZONE}`, 'ood2', host.by)
+  const { token: _, ...renewal } = await askedByNode(
+    `zonewright renewal of ood2 in ${ZONE}`, 'ood2', host.by, { role: 'ood' })
   assert.is(await reasonOf(() => other.enrolling.renew(renewal)), 'role')
   const registrar = { ...other.standing, owner: 'alice' }
   const { document } = await other.hosts.register('ood2', registrar)

@@ -188,6 +188,25 @@ test('a lost answer, and a system-config that is away, leave nothing that a retr
   assert.equal(said.filter((line) => line === 'A host was registered'), [])
 })
 
+test('one host whose registration cannot be put right does not hold up the others', async () => {
+  const { open, joined, document, said } = await registering()
+  const first = await open()
+  const texts = [await joined(first, 'node1'), await joined(first, 'node2'), await joined(first, 'node3')]
+  const second = await open((config) => ({
+    ...config,
+    async execTx(asked, ...rest) {
+      if (kv.device('node1') in asked.actions) throw new Unavailable('Not this one')
+      return config.execTx(asked, ...rest)
+    },
+  }))
+  await failure(Unavailable, () => second.sweep())
+  const standing = [await document('node1'), await document('node2'), await document('node3')]
+  assert.equal(standing, [undefined, ...texts.slice(1)])
+  assert.ok(said.some((line) => line.includes('Not this one')))
+  assert.is(await (await open()).sweep(), 1)
+  assert.is(await document('node1'), texts[0])
+})
+
 test('a host that was revoked is taken away, also when only the vault had come to know of it', async () => {
   const { open, joined, document, vault } = await registering()
   const registrations = await open()

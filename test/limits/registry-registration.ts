@@ -9,9 +9,15 @@ export const registration: Coverage = {
     'by its device key a host gets the next certificate until 30 days after the last, forgotten or not': [
       'joinRenewalSeconds',
     ],
-    'a host that starts over and over has as many good certificates as the limit, and the newest': [
+    'of a host that starts over and over as many certificates count as the limit, and the newest': [
       'hostCertificates',
     ],
+  },
+  'actors/join-revoked.test.ts': {
+    'a host gets as many certificates in an hour as the limit, and is told when it gets the next': [
+      'hostRenewals', 'hostRenewalMs',
+    ],
+    'the listener remembers as many hosts as the limit': ['enrolmentKnownHosts'],
   },
   'actors/join-limits.test.ts': {
     'all hosts are looked at again after the time of the limit, and sooner after a failure': [

@@ -34,6 +34,7 @@ import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
 import { carrier } from './guards/carrier.ts'
 import { joinOod } from './guards/join-ood.ts'
+import { joinRevoked } from './guards/join-revoked.ts'
 import { clientDevice } from './guards/client-device.ts'
 import { registration } from './guards/registration.ts'
 import { storm } from './guards/storm.ts'
@@ -86,6 +87,7 @@ export const guards: readonly Guard[] = [
   ...clientDevice,
   ...registration,
   ...joinOod,
+  ...joinRevoked,
   ...storm,
   ...signIn,
   ...x509,

@@ -1,3 +1,4 @@
+import { Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import {
   fingerprint, identityOf, proofHolds, renewalOf, verifyStatement, type DeviceStatement,
@@ -132,15 +133,16 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     const path = joinPaths.token(found.id)
     const hostPath = joinPaths.host(asked.host)
     const host = await barrier.read(hostPath, StoredHost)
+    const standing = await standingOf(host?.value)
     if (stored.used) {
       const isSame = stored.used.kid === kid && stored.used.csr === csr
       if (isSame) return again(found, stored.used, host?.value)
       throw await tokens.refused(found, 'used', stored.used.kid === kid
         ? 'The join token was used by this device for another request' : 'The join token was used by another device')
     }
-    await demandFree(found, host?.value, kid)
+    await demandFree(found, standing, kid)
     const document = (await documentMaker(registering, asked.registrar, { ...stored, role }))(asked.host, statement.key)
-    const before = await kept(host?.value)
+    const before = kept(standing)
     const issued = await sign(asked, kid, role, {
       guards: [{ key: path, modRevision: found.revision }, { key: hostPath, modRevision: host?.revision ?? 0 }],
       changes: ({ key, book, notAfter }): readonly Change[] => {
@@ -149,7 +151,7 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
         const joined: StoredHost = {
           format: 1, device: statement.key, kid, role, serial, token: found.id, joinedAt: used.at,
           ...(stored.owner === undefined ? {} : { owner: stored.owner }),
-          notAfter, earlier: before, ...registered(document),
+          notAfter, earlier: before, csr, chain: [...book.chain], ...registered(document),
         }
         return [{ path, value: { ...stored, used } }, { path: hostPath, value: joined }]
       },
@@ -163,17 +165,44 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     return answer(issued, found.id, kid, document)
   }
 
-  /** Certificates of a host beside its newest that are good still: a revocation takes them all. */
-  const kept = async (host: StoredHost | undefined): Promise<StoredHost['earlier']> => {
+  /** Whoever revoked its newest certificate alone has revoked the host: another join does not hide that. */
+  const standingOf = async (host: StoredHost | undefined): Promise<StoredHost | undefined> => {
+    const key = host && readSerial(host.serial)
+    const revokedAt = key === undefined ? undefined : (await pki.certificates.find(key))?.stored.revokedAt
+    if (!host || revokedAt === undefined || host.revokedAt !== undefined) return host
+    // Whole seconds: a token of the same second may be one of before
+    return { ...host, revokedAt: revokedAt + 999 }
+  }
+  /** Certificates of a host beside its newest that count: a revocation takes them all. */
+  const kept = (host: StoredHost | undefined): StoredHost['earlier'] => {
     if (host === undefined || host.revokedAt !== undefined) return []
     const now = clock.now()
     const { serial, notAfter = now + limits.joinCertificateSeconds * 1_000 } = host
     const all = [...host.earlier ?? [], { serial, notAfter }].filter((one) => one.notAfter >= now)
-    // A host that starts over and over: the oldest is nobody's
-    for (const { serial: oldest } of all.splice(0, Math.max(0, all.length - limits.hostCertificates))) {
-      await pki.revocation.revoke(oldest, 'superseded')
+    // Of a host that starts over and over the oldest count no more. No list names them: those would fill it
+    return all.slice(-limits.hostCertificates)
+  }
+  /** @throws Overloaded where the host got as many as it may: `retryMs` until it gets one more */
+  const renewals = ({ renewals: before = [] }: StoredHost): number[] => {
+    const now = clock.now()
+    const recent = before.filter((at) => at <= now && now - at < limits.hostRenewalMs)
+    if (recent.length >= limits.hostRenewals) {
+      const retryMs = recent[0]! + limits.hostRenewalMs - now
+      throw new Overloaded(`The host got ${recent.length} certificates in this hour`, { retryMs })
     }
-    return all
+    return [...recent, now]
+  }
+  /** The newest once more, where the same request for it is made again while it lives. */
+  const sameAgain = async (
+    stored: StoredHost, current: FoundCertificate | undefined, csr: string,
+  ): Promise<Enrolled | undefined> => {
+    if (stored.csr !== csr || !stored.chain || !current || current.stored.notAfter <= clock.now()) return undefined
+    const { pem, notBefore, notAfter, serial } = pki.certificates.told(current)
+    const { roots } = await pki.authorities.fresh()
+    return {
+      serial, certificate: pem, chain: [...stored.chain], roots: [...roots], notBefore, notAfter, token: stored.token,
+      device: stored.kid, retried: true, ...registered(stored.document),
+    }
   }
   /** Its certificate of now, unless that was forgotten. @throws JoinRefused when it may not be followed by another */
   const currentOf = async (host: StoredHost): Promise<FoundCertificate | undefined> => {
@@ -199,18 +228,23 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     if (!found || found.value.kid !== kid) throw refuse('device', 'This device has not joined as that host')
     if (!isEnrolled(found.value)) throw refuse('role', 'An OOD gets its certificates by its own vault')
     const current = await currentOf(found.value)
+    const csr = digest(asked.csr)
+    const same = await sameAgain(found.value, current, csr)
+    if (same) return same
+    const recent = renewals(found.value)
     const document = found.value.document
       ?? (await documentMaker(registering, asked.registrar, found.value))(host, statement.key)
-    const earlier = await kept(found.value)
+    const earlier = kept(found.value)
     const issued = await sign(asked, kid, found.value.role, {
       // Who is revoked before this is durable gets nothing
       guards: [
         { key: hostPath, modRevision: found.revision },
         ...(current ? [{ key: `${pki.mount}/${certificatePath(current.key)}`, modRevision: current.revision }] : []),
       ],
-      changes: ({ key, notAfter }) => [{
+      changes: ({ key, book, notAfter }) => [{
         path: hostPath, value: {
-          ...found.value, device: statement.key, serial: serialText(key), notAfter, earlier, ...registered(document),
+          ...found.value, device: statement.key, serial: serialText(key), notAfter, earlier, csr,
+          chain: [...book.chain], renewals: recent, ...registered(document),
         },
       }],
       async stillHolds() {

@@ -3,6 +3,7 @@ import { limits } from '../../../runtime/limits.ts'
 import type { Pki } from '../pki/pki.ts'
 import { readSerial } from '../pki/serials.ts'
 import { NotInVault, type JoinedHost, type Registrar } from '../protocol.ts'
+import { certificatesOfOod, revokeInBatches } from './of-host.ts'
 import { joinPaths, StoredHost, isEnrolled } from './records.ts'
 import { documentMaker, type Registering } from './register.ts'
 import type { JoinPorts } from './tokens.ts'
@@ -49,16 +50,24 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki, etcd }: H
     }
     throw new Overloaded(`Too many writers of one host; attempts: ${limits.vaultTransactionAttempts}`)
   }
-  const revoke = (host: string, by: string): Promise<JoinedHost> => change(host, async (stored, commit) => {
-    if (stored.revokedAt !== undefined) return stored
-    const ofEtcd = stored.etcd === undefined ? undefined : readSerial(stored.etcd)
-    if (stored.etcd !== undefined && ofEtcd !== undefined && await etcd?.certificates.find(ofEtcd)) {
-      await etcd!.revocation.revoke(stored.etcd, 'cessationOfOperation')
+  /** An OOD gets certificates by its own vault, which no record names: it had all of the zone, and loses all. */
+  const revokeOod = async (host: string, { kid }: StoredHost): Promise<void> => {
+    for (const mount of etcd === undefined ? [pki] : [pki, etcd]) {
+      await revokeInBatches(mount, await certificatesOfOod(mount, { zone, host, kid }, clock.now()), REASON)
     }
+  }
+  const revokeRecorded = (host: string, by: string): Promise<JoinedHost> => change(host, async (stored, commit) => {
+    if (stored.revokedAt !== undefined) return stored
     const revoked = { ...stored, revokedAt: clock.now(), revokedBy: by }
     const serials = [...stored.earlier ?? [], stored].map(({ serial }) => serial)
-    return await pki.revocation.revokeAll(serials, 'cessationOfOperation', commit(revoked)) ? revoked : undefined
+    return await pki.revocation.revokeAll(serials, REASON, commit(revoked)) ? revoked : undefined
   })
+  const revoke = async (host: string, by: string): Promise<JoinedHost> => {
+    const revoked = await revokeRecorded(host, by)
+    // From here on it gets no more; a crash before the rest is made good when this is asked again
+    if (revoked.role === 'ood') await revokeOod(host, (await find(host)).value)
+    return revoked
+  }
 
   return {
     revoke,
@@ -89,15 +98,17 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki, etcd }: H
   }
 }
 
+const REASON = 'cessationOfOperation'
+
 type Commit = (changed: StoredHost) => {
   readonly guards: readonly { readonly key: string; readonly modRevision: number }[]
   readonly changes: readonly { readonly path: string; readonly value: StoredHost }[]
 }
 
 function told(host: string, stored: StoredHost): JoinedHost {
-  const { role, kid, serial, token, joinedAt, notAfter, document, revokedAt, revokedBy } = stored
+  const { role, kid, serial, token, joinedAt, notAfter, document, revokedAt, revokedBy, earlier = [] } = stored
   return {
-    host, role, device: kid, serial, token, joinedAt,
+    host, role, device: kid, serial, token, joinedAt, serials: [...earlier.map((one) => one.serial), serial],
     ...(notAfter === undefined ? {} : { notAfter }), ...(document === undefined ? {} : { document }),
     ...(revokedAt === undefined ? {} : { revokedAt }), ...(revokedBy === undefined ? {} : { revokedBy }),
   }

@@ -59,10 +59,10 @@ class Overtaken extends Error {}
 
 const refuse = (reason: JoinRefusal, message: string): Error => new JoinRefused(message, { reason })
 const toldOf = ({ id, stored: { host, expiresAt } }: FoundToken, request: Request): OodRequest => {
-  const { kid, device, at, approvedAt, refusedAt, refusedBy } = request
+  const { kid, device, at, document, approvedAt, refusedAt, refusedBy } = request
   return {
     host, token: id, expiresAt, device: kid, key: device, at,
-    ...(approvedAt === undefined ? {} : { approvedAt }),
+    ...(document === undefined ? {} : { document }), ...(approvedAt === undefined ? {} : { approvedAt }),
     ...(refusedAt === undefined ? {} : { refusedAt }), ...(refusedBy === undefined ? {} : { refusedBy }),
   }
 }

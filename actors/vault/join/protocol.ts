@@ -58,6 +58,8 @@ export const JoinedHost = object({
   device: string(),
   /** Of its newest certificate, and the end of that. */
   serial: string(), notAfter: optional(count),
+  /** Of its certificates that count, the newest last. Of an OOD those by which it joined: it gets others itself. */
+  serials: optional(array(string())),
   /** Id of the join token. */
   token: string(), joinedAt: count,
   document: optional(string()),
@@ -94,7 +96,10 @@ export const OodRequest = object({
   token: string(), expiresAt: count,
   /** Thumbprint of its device key, and the key: what the owner is to sign. */
   device: string(), key: PublicKey,
-  at: count, approvedAt: optional(count), refusedAt: optional(count), refusedBy: optional(string()),
+  at: count,
+  /** The document by which the owner approved it. */
+  document: optional(string()),
+  approvedAt: optional(count), refusedAt: optional(count), refusedBy: optional(string()),
 })
 export type OodRequest = Infer<typeof OodRequest>
 

@@ -48,8 +48,12 @@ export const StoredHost = object({
   owner: optional(Name),
   /** Of that certificate. Absent in records from before hosts were registered, as is the document. */
   notAfter: optional(count),
-  /** Those before it that have not ended, oldest first. */
+  /** Those before it that count still, oldest first. Any other of this host opens nothing, and is in no list. */
   earlier: optional(array(object({ serial: string(), notAfter: count }))),
+  /** Digest of the request for the newest, and who signed it: the same request gets the same bytes. */
+  csr: optional(string()), chain: optional(array(string())),
+  /** When it got its last certificates without a token, within the window of the limit. */
+  renewals: optional(array(count)),
   /** Of an OOD: serial of the certificate by which etcd knows it. */
   etcd: optional(string()),
   /** Its document, by the enrolment key, or for an OOD by the owner: `devices/{host}/doc` is to say the same. */
