@@ -23,7 +23,7 @@ const retryMs = (failures: number): number =>
 
 /** Undefined: the key is removed. */
 type Change = readonly [key: string, text: string | undefined]
-const NOTHING: ReadonlyMap<string, string | undefined> = new Map()
+const NOTHING: ReadonlyMap<string, string> = new Map()
 const named = (changes: ReadonlyMap<string, unknown>): { keys: string } => ({ keys: [...changes.keys()].join(' ') })
 
 export default actor(Scheduler, {
