@@ -212,10 +212,10 @@ const following: Change = (definition) => ({
   ...definition,
   start(start: ActorStart) {
     const client = start.needs['systemConfig'] as unknown as Client<typeof SystemConfig>
-    const systemConfig = new Proxy(client, {
-      get: (target, name) => (name === 'lead'
+    const systemConfig = new Proxy({}, {
+      get: (_, name) => (name === 'lead'
         ? async () => ({ leads: false, host: 'ood2', term: 7, ttlMs: limits.leaderLeaseMs })
-        : Reflect.get(target, name) as unknown),
+        : Reflect.get(client, name) as unknown),
     })
     return definition.start({ ...start, needs: { ...start.needs, systemConfig } as unknown as ActorStart['needs'] })
   },
