@@ -15,8 +15,6 @@ const leaves = ['config', 'doc', 'info', 'policy', 'settings', 'spec']
 export const followed = [
   // What a host tells of itself changes nothing here
   { prefix: 'devices/', leaves: ['doc'] },
-  // An operator says there what a host is to be
-  { prefix: 'nodes/', leaves: ['config'] },
   { prefix: 'services/', leaves: ['info', 'spec'] },
   { prefix: 'users/', leaves: ['settings'] },
   { prefix: kv.hosts, leaves: undefined },

@@ -245,8 +245,7 @@ live('that follows has the leader do a round, and waits for one that read what w
   }, { scheduler: following })
 })
 
-live('that leads does a round whenever another asks, and when a host is to be something else', async () => {
-  let rounds = 0
+live('that leads does a round whenever another asks', async () => {
   await inLiveZone(async (zone) => {
     await zone.pause(1_000)
     for (const host of ['ood2', 'ood3']) {
@@ -255,11 +254,7 @@ live('that leads does a round whenever another asks, and when a host is to be so
       const { asked } = JSON.parse(await zone.read(roundKey) ?? '') as { asked: number }
       assert.is(asked, await zone.revision(askedKey))
     }
-    rounds = 0
-    await zone.setPath(kv.node('ood1'), '/state', 'draining')
-    await zone.pause(1_000)
-    assert.ok(rounds > 0)
-  }, { scheduler: counting(() => void rounds++, () => {}) })
+  })
 })
 
 live('whose rounds fail complains ever more rarely', async () => {
