@@ -42,7 +42,10 @@ export default actor(Enrolment, {
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
-  const enforcer = await openEnforcer({ start, systemConfig, session, appid: APPID, verifier: 'kernel-service' })
+  const enforcer = await openEnforcer({
+    start, systemConfig, session, appid: APPID, verifier: 'kernel-service',
+    burn: (token) => needs.verifyHub.burn({ token, audience: APPID }),
+  })
   await vault.ensureAuthorities({})
 
   const hostname = env[enrolmentEnv.hostname] ?? '127.0.0.1'
