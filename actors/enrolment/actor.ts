@@ -142,6 +142,8 @@ export default actor(Enrolment, {
 
   const tunnels = openTunnels({
     start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
+    // What a crash, or another OOD's, has left there is not what the vault says
+    onDevice: keeping.late,
   })
   const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
   const [{ certificate, key }] = certificates as [ServerCertificate]

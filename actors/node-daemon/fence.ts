@@ -17,8 +17,8 @@ export interface FenceOptions {
 
 /**
  * A host that cannot read what it should run, or reads that it is called lost, may run what was started elsewhere
- * meanwhile: once it has been so for `limits.hostFenceMs` it stops what may be, before the zone starts that elsewhere. One
- * that starts anew has `limits.hostConfirmMs` to read it.
+ * meanwhile: once it has been so for `limits.hostFenceMs` it stops what may be, before the zone starts that elsewhere.
+ * One that starts anew has `limits.hostConfirmMs` to read it.
  */
 export class Fence {
   readonly #options: FenceOptions

@@ -47,8 +47,8 @@ export const servicesOf = (asked: ReadonlySet<string> | undefined): readonly Ser
   [...firstServices, ...onRequest.filter(({ name }) => asked?.has(name))]
 
 /**
- * Specs that a zone lacks, key → text. Nothing is taken away: the ENV of another OOD may ask for what this one's does not,
- * and whichever leads would undo what the other did. One that is there stays as an operator has left it: stopped,
+ * Specs that a zone lacks, key → text. Nothing is taken away: the ENV of another OOD may ask for what this one's does
+ * not, and whichever leads would undo what the other did. One that is there stays as an operator has left it: stopped,
  * restarted, changed.
  */
 export function builtInChanges(config: Config, asked: ReadonlySet<string> | undefined): ReadonlyMap<string, string> {
