@@ -43,7 +43,10 @@ export default actor(Enrolment, {
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
-  const enforcer = await openEnforcer({ start, systemConfig, session, appid: APPID, verifier: 'kernel-service' })
+  const enforcer = await openEnforcer({
+    start, systemConfig, session, appid: APPID, verifier: 'kernel-service',
+    burn: (token) => needs.verifyHub.burn({ token, audience: APPID }),
+  })
   await vault.ensureAuthorities({})
 
   const hostname = env[enrolmentEnv.hostname] ?? '127.0.0.1'
@@ -137,6 +140,8 @@ export default actor(Enrolment, {
   const tunnels = openTunnels({
     start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
     nodeDaemon: needs.nodeDaemon, ownPorts: () => [listener.port, ...zonePorts],
+    // What a crash, or another OOD's, has left there is not what the vault says
+    onDevice: keeping.late,
   })
   const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
   const [{ certificate, key }] = certificates as [ServerCertificate]

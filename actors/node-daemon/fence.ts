@@ -18,19 +18,19 @@ export interface FenceOptions {
 /**
  * A host that cannot read what it should run, or reads that it is called lost, may run what was started elsewhere
  * meanwhile: once it has been so for `limits.hostFenceMs` it stops what may be, before the zone starts that elsewhere.
+ * One that starts anew has `limits.hostConfirmMs` to read it.
  */
 export class Fence {
   readonly #options: FenceOptions
   /** Monotonic milliseconds at which it was asked for the last answer by which this host may run what it runs. */
   #confirmedMs: number
-  /** By the last config that was read somebody watches this host, and may call it lost. */
-  #watched = true
   #lost = false
   #closed = false
 
   constructor(options: FenceOptions) {
     this.#options = options
-    this.#confirmedMs = options.clock.monotonic()
+    // When a daemon before this one was answered last is not known, nor whether what it started still runs
+    this.#confirmedMs = options.clock.monotonic() - limits.hostFenceMs + limits.hostConfirmMs
   }
 
   /** What may be started elsewhere runs no more. */
@@ -46,8 +46,8 @@ export class Fence {
   /** @param askedMs when it was asked: by then it was so, or later */
   saw({ lost, report }: { readonly lost: boolean; readonly report: NodeConfig['report'] }, askedMs: number): void {
     const couldStart = this.mayStart
-    this.#watched = report === 'regularly'
-    this.#lost = lost && this.#watched
+    // Where nobody watches, a record is of before
+    this.#lost = lost && report === 'regularly'
     if (!this.#lost) {
       this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
       if (this.#closed && this.#leftMs > 0) this.#closed = false
@@ -67,9 +67,9 @@ export class Fence {
   async #looking(): Promise<void> {
     const { clock, stopping, look } = this.#options
     while (!stopping.aborted) {
+      // What fails is told by the rounds. Also where nobody watches: from when that was read last it may be otherwise
+      await look().catch(() => {})
       await pause(clock, limits.hostConfirmMs, stopping)
-      // Where nobody watches, the rounds read often enough to know when somebody does. What fails is told by them
-      if (!stopping.aborted && this.#watched) await look().catch(() => {})
     }
   }
 
@@ -78,7 +78,6 @@ export class Fence {
     while (!stopping.aborted) {
       await pause(clock, this.#closed ? limits.hostConfirmMs : Math.max(1, this.#leftMs), stopping)
       if (stopping.aborted) return
-      if (!this.#watched) this.#confirmedMs = Math.max(this.#confirmedMs, clock.monotonic())
       if (this.#leftMs > 0) continue
       this.#closed = true
       // Again while it lasts: what did not stop is tried again

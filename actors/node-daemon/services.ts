@@ -108,7 +108,8 @@ export function createServices(options: ServicesOptions) {
     /** Reads whether all is as it was; if not, asks for a round. */
     async look(): Promise<void> {
       const { revision } = await lookNow()
-      if (revision !== last?.revision) wake()
+      // The first round is on its way, and does not begin again by being looked at
+      if (last && revision !== last.revision) wake()
     },
     /** Stops what may run elsewhere by now, as far as it is known; where it is not, all that may be meant. */
     async close(): Promise<void> {

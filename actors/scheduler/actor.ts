@@ -7,9 +7,10 @@ import { kv, readRecord } from '../records.ts'
 import { hasExpired, openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
+import { askLeader, readSnapshot } from './ask.ts'
 import { askedFor, builtInChanges, withChanges } from './built-in.ts'
 import { lostIn, namedIn } from './hosts-in.ts'
-import { followed, mayAsk, readInputs, roundKey } from './inputs.ts'
+import { askedKey, followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
 import { leading, type Term } from '../leading.ts'
 import { NotLeading, Scheduler } from './protocol.ts'
@@ -23,7 +24,7 @@ const retryMs = (failures: number): number =>
 
 /** Undefined: the key is removed. */
 type Change = readonly [key: string, text: string | undefined]
-const NOTHING: ReadonlyMap<string, string | undefined> = new Map()
+const NOTHING: ReadonlyMap<string, string> = new Map()
 const named = (changes: ReadonlyMap<string, unknown>): { keys: string } => ({ keys: [...changes.keys()].join(' ') })
 
 export default actor(Scheduler, {
@@ -70,10 +71,16 @@ export default actor(Scheduler, {
     const rest = wanted.filter(([key]) => key !== policyKey)
     // Beside the round's own key, and the fence of the term
     const some = rest.slice(0, limits.transactionOperations - 2)
-    if (some.length > 0) await write(roundKey, [...some, [roundKey, JSON.stringify({ from: revision })]])
+    const before = readSnapshot(config.get(roundKey)).asked ?? 0
+    const asked = items.find(({ key }) => key === askedKey)?.revision ?? 0
+    const isWhole = some.length === rest.length
+    if (some.length > 0 || asked !== before) {
+      const snapshot = JSON.stringify({ from: revision, asked: isWhole ? asked : before })
+      await write(roundKey, [...some, [roundKey, snapshot]])
+    }
     if (builtIn.size > 0) log.info('Services that ship with Zonewright were brought up to date', named(builtIn))
     ensured = true
-    if (some.length === rest.length) return done
+    if (isWhole) return done
     const more = await roundNow(term)
     return { revision: more.revision, written: [...done.written, ...more.written] }
   }
@@ -84,11 +91,16 @@ export default actor(Scheduler, {
     rounds = next.catch(() => {})
     return next
   }
-  /** Where another host leads: what is asked for here has happened in the store, and its scheduler follows that. */
   const round = async (): Promise<Round> => {
     await led.heard
     if (led.term) return roundBy(led.term)
     throw new NotLeading(`The scheduler of ${led.leader.host || 'no host'} leads`, { ...led.leader })
+  }
+  /** By whoever leads: an operator comes to any host. */
+  const roundAnywhere = async (): Promise<{ readonly revision: number }> => {
+    await led.heard
+    if (led.term) return roundBy(led.term)
+    return askLeader({ clock, stopping, self, session, systemConfig: needs.systemConfig }, led.leader)
   }
   const led = leading({
     start, systemConfig: needs.systemConfig, session, name: APPID,
@@ -141,7 +153,7 @@ export default actor(Scheduler, {
     }
   }
 
-  const { krpc, authenticate } = createKrpc(start, session, round)
+  const { krpc, authenticate } = createKrpc(start, session, roundAnywhere)
   return {
     handlers: { round, krpc },
     lifecycle: {

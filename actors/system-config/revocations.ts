@@ -46,20 +46,28 @@ export async function openRevocations(
     for (const { sid, until } of fresh) known.set(sid, until)
     return fresh
   }
+  /** One that was told again, and lives longer, has another key. */
+  const forget = ({ sid, until }: Revoked): void => {
+    if (known.get(sid) === until) known.delete(sid)
+  }
   const tell = (fresh: readonly Revoked[]): void => {
     if (fresh.length > 0) onRevoked(fresh)
   }
   const readAll = async (): Promise<readonly Revoked[]> => {
     const listed = await store.list(PREFIX, { keysOnly: true })
     revision = listed.revision
-    return learn(listed.entries.map(({ key }) => revokedOf(key)))
+    const there = listed.entries.map(({ key }) => revokedOf(key))
+    const sids = new Set(there.map(({ sid }) => sid))
+    const before = forgottenUntil()
+    for (const [sid, until] of known) if (until < before && !sids.has(sid)) known.delete(sid)
+    return learn(there)
   }
   /** Forgets what is long over, a step with each write: more than is written, or the rest would only grow. */
   const overdue = async (written: number): Promise<Operation[]> => {
     const before = forgottenUntil()
     const { entries } = await store.list(PREFIX, { keysOnly: true, limit: written + limits.burnSweep })
     const old = entries.filter(({ key }) => revokedOf(key).until < before)
-    for (const { key } of old) known.delete(revokedOf(key).sid)
+    for (const { key } of old) forget(revokedOf(key))
     return old.map(({ key }) => ({ type: 'delete', key }))
   }
 
@@ -89,7 +97,10 @@ export async function openRevocations(
         try {
           for await (const event of store.watch(PREFIX, { after: revision, signal })) {
             revision = event.revision
-            if (event.type === 'put') tell(learn([revokedOf(event.key)]))
+            const { sid, until } = revokedOf(event.key)
+            if (event.type === 'put') tell(learn([{ sid, until }]))
+            // Whoever writes forgets for all
+            else forget({ sid, until })
           }
         } catch (error) {
           if (!(error instanceof Compacted || error instanceof WatchOverrun)) throw error

@@ -17,12 +17,12 @@ async function inHost(
     fence: Fence; told: string[]; answer: (as: 'well' | 'lost' | 'away' | 'unwatched') => void
     pass: (ms: number) => Promise<void>
   }) => Promise<void>,
+  as: 'well' | 'lost' | 'away' | 'unwatched' = 'well',
 ): Promise<void> {
   const clock = manualClock()
   const stopping = new AbortController()
   const told: string[] = []
   const began = clock.monotonic()
-  let as = 'well'
   const tell = (what: string) => void told.push(`${what} ${clock.monotonic() - began}`)
   const fence: Fence = new Fence({
     clock, stopping: stopping.signal, warn: () => {}, opened: () => tell('opened'),
@@ -74,14 +74,29 @@ test('a host that reads that it is lost starts nothing at once, and stops what i
   })
 })
 
-test('a host that nobody watches is called lost by nobody, and stops nothing', async () => {
+test('that nobody watches a host counts for as long as any answer: it may be otherwise since', async () => {
   await inHost(async ({ fence, told, answer, pass }) => {
     answer('unwatched')
-    await pass(hostConfirmMs)
-    answer('away')
-    await pass(5 * hostFenceMs)
+    await pass(50 * hostConfirmMs)
     assert.equal([told, fence.closed, fence.mayStart], [[], false, true])
+    answer('away')
+    await pass(hostFenceMs - 1)
+    assert.is(fence.closed, false)
+    await pass(1)
+    assert.equal([told.length, fence.closed, fence.mayStart], [1, true, false])
   })
+})
+
+test('a daemon that starts while its host is cut off gives what runs no more than the time of a reading', async () => {
+  await inHost(async ({ fence, told, answer, pass }) => {
+    await pass(hostConfirmMs - 1)
+    assert.equal([told, fence.closed], [[], false])
+    await pass(1)
+    assert.equal([told, fence.closed], [[`closed ${hostConfirmMs}`], true])
+    answer('well')
+    await pass(hostConfirmMs)
+    assert.is(fence.mayStart, true)
+  }, 'away')
 })
 
 test('an answer that comes late counts from when it was asked for', async () => {

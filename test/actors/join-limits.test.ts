@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { keepRegistered } from '../../actors/enrolment/hosts.ts'
+import { followDevices } from '../../actors/enrolment/tunnels/follow-devices.ts'
 import { joinHandlers } from '../../actors/vault/join/handlers.ts'
 import { hostsPath } from '../../actors/enrolment/protocol.ts'
 import { joinedHostsOf } from '../../boot/client/joined-hosts.ts'
@@ -65,6 +66,26 @@ test('all hosts are looked at again after the time of the limit, and sooner afte
   assert.is(sweeps, 3)
   await clock.pass(limits.registrationRetryMs)
   assert.is(sweeps, 4)
+  stopping.abort()
+  await done
+})
+
+test('each registration that changes is told of, and once that any may have', async () => {
+  const clock = clockOf()
+  const stopping = new AbortController()
+  const told: (string | undefined)[] = []
+  const done = followDevices({
+    clock, stopping: stopping.signal, log: quiet, token: () => '',
+    systemConfig: {
+      dump: async () => ({ items: [], revision: 7, more: false }),
+      async *watch({ after }) {
+        if (after === 7) yield { type: 'put' as const, key: 'devices/node1/doc', value: '{}', revision: 8 }
+      },
+    },
+    onDevice: async (host) => void told.push(host),
+  })
+  await settle()
+  assert.equal(told, [undefined, 'node1'])
   stopping.abort()
   await done
 })

@@ -1,6 +1,6 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import type { Carried, Carrier } from '../../../runtime/carrier.ts'
-import { messageOf, Unavailable } from '../../../runtime/errors.ts'
+import { Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { splice } from '../../../runtime/splice.ts'
@@ -9,12 +9,12 @@ import { array, object, string } from '../../../runtime/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import type { NodeDaemon } from '../../node-daemon/protocol.ts'
 import { kv, readRecord } from '../../records.ts'
-import { hasExpired } from '../../session.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { Vault } from '../../vault/protocol.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
+import { followDevices } from './follow-devices.ts'
 import { createHttpStreams } from './http-streams.ts'
 import { createSight } from './sight.ts'
 import { createTelling } from './telling.ts'
@@ -31,12 +31,11 @@ export interface OpenTunnelsOptions {
   readonly nodeDaemon: Pick<Client<typeof NodeDaemon>, 'services'>
   /** Where this zone itself listens on this host. */
   readonly ownPorts: () => readonly number[]
+  /** A registration has changed. */
+  readonly onDevice: () => void
 }
 
 const Placed = object({ name: string(), hosts: array(string()) })
-/** Of registrations: nothing else of a host concerns its tunnel. */
-const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
-
 /** All that the control plane's end of tunnels is made of, and what it follows for as long as the actor runs. */
 export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts } = options
@@ -65,29 +64,13 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   }
   start.carry(carrier)
   background(() => tunnels.run())
-  background(async () => {
-    // 0: what happened since is not known
-    let seen = 0
-    while (!stopping.aborted) {
-      try {
-        if (seen === 0) {
-          seen = (await systemConfig.dump({ prefixes: [kv.bootConfig] }, { token: token() })).revision
-          await tunnels.recheck()
-        }
-        const settings = { token: token(), signal: stopping }
-        for await (const { key, revision } of systemConfig.watch({ ...DEVICES, after: seen }, settings)) {
-          seen = revision
-          await tunnels.recheck(key.split('/')[1])
-        }
-      } catch (error) {
-        if (!hasExpired(error)) {
-          if (!stopping.aborted) log.warn(`Following the registered hosts failed: ${messageOf(error)}`)
-          seen = 0
-        }
-      }
-      await pause(clock, limits.convergeRetryMs, stopping)
-    }
-  })
+  background(() => followDevices({
+    clock, stopping, log, systemConfig, token,
+    async onDevice(host) {
+      if (host !== undefined) options.onDevice()
+      await tunnels.recheck(host)
+    },
+  }))
   background(async () => {
     while (!stopping.aborted) {
       await pause(clock, limits.tunnelTellMs, stopping)

@@ -59,6 +59,11 @@ export const host: readonly Guard[] = [
       'an admin sees what runs, kills it, reads the log, and has refusals explained',
     ],
     [
+      'a root token is used up for all OODs', 'onceSinceSeconds: startedSeconds, burn,',
+      'onceSinceSeconds: startedSeconds,',
+      'root is above the policy here, once, and not by a token from before a restart',
+    ],
+    [
       'an operator may by the policy', 'for (const key of keys) await cx.systemConfig.check({ key, act })', '',
       'every method asks for a session that is for this verifier, and for a right that has its own key',
     ],

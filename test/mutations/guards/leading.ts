@@ -41,6 +41,12 @@ export const ofLeading: readonly Guard[] = [
       'no write of a leader before goes through, and it is told who leads',
     ],
   ),
+  ...guardsOf('actors/scheduler/ask.ts', 'test/actors/scheduler.test.ts',
+    [
+      'a round that began before does not answer', '.asked ?? 0) >= revision', '.asked ?? 0) >= 0',
+      'that follows has the leader do a round, and waits for one that read what was asked, and no other',
+    ],
+  ),
   ...guardsOf('actors/leading.ts', LEADING,
     [
       'a term counts from before it was asked for', 'const endsMs = askedMs + ttlMs / CLOCK_RATE',

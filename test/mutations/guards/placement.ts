@@ -82,6 +82,15 @@ export const placement: readonly Guard[] = [
       'an answer counts from when it was asked for', 'if (this.#closed && this.#leftMs > 0)', 'if (this.#closed)',
       'an answer that comes late counts from when it was asked for',
     ],
+    [
+      'one that starts anew is not confirmed', 'monotonic() - limits.hostFenceMs + limits.hostConfirmMs', 'monotonic()',
+      'a daemon that starts while its host is cut off gives what runs no more than the time of a reading',
+    ],
+    [
+      'that nobody watches is read again', 'this.#lost = lost &&',
+      "if (report !== 'regularly') this.#confirmedMs = Infinity\n    this.#lost = lost &&",
+      'that nobody watches a host counts for as long as any answer: it may be otherwise since',
+    ],
   ),
   ...guardsOf('boot/unmanaged.ts', 'test/actors/fence.test.ts',
     [
