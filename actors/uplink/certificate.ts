@@ -33,7 +33,7 @@ export interface Certificates {
   /** Without a certificate: one that was lost, or has ended. @throws JoinRefused, Unavailable, TlsNotTrusted */
   again(server: Server): Promise<HostCertificate>
   /** @throws the same */
-  next(server: Server, before: HostCertificate): Promise<HostCertificate>
+  next(server: Server, before: HostCertificate, signal?: AbortSignal): Promise<HostCertificate>
 }
 
 /** As it was handed over by who has just joined. @throws InvalidArgument */
@@ -57,9 +57,10 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
 
   const ask = async <S extends Schema>(
     { hostname, port }: Server, schema: S, method: string, path: string, body: unknown, tls: TlsCall,
+    signal?: AbortSignal,
   ): Promise<Infer<S>> => {
     const { status, body: pieces } = await transport.request({
-      hostname, port, method, path, tls, signal: stopping, withinMs: limits.uplinkAttemptMs,
+      hostname, port, method, path, tls, signal: signal ? AbortSignal.any([stopping, signal]) : stopping, withinMs: limits.uplinkAttemptMs,
       bytesMax: ANSWER_BYTES_MAX, headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? '' : JSON.stringify(body),
     })
@@ -90,6 +91,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
   }
   const exchange = async (
     server: Server, path: string, token: string, { tls, seen }: ReturnType<typeof toOod>, more: object,
+    signal?: AbortSignal,
   ): Promise<HostCertificate> => {
     const asked = await askForCertificate({ keys, random }, host)
     const { csr } = asked
@@ -97,7 +99,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
     const answer = await ask(server, JoinAnswer, 'POST', path, {
       ...more, csr, now: clock.now(), proof: signProof(keys, device, { token, csr, server: seen() }),
       device: signStatement(device, { zone, name: host, role, key: device.public.jwk, iat }),
-    }, tls)
+    }, tls, signal)
     const { skewMs } = answer
     const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, role, roots: trust.roots, skewMs })
     if (!taken) throw new InvalidResult('The certificate that was given is for another key or host')
@@ -109,10 +111,10 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
       await ask(server, JoinHello, 'GET', joinPath.hello, undefined, by.tls)
       return exchange(server, joinPath.again, renewalOf(zone, host), by, { host })
     },
-    async next(server, before) {
+    async next(server, before, signal) {
       const by = toOod(hostAlpn, before)
-      await ask(server, WhoAmI, 'GET', joinPath.whoami, undefined, by.tls)
-      return exchange(server, joinPath.renew, before.serial, by, {})
+      await ask(server, WhoAmI, 'GET', joinPath.whoami, undefined, by.tls, signal)
+      return exchange(server, joinPath.renew, before.serial, by, {}, signal)
     },
   }
 }

@@ -15,7 +15,7 @@ export interface Telling {
 type Told = readonly (readonly ['roots' | 'revocation-lists', string])[]
 
 export function createTelling(
-  { log }: Pick<ActorStart, 'log'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
+  { log, clock }: Pick<ActorStart, 'log' | 'clock'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
 ): Telling {
   let last: Told = []
   const now = async (): Promise<Told> => {
@@ -27,7 +27,8 @@ export function createTelling(
       vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }),
     ])
     const revocations: RevocationDocument = {
-      authorities: authorities.filter(({ kind, state }) => kind === 'intermediate' && state !== 'revoked')
+      // Those that were revoked as well: a host knows them by their certificate, and TLS reads no lists
+      authorities: authorities.filter(({ kind, notAfter }) => kind === 'intermediate' && notAfter > clock.now())
         .map(({ pem }) => pem),
       lists: lists.map(({ pem }) => pem),
     }
