@@ -26,6 +26,8 @@ export interface CertificatePorts {
   readonly trust: UplinkTrust
   /** As it joined. */
   readonly role: DeviceRole
+  /** Told of what came with each certificate. */
+  readonly onAnswer?: (answer: JoinAnswer) => Promise<void>
 }
 
 /** The certificate of this host, by its device key: asked for anew without one, renewed by the one that it has. */
@@ -52,7 +54,7 @@ const CHAIN_MAX = 4
 const ANSWER_BYTES_MAX = 256 * 1_024
 const Refusal = object({ error: string(), code: string(), reason: optional(string()) })
 
-export function createCertificates({ start, device, trust, role }: CertificatePorts): Certificates {
+export function createCertificates({ start, device, trust, role, onAnswer }: CertificatePorts): Certificates {
   const { keys, clock, random, transport, self: { zone, host }, stopping } = start
 
   const ask = async <S extends Schema>(
@@ -103,6 +105,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
     const { skewMs } = answer
     const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, role, roots: trust.roots, skewMs })
     if (!taken) throw new InvalidResult('The certificate that was given is for another key or host')
+    await onAnswer?.(answer)
     return taken
   }
   return {
