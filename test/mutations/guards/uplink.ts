@@ -18,6 +18,8 @@ const STAYS = 'what was revoked stays so: left out, in an older list, and after 
 const SINGLE = 'a list that is not sound is passed over, and the others are taken'
 const RENEWAL = 'test/actors/uplink-renewal.test.ts'
 const LEFT = 'a control plane that is revoked is left for the next one as soon as a host is told'
+const DOCUMENTS = 'test/actors/uplink-documents.test.ts'
+const OWNERS = 'documents that are not the owner’s, or older, are not taken'
 const FOLDER = 'test/boot/host-folder.test.ts'
 
 export const uplink: readonly Guard[] = [
@@ -101,6 +103,11 @@ export const uplink: readonly Guard[] = [
       'over.abort()\n    await renewing()\n    return reason',
       'a renewal that is not answered does not hold up the next server',
     ],
+  ),
+  ...guardsOf('actors/uplink/documents.ts', DOCUMENTS,
+    ['documents of the zone are by its owner key', 'next?.root.x !== first.root.x', '!next', OWNERS],
+    ['an older zone document is not taken', 'next.iat < newest.iat || next.epoch < newest.epoch', 'false', OWNERS],
+    ['a control plane is of the owner’s documents', 'read(one)?.role === \'ood\'', 'true', OWNERS],
   ),
   ...guardsOf('boot/host/folder.ts', FOLDER,
     [
