@@ -8,7 +8,9 @@ import { limits } from '../runtime/limits.ts'
 import { createMemoryStore } from '../runtime/store/memory.ts'
 import { decodePems } from '../runtime/x509/pem.ts'
 import { removeFolders } from './boot-fixtures/command-line.ts'
-import { closes, CUT_MS, dial, joinNode, refusal, revokeCertificate, signed, type JoinedNode } from './boot-fixtures/dialled.ts'
+import {
+  closes, CUT_MS, dial, joinNode, refusal, revokeCertificate, signed, type JoinedNode,
+} from './boot-fixtures/dialled.ts'
 import { eventually, joinHost, writeKey } from './boot-fixtures/joined-hosts.ts'
 import { joiningZone, platform, type JoiningZone } from './boot-fixtures/joining.ts'
 

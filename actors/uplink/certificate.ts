@@ -62,7 +62,8 @@ export function createCertificates({ start, device, trust, role, onAnswer }: Cer
     signal?: AbortSignal,
   ): Promise<Infer<S>> => {
     const { status, body: pieces } = await transport.request({
-      hostname, port, method, path, tls, signal: signal ? AbortSignal.any([stopping, signal]) : stopping, withinMs: limits.uplinkAttemptMs,
+      hostname, port, method, path, tls, withinMs: limits.uplinkAttemptMs,
+      signal: signal ? AbortSignal.any([stopping, signal]) : stopping,
       bytesMax: ANSWER_BYTES_MAX, headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? '' : JSON.stringify(body),
     })

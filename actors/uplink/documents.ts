@@ -43,7 +43,7 @@ export async function openDocuments({ keys, store, zone, zoneDocument }: Documen
     if (!parsed.success) return `the documents have the wrong shape: ${parsed.issues[0].message}`
     const next = zoneIn(keys, parsed.output.zoneDocument, zone)
     if (!first || !newest || next?.root.x !== first.root.x) return 'the zone document is not by the owner key'
-    if (next.iat < newest.iat || next.epoch < newest.epoch) return 'the zone document is older than the one that is known'
+    if (next.iat < newest.iat || next.epoch < newest.epoch) return 'the zone document is older than the known one'
     const read = readDeviceBy(keys, next)
     if (!parsed.output.oods.every((one) => read(one)?.role === 'ood')) {
       return 'a document of a control plane host does not verify'

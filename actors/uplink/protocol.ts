@@ -1,5 +1,6 @@
 import {
-  array, call, integer, maxLength, minLength, nullable, number, object, optional, picklist, pipe, protocol, string, type Infer,
+  array, call, integer, maxLength, minLength, nullable, number, object, optional, picklist, pipe, protocol, string,
+  type Infer,
 } from '../../runtime/protocol.ts'
 import { ZoneDocuments } from './documents.ts'
 import { PublicKey } from '../system-config/protocol.ts'

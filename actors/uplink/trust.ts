@@ -53,6 +53,13 @@ export async function openTrust({ keys, clock, store, zone, start }: TrustOption
     const whys = verdicts.map((verdict) => (verdict.accepted ? '' : verdict.why))
     throw distrust(`The set of roots is not by an anchor of ours: ${whys.join('; ') || 'there is none'}`)
   }
+  const rootsNow = (): readonly Certificate[] => {
+    try {
+      return roots.map(certificateOf)
+    } catch (error) {
+      throw distrust(`A root is not sound: ${messageOf(error)}`)
+    }
+  }
   const useRoots = (set: RootSet): void => {
     roots = set.roots
     version = set.version
@@ -80,7 +87,7 @@ export async function openTrust({ keys, clock, store, zone, start }: TrustOption
       await store.put(stored.roots, encoder.encode(document))
     },
     async takeRevocations(document) {
-      const passed = revocations.take(document, roots.map(certificateOf))
+      const passed = revocations.take(document, rootsNow())
       await store.put(stored.revocations, encoder.encode(revocations.text()))
       return passed
     },
@@ -95,13 +102,13 @@ export async function openTrust({ keys, clock, store, zone, start }: TrustOption
       const issuers = all.filter((each) => hasIssued(each, leaf))
       // TLS has seen to the chain, by an authority that we are told of as soon as the tunnel is there
       if (presented === undefined && issuers.length === 0) return named.name
-      // Revocation is told apart from the chain, which is judged to its root whether there are lists or not: a host that
-      // was away long has none that is valid now, and what the last one named is revoked all the same
+      // Revocation is told apart from the chain, which is judged to its root whether there are lists or not: a host
+      // that was away long has none that is valid now, and what the last one named is revoked all the same
       const intermediates = [...issuers, ...all.filter((each) => !issuers.includes(each))]
         .filter((each) => !revocations.revoked(each))
       try {
         verifyChain({
-          leaf, intermediates, roots: roots.map(certificateOf), at: clock.now(), keys: keys.certificates,
+          leaf, intermediates, roots: rootsNow(), at: clock.now(), keys: keys.certificates,
           purpose: 'serverAuth',
         })
       } catch (error) {

@@ -51,7 +51,7 @@ test('the next certificate of the control plane ends at a root by what came with
   for (const shown of [ended, client]) assert.match(renewed(trust, shown, signer), /is not good/)
 })
 
-test('faults of a chain whose authority is known are fatal at connection too; a list that has ended is none', async () => {
+test('faults of a chain whose authority is known are fatal at connection; a list that has ended is none', async () => {
   const trust = await trustIn()
   assert.is(connected(trust, ood), 'ood1', 'TLS has judged it by an authority that we are not told of yet')
   const old = listOf(signer, { number: 3, thisUpdate: now - 2 * day, nextUpdate: now - day })

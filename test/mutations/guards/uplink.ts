@@ -13,7 +13,7 @@ const TOLD = 'a host is told of roots and revocations, at once and anew, and tak
 const TRUST = 'test/actors/uplink-trust.test.ts'
 const CHAIN = 'the next certificate of the control plane ends at a root by what came with it, or is not taken'
 const KNOWN =
-  'faults of a chain whose authority is known are fatal at connection too; a list that has ended is none'
+  'faults of a chain whose authority is known are fatal at connection; a list that has ended is none'
 const STAYS = 'what was revoked stays so: left out, in an older list, and after a restart'
 const SINGLE = 'a list that is not sound is passed over, and the others are taken'
 const RENEWAL = 'test/actors/uplink-renewal.test.ts'
