@@ -99,8 +99,9 @@ export const uplink: readonly Guard[] = [
     ['and by a timer', 'if (!over.signal.aborted) judge()', '',
       'a live control plane is judged again from time to time'],
     [
-      'renewal does not hold up the next server', 'over.abort()\n    return reason',
-      'over.abort()\n    await renewing()\n    return reason',
+      'renewal does not hold up the next server',
+      'void renewing()\n    void judging()\n    const reason = await end.closed\n    over.abort()',
+      'const renewals = renewing()\n    const reason = await end.closed\n    over.abort()\n    await renewals',
       'a renewal that is not answered does not hold up the next server',
     ],
   ),
