@@ -18,7 +18,7 @@ export interface Revocations {
    * @returns why each of that was passed over
    * @throws TlsNotTrusted when it has another shape, or lists of which none is sound
    */
-  take(document: string, roots: readonly Certificate[]): readonly string[]
+  take(document: string, rootsNow: () => readonly Certificate[]): readonly string[]
   /** As it was accepted once: it is not judged again. @throws whatever a damaged text leads to */
   restore(document: string): void
   /** All that is held, for `restore`. */
@@ -53,8 +53,9 @@ export function createRevocations({ keys, clock }: { readonly keys: Keys; readon
 
   return {
     get authorities() { return [...authorities.values()] },
-    take(document, roots) {
+    take(document, rootsNow) {
       const told = shapeOf(document)
+      const roots = rootsNow()
       const passed: string[] = []
       const each = <T>(pems: readonly string[], read: (pem: string) => T): T[] => pems.flatMap((pem) => {
         try {

@@ -87,7 +87,7 @@ export async function openTrust({ keys, clock, store, zone, start }: TrustOption
       await store.put(stored.roots, encoder.encode(document))
     },
     async takeRevocations(document) {
-      const passed = revocations.take(document, rootsNow())
+      const passed = revocations.take(document, rootsNow)
       await store.put(stored.revocations, encoder.encode(revocations.text()))
       return passed
     },

@@ -1,7 +1,7 @@
 import type { Coverage } from './registry-verify-hub.ts'
 
 export const uplink: Coverage = {
-  'actors/uplink-renewal.test.ts': {
+  'actors/uplink-failover.test.ts': {
     'a live control plane is judged again from time to time': ['uplinkRecheckMs'],
   },
   'boot/host-folder.test.ts': {

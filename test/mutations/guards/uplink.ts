@@ -16,7 +16,7 @@ const KNOWN =
   'faults of a chain whose authority is known are fatal at connection; a list that has ended is none'
 const STAYS = 'what was revoked stays so: left out, in an older list, and after a restart'
 const SINGLE = 'a list that is not sound is passed over, and the others are taken'
-const RENEWAL = 'test/actors/uplink-renewal.test.ts'
+const RENEWAL = 'test/actors/uplink-failover.test.ts'
 const LEFT = 'a control plane that is revoked is left for the next one as soon as a host is told'
 const DOCUMENTS = 'test/actors/uplink-documents.test.ts'
 const OWNERS = 'documents that are not the owner’s, or older, are not taken'
