@@ -12,6 +12,8 @@ export const uplinkLimits = {
   uplinkWaitMs: 3_000,
   /** Milliseconds of one attempt: TLS, who is who, and a certificate where there is none. */
   uplinkAttemptMs: 15_000,
+  /** Milliseconds after which a host judges the certificate of its control plane again. */
+  uplinkRecheckMs: 2_000,
   /** Tunnels that one host of the control plane holds; one more is refused with Overloaded. */
   tunnels: 1_024,
   /** Milliseconds after which the certificate and the registration of each tunnel are looked at again. */

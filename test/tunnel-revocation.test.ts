@@ -1,23 +1,20 @@
 /** What ends a tunnel that lives: each way to revoke a host, within the promised time; and what hosts are told. */
-import { join as path } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { hostsPath } from '../actors/enrolment/protocol.ts'
 import { kv } from '../actors/records.ts'
 import { openTrust } from '../actors/uplink/trust.ts'
 import { limits } from '../runtime/limits.ts'
 import { createMemoryStore } from '../runtime/store/memory.ts'
-import { toBase64url } from '../runtime/trust/base64url.ts'
-import { signToken } from '../runtime/trust/token.ts'
 import { decodePems } from '../runtime/x509/pem.ts'
-import { keyIn } from './boot-fixtures/cluster.ts'
 import { removeFolders } from './boot-fixtures/command-line.ts'
-import { closes, CUT_MS, dial, joinNode, refusal, signed, type JoinedNode } from './boot-fixtures/dialled.ts'
+import {
+  closes, CUT_MS, dial, joinNode, refusal, revokeCertificate, signed, type JoinedNode,
+} from './boot-fixtures/dialled.ts'
 import { eventually, joinHost, writeKey } from './boot-fixtures/joined-hosts.ts'
 import { joiningZone, platform, type JoiningZone } from './boot-fixtures/joining.ts'
 
-const { clock, keys, random } = platform
+const { clock, keys } = platform
 let zone: JoiningZone
 let node: JoinedNode
 
@@ -50,10 +47,11 @@ test('a host is told of roots and revocations, at once and anew, and takes what 
   await eventually('the next list is told', () => told.length > 2, limits.tunnelTellMs + 3_000)
   const [, newer] = told.at(-1)!
   await trust.takeRevocations(newer)
-  assert.is(await refusal(trust.takeRevocations(lists)), 'unknown-authority', 'an older list takes nothing back')
+  assert.equal(await trust.takeRevocations(lists), [], 'an older list is no fault, and takes nothing back')
   const of = (document: string) => JSON.parse(document) as { authorities: string[]; lists: string[] }
   const foreign = { ...of(newer), authorities: [] }
-  assert.is(await refusal((await trustBy([])).takeRevocations(JSON.stringify(foreign))), 'unknown-authority')
+  const passed = await (await trustBy([])).takeRevocations(JSON.stringify(foreign))
+  assert.ok(passed.some((why) => /by no authority of the zone/.test(why)), passed.join('; '))
   const leaf = decodePems(other.joined.tls.certificate, 'CERTIFICATE', 4)[0]!
   assert.is(await refusal((async () => trust.oodOf(leaf))()), 'wrong-name', 'a node is no control plane')
   end.close('done')
@@ -73,13 +71,7 @@ test('a host that is revoked is cut off in the promised time, and stays out what
 test('a certificate that is revoked by itself ends the tunnel as well, by the list alone', async () => {
   const other = await joinNode(zone, 'node4')
   const end = await dial(zone, { by: other.joined })
-  const iat = Math.floor(clock.now() / 1_000)
-  const token = signToken(keyIn(platform, path(zone.cwd, '.zone'), 'owner.key'), {
-    iss: 'root', sub: 'root', aud: ['cert-manager'], iat, exp: iat + 300, jti: toBase64url(random.bytes(16)),
-    token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
-  })
-  const params = { serial: other.joined.serial }
-  await zone.zone.get(CertManager).krpc({ method: 'revoke', params, sequence: 1 }, { token })
+  await revokeCertificate(zone, other.joined.serial)
   // Nobody tells of it: the tunnels are looked at from time to time
   assert.ok(limits.tunnelRecheckMs < CUT_MS)
   await closes(end)

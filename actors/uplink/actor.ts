@@ -3,6 +3,7 @@ import { actor } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
 import { certificateFrom, createCertificates } from './certificate.ts'
 import { keepConnected } from './connection.ts'
+import { openDocuments } from './documents.ts'
 import { Uplink, uplinkEnv, uplinkSecrets, UplinkStart } from './protocol.ts'
 import { openTrust } from './trust.ts'
 
@@ -18,15 +19,23 @@ export default actor(Uplink, {}, async (start) => {
   if (!given || pem === undefined) throw new StartFailed('The uplink was not told of its zone, or has no device key')
   const device = keys.importPem(pem)
   const trust = await openTrust({ keys, clock, store, zone: self.zone, start: given })
+  const documents = await openDocuments({ keys, store, zone: self.zone, zoneDocument: given.zoneDocument })
   const { [uplinkSecrets.certificate]: certificate, [uplinkSecrets.certificateKey]: key } = secrets
   const connection = keepConnected({
-    start, trust, servers: given.servers, certificates: createCertificates({ start, device, trust, role: 'node' }),
+    start, trust, servers: given.servers,
+    certificates: createCertificates({
+      start, device, trust, role: 'node',
+      async onAnswer(answer) {
+        const fault = await documents.take(answer)
+        if (fault !== undefined) start.log.warn(`The documents of the control plane are not taken: ${fault}`)
+      },
+    }),
     first: certificate !== undefined && key !== undefined ? certificateFrom(start, certificate, key) : undefined,
   })
   start.carry(connection.carrier)
   background(() => connection.run())
   return {
-    handlers: { state: () => connection.state() },
+    handlers: { state: () => connection.state(), documents: () => documents.known ?? null },
     lifecycle: {
       admit: (peer) => peer.host === self.host,
       stop: async () => connection.close(),

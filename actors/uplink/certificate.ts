@@ -26,6 +26,8 @@ export interface CertificatePorts {
   readonly trust: UplinkTrust
   /** As it joined. */
   readonly role: DeviceRole
+  /** Told of what came with each certificate. */
+  readonly onAnswer?: (answer: JoinAnswer) => Promise<void>
 }
 
 /** The certificate of this host, by its device key: asked for anew without one, renewed by the one that it has. */
@@ -33,7 +35,7 @@ export interface Certificates {
   /** Without a certificate: one that was lost, or has ended. @throws JoinRefused, Unavailable, TlsNotTrusted */
   again(server: Server): Promise<HostCertificate>
   /** @throws the same */
-  next(server: Server, before: HostCertificate): Promise<HostCertificate>
+  next(server: Server, before: HostCertificate, signal?: AbortSignal): Promise<HostCertificate>
 }
 
 /** As it was handed over by who has just joined. @throws InvalidArgument */
@@ -52,14 +54,16 @@ const CHAIN_MAX = 4
 const ANSWER_BYTES_MAX = 256 * 1_024
 const Refusal = object({ error: string(), code: string(), reason: optional(string()) })
 
-export function createCertificates({ start, device, trust, role }: CertificatePorts): Certificates {
+export function createCertificates({ start, device, trust, role, onAnswer }: CertificatePorts): Certificates {
   const { keys, clock, random, transport, self: { zone, host }, stopping } = start
 
   const ask = async <S extends Schema>(
     { hostname, port }: Server, schema: S, method: string, path: string, body: unknown, tls: TlsCall,
+    signal?: AbortSignal,
   ): Promise<Infer<S>> => {
     const { status, body: pieces } = await transport.request({
-      hostname, port, method, path, tls, signal: stopping, withinMs: limits.uplinkAttemptMs,
+      hostname, port, method, path, tls, withinMs: limits.uplinkAttemptMs,
+      signal: signal ? AbortSignal.any([stopping, signal]) : stopping,
       bytesMax: ANSWER_BYTES_MAX, headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? '' : JSON.stringify(body),
     })
@@ -91,6 +95,7 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
   }
   const exchange = async (
     server: Server, path: string, token: string, { tls, seen }: ReturnType<typeof toOod>, more: object,
+    signal?: AbortSignal,
   ): Promise<HostCertificate> => {
     // An answer that was lost is given again for the same request; another request is another certificate
     const asked = pending ??= await askForCertificate({ keys, random }, host)
@@ -99,11 +104,12 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
     const answer = await ask(server, JoinAnswer, 'POST', path, {
       ...more, csr, now: clock.now(), proof: signProof(keys, device, { token, csr, server: seen() }),
       device: signStatement(device, { zone, name: host, role, key: device.public.jwk, iat }),
-    }, tls)
+    }, tls, signal)
     const { skewMs } = answer
     const taken = takeCertificate({ keys, clock }, asked, answer, { zone, host, role, roots: trust.roots, skewMs })
     pending = undefined
     if (!taken) throw new InvalidResult('The certificate that was given is for another key or host')
+    await onAnswer?.(answer)
     return taken
   }
   return {
@@ -112,10 +118,10 @@ export function createCertificates({ start, device, trust, role }: CertificatePo
       await ask(server, JoinHello, 'GET', joinPath.hello, undefined, by.tls)
       return exchange(server, joinPath.again, renewalOf(zone, host), by, { host })
     },
-    async next(server, before) {
+    async next(server, before, signal) {
       const by = toOod(hostAlpn, before)
-      await ask(server, WhoAmI, 'GET', joinPath.whoami, undefined, by.tls)
-      return exchange(server, joinPath.renew, before.serial, by, {})
+      await ask(server, WhoAmI, 'GET', joinPath.whoami, undefined, by.tls, signal)
+      return exchange(server, joinPath.renew, before.serial, by, {}, signal)
     },
   }
 }

@@ -42,6 +42,22 @@ export interface Connection {
   close(): void
 }
 
+/** The host at the other end, by the certificates that it has shown last. */
+interface Peer {
+  readonly ood: string
+  /** DER, the host's own first. */
+  readonly chain: readonly Uint8Array[]
+  /** That those between it and the root are there as well: TLS hands over one alone. */
+  readonly isWhole: boolean
+}
+
+interface Live {
+  readonly end: TunnelEnd
+  peer: Peer
+  /** Closes the tunnel when its other end is not good any more. */
+  judge(): void
+}
+
 const RETRY = { min: limits.uplinkRetryMsMin, max: limits.uplinkRetryMsMax }
 /** Beyond it timers of the runtimes fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1
@@ -87,16 +103,36 @@ export function keepConnected(options: ConnectionOptions): Connection {
   const told = async (kind: TellKind, document: string): Promise<void> => {
     try {
       if (kind === 'roots') await trust.takeRoots(document)
-      if (kind === 'revocation-lists') await trust.takeRevocations(document)
+      if (kind === 'revocation-lists') {
+        const passed = await trust.takeRevocations(document)
+        if (passed.length > 0) log.warn(`Of the revocation lists ${passed.length} are passed over: ${passed[0]}`)
+      }
     } catch (error) {
       if (!(error instanceof TlsNotTrusted)) throw error
       log.warn(`What the control plane tells is not taken: ${error.message}`)
     }
   }
 
-  const connect = async ({ hostname, port }: Server, own: HostCertificate, signal: AbortSignal): Promise<TunnelEnd> => {
+  /** Undefined while the control plane's host is still good by what is known now. */
+  const faultOf = ({ ood, chain: [leaf, ...intermediates], isWhole }: Peer): string | undefined => {
+    try {
+      return trust.oodOf(leaf!, isWhole ? intermediates : undefined) === ood ? undefined : `it is not ${ood}`
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
+  const connect = async ({ hostname, port }: Server, own: HostCertificate, signal: AbortSignal): Promise<Live> => {
     let ood = ''
     let peer: Uint8Array | undefined
+    let live: Live | undefined
+    let renewed: Peer | undefined
+    const judge = (): void => {
+      const fault = live && faultOf(live.peer)
+      if (fault === undefined) return
+      log.warn(`The tunnel is closed: ${fault}`, { ood })
+      live!.end.close(fault)
+    }
     const connection = await transport.connectTls({ hostname, port, withinMs: limits.uplinkAttemptMs, signal }, {
       roots: trust.roots, alpn: tunnelAlpn, client: own.tls,
       check(shownBy) {
@@ -113,19 +149,30 @@ export function keepConnected(options: ConnectionOptions): Connection {
           reason: 'wrong-name',
         })
       },
-      onOpen: accept, onTell: told,
-      onRenew: async ([leaf]) => {
-        if (leaf === undefined || trust.oodOf(leaf) !== ood) {
-          throw new TlsNotTrusted(`The next certificate is not of ${ood}`, { reason: 'wrong-name' })
+      onOpen: accept,
+      async onTell(kind, document) {
+        await told(kind, document)
+        judge()
+      },
+      onRenew: async (chain) => {
+        // No TLS has judged it: it has to end at a root by what came with it
+        const next: Peer = { ood, chain, isWhole: true }
+        const fault = faultOf(next)
+        if (fault !== undefined) {
+          throw new TlsNotTrusted(`The next certificate is not of ${ood}: ${fault}`, { reason: 'unknown-authority' })
         }
+        renewed = next
+        if (live) live.peer = next
       },
     })
+    live = { end, judge, peer: renewed ?? { ood, chain: [peer!], isWhole: false } }
+    judge()
     show('connected', '', ood)
-    return end
+    return live
   }
 
   /** Until the tunnel closes: with why. Renews the certificate at a random point of 50 to 80 % of its life. */
-  const stay = async (server: Server, end: TunnelEnd): Promise<string> => {
+  const stay = async (server: Server, { end, judge }: Live): Promise<string> => {
     const over = new AbortController()
     const renewing = async (): Promise<void> => {
       for (let failures = 0; !over.signal.aborted;) {
@@ -134,7 +181,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
         await pause(clock, Math.min(TIMER_MS_MAX, waitMs), over.signal)
         if (over.signal.aborted) return
         try {
-          const next = await certificates.next(server, certificate!)
+          const next = await certificates.next(server, certificate!, over.signal)
           await end.renew({ chain: next.chain, sign: (statement) => next.key.sign(statement) })
           certificate = next
           failures = 0
@@ -145,10 +192,17 @@ export function keepConnected(options: ConnectionOptions): Connection {
         }
       }
     }
-    const renewals = renewing()
+    const judging = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        await pause(clock, limits.uplinkRecheckMs, over.signal)
+        if (!over.signal.aborted) judge()
+      }
+    }
+    // Neither throws, and neither is waited for: the next server does not wait for what this one does not answer
+    void renewing()
+    void judging()
     const reason = await end.closed
     over.abort()
-    await renewals
     return reason
   }
 
@@ -159,7 +213,8 @@ export function keepConnected(options: ConnectionOptions): Connection {
       certificate = await certificates.again(server)
       log.info('This host has a certificate again', { serial: certificate.serial })
     }
-    const end = await connect(server, certificate, stopping)
+    const live = await connect(server, certificate, stopping)
+    const { end } = live
     tunnel = end
     connected.resolve(end)
     tunnels++
@@ -167,7 +222,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
     count('uplink_tunnels_total')
     log.info('Connected to the control plane', { server: servers[at]!, ood: shown.ood })
     if (stopping.aborted) end.close('the uplink stops')
-    const reason = await stay(server, end)
+    const reason = await stay(server, live)
     tunnel = undefined
     connected = deferred()
     throw new Unavailable(`The tunnel is closed: ${reason}`)

@@ -1,6 +1,8 @@
 import {
-  array, call, integer, maxLength, minLength, nullable, number, object, picklist, pipe, protocol, string, type Infer,
+  array, call, integer, maxLength, minLength, nullable, number, object, optional, picklist, pipe, protocol, string,
+  type Infer,
 } from '../../runtime/protocol.ts'
+import { ZoneDocuments } from './documents.ts'
 import { PublicKey } from '../system-config/protocol.ts'
 
 const count = pipe(number(), integer())
@@ -28,6 +30,8 @@ export type UplinkState = Infer<typeof UplinkState>
 /** Where a host that runs no control plane reaches it: one tunnel to one of its hosts. */
 export const Uplink = protocol('uplink', {
   state: call(object({}), UplinkState, { concurrent: 8 }),
+  /** By the owner key, as they came with the last certificate; null before the first. */
+  documents: call(object({}), nullable(ZoneDocuments), { concurrent: 8 }),
 })
 
 /** What a host knows of its zone when it starts, as JSON in its ENV. */
@@ -37,6 +41,8 @@ export const UplinkStart = object({
   roots: pipe(array(string()), minLength(1)),
   anchors: array(PublicKey),
   rootsVersion: count,
+  /** As joined by: what comes later has to be by the same owner key. */
+  zoneDocument: optional(string()),
 })
 export type UplinkStart = Infer<typeof UplinkStart>
 

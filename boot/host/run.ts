@@ -1,7 +1,9 @@
 import { meansEnv } from '../../actors/node-daemon/means.ts'
 import { Gateway } from '../../actors/gateway/protocol.ts'
+import { readDeviceBy } from '../../actors/read-device.ts'
 import { kernelActors, kernelRuntimeTypes, reachableActors } from '../../actors/trust-matrix.ts'
 import { Uplink, uplinkEnv, uplinkSecrets, type UplinkStart, type UplinkState } from '../../actors/uplink/protocol.ts'
+import { verifyZoneDocument, type ZoneDocument } from '../../actors/zone-document.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { TlsPair } from '../../runtime/platform/tls-ports.ts'
 import { createProcesses, type Processes } from '../../runtime/process/processes.ts'
@@ -178,11 +180,11 @@ class JoinedHost implements HostRun {
 
   async run(signal: AbortSignal): Promise<void> {
     const { platform, files, identity, config, certificate, trace } = this.#in
-    const { file: { host, servers, roots, anchors, rootsVersion, deviceDocument }, device, zone } = identity
+    const { file: { host, servers, roots, anchors, rootsVersion, zoneDocument, deviceDocument }, device } = identity
     stopUnmanaged({ host, trace, processes: this.processes, signal })
     await files.makeFolder(file.stores, { mode: 0o700 })
     await this.#supervisor.load()
-    const start: UplinkStart = { servers, roots, anchors, rootsVersion }
+    const start: UplinkStart = { servers, roots, anchors, rootsVersion, zoneDocument }
     await this.#supervisor.start(Uplink.name, {
       env: { [uplinkEnv]: JSON.stringify(start) },
       secrets: {
@@ -192,12 +194,24 @@ class JoinedHost implements HostRun {
         } : {}),
       },
     })
+    const zone = await this.#follow()
     await this.#supervisor.start('node-daemon', {
       env: { ...meansEnv(config), BUCKYOS_THIS_DEVICE: deviceDocument, ZONEWRIGHT_EPOCH: String(zone.epoch) },
       secrets: { 'device-key': device.exportPem() },
     })
     await this.#supervisor.start(Gateway.name)
     await convergeFirst({ platform, supervisor: this.#supervisor, host, signal, onFailed() {} })
+  }
+
+  /** Hosts of the control plane may have come and gone since it joined: trusts those that it was last told of. */
+  async #follow(): Promise<ZoneDocument> {
+    const { platform: { keys }, identity: { zone } } = this.#in
+    const known = await this.#supervisor.get(Uplink).documents({})
+    const verdict = known && verifyZoneDocument(keys, known.zoneDocument)
+    if (!verdict?.accepted) return zone
+    const oods = known!.oods.map(readDeviceBy(keys, zone)).filter((one) => one !== undefined)
+    this.#supervisor.trust(oods.map(({ name, key }) => ({ host: name, role: 'ood' as const, jwk: key })))
+    return verdict.payload
   }
 }
 

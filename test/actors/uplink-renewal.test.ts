@@ -1,107 +1,14 @@
 /** Certificates of both ends of a tunnel follow one another while links go on: by the real uplink and listener. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { makeCertificate, type ServerCertificate } from '../../actors/enrolment/server-certificate.ts'
-import { createTunnels } from '../../actors/enrolment/tunnels/tunnels.ts'
-import type { ZoneTrust } from '../../actors/enrolment/trust.ts'
-import { tunnelAlpn } from '../../actors/join-protocol.ts'
-import { certificateFrom, createCertificates } from '../../actors/uplink/certificate.ts'
-import { keepConnected, type Connection } from '../../actors/uplink/connection.ts'
-import { openTrust } from '../../actors/uplink/trust.ts'
-import { Vault } from '../../actors/vault/protocol.ts'
-import type { ActorStart } from '../../runtime/actor.ts'
-import { NotFound, Unavailable } from '../../runtime/errors.ts'
-import type { HttpServer, SigningKey } from '../../runtime/platform/ports.ts'
-import { createMemoryStore } from '../../runtime/store/memory.ts'
-import { parseCertificate } from '../../runtime/x509/certificate.ts'
-import { serialText } from '../../runtime/x509/serial.ts'
-import { memoryChannelPair } from '../../transport/memory.ts'
+import type { Connection } from '../../actors/uplink/connection.ts'
 import type { Channel } from '../../transport/channel.ts'
-import { removeFolders } from '../boot-fixtures/command-line.ts'
+import { memoryChannelPair } from '../../transport/memory.ts'
 import { eventually } from '../boot-fixtures/joined-hosts.ts'
-import { joiningZone, platform, type JoiningZone } from '../boot-fixtures/joining.ts'
-import type { Joined } from '../../boot/join/join-client.ts'
+import { platform } from '../boot-fixtures/joining.ts'
+import { admitted, begin, end, joined, listener, uplink, warnings } from '../boot-fixtures/uplinks.ts'
 
-const { clock, keys, random, transport } = platform
-let zone: JoiningZone
-let joined: Joined
-let device: SigningKey
-const warnings: string[] = []
-const stopping = new AbortController()
-
-/** What the two ends need of an actor's start, and no supervisor behind it. */
-const startOf = (host: string, accept: ActorStart['accept']): ActorStart => ({
-  clock, random, keys, transport, stopping: stopping.signal, count() {}, gauge() {}, accept,
-  self: { zone: 'zone.local', host, actor: 'uplink', runtimeType: 'node', incarnation: 1, linkKid: '' },
-  log: { info() {}, warn: (message: string) => void warnings.push(message), error() {} },
-}) as unknown as ActorStart
-const nobody: ActorStart['accept'] = async (protocol) => { throw new NotFound(protocol) }
-
-/** Which certificates the other end has shown last, by serial. */
-const admitted: string[] = []
-/** An echo of frames in the place of an actor. */
-const echo: ActorStart['accept'] = async () => {
-  const [inner, outer] = memoryChannelPair(clock)
-  outer.receive((frame) => outer.send(frame), () => {})
-  return { channel: inner, incarnation: 9, gone: new Promise(() => {}), release() {} }
-}
-
-const noHttp = { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} }
-
-async function listener() {
-  const ports = {
-    hostname: '127.0.0.1', vault: zone.zone.get(Vault),
-    ...startOf('ood1', echo),
-  }
-  const certificate: ServerCertificate = await makeCertificate(ports)
-  const tunnels = createTunnels({
-    start: startOf('ood1', echo), certificate: () => certificate, http: noHttp,
-    sight: { blind: false, run: async () => {} },
-    trust: {
-      hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
-    } as Partial<ZoneTrust> as ZoneTrust,
-    telling: { toOne: async () => {}, toAll: async () => {} }, placed: async () => [],
-    admission: {
-      async admit(leaf) {
-        const { serial, notAfter } = parseCertificate(leaf!)
-        admitted.push(serialText(serial))
-        const host = { name: 'node1', role: 'node', serial: serialText(serial), notAfter }
-        return { host, document: { zone: 'zone.local', name: 'node1', role: 'node', key: device.public.jwk,
-          owner: 'owner', iat: 1 } }
-      },
-      async authorise() {},
-    },
-  })
-  const server: HttpServer = await transport.serveHttp({
-    hostname: '127.0.0.1', port: 0, bodyBytesMax: 1_000, requestMsMax: 1_000,
-    tls: { least: 'TLSv1.3', certificate: certificate.certificate, key: certificate.key, clientRoots: joined.roots,
-      alpn: ['http/1.1'] },
-    streams: { alpn: [tunnelAlpn], accept: tunnels.take },
-  }, async () => ({ status: 404, headers: {}, body: '' }))
-  return { tunnels, server, next: () => makeCertificate(ports) }
-}
-
-/** The uplink of node1 to that port; its certificate is taken to end in so many milliseconds. */
-async function uplink(port: number, lifeMs?: number): Promise<Connection> {
-  const start = startOf('node1', nobody)
-  const trust = await openTrust({
-    keys, clock, store: createMemoryStore(platform), zone: 'zone.local',
-    start: { servers: [], roots: [...joined.roots], anchors: [], rootsVersion: 0 },
-  })
-  const first = certificateFrom(start, joined.tls.certificate, joined.tls.key)
-  const real = createCertificates({ start, device, trust, role: 'node' })
-  const connection = keepConnected({
-    start, trust, servers: [`127.0.0.1:${port}`],
-    first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },
-    // The listener of the zone itself signs
-    certificates: {
-      again: real.again, next: (_, before) => real.next({ hostname: '127.0.0.1', port: zone.port }, before),
-    },
-  })
-  void connection.run()
-  await eventually('it is connected', () => connection.state().state === 'connected')
-  return connection
-}
+const { clock } = platform
 
 /** A frame there and back. */
 async function echoes(channel: Channel, text: string): Promise<void> {
@@ -117,17 +24,8 @@ async function openLink({ carrier }: Connection): Promise<Channel> {
   return mine
 }
 
-test.before(async () => {
-  zone = await joiningZone()
-  const made = await zone.token('node1')
-  device = keys.generate(random)
-  joined = await zone.join(made, { device })
-})
-test.after(async () => {
-  stopping.abort()
-  await zone.stop()
-  removeFolders()
-})
+test.before(begin)
+test.after(end)
 
 test('a host renews its certificate over its live tunnel, and its links go on', async () => {
   const { tunnels, server } = await listener()

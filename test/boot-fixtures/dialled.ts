@@ -1,11 +1,14 @@
 /** A host that says whatever it likes to the tunnel port of a zone. */
 import { join as path } from 'node:path'
+import { CertManager } from '../../actors/cert-manager/protocol.ts'
 import { tunnelAlpn } from '../../actors/join-protocol.ts'
 import { deviceDocumentType } from '../../actors/records.ts'
 import type { Joined } from '../../boot/join/join-client.ts'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import type { PublicJwk, SigningKey } from '../../runtime/platform/ports.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
+import { toBase64url } from '../../runtime/trust/base64url.ts'
+import { signToken } from '../../runtime/trust/token.ts'
 import { within } from '../../runtime/within.ts'
 import { decodePems } from '../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../transport/tls.ts'
@@ -68,3 +71,13 @@ export const signed = (zone: JoiningZone, name: string, role: 'ood' | 'node', ke
   signDocument(keyIn(platform, path(zone.cwd, '.zone'), 'owner.key'), deviceDocumentType, {
     zone: 'zone.local', name, role, key, owner: 'owner', iat: Math.floor(clock.now() / 1_000),
   })
+
+/** As its owner revokes a single certificate of the zone. */
+export async function revokeCertificate(zone: JoiningZone, serial: string): Promise<void> {
+  const iat = Math.floor(clock.now() / 1_000)
+  const token = signToken(keyIn(platform, path(zone.cwd, '.zone'), 'owner.key'), {
+    iss: 'root', sub: 'root', aud: ['cert-manager'], iat, exp: iat + 300, jti: toBase64url(random.bytes(16)),
+    token_use: 'root', appid: 'cli', runtime_type: 'user', epoch: 0,
+  })
+  await zone.zone.get(CertManager).krpc({ method: 'revoke', params: { serial }, sequence: 1 }, { token })
+}

@@ -1,6 +1,9 @@
 import type { Coverage } from './registry-verify-hub.ts'
 
 export const uplink: Coverage = {
+  'actors/uplink-failover.test.ts': {
+    'a live control plane is judged again from time to time': ['uplinkRecheckMs'],
+  },
   'boot/host-folder.test.ts': {
     'more servers, or roots, than the limits are refused': ['uplinkServers', 'hostRoots'],
   },

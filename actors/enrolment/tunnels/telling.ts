@@ -28,7 +28,8 @@ export function createTelling(
       vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }),
     ])
     const revocations: RevocationDocument = {
-      authorities: authorities.filter(({ kind, state }) => kind === 'intermediate' && state !== 'revoked')
+      // Those that were revoked as well: a host knows them by their certificate, and TLS reads no lists
+      authorities: authorities.filter(({ kind, notAfter }) => kind === 'intermediate' && notAfter > clock.now())
         .map(({ pem }) => pem),
       lists: lists.map(({ pem }) => pem),
     }
