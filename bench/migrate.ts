@@ -158,9 +158,9 @@ async function whileServing(folder: string, etcd: EtcdServer) {
 
 /** What lives beside the store while it moves, in megabytes. */
 const liveMb = (folder: string, etcd: EtcdServer): Promise<number> => withCopy(folder, async (store) => {
-  const floor = await Live.begin()
+  const live = await Live.begin()
   await into(etcd, store)
-  return floor.end()
+  return live.end()
 })
 
 const thousands = (rate: number): string => `${(rate / 1_000).toFixed(1)} k/s`
