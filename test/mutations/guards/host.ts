@@ -131,16 +131,18 @@ export const host: readonly Guard[] = [
       'the boot scheduler refuses a document that the owner did not sign, or that takes another’s name',
     ],
   ),
-  ...guardsOf('actors/scheduler/schedule.ts', 'test/actors/schedule-placement.test.ts',
+  ...guardsOf('actors/scheduler/place.ts', 'test/actors/schedule-placement.test.ts',
     [
-      'kernel services go to OODs', '(ood || !spec.kernel) && (config?.state', '(config?.state',
-      'a kernel service runs on an OOD or not at all',
+      'kernel services go to OODs', "(host.ood || !spec.kernel) && host.state === 'running'",
+      "host.state === 'running'", 'a kernel service runs on an OOD or not at all',
     ],
     [
-      'nothing goes to a host that drains', "(ood || !spec.kernel) && (config?.state ?? 'running') === 'running'",
-      '(ood || !spec.kernel)',
+      'nothing goes to a host that drains', "(host.ood || !spec.kernel) && host.state === 'running'",
+      '(host.ood || !spec.kernel)',
       'what runs stays where it is when hosts and services come, and moves when its host is drained',
     ],
+  ),
+  ...guardsOf('actors/scheduler/schedule.ts', 'test/actors/schedule-placement.test.ts',
     [
       'a spec lies under its name', 'readOr(onInvalid, ServiceSpec, key, text, (read) => read.name === name)',
       'readOr(onInvalid, ServiceSpec, key, text, () => true)',

@@ -139,8 +139,8 @@ export const web: readonly Guard[] = [
       'what begins as ours is ours', "path.startsWith('/sso_') ? text(404", 'false ? text(404', hosts,
     ],
     [
-      'only what is placed here is asked', 'if (!app.here) return', 'if (false) return',
-      'an app that is public is open to all, without a token; one that runs elsewhere answers nobody here',
+      'only what is placed here is asked', 'if (app.host !== host) {', 'if (false) {',
+      'a request for an app that another host runs is answered 503, and goes to nobody who listens here',
     ],
   ),
   ...guardsOf('actors/gateway/web/apps.ts', 'test/web-apps.test.ts',
