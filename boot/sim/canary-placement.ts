@@ -35,16 +35,20 @@ export const slowFence = (hooks: RunHooks): RunHooks => changing(hooks, NodeDaem
 /** What hosts tell of their room is read with another digit. */
 export const crowding = (hooks: RunHooks): RunHooks => changing(hooks, Scheduler.name, ({ needs }) => {
   const client = needs['systemConfig'] as unknown as Client<typeof SystemConfig>
-  const systemConfig: Pick<Client<typeof SystemConfig>, 'get' | 'dump' | 'execTx' | 'watch' | 'setByJsonPath'> = {
-    get: (...args) => client.get(...args), execTx: (...args) => client.execTx(...args),
-    watch: (...args) => client.watch(...args), setByJsonPath: (...args) => client.setByJsonPath(...args),
-    async dump(...args) {
-      const answer = await client.dump(...args)
-      const items = answer.items.map((item) => (item.key.startsWith('devices/')
-        ? { ...item, value: item.value.replace('"memoryBytes":1000}', '"memoryBytes":10000}')
-          .replace('"memoryBytes":1000,', '"memoryBytes":10000,') } : item))
-      return { ...answer, items }
-    },
+  const dump: typeof client.dump = async (...args) => {
+    const answer = await client.dump(...args)
+    const items = answer.items.map((item) => (item.key.startsWith('devices/')
+      ? { ...item, value: item.value.replace('"memoryBytes":1000}', '"memoryBytes":10000}')
+        .replace('"memoryBytes":1000,', '"memoryBytes":10000,') } : item))
+    return { ...answer, items }
+  }
+  type Used = 'get' | 'set' | 'dump' | 'execTx' | 'watch' | 'setByJsonPath' | 'lead' | 'resign'
+  const systemConfig: Pick<Client<typeof SystemConfig>, Used> = {
+    dump,
+    get: (...args) => client.get(...args), set: (...args) => client.set(...args),
+    execTx: (...args) => client.execTx(...args), watch: (...args) => client.watch(...args),
+    setByJsonPath: (...args) => client.setByJsonPath(...args),
+    lead: (...args) => client.lead(...args), resign: (...args) => client.resign(...args),
   }
   return { needs: { ...needs, systemConfig } as unknown as ActorStart['needs'] }
 })
