@@ -140,7 +140,8 @@ export class Holder {
       this.#state = state
     }
     const { issued } = this.#state
-    if (issued) this.#show(issued, fraction(random))
+    // One that ended while it was off is shown to nobody
+    if (issued && issued.notAfter > this.now) this.#show(issued, fraction(random))
     for (let failures = 0; ;) {
       this.#wake = new AbortController()
       try {
