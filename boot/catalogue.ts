@@ -34,12 +34,13 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
 
 /** Beside these, what a host of its own needs: the way to its zone, and a gateway for its programs. */
 export function hostCatalogue(
-  stores: string, servers: readonly string[], http: ZoneConfig['http'], portBefore: () => number,
+  stores: string, http: ZoneConfig['http'], portBefore: () => number,
 ): readonly ActorSpec[] {
   return [
     worker(Uplink, new URL('../actors/uplink/actor.ts', import.meta.url), {
       runtimeType: 'node', manual: true, carries: true,
-      permissions: { net: [...servers], write: [`${stores}/uplink`] },
+      // Where its zone is later on, it is told by the zone
+      permissions: { net: ['*'], write: [`${stores}/uplink`] },
     }),
     ...nodeCatalogue(stores),
     gateway(http, portBefore, new URL('../actors/gateway/node.ts', import.meta.url)),

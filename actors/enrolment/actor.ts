@@ -139,7 +139,7 @@ export default actor(Enrolment, {
   const zonePorts = portsIn(env[enrolmentEnv.ports], etcd)
   const tunnels = openTunnels({
     start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
-    nodeDaemon: needs.nodeDaemon, ownPorts: () => [listener.port, ...zonePorts],
+    nodeDaemon: needs.nodeDaemon, hosts: registrations.hosts, ownPorts: () => [listener.port, ...zonePorts],
     // What a crash, or another OOD's, has left there is not what the vault says
     onDevice: keeping.late,
   })
@@ -154,6 +154,7 @@ export default actor(Enrolment, {
   const control = createControl({
     self, step, vault, enforcer, trust, server, registrations, late: keeping.late, mayHaveOods: etcd !== undefined,
   })
+  await registrations.reachedAt([server])
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {

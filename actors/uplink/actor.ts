@@ -22,7 +22,7 @@ export default actor(Uplink, {}, async (start) => {
   const documents = await openDocuments({ keys, store, zone: self.zone, zoneDocument: given.zoneDocument })
   const { [uplinkSecrets.certificate]: certificate, [uplinkSecrets.certificateKey]: key } = secrets
   const connection = keepConnected({
-    start, trust, servers: given.servers,
+    start, trust, servers: given.servers, hosts: documents,
     certificates: createCertificates({
       start, device, trust, role: 'node',
       async onAnswer(answer) {

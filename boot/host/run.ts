@@ -148,7 +148,7 @@ class JoinedHost implements HostRun {
     this.#in = surroundings
     this.#first = first
     const { platform, files, identity, config, trace, hosts, observer, knownHosts, address } = surroundings
-    const { file: { zone, host, servers }, device } = identity
+    const { file: { zone, host }, device } = identity
     const stores = files.path(file.stores)
     this.processes = createProcesses({
       platform, host, trace, allow: config.processes.allow, folder: files.path(file.services),
@@ -171,7 +171,7 @@ class JoinedHost implements HostRun {
         hostname: config.http.hostname,
         trust: (devices) => this.#supervisor.trust(devices),
       }),
-    }, hostCatalogue(stores, servers, config.http, () => address()?.port ?? 0))
+    }, hostCatalogue(stores, config.http, () => address()?.port ?? 0))
   }
 
   readonly supervisor = (): Supervisor => this.#supervisor

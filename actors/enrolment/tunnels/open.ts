@@ -11,6 +11,7 @@ import type { NodeDaemon } from '../../node-daemon/protocol.ts'
 import { kv, readRecord } from '../../records.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { Vault } from '../../vault/protocol.ts'
+import type { Registrations } from '../registrations.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
@@ -31,6 +32,7 @@ export interface OpenTunnelsOptions {
   readonly nodeDaemon: Pick<Client<typeof NodeDaemon>, 'services'>
   /** Where this zone itself listens on this host. */
   readonly ownPorts: () => readonly number[]
+  readonly hosts: Registrations['hosts']
   /** A registration has changed. */
   readonly onDevice: () => void
 }
@@ -38,7 +40,7 @@ export interface OpenTunnelsOptions {
 const Placed = object({ name: string(), hosts: array(string()) })
 /** All that the control plane's end of tunnels is made of, and what it follows for as long as the actor runs. */
 export function openTunnels(options: OpenTunnelsOptions): Tunnels {
-  const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts } = options
+  const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts, hosts } = options
   const { clock, stopping, log, background } = start
   const admission = createAdmission({
     start, trust, systemConfig, token, enforcer,
@@ -46,7 +48,8 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
       (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving'),
   })
   const tunnels = createTunnels({
-    start, trust, admission, certificate, telling: createTelling(start, vault),
+    start, trust, admission, certificate,
+    telling: createTelling(start, vault, async () => (await hosts()).document),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
     http: createHttpStreams({ start, admission, systemConfig, token, ownPorts }),
     async placed(service) {
