@@ -26,6 +26,17 @@ export type RevocationDocument = Infer<typeof RevocationDocument>
 /** HOST:PORT, the host an address of IPv6 in brackets. */
 export const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):(\d{1,5})$/
 
+export interface Server {
+  readonly hostname: string
+  readonly port: number
+}
+
+/** Of a text that `SERVER` fits. */
+export function serverOf(text: string): Server {
+  const cut = text.lastIndexOf(':')
+  return { hostname: text.slice(0, cut).replace(/^\[|\]$/g, ''), port: Number(text.slice(cut + 1)) }
+}
+
 const text = pipe(string(), maxLength(limits.document))
 /** Where one host of the control plane is reached. */
 export const Servers = pipe(array(pipe(string(), maxLength(280), regex(SERVER))), maxLength(limits.oodServers))

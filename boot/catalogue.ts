@@ -187,7 +187,8 @@ function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: 
       [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
       ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },
-    permissions: { net: [address({ hostname, port }), '127.0.0.1', `unix:${socket}`], write: [run] },
+    // Where the other hosts of the control plane are, the zone says as they come and go
+    permissions: { net: ['*', `unix:${socket}`], write: [run] },
   })
 }
 

@@ -12,7 +12,8 @@ import type {
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
 import type { HostCertificate } from '../host-certificate.ts'
 import { tunnelAlpn } from '../join-protocol.ts'
-import type { Certificates, Server } from './certificate.ts'
+import { serverOf, type Server } from '../host-identity.ts'
+import type { Certificates } from './certificate.ts'
 import type { Documents } from './documents.ts'
 import type { UplinkState } from './protocol.ts'
 import { createServers } from './servers.ts'
@@ -282,12 +283,6 @@ export function keepConnected(options: ConnectionOptions): Connection {
 }
 
 const RENEW = { min: 5_000, max: 300_000 }
-
-/** @throws Unavailable when it is no address: the folder was checked */
-export function serverOf(text: string): Server {
-  const cut = text.lastIndexOf(':')
-  return { hostname: text.slice(0, cut).replace(/^\[|\]$/g, ''), port: Number(text.slice(cut + 1)) }
-}
 
 const REFUSALS = new Set(['Denied', 'JoinRefused', 'HostCertificateNeeded', 'TlsNotTrusted'])
 const isDistrusted = (error: unknown): boolean =>

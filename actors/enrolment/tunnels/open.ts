@@ -1,6 +1,5 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import type { Carried, Carrier } from '../../../runtime/carrier.ts'
-import { Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { splice } from '../../../runtime/splice.ts'
@@ -17,6 +16,7 @@ import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
 import { followDevices } from './follow-devices.ts'
 import { createHttpStreams } from './http-streams.ts'
+import { keepPeers } from './peers.ts'
 import { createSight } from './sight.ts'
 import { createTelling } from './telling.ts'
 import { createTunnels, type Tunnels } from './tunnels.ts'
@@ -59,14 +59,18 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   })
   const carrier: Carrier = {
     async open({ protocol, host, caller }, channel): Promise<Carried> {
-      if (host === undefined) throw new Unavailable(`Nobody says where it is: ${protocol}`)
-      const { channel: stream, granted } =
-        await tunnels.toHost(host, { type: 'link', protocol, host, caller: { ...caller } })
+      const { channel: stream, granted } = await tunnels.ways.find({
+        type: 'link', protocol, caller: { ...caller }, ...(host === undefined ? {} : { host }),
+      })
       return { ...granted, gone: splice(channel, stream).then(() => {}) }
     },
   }
   start.carry(carrier)
   background(() => tunnels.run())
+  background(() => keepPeers({
+    self: start.self, clock, random: start.random, stopping, log, dial: tunnels.dial,
+    servers: async () => (await hosts()).servers,
+  }))
   background(() => followDevices({
     clock, stopping, log, systemConfig, token,
     async onDevice(host) {
