@@ -9,4 +9,6 @@ export const relayLimits = {
   oodRetryMsMax: 5_000,
   /** Hosts of a service that one link is tried with through other hosts of the control plane; then Unavailable. */
   relayedHosts: 4,
+  /** Streams of devices to the programs of one node; one more is Overloaded. */
+  nodeHttpStreams: 1_024,
 } as const

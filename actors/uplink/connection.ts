@@ -15,6 +15,7 @@ import { tunnelAlpn } from '../join-protocol.ts'
 import { serverOf, type Server } from '../host-identity.ts'
 import type { Certificates } from './certificate.ts'
 import type { Documents } from './documents.ts'
+import type { HttpHere } from './http.ts'
 import type { UplinkState } from './protocol.ts'
 import { createServers } from './servers.ts'
 import type { UplinkTrust } from './trust.ts'
@@ -31,6 +32,8 @@ export interface ConnectionOptions {
   readonly certificates: Certificates
   /** Of a host that has just joined. */
   readonly first: HostCertificate | undefined
+  /** Bytes to its programs; without it there are none. */
+  readonly http?: HttpHere
   /** Told of each change, with what failed. */
   readonly onChange?: (state: UplinkState, error?: Error) => void
   /** Whether it is no use to try again: then `run` throws that. */
@@ -96,8 +99,11 @@ export function keepConnected(options: ConnectionOptions): Connection {
     return (tunnel ?? await within(clock, waitMs, connected.promise, none)).open(request, signal)
   }
 
-  const accept = async (request: StreamRequest): Promise<AcceptedStream> => {
-    if (request.type !== 'link') throw new NotFound('This host serves links between actors only')
+  const accept = async (request: StreamRequest, signal: AbortSignal): Promise<AcceptedStream> => {
+    if (request.type === 'http') {
+      if (!options.http) throw new NotFound('This host serves links between actors only')
+      return options.http(request, signal)
+    }
     const { protocol, host = self.host, caller } = request
     if (host !== self.host) throw new NotFound(`It is another host: ${host}`, { host })
     // Who the caller is, its link proves to the actor itself: the control plane only passes it on

@@ -187,7 +187,10 @@ class JoinedHost implements HostRun {
     stopUnmanaged({ host, trace, processes: this.processes, signal })
     await files.makeFolder(file.stores, { mode: 0o700 })
     await this.#supervisor.load()
-    const start: UplinkStart = { servers, roots, anchors, rootsVersion, zoneDocument }
+    const { http: { port } } = config
+    const start: UplinkStart = {
+      servers, roots, anchors, rootsVersion, zoneDocument, ...(port > 0 ? { ownPorts: [port] } : {}),
+    }
     await this.#supervisor.start(Uplink.name, {
       env: { [uplinkEnv]: JSON.stringify(start) },
       secrets: {

@@ -42,16 +42,17 @@ const Placed = object({ name: string(), hosts: array(string()) })
 export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts, hosts } = options
   const { clock, stopping, log, background } = start
-  const admission = createAdmission({
-    start, trust, systemConfig, token, enforcer,
-    serving: async (service) =>
-      (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving'),
-  })
-  const tunnels = createTunnels({
+  const serving = async (service: string): Promise<boolean> =>
+    (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving')
+  const admission = createAdmission({ start, trust, systemConfig, token, enforcer, serving })
+  const tunnels: Tunnels = createTunnels({
     start, trust, admission, certificate,
     telling: createTelling(start, vault, async () => (await hosts()).document),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
-    http: createHttpStreams({ start, admission, systemConfig, token, ownPorts }),
+    http: createHttpStreams({
+      start, admission, systemConfig, token, ownPorts, serving,
+      reach: (...wanted) => tunnels.ways.reach(...wanted),
+    }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
       return item ? readRecord(Placed, kv.info(service), item.value).hosts : []
