@@ -193,11 +193,10 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     const there = held.get(name)
     if (there) return void await there.end.closed
     demandSight()
-    let peer: Uint8Array | undefined
     const connection = await transport.connectTls({ hostname, port, withinMs: limits.uplinkAttemptMs, signal }, {
-      roots: trust.roots, alpn: tunnelAlpn, client: certificate(), check: (shown) => { peer = shown },
+      roots: trust.roots, alpn: tunnelAlpn, client: certificate(),
     })
-    const mine = await meet(connection, peer!, name)
+    const mine = await meet(connection, connection.certificate!, name)
     place(name, mine)
     await keep(mine, `${hostname}:${port}`)
   }
