@@ -142,6 +142,23 @@ test('a client device at one OOD reaches a program on a node at the other, whate
   assert.is((await ask(`/${BIG}`)).length, BIG)
 })
 
+/** By the gateway of the first OOD, as a browser would. */
+async function browse(at: string): Promise<{ readonly status: number; readonly text: string }> {
+  const { port: gateway } = zone.joining.zone.address
+  const answer = await platform.transport.request({
+    hostname: '127.0.0.1', port: gateway, method: 'GET', path: at, headers: { host: `pages.localhost:${gateway}` },
+    body: '', withinMs: 10_000, bytesMax: 2 * BIG,
+  })
+  let text = ''
+  for await (const bytes of answer.body) text += new TextDecoder().decode(bytes)
+  return { status: answer.status, text }
+}
+
+test('the gateway of one OOD answers for a program on a node at the other', async () => {
+  assert.equal(await browse('/5'), { status: 200, text: 'xxxxx' })
+  assert.is((await browse(`/${BIG}`)).text.length, BIG)
+})
+
 test('its OOD is killed: the node goes to the other one, which it was told of, and the calls go on', async () => {
   second.signal('SIGKILL')
   await second.ended

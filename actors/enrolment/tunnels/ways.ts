@@ -22,6 +22,8 @@ export interface Ways {
   reach(
     request: StreamRequest, hosts: readonly string[], from?: string, signal?: AbortSignal,
   ): Promise<OpenedStream>
+  /** Whether there may be a way to that host now: it is connected, or another OOD is. */
+  leadsTo(host: string): boolean
   /** A link of this host to whatever serves that. @throws Unavailable */
   find(request: LinkWanted): Promise<OpenedStream>
 }
@@ -108,6 +110,7 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
       }
       throw failed ?? nothing(request, others)
     },
+    leadsTo: (host) => held.has(host) || [...held.values()].some(({ role }) => role === 'ood'),
     find: async (request) =>
       ways.reach(request, request.host === undefined ? await placed(request.protocol) : [request.host]),
   }
