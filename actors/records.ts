@@ -258,6 +258,8 @@ export const kv = {
   logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
   enrolment: (ood: string) => `system/enrolment/${ood}`,
+  /** Where it is reached by other hosts: JSON, a list of HOST:PORT. Written by its enrolment. */
+  servers: (ood: string) => `system/enrolment/${ood}/servers`,
   deviceInfo: (host: string) => `devices/${host}/info`,
   info: (service: string) => `services/${service}/info`,
   hosts: 'system/hosts/',

@@ -1,6 +1,6 @@
 import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
-import { Enrolment, enrolmentEnv } from '../actors/enrolment/protocol.ts'
+import { Enrolment, enrolmentEnv, localWayPath } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
@@ -13,6 +13,7 @@ import { Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
 import { ENROLMENT_SOCKET, file } from './init.ts'
+import { limits } from '../runtime/limits.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that a node can run: what reaches its config on the OOD, and services. */
@@ -34,15 +35,16 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
 
 /** Beside these, what a host of its own needs: the way to its zone, and a gateway for its programs. */
 export function hostCatalogue(
-  stores: string, servers: readonly string[], http: ZoneConfig['http'], portBefore: () => number,
+  stores: string, http: ZoneConfig['http'], portBefore: () => number,
 ): readonly ActorSpec[] {
   return [
     worker(Uplink, new URL('../actors/uplink/actor.ts', import.meta.url), {
       runtimeType: 'node', manual: true, carries: true,
-      permissions: { net: [...servers], write: [`${stores}/uplink`] },
+      // Where its zone is later on, it is told by the zone
+      permissions: { net: ['*'], write: [`${stores}/uplink`] },
     }),
     ...nodeCatalogue(stores),
-    gateway(http, portBefore, new URL('../actors/gateway/node.ts', import.meta.url)),
+    gateway(http, portBefore, [], new URL('../actors/gateway/node.ts', import.meta.url)),
   ]
 }
 
@@ -82,7 +84,7 @@ export function catalogue(
       permissions: store('verify-hub'),
     }),
     worker(NodeDaemon, new URL('../actors/node-daemon/ood.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
-    gateway(http, portBefore),
+    gateway(http, portBefore, enrols(config) ? localWays(stores) : []),
     worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
       runtimeType: 'service',
       manual: true,
@@ -141,9 +143,13 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
     },
   })
 
+/** What leads from there to programs of other hosts. */
+const localWays = (stores: string): readonly string[] =>
+  Array.from({ length: limits.localWays }, (_, index) => localWayPath(runFolder(stores), index))
+
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
 const gateway = (
-  http: ZoneConfig['http'], portBefore: () => number,
+  http: ZoneConfig['http'], portBefore: () => number, sockets: readonly string[],
   module = new URL('../actors/gateway/actor.ts', import.meta.url),
 ): ActorSpec => ({
   ...worker(Gateway, module, { runtimeType: 'gateway', manual: true }),
@@ -156,7 +162,7 @@ const gateway = (
   get permissions() {
     // What services answer by HTTP it fetches on this machine, wherever they listen
     const own = [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port }))
-    return { net: [...own, '127.0.0.1'] }
+    return { net: [...own, '127.0.0.1', ...sockets.map((path) => `unix:${path}`)], write: sockets }
   },
 })
 
@@ -186,7 +192,8 @@ function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: 
       [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
       ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },
-    permissions: { net: [address({ hostname, port }), '127.0.0.1', `unix:${socket}`], write: [run] },
+    // Where the other hosts of the control plane are, the zone says as they come and go
+    permissions: { net: ['*', `unix:${socket}`], write: [run] },
   })
 }
 

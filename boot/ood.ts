@@ -1,3 +1,4 @@
+import { Enrolment } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { meansEnv } from '../actors/node-daemon/means.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
@@ -11,6 +12,7 @@ import { limits } from '../runtime/limits.ts'
 import { createHook } from '../runtime/process/hook.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
+import { Supervision } from '../runtime/supervision.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
@@ -71,6 +73,8 @@ export class Ood implements HostRun {
       kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
       spans: config.telemetry.otlp !== undefined,
+      remote: (protocol) => (enrols(config) && isElsewhere(protocol)
+        ? this.#supervisor.carriedBy(Enrolment.name)(protocol) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts, observer, knownHosts, platform, folder: files.path('.'), hostname: config.http.hostname,
@@ -178,6 +182,10 @@ export class Ood implements HostRun {
     })
   }
 }
+
+/** What other hosts run: a control plane has its own of all the rest. */
+const isElsewhere = (protocol: string): boolean =>
+  protocol !== Supervision.name && !(kernelActors as readonly string[]).includes(protocol)
 
 /** What was booted may never be found empty again. */
 const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>

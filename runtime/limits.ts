@@ -7,6 +7,8 @@ import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
 import { joinOodLimits } from './limits-join-ood.ts'
 import { registrationLimits } from './limits-registration.ts'
+import { relayLimits } from './limits-relay.ts'
+import { wayLimits } from './limits-ways.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
@@ -119,6 +121,8 @@ export const limits = {
   ...tunnelLimits,
   ...clientDeviceLimits,
   ...placementLimits,
+  ...relayLimits,
+  ...wayLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

@@ -63,7 +63,7 @@ function streams(connectTcp: NonNullable<typeof platform.transport.tcp>['connect
     systemConfig: {
       get: async () => ({ value: JSON.stringify({ name: 'notes', hosts: ['ood1'], port: 80 }), revision: 1 }) as never,
     },
-    token: () => '', ownPorts: () => [],
+    token: () => '', ownPorts: () => [], serving: async () => true, reach: () => Promise.reject(new Error('nowhere')),
   })
   return () => made.open(by, { type: 'http', service: 'notes' }, new AbortController().signal)
 }

@@ -9,7 +9,7 @@ import type { TlsConnection } from '../runtime/platform/tls-ports.ts'
 import { encodePem } from '../runtime/x509/pem.ts'
 import { memoryChannelPair } from '../transport/memory.ts'
 import { tlsChannel } from '../transport/tls.ts'
-import type { NextCertificate, StreamRequest, TunnelEnd } from '../transport/tunnel/protocol.ts'
+import type { AcceptedStream, NextCertificate, StreamRequest, TunnelEnd } from '../transport/tunnel/protocol.ts'
 import { openTunnel } from '../transport/tunnel/tunnel.ts'
 import { manualClock, type ManualClock } from './actors/manual-clock.ts'
 import { authority, day, holder, keys, now, random, type Holder } from './runtime/x509-fixture.ts'
@@ -22,7 +22,12 @@ const hostCertificate = (host: string): Promise<Holder> => holder(host, root, {
     names: [{ type: 'uri', value: `spiffe://a.zone/node/${host}` }],
   },
 })
-export const another = hostCertificate
+/** A certificate of another host, by the name that it says. */
+export async function another(host: string): Promise<Holder> {
+  const made = await hostCertificate(host)
+  named.set(made.certificate.raw, host)
+  return made
+}
 const [ood, oodNext, node, nodeNext] = await Promise.all([
   hostCertificate('ood1'), hostCertificate('ood1'), hostCertificate('node1'), hostCertificate('node1'),
 ])
@@ -46,6 +51,7 @@ export interface World {
   authorise: () => Promise<void>
   accept: () => Promise<void>
   ask: () => Promise<unknown>
+  placed: (service: string) => Promise<readonly string[]>
   /** DER of certificates that are good; all, when it is not said. */
   good: ((der: Uint8Array) => boolean) | undefined
   readonly admitted: Uint8Array[]
@@ -53,7 +59,12 @@ export interface World {
   readonly actors: Channel[]
   /** Connections that were closed, with the reason. */
   readonly closed: string[]
-  dial(change?: { address?: string; host?: string; certificate?: Holder; onRenew?: () => void }): Promise<TunnelEnd>
+  dial(change?: {
+    address?: string; host?: string; certificate?: Holder; onRenew?: () => void
+    onOpen?: (request: StreamRequest) => Promise<AcceptedStream>
+  }): Promise<TunnelEnd>
+  /** Who answers where this end dials. */
+  answers: Holder | undefined
   /** A connection that says nothing of itself, and its end here. */
   silent(certificate?: Holder, address?: string): TlsConnection
   /** Passes so many milliseconds in which what was begun gets done. */
@@ -72,6 +83,18 @@ export function tunnelsWorld(): World {
     self: {
       zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '',
     },
+    transport: {
+      async connectTls() {
+        const { certificate: { raw } } = world.answers!
+        const [here, there] = tlsPair(clock, '10.0.0.2', ood.certificate.raw, raw, world.closed)
+        void openTunnel({
+          channel: tlsChannel(there, { clock }), role: 'listener', clock, random,
+          hello: { zone: 'a.zone', host: nameOf(raw) }, certificates: { own: raw, peer: ood.certificate.raw, keys },
+          onHello: async () => {}, onTell: async () => {}, onRenew: async () => {}, onOpen: nothingHere,
+        }).catch(() => {})
+        return here
+      },
+    },
     async accept() {
       await world.accept()
       const [mine, theirs] = memoryChannelPair(clock)
@@ -81,10 +104,11 @@ export function tunnelsWorld(): World {
   } as unknown as ActorStart
   const hostOf = async (der: Uint8Array | undefined) => {
     if (world.good && !world.good(der!)) throw new HostCertificateNeeded('not good', { reason: 'revoked' })
-    return { name: nameOf(der!), role: 'node', serial: '', notAfter: 0 }
+    const name = nameOf(der!)
+    return { name, role: /^[a-z]+/.exec(name)![0], serial: '', notAfter: 0 }
   }
   const tunnels = createTunnels({
-    start, certificate: () => own, placed: async () => [],
+    start, certificate: () => own, placed: (service) => world.placed(service),
     trust: { roots: [], refresh: async () => {}, hostOf },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
@@ -101,20 +125,22 @@ export function tunnelsWorld(): World {
   })
   const world: World = {
     clock, tunnels, admit: async () => {}, authorise: async () => {}, accept: async () => {}, ask: async () => {},
+    placed: async () => [], answers: undefined,
     good: undefined, admitted: [], actors: [], closed: [],
     async pass(ms) {
       for (let left = ms; left > 0; left -= 50) await clock.advance(Math.min(50, left))
       await clock.advance(0)
     },
-    async dial({ address = '10.0.0.1', host = 'node1', certificate = node, onRenew = () => {} } = {}) {
+    async dial({
+      address = '10.0.0.1', host = 'node1', certificate = node, onRenew = () => {}, onOpen = nothingHere,
+    } = {}) {
       const [here, there] = tlsPair(clock, address, certificate.certificate.raw, ood.certificate.raw, world.closed)
       named.set(certificate.certificate.raw, host)
       tunnels.take(there)
       const opening = openTunnel({
         channel: tlsChannel(here, { clock }), role: 'dialer', clock, random, hello: { zone: 'a.zone', host },
         certificates: { own: certificate.certificate.raw, peer: ood.certificate.raw, keys },
-        onHello: async () => {}, onTell: async () => {}, onRenew: async () => onRenew(),
-        onOpen: async () => { throw new Unavailable('nothing is here') },
+        onHello: async () => {}, onTell: async () => {}, onRenew: async () => onRenew(), onOpen,
       })
       opening.catch(() => {})
       await clock.advance(0)
@@ -135,6 +161,7 @@ export function tunnelsWorld(): World {
   return world
 }
 
+const nothingHere = async (): Promise<AcceptedStream> => { throw new Unavailable('nothing is here') }
 const named = new Map<Uint8Array, string>()
 const nameOf = (der: Uint8Array): string => named.get(der) ?? 'node1'
 

@@ -1,5 +1,5 @@
 import { actor } from '../../runtime/actor.ts'
-import { NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
+import { Denied, NotFound, messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest, HttpResponse } from '../../runtime/platform/ports.ts'
 import { openEnforcer } from '../enforcement/enforcer.ts'
@@ -24,6 +24,7 @@ import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
 import { createAdmitting } from './sources.ts'
+import { createLocalWays } from './tunnels/local-ways.ts'
 import { openTunnels } from './tunnels/open.ts'
 import { HostCertificateNeeded, openTrust, type KnownHost } from './trust.ts'
 
@@ -139,10 +140,11 @@ export default actor(Enrolment, {
   const zonePorts = portsIn(env[enrolmentEnv.ports], etcd)
   const tunnels = openTunnels({
     start, systemConfig, vault, token: () => session.token(), trust, enforcer, certificate: () => certificates[0]!,
-    nodeDaemon: needs.nodeDaemon, ownPorts: () => [listener.port, ...zonePorts],
+    nodeDaemon: needs.nodeDaemon, hosts: registrations.hosts, ownPorts: () => [listener.port, ...zonePorts],
     // What a crash, or another OOD's, has left there is not what the vault says
     onDevice: keeping.late,
   })
+  const localWays = createLocalWays({ start, folder: socket.slice(0, socket.lastIndexOf('/')), ways: tunnels.ways })
   const bounds = { bodyBytesMax: limits.enrolmentBodyBytes, requestMsMax: limits.enrolmentRequestMs }
   const [{ certificate, key }] = certificates as [ServerCertificate]
   const listener = await transport.serveHttp({
@@ -154,6 +156,7 @@ export default actor(Enrolment, {
   const control = createControl({
     self, step, vault, enforcer, trust, server, registrations, late: keeping.late, mayHaveOods: etcd !== undefined,
   })
+  await registrations.reachedAt([server])
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 
   background(() => keepRenewed(ports, certificates[0]!, (next) => {
@@ -165,11 +168,18 @@ export default actor(Enrolment, {
   log.info('Hosts may join', { server })
 
   return {
-    handlers: { address: () => ({ hostname, port: listener.port, socket }) },
+    handlers: {
+      address: () => ({ hostname, port: listener.port, socket }),
+      way: async (wanted, { peer }) => {
+        if (peer.actor !== 'gateway') throw new Denied('Only the gateway is led to programs', { reason: 'way/gateway' })
+        return { socket: await localWays.to(wanted) }
+      },
+    },
     lifecycle: {
       admit: (peer) => peer.host === self.host,
       stop: async () => {
         tunnels.close()
+        await localWays.close()
         await Promise.all([listener.close(limits.httpCloseMs), local.close(limits.httpCloseMs)])
       },
     },

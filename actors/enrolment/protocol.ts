@@ -8,7 +8,18 @@ export const Enrolment = protocol('enrolment', {
   address: call(
     object({}), object({ hostname: string(), port: pipe(number(), integer()), socket: string() }), { concurrent: 8 },
   ),
+  /**
+   * A Unix socket of this host whose connections lead to the HTTP port of a service on that other host. It is of no
+   * other for `limits.localWayMs`: whoever has asked connects within that. @throws Unavailable, Overloaded
+   */
+  way: call(
+    object({ service: string(), host: string(), port: pipe(number(), integer()) }), object({ socket: string() }),
+    { concurrent: 64 },
+  ),
 })
+
+/** In the folder of this host's sockets: where the `index`th way to a service of another host is. */
+export const localWayPath = (folder: string, index: number): string => `${folder}/way-${index}.sock`
 
 /** In its ENV. */
 export const enrolmentEnv = {

@@ -1,8 +1,10 @@
+import { safeParse } from 'valibot'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { messageOf, Overloaded, RevisionMismatch, StartFailed, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { PublicJwk } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
+import { Servers, type HostsDocument } from '../host-identity.ts'
 import type { NodeDaemon } from '../node-daemon/protocol.ts'
 import { readDeviceBy, readEnrolmentCertificate, type ReadDevice } from '../read-device.ts'
 import { isName, kv, type DeviceDocument } from '../records.ts'
@@ -23,6 +25,10 @@ export interface Registrations {
   /** The owner key. */
   readonly owner: PublicJwk
   told(): Promise<TrustTold>
+  /** The control plane: as hosts are told of it, and where each of it is reached, by name. */
+  hosts(): Promise<{ readonly document: string; readonly servers: ReadonlyMap<string, readonly string[]> }>
+  /** Says where this host is reached by others. */
+  reachedAt(servers: readonly string[]): Promise<void>
   /** @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here */
   demandFree(host: string): Promise<void>
   /**
@@ -131,22 +137,40 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     return undefined
   }
 
+  /** Hosts of the control plane that stand for the enrolment key. */
+  const oodsNow = async () => {
+    const prefix = kv.enrolment('')
+    const { items } = await systemConfig.dump({ prefixes: [prefix] }, { token: token() })
+    const addresses = new Map(items.map(({ key, value }) => [key, value]))
+    const all = await Promise.all(items.map(async ({ key, value }) => {
+      const name = key.slice(prefix.length)
+      const text = isName(name) ? (await get(kv.device(name)))?.value : undefined
+      const device = text === undefined ? undefined : readDevice(text)
+      if (!device || !readEnrolmentCertificate(keys, value, device)) return undefined
+      return { name, text: text!, certificate: value, servers: serversIn(addresses.get(kv.servers(name))) }
+    }))
+    return all.filter((one) => one !== undefined)
+  }
+
   const registrations: Registrations = {
     registrar, owner: zone.payload.root,
     async told() {
-      const prefix = kv.enrolment('')
-      const { items } = await systemConfig.dump({ prefixes: [prefix] }, { token: token() })
-      const all = await Promise.all(items.map(async ({ key, value }) => {
-        const text = (await get(kv.device(key.slice(prefix.length))))?.value
-        const device = text === undefined ? undefined : readDevice(text)
-        const good = device && readEnrolmentCertificate(keys, value, device)
-        return good ? { text: text!, certificate: value } : undefined
-      }))
-      const good = all.filter((one) => one !== undefined)
+      const oods = await oodsNow()
       return {
-        zoneDocument: fresh.zone, oods: good.map(({ text }) => text),
-        certificates: good.map(({ certificate: text }) => text),
+        zoneDocument: fresh.zone, oods: oods.map(({ text }) => text),
+        certificates: oods.map(({ certificate: text }) => text),
       }
+    },
+    async hosts() {
+      const oods = await oodsNow()
+      const document: HostsDocument = {
+        zoneDocument: fresh.zone, oods: oods.map(({ text, servers }) => ({ document: text, servers: [...servers] })),
+      }
+      return { document: JSON.stringify(document), servers: new Map(oods.map(({ name, servers }) => [name, servers])) }
+    },
+    async reachedAt(servers) {
+      const [key, value] = [kv.servers(self.host), JSON.stringify(servers.slice(0, limits.oodServers))]
+      if ((await get(key))?.value !== value) await systemConfig.set({ key, value }, { token: token() })
     },
     async demandFree(host) {
       if (!isName(host)) return
@@ -198,6 +222,16 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     },
   }
   return registrations
+}
+
+/** None where nothing good stands. */
+function serversIn(text: string | undefined): readonly string[] {
+  try {
+    const parsed = safeParse(Servers, JSON.parse(text ?? '[]'))
+    return parsed.success ? parsed.output : []
+  } catch {
+    return []
+  }
 }
 
 /** What stands in `kv://` is what others go by. @throws StartFailed */

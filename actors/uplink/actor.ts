@@ -3,7 +3,9 @@ import { actor } from '../../runtime/actor.ts'
 import { StartFailed } from '../../runtime/errors.ts'
 import { certificateFrom, createCertificates } from './certificate.ts'
 import { keepConnected } from './connection.ts'
+import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { openDocuments } from './documents.ts'
+import { httpHere } from './http.ts'
 import { Uplink, uplinkEnv, uplinkSecrets, UplinkStart } from './protocol.ts'
 import { openTrust } from './trust.ts'
 
@@ -12,7 +14,9 @@ import { openTrust } from './trust.ts'
  * carries the links of all actors of this host, and reads nothing of them; key and certificate of the host are in its
  * memory and nowhere else.
  */
-export default actor(Uplink, {}, async (start) => {
+export default actor(Uplink, {
+  needs: { nodeDaemon: NodeDaemon }, servesWithout: ['nodeDaemon'],
+}, async (start) => {
   const { keys, clock, store, env, secrets, self, background } = start
   const given = startOf(env[uplinkEnv])
   const pem = secrets[uplinkSecrets.device]
@@ -22,7 +26,12 @@ export default actor(Uplink, {}, async (start) => {
   const documents = await openDocuments({ keys, store, zone: self.zone, zoneDocument: given.zoneDocument })
   const { [uplinkSecrets.certificate]: certificate, [uplinkSecrets.certificateKey]: key } = secrets
   const connection = keepConnected({
-    start, trust, servers: given.servers,
+    start, trust, servers: given.servers, hosts: documents,
+    http: httpHere({
+      start, ownPorts: given.ownPorts ?? [],
+      serving: async (service) => (await start.needs.nodeDaemon.services({}))
+        .some(({ name, state }) => name === service && state === 'serving'),
+    }),
     certificates: createCertificates({
       start, device, trust, role: 'node',
       async onAnswer(answer) {

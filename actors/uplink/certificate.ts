@@ -12,13 +12,9 @@ import { askForCertificate, takeCertificate, type CertificateAsked, type HostCer
 import {
   fingerprint, hostAlpn, joinAlpn, JoinAnswer, JoinHello, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../join-protocol.ts'
+import type { Server } from '../host-identity.ts'
 import type { DeviceRole } from '../records.ts'
 import type { UplinkTrust } from './trust.ts'
-
-export interface Server {
-  readonly hostname: string
-  readonly port: number
-}
 
 export interface CertificatePorts {
   readonly start: Pick<ActorStart, 'keys' | 'clock' | 'random' | 'transport' | 'self' | 'stopping'>

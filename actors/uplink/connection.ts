@@ -12,8 +12,12 @@ import type {
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
 import type { HostCertificate } from '../host-certificate.ts'
 import { tunnelAlpn } from '../join-protocol.ts'
-import type { Certificates, Server } from './certificate.ts'
+import { serverOf, type Server } from '../host-identity.ts'
+import type { Certificates } from './certificate.ts'
+import type { Documents } from './documents.ts'
+import type { HttpHere } from './http.ts'
 import type { UplinkState } from './protocol.ts'
+import { createServers } from './servers.ts'
 import type { UplinkTrust } from './trust.ts'
 
 export interface ConnectionOptions {
@@ -21,11 +25,15 @@ export interface ConnectionOptions {
     ActorStart, 'clock' | 'random' | 'keys' | 'transport' | 'self' | 'stopping' | 'log' | 'count' | 'accept'
   >
   readonly trust: UplinkTrust
-  /** HOST:PORT. */
+  /** HOST:PORT, as joined by. */
   readonly servers: readonly string[]
+  /** What the control plane tells of its hosts, across starts. */
+  readonly hosts: Pick<Documents, 'names' | 'servers' | 'takeHosts'>
   readonly certificates: Certificates
   /** Of a host that has just joined. */
   readonly first: HostCertificate | undefined
+  /** Bytes to its programs; without it there are none. */
+  readonly http?: HttpHere
   /** Told of each change, with what failed. */
   readonly onChange?: (state: UplinkState, error?: Error) => void
   /** Whether it is no use to try again: then `run` throws that. */
@@ -66,11 +74,11 @@ const GOOD_MS = 30_000
 
 /** One tunnel at a time, to the server that works; after each failure to the next, at growing intervals. */
 export function keepConnected(options: ConnectionOptions): Connection {
-  const { start, trust, servers, certificates, first, onChange, isFinal } = options
+  const { start, trust, hosts, certificates, first, onChange, isFinal } = options
   const { clock, random, keys, transport, self, stopping, log, count } = start
   const jitter = random.fork('uplink')
   let certificate = first
-  let at = 0
+  const servers = createServers(options.servers, () => hosts.servers, random)
   let tunnel: TunnelEnd | undefined
   /** Settles with the next tunnel. */
   let connected = deferred<TunnelEnd>()
@@ -79,7 +87,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
   let attempts = 0
   let tunnels = 0
   const stateNow = (): UplinkState => ({
-    ...shown, server: servers[at]!, attempts, tunnels, streams: tunnel?.streams ?? 0,
+    ...shown, server: servers.now, attempts, tunnels, streams: tunnel?.streams ?? 0,
     certificate: certificate ? { serial: certificate.serial, notAfter: certificate.notAfter } : null,
   })
   const show = (state: UplinkState['state'], reason: string, ood = '', error?: Error): void => {
@@ -91,8 +99,11 @@ export function keepConnected(options: ConnectionOptions): Connection {
     return (tunnel ?? await within(clock, waitMs, connected.promise, none)).open(request, signal)
   }
 
-  const accept = async (request: StreamRequest): Promise<AcceptedStream> => {
-    if (request.type !== 'link') throw new NotFound('This host serves links between actors only')
+  const accept = async (request: StreamRequest, signal: AbortSignal): Promise<AcceptedStream> => {
+    if (request.type === 'http') {
+      if (!options.http) throw new NotFound('This host serves links between actors only')
+      return options.http(request, signal)
+    }
     const { protocol, host = self.host, caller } = request
     if (host !== self.host) throw new NotFound(`It is another host: ${host}`, { host })
     // Who the caller is, its link proves to the actor itself: the control plane only passes it on
@@ -100,9 +111,15 @@ export function keepConnected(options: ConnectionOptions): Connection {
     void gone.then(() => channel.close('the actor has ended'))
     return { granted: { host: self.host, incarnation }, channel, release }
   }
-  const told = async (kind: TellKind, document: string): Promise<void> => {
+  /** Whether it was a list of the control plane's hosts, and a good one. */
+  const told = async (kind: TellKind, document: string): Promise<boolean> => {
     try {
       if (kind === 'roots') await trust.takeRoots(document)
+      if (kind === 'hosts') {
+        const fault = await hosts.takeHosts(document)
+        if (fault !== undefined) log.warn(`What the control plane tells of its hosts is not taken: ${fault}`)
+        return fault === undefined
+      }
       if (kind === 'revocation-lists') {
         const passed = await trust.takeRevocations(document)
         if (passed.length > 0) log.warn(`Of the revocation lists ${passed.length} are passed over: ${passed[0]}`)
@@ -111,6 +128,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
       if (!(error instanceof TlsNotTrusted)) throw error
       log.warn(`What the control plane tells is not taken: ${error.message}`)
     }
+    return false
   }
 
   /** Undefined while the control plane's host is still good by what is known now. */
@@ -127,8 +145,9 @@ export function keepConnected(options: ConnectionOptions): Connection {
     let peer: Uint8Array | undefined
     let live: Live | undefined
     let renewed: Peer | undefined
+    let isListed = true
     const judge = (): void => {
-      const fault = live && faultOf(live.peer)
+      const fault = live && (isListed ? faultOf(live.peer) : 'it is no host of the control plane any more')
       if (fault === undefined) return
       log.warn(`The tunnel is closed: ${fault}`, { ood })
       live!.end.close(fault)
@@ -151,7 +170,9 @@ export function keepConnected(options: ConnectionOptions): Connection {
       },
       onOpen: accept,
       async onTell(kind, document) {
-        await told(kind, document)
+        const isList = await told(kind, document)
+        // By what it says itself: what another one has said need not be so any more
+        if (isList) isListed = hosts.names.includes(ood)
         judge()
       },
       onRenew: async (chain) => {
@@ -207,7 +228,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
   }
 
   const once = async (): Promise<void> => {
-    const server = serverOf(servers[at]!)
+    const server = serverOf(servers.now)
     attempts++
     if (certificate === undefined || certificate.notAfter <= clock.now()) {
       certificate = await certificates.again(server)
@@ -220,7 +241,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
     tunnels++
     attempts = 0
     count('uplink_tunnels_total')
-    log.info('Connected to the control plane', { server: servers[at]!, ood: shown.ood })
+    log.info('Connected to the control plane', { server: servers.now, ood: shown.ood })
     if (stopping.aborted) end.close('the uplink stops')
     const reason = await stay(server, live)
     tunnel = undefined
@@ -242,13 +263,13 @@ export function keepConnected(options: ConnectionOptions): Connection {
           show(wasRefused ? 'refused' : 'connecting', messageOf(error), '', error as Error)
           if (isFinal?.(error)) throw error
           if (failures === 0 || wasRefused) log.warn(`No way to the control plane: ${messageOf(error)}`, {
-            server: servers[at]!,
+            server: servers.now,
           })
           // It may have been revoked, or the zone may have another root by now: the device key tells who this host is
           // A server that is not trusted has not said anything of it
           if (wasRefused && !isDistrusted(error)) certificate = undefined
           failures = clock.monotonic() - began > GOOD_MS ? 0 : failures + 1
-          at = (at + 1) % servers.length
+          servers.next()
         }
         await pause(clock, backoffMs(jitter, Math.max(0, failures - 1), RETRY), stopping)
       }
@@ -268,12 +289,6 @@ export function keepConnected(options: ConnectionOptions): Connection {
 }
 
 const RENEW = { min: 5_000, max: 300_000 }
-
-/** @throws Unavailable when it is no address: the folder was checked */
-export function serverOf(text: string): Server {
-  const cut = text.lastIndexOf(':')
-  return { hostname: text.slice(0, cut).replace(/^\[|\]$/g, ''), port: Number(text.slice(cut + 1)) }
-}
 
 const REFUSALS = new Set(['Denied', 'JoinRefused', 'HostCertificateNeeded', 'TlsNotTrusted'])
 const isDistrusted = (error: unknown): boolean =>

@@ -2,7 +2,8 @@ import { safeParse } from 'valibot'
 import { limits } from '../../runtime/limits.ts'
 import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
-import { array, maxLength, minLength, object, pipe, string, type Infer } from '../../runtime/protocol.ts'
+import { array, maxLength, minLength, object, optional, pipe, record, string, type Infer } from '../../runtime/protocol.ts'
+import { HostsDocument, Servers } from '../host-identity.ts'
 import { readDeviceBy } from '../read-device.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../zone-document.ts'
 
@@ -14,12 +15,18 @@ export const ZoneDocuments = object({
 })
 export type ZoneDocuments = Infer<typeof ZoneDocuments>
 
-/** The newest that came with a certificate, kept across starts. */
+/** The newest that came with a certificate, or were told over a tunnel, kept across starts. */
 export interface Documents {
   /** Undefined until there were any that are good. */
   readonly known: ZoneDocuments | undefined
+  /** Names of the control plane's hosts, as far as anything is known. */
+  readonly names: readonly string[]
+  /** HOST:PORT of each of them, as told. */
+  readonly servers: readonly string[]
   /** @returns why they are not taken */
   take(documents: ZoneDocuments): Promise<string | undefined>
+  /** With where they are reached: whoever is not in it is forgotten. @returns why it is not taken */
+  takeHosts(document: string): Promise<string | undefined>
 }
 
 export interface DocumentsOptions {
@@ -36,39 +43,70 @@ export async function openDocuments({ keys, store, zone, zoneDocument }: Documen
   const first = zoneIn(keys, zoneDocument ?? '', zone)
   let newest = first
   let known: ZoneDocuments | undefined
+  /** By host: of those that are known. */
+  let addresses: ReadonlyMap<string, readonly string[]> = new Map()
 
-  /** The zone document, when all is the owner's and no older than what is known. */
-  const judge = (documents: unknown): { readonly zone: ZoneDocument; readonly all: ZoneDocuments } | string => {
-    const parsed = safeParse(ZoneDocuments, documents)
+  /** The zone document, and who the hosts are, when all is the owner's and no older than what is known. */
+  const judge = (documents: unknown): Judged | string => {
+    const parsed = safeParse(Kept, documents)
     if (!parsed.success) return `the documents have the wrong shape: ${parsed.issues[0].message}`
-    const next = zoneIn(keys, parsed.output.zoneDocument, zone)
+    const { servers = {}, ...all } = parsed.output
+    const next = zoneIn(keys, all.zoneDocument, zone)
     if (!first || !newest || next?.root.x !== first.root.x) return 'the zone document is not by the owner key'
     if (next.iat < newest.iat || next.epoch < newest.epoch) return 'the zone document is older than the known one'
     const read = readDeviceBy(keys, next)
-    if (!parsed.output.oods.every((one) => read(one)?.role === 'ood')) {
-      return 'a document of a control plane host does not verify'
-    }
-    return { zone: next, all: parsed.output }
+    const oods = all.oods.map(read)
+    if (!oods.every((one) => one?.role === 'ood')) return 'a document of a control plane host does not verify'
+    return { zone: next, all, servers: new Map(oods.map((one) => [one!.name, servers[one!.name] ?? []])) }
   }
+  /** @returns why they are not taken */
   const use = (documents: unknown): string | undefined => {
     const judged = judge(documents)
     if (typeof judged === 'string') return judged
     newest = judged.zone
     known = judged.all
+    addresses = judged.servers
     return undefined
+  }
+  const keep = async (documents: unknown): Promise<string | undefined> => {
+    const fault = use(documents)
+    const text = JSON.stringify({ ...known, servers: Object.fromEntries(addresses) })
+    if (fault === undefined && text !== keptText) await store.put(stored, new TextEncoder().encode(text))
+    if (fault === undefined) keptText = text
+    return fault
   }
 
   const kept = await store.get(stored)
+  let keptText = kept && new TextDecoder().decode(kept.value)
   // Judged again: the host may have joined anew, by another owner key
-  if (kept) use(parsedJson(new TextDecoder().decode(kept.value)))
+  if (keptText !== undefined) use(parsedJson(keptText))
   return {
     get known() { return known },
-    async take({ zoneDocument: next, oods }) {
-      const fault = use({ zoneDocument: next, oods })
-      if (fault === undefined) await store.put(stored, new TextEncoder().encode(JSON.stringify(known)))
-      return fault
+    get names() { return [...addresses.keys()] },
+    get servers() { return [...new Set([...addresses.values()].flat())] },
+    take: ({ zoneDocument: next, oods }) =>
+      keep({ zoneDocument: next, oods, servers: Object.fromEntries(addresses) }),
+    async takeHosts(document) {
+      const parsed = safeParse(HostsDocument, parsedJson(document))
+      if (!parsed.success) return `the hosts have the wrong shape: ${parsed.issues[0].message}`
+      const { zoneDocument: next, oods } = parsed.output
+      const read = first ? readDeviceBy(keys, first) : () => undefined
+      return await keep({
+        zoneDocument: next, oods: oods.map(({ document: text }) => text),
+        // Of a document that is not the owner's no name is known, and nothing is taken
+        servers: Object.fromEntries(oods.map(({ document: text, servers }) => [read(text)?.name ?? '', servers])),
+      })
     },
   }
+}
+
+/** As stored: the addresses beside. */
+const Kept = object({ ...ZoneDocuments.entries, servers: optional(record(string(), Servers)) })
+
+interface Judged {
+  readonly zone: ZoneDocument
+  readonly all: ZoneDocuments
+  readonly servers: ReadonlyMap<string, readonly string[]>
 }
 
 function zoneIn(keys: Keys, document: string, zone: string): ZoneDocument | undefined {

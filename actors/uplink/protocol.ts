@@ -43,6 +43,8 @@ export const UplinkStart = object({
   rootsVersion: count,
   /** As joined by: what comes later has to be by the same owner key. */
   zoneDocument: optional(string()),
+  /** Where this host itself listens. */
+  ownPorts: optional(array(count)),
 })
 export type UplinkStart = Infer<typeof UplinkStart>
 

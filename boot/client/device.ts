@@ -1,5 +1,6 @@
 import { certificateFrom, createCertificates } from '../../actors/uplink/certificate.ts'
 import { keepConnected } from '../../actors/uplink/connection.ts'
+import { openDocuments } from '../../actors/uplink/documents.ts'
 import type { UplinkState } from '../../actors/uplink/protocol.ts'
 import { openTrust } from '../../actors/uplink/trust.ts'
 import { JoinRefused } from '../../actors/vault/protocol.ts'
@@ -96,7 +97,7 @@ const SILENT: Log = { info() {}, warn() {}, error() {} }
 
 async function open(
   { platform: { clock, keys, random, transport }, certificate, onChange, log = SILENT }: ClientDeviceOptions,
-  { file: { zone, host, servers, roots, anchors, rootsVersion }, device }: HostIdentity,
+  { file: { zone, host, servers, roots, anchors, rootsVersion, zoneDocument }, device }: HostIdentity,
   store: Parameters<typeof openTrust>[0]['store'], release: () => Promise<void>,
 ): Promise<ClientDevice> {
   const ending = new AbortController()
@@ -109,8 +110,9 @@ async function open(
   }
   const known = { servers: [...servers], roots, anchors, rootsVersion }
   const trust = await openTrust({ keys, clock, store, zone, start: known })
+  const hosts = await openDocuments({ keys, store, zone, zoneDocument })
   const connection = keepConnected({
-    start, trust, servers, certificates: createCertificates({ start, device, trust, role: 'client-device' }),
+    start, trust, servers, hosts, certificates: createCertificates({ start, device, trust, role: 'client-device' }),
     first: certificate && certificateFrom(start, certificate.certificate, certificate.key),
     isFinal,
     onChange(state, error) {

@@ -1,4 +1,5 @@
 import { safeParse } from 'valibot'
+import { SERVER } from '../../actors/host-identity.ts'
 import { readDeviceBy } from '../../actors/read-device.ts'
 import { DeviceDocument, EnrolledRole, Name } from '../../actors/records.ts'
 import { PublicKey } from '../../actors/system-config/protocol.ts'
@@ -14,9 +15,6 @@ import { deviceKey, file } from '../init.ts'
 import { parseJson } from '../parse-json.ts'
 
 const text = pipe(string(), maxLength(limits.document))
-
-/** HOST:PORT, the host an address of IPv6 in brackets. */
-export const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):(\d{1,5})$/
 
 /** `host.json`: what a host that joined knows of its zone. Nothing of it is secret. */
 export const HostFile = object({

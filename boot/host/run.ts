@@ -34,6 +34,8 @@ export interface RunHostOptions {
   readonly port?: number
   /** Of who has just joined; without it the device key asks for the next. It is in memory only. */
   readonly certificate?: TlsPair
+  /** What it can run. Default: the catalogue of a host that joined. */
+  readonly actors?: typeof hostCatalogue
 }
 
 export interface RunningHost {
@@ -54,6 +56,7 @@ export interface RunningHost {
 
 /** What all starts of the host share. */
 interface Surroundings extends Pick<RunHostOptions, 'platform' | 'certificate'> {
+  readonly actors: typeof hostCatalogue
   readonly files: Files
   readonly identity: HostIdentity
   readonly config: ZoneConfig
@@ -69,7 +72,7 @@ interface Surroundings extends Pick<RunHostOptions, 'platform' | 'certificate'> 
  * has happened. @throws NotJoined, FolderDamaged, FolderInUse, DeviceKeyMissing, DeviceKeyMismatch, ConfigInvalid
  */
 export async function runHost(options: RunHostOptions): Promise<RunningHost> {
-  const { platform, folder, port, certificate } = options
+  const { platform, folder, port, certificate, actors = hostCatalogue } = options
   const files = await platform.host.openFolder(folder)
   const unlock = await files.lock(file.lock)
   try {
@@ -99,7 +102,7 @@ export async function runHost(options: RunHostOptions): Promise<RunningHost> {
     }
     trace.on('actor', followGateway)
     const surroundings: Surroundings = {
-      platform, files, identity, config, trace, hosts, observer, address: () => address,
+      platform, files, identity, config, trace, hosts, observer, actors, address: () => address,
       knownHosts: new KnownHosts(platform.keys, identity.zone), ...(certificate ? { certificate } : {}),
     }
     const life = hosts.add(new HostLife({
@@ -147,8 +150,8 @@ class JoinedHost implements HostRun {
   constructor(surroundings: Surroundings, first: boolean) {
     this.#in = surroundings
     this.#first = first
-    const { platform, files, identity, config, trace, hosts, observer, knownHosts, address } = surroundings
-    const { file: { zone, host, servers }, device } = identity
+    const { platform, files, identity, config, trace, hosts, observer, knownHosts, address, actors } = surroundings
+    const { file: { zone, host }, device } = identity
     const stores = files.path(file.stores)
     this.processes = createProcesses({
       platform, host, trace, allow: config.processes.allow, folder: files.path(file.services),
@@ -171,7 +174,7 @@ class JoinedHost implements HostRun {
         hostname: config.http.hostname,
         trust: (devices) => this.#supervisor.trust(devices),
       }),
-    }, hostCatalogue(stores, servers, config.http, () => address()?.port ?? 0))
+    }, actors(stores, config.http, () => address()?.port ?? 0))
   }
 
   readonly supervisor = (): Supervisor => this.#supervisor
@@ -184,7 +187,10 @@ class JoinedHost implements HostRun {
     stopUnmanaged({ host, trace, processes: this.processes, signal })
     await files.makeFolder(file.stores, { mode: 0o700 })
     await this.#supervisor.load()
-    const start: UplinkStart = { servers, roots, anchors, rootsVersion, zoneDocument }
+    const { http: { port } } = config
+    const start: UplinkStart = {
+      servers, roots, anchors, rootsVersion, zoneDocument, ...(port > 0 ? { ownPorts: [port] } : {}),
+    }
     await this.#supervisor.start(Uplink.name, {
       env: { [uplinkEnv]: JSON.stringify(start) },
       secrets: {

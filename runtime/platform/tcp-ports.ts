@@ -29,9 +29,16 @@ export interface Tcp {
   connect(target: {
     readonly hostname: string; readonly port: number; readonly withinMs: number; readonly signal?: AbortSignal
   }): Promise<TcpConnection>
-  /** `accept` must not throw. One more than `connectionsMax` is closed. @throws PortInUse, AddressNotLocal */
+  /**
+   * `accept` must not throw. One more than `connectionsMax` is closed. Of a Unix socket the port is 0.
+   * @throws PortInUse, AddressNotLocal
+   */
   listen(
-    options: { readonly hostname: string; readonly port: number; readonly connectionsMax: number },
+    options: {
+      readonly hostname: string; readonly port: number; readonly connectionsMax: number
+      /** Absolute path of a Unix socket, in place of `hostname` and `port`: for this user alone (0600). */
+      readonly socket?: string
+    },
     accept: (connection: TcpConnection) => void,
   ): Promise<{ readonly port: number; close(): Promise<void> }>
 }

@@ -2,6 +2,7 @@ import { connect as dial, createServer, type AddressInfo, type Socket } from 'no
 import { Cancelled, DeadlineExceeded, messageOf, Unavailable } from '../errors.ts'
 import { listenFault } from './listen-fault.ts'
 import type { Tcp, TcpConnection } from './tcp-ports.ts'
+import { listenOn } from './unix-socket.ts'
 
 /** TCP by `node:net` on both runtimes. */
 
@@ -37,7 +38,10 @@ function connectionOf(socket: Socket): TcpConnection {
     },
     close(reason) {
       fault ??= reason
-      if (!socket.destroyed) socket.resetAndDestroy()
+      if (socket.destroyed) return
+      // Only TCP has a reset
+      if (remoteAddress === '') socket.destroy()
+      else socket.resetAndDestroy()
     },
   }
 }
@@ -69,23 +73,24 @@ const connect: Tcp['connect'] = ({ hostname, port, withinMs, signal }) => new Pr
   })
 })
 
-const listen: Tcp['listen'] = async ({ hostname, port, connectionsMax }, accept) => {
+const listen: Tcp['listen'] = async ({ hostname, port, connectionsMax, socket }, accept) => {
   const open = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    open.add(socket)
-    socket.on('close', () => open.delete(socket))
-    accept(connectionOf(socket))
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => {
+    open.add(connection)
+    connection.on('close', () => open.delete(connection))
+    accept(connectionOf(connection))
   })
   server.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.on('error', (error) => reject(listenFault(error, { hostname, port })))
-    server.listen(port, hostname, resolve)
+    if (socket !== undefined) listenOn(server, socket).then(resolve, reject)
+    else server.listen(port, hostname, resolve)
   })
   return {
-    port: (server.address() as AddressInfo).port,
+    port: socket === undefined ? (server.address() as AddressInfo).port : 0,
     close: () => new Promise<void>((resolve) => {
       server.close(() => resolve())
-      for (const socket of open) socket.destroy()
+      for (const connection of open) connection.destroy()
     }),
   }
 }

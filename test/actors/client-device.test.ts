@@ -57,6 +57,8 @@ function admission(policy: string, more: Readonly<Record<string, string>> = {}) 
 const http = (service = 'notes'): HttpWanted => ({ type: 'http', service })
 const link = (protocol: string): StreamRequest =>
   ({ type: 'link', protocol, caller: { host: 'laptop', actor: 'app', incarnation: 1 } })
+/** No other hosts. */
+const alone = { serving: async () => true, reach: () => Promise.reject(new Unavailable('nowhere')) }
 const DEVICE = 'p, device:laptop, stream://notes, write\n'
 const OWNER = 'p, alice, stream://notes, write\n'
 
@@ -98,7 +100,7 @@ test('what is public needs a line all the same where it does not serve, and no s
           },
         } as never,
       },
-      token: () => '', ownPorts: () => [22], admission: { authorise: async () => {} },
+      token: () => '', ownPorts: () => [22], ...alone, admission: { authorise: async () => {} },
       systemConfig: {
         get: async ({ key }) => ({
           value: JSON.stringify({ name: 'x', hosts: ['ood1'], port: key.includes('idle') ? 22 : 23 }), revision: 1,
@@ -144,7 +146,7 @@ test('a stream of bytes closes when it may not be open any more, and no other on
       self, count() {}, log: { info() {}, warn() {}, error() {} },
       transport: { tcp: { connect: async () => connection() } } as never,
     },
-    token: () => '', ownPorts: () => [22],
+    token: () => '', ownPorts: () => [22], ...alone,
     systemConfig: {
       get: async ({ key }) =>
         ({ value: JSON.stringify({ name: key.split('/')[1], hosts: ['ood1'], port: 80 }), revision: 1 }) as never,

@@ -26,14 +26,16 @@ export interface JoinedHost {
 }
 
 /** @param config of `zone.yaml` in its folder */
-export async function joinHost(zone: JoiningZone, name: string, config = ''): Promise<JoinedHost> {
+export async function joinHost(
+  zone: JoiningZone, name: string, config = '', port = zone.port,
+): Promise<JoinedHost> {
   const folder = newFolder()
   if (config !== '') writeFileSync(path(folder, file.config), config)
   const made = await zone.token(name)
   const joining = await openJoining(platform, folder, { host: name })
   const { device } = joining
-  const joined = await zone.join(made, { device })
-  await joining.keep(joined, { hostname: '127.0.0.1', port: zone.port }, zone.options(made).given)
+  const joined = await zone.join({ ...made, server: `127.0.0.1:${port}` }, { device, port })
+  await joining.keep(joined, { hostname: '127.0.0.1', port }, zone.options(made).given)
   await joining.close()
   const [steps, logs, denials]: [StepEvent[], LogEvent[], DenialEvent[]] = [[], [], []]
   return {

@@ -9,6 +9,7 @@ import type { OodRequest } from '../../actors/vault/protocol.ts'
 import { joinOod, type JoinedOod, type OodJoinOptions } from '../../boot/join/join-ood.ts'
 import { openOodJoining, type OodJoining } from '../../boot/join/ood-folder.ts'
 import { file } from '../../boot/init.ts'
+import type { UpOptions } from '../../boot/up.ts'
 import type { PublicJwk, SigningKey } from '../../runtime/platform/ports.ts'
 import { toBase64url } from '../../runtime/trust/base64url.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
@@ -41,15 +42,16 @@ export interface OodZone {
   end(): Promise<void>
 }
 
-export async function oodZone(): Promise<OodZone> {
+/** @param lines of its config @param options of the first one */
+export async function oodZone(lines = '', options: Partial<UpOptions> = {}): Promise<OodZone> {
   const endpoints = await freeEndpoints()
   let cluster: PemCluster | undefined
-  const more = `xline_config:\n  endpoints: ${JSON.stringify(endpoints)}\n  prefix: /zones\n`
+  const more = `xline_config:\n  endpoints: ${JSON.stringify(endpoints)}\n  prefix: /zones\n${lines}`
   const joining = await joiningZone(more, newFolder(), async (folder, config) => {
     const { error } = await pemsIn(folder, { config })
     if (error) throw error
     cluster = await startPemCluster(folder, endpoints)
-  })
+  }, options)
   const folder = path(joining.cwd, '.zone')
   const owner = platform.keys.importPem(readFileSync(path(folder, file.ownerKey), 'utf8'))
   const rootToken = (): string => {

@@ -11,7 +11,7 @@ import { addressOf } from '../../boot/commands/up.ts'
 import { keepEndpoint } from '../../boot/endpoint.ts'
 import { join, type Joined, type JoinOptions } from '../../boot/join/join-client.ts'
 import { readTokenFile, tokenFileOf } from '../../boot/join/token-file.ts'
-import { type RunningZone, up } from '../../boot/up.ts'
+import { type RunningZone, up, type UpOptions } from '../../boot/up.ts'
 import type { Evidence } from '../../runtime/actor.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
@@ -73,6 +73,7 @@ export interface JoiningZone {
  */
 export async function joiningZone(
   more = '', cwd = newFolder(), before: (folder: string, config: Config) => Promise<void> = async () => {},
+  upOptions: Partial<UpOptions> = {},
 ): Promise<JoiningZone> {
   const folder = path(cwd, '.zone')
   const port = await freePort()
@@ -82,7 +83,7 @@ export async function joiningZone(
   trace.on('step', (event) => void (event.sequence === 'join' && steps.push(event)))
   const config = { path: 'config.yaml', text }
   await before(folder, config)
-  const zone = await up({ platform, folder, trace, config })
+  const zone = await up({ platform, folder, trace, config, ...upOptions })
   const remove = await keepEndpoint(zone, {
     root: platform.keys.importJwk(zone.identity.zone.root).kid, pid: process.pid, startedAt: Date.now(),
   }, addressOf)

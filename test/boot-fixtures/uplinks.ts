@@ -6,6 +6,7 @@ import type { ZoneTrust } from '../../actors/enrolment/trust.ts'
 import { tunnelAlpn } from '../../actors/join-protocol.ts'
 import { certificateFrom, createCertificates, type Certificates } from '../../actors/uplink/certificate.ts'
 import { keepConnected, type Connection, type ConnectionOptions } from '../../actors/uplink/connection.ts'
+import { openDocuments } from '../../actors/uplink/documents.ts'
 import { openTrust, type UplinkTrust } from '../../actors/uplink/trust.ts'
 import { Vault } from '../../actors/vault/protocol.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
@@ -46,6 +47,14 @@ const echo: ActorStart['accept'] = async () => {
 
 const noHttp = { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} }
 
+/** What the zone told as node1 joined, of its one host. */
+const hostsOf = async (): Promise<string> => {
+  const { zoneDocument, oods } = joined.standing
+  return JSON.stringify({ zoneDocument, oods: oods.map((document) => ({ document, servers: [] })) })
+}
+export const documentsOf = (store = createMemoryStore(platform)) =>
+  openDocuments({ keys, store, zone: 'zone.local', zoneDocument: joined.standing.zoneDocument })
+
 const silent = { toOne: async () => {}, toAll: async () => {} }
 
 export async function listener(tells = false) {
@@ -60,7 +69,7 @@ export async function listener(tells = false) {
     trust: {
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
-    telling: tells ? createTelling(startOf('ood1', echo), ports.vault) : silent, placed: async () => [],
+    telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hostsOf) : silent, placed: async () => [],
     admission: {
       async admit(leaf) {
         const { serial, notAfter } = parseCertificate(leaf!)
@@ -82,7 +91,7 @@ export async function listener(tells = false) {
 }
 
 type Parts = Partial<Pick<Certificates, 'next'>> & {
-  readonly trust?: UplinkTrust; readonly ports?: readonly number[]
+  readonly trust?: UplinkTrust; readonly hosts?: ConnectionOptions['hosts']; readonly ports?: readonly number[]
   readonly onChange?: ConnectionOptions['onChange']
 }
 export const trustOf = () => openTrust({
@@ -97,7 +106,7 @@ export async function uplink(port: number, lifeMs?: number, parts: Parts = {}): 
   const first = certificateFrom(start, joined.tls.certificate, joined.tls.key)
   const real = createCertificates({ start, device, trust, role: 'node' })
   const connection = keepConnected({
-    start, trust, ...(parts.onChange ? { onChange: parts.onChange } : {}),
+    start, trust, hosts: parts.hosts ?? await documentsOf(), ...(parts.onChange ? { onChange: parts.onChange } : {}),
     servers: [port, ...parts.ports ?? []].map((each) => `127.0.0.1:${each}`),
     first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },
     // The listener of the zone itself signs

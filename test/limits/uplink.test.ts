@@ -6,6 +6,7 @@ import type { ServerCertificate } from '../../actors/enrolment/server-certificat
 import type { ZoneTrust } from '../../actors/enrolment/trust.ts'
 import type { HostCertificate } from '../../actors/host-certificate.ts'
 import { keepConnected } from '../../actors/uplink/connection.ts'
+import { openDocuments } from '../../actors/uplink/documents.ts'
 import { openTrust } from '../../actors/uplink/trust.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
@@ -41,6 +42,8 @@ const trustOf = (start: ActorStart) => openTrust({
   keys, clock: start.clock, store: createMemoryStore(start), zone: 'a.zone',
   start: { servers: [], roots: ['x'], anchors: [], rootsVersion: 0 },
 })
+const hostsOf = (start: ActorStart) =>
+  openDocuments({ keys, store: createMemoryStore(start), zone: 'a.zone', zoneDocument: undefined })
 const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'none', (error: unknown) =>
   (error instanceof ZonewrightError ? error.code : String(error)))
 
@@ -48,7 +51,9 @@ test('a host tries one server after the other, each for its time, at growing int
   const { clock, dialled, stopping, start } = parts()
   const first = { notAfter: clock.now() + 1_000 * HOUR_MS, tls: {}, chain: [] } as unknown as HostCertificate
   const connection = keepConnected({
-    start, trust: await trustOf(start), servers: ['10.0.0.1:1', '10.0.0.2:2'], first,
+    start, trust: await trustOf(start),
+    hosts: await hostsOf(start), servers: ['10.0.0.1:1', '10.0.0.2:2'],
+    first,
     certificates: { again: async () => first, next: async () => first },
   })
   const run = connection.run()
@@ -67,7 +72,8 @@ test('a host tries one server after the other, each for its time, at growing int
 test('a link waits for the tunnel as long as the limit, and then is Unavailable', async () => {
   const { clock, start } = parts()
   const connection = keepConnected({
-    start, trust: await trustOf(start), servers: ['10.0.0.1:1'], first: undefined,
+    start, trust: await trustOf(start),
+    hosts: await hostsOf(start), servers: ['10.0.0.1:1'], first: undefined,
     certificates: { again: () => new Promise(() => {}), next: () => new Promise(() => {}) },
   })
   const [, end] = memoryChannelPair(clock)

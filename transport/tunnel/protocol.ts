@@ -29,8 +29,11 @@ export const LinkRequest = object({
   host: optional(name),
   caller: object({ host: name, actor: name, incarnation: count }),
 })
-/** Bytes to and from a service's HTTP port, for a client device. */
-export const HttpRequest = object({ type: literal('http'), service: name })
+/** Bytes to and from a service's HTTP port, for a client device; from host to host with where that is. */
+export const HttpRequest = object({
+  type: literal('http'), service: name, host: optional(name),
+  port: optional(pipe(number(), integer(), minValue(1), maxValue(65_535))),
+})
 
 /** What a stream is to lead to. */
 export const StreamRequest = variant('type', [LinkRequest, HttpRequest])

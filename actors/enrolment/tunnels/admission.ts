@@ -5,7 +5,7 @@ import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../.
 import type { StreamRequest } from '../../../transport/tunnel/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import { readDeviceBy } from '../../read-device.ts'
-import { isName, kv, readRecord, ServiceSpec, UserSettings, type DeviceDocument } from '../../records.ts'
+import { isName, kv, readRecord, ServiceInfo, ServiceSpec, UserSettings, type DeviceDocument } from '../../records.ts'
 import { BootConfig, type SystemConfig } from '../../system-config/protocol.ts'
 import { kernelActors, reachableActors } from '../../trust-matrix.ts'
 import { HostCertificateNeeded, type KnownHost, type ZoneTrust } from '../trust.ts'
@@ -54,13 +54,20 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer, s
       : undefined
     return document?.name === name ? document : undefined
   }
+  const isOnOthers = async (service: string): Promise<boolean> => {
+    const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
+    const hosts = item ? readRecord(ServiceInfo, kv.info(service), item.value).hosts : []
+    return hosts.length > 0 && !hosts.includes(self.host)
+  }
   const isPublic = async (service: string): Promise<boolean> => {
     if (!isName(service)) return false
     const item = await systemConfig.get({ key: kv.spec(service) }, { token: token() })
     if (!item) return false
     const { appid, kernel, http } = readRecord(ServiceSpec, kv.spec(service), item.value)
-    // A spec names a port, and whoever may write one names any: without a line it has to be at work here
-    return appid === service && !kernel && http?.public === true && await serving(service)
+    if (appid !== service || kernel || http?.public !== true) return false
+    // A spec names a port, and whoever may write one names any: without a line it has to be at work here, or on another
+    // host, which looks for itself
+    return await serving(service) || await isOnOthers(service)
   }
   /** Who opens a stream for whom: nodes for their own actors, hosts of the control plane for all that they relay. */
   const demandCaller = ({ host }: Admitted, { caller }: LinkWanted): void => {
@@ -80,7 +87,9 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer, s
   /** A client device has no actors to speak for, and hosts have no programs that ask for bytes. */
   const demandKind = ({ host: { name, role } }: Admitted, request: StreamRequest): void => {
     const device = role === 'client-device'
-    const reason = request.type === 'http' ? (device ? undefined : 'stream/http')
+    // From OOD to OOD bytes go for a device that the other one has judged, to a host that it names
+    const isRelayed = role === 'ood' && request.type === 'http' && request.host !== undefined
+    const reason = request.type === 'http' ? (device || isRelayed ? undefined : 'stream/http')
       : device && !reachableActors.includes(request.protocol) ? 'stream/link' : undefined
     if (reason === undefined) return
     const what = request.type === 'link' ? request.protocol : request.service
@@ -113,8 +122,8 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer, s
       if (request.type === 'link' && reachableActors.includes(what)) return
       if (request.type === 'http' && await isPublic(what)) return
       const before = allowedBy('link', 'tunnel/registered')
-      // Of the control plane nodes reach those two, whatever a line says
-      if (role !== 'ood' && (kernelActors as readonly string[]).includes(what)) {
+      // Of the control plane others reach those two, whatever a line says; an OOD has its own of the rest
+      if ((kernelActors as readonly string[]).includes(what)) {
         throw refuse('link/no-row', 'stream/kernel', `${name} to ${what}`, [before])
       }
       const resource = `stream://${what}`

@@ -1,6 +1,5 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import type { Carried, Carrier } from '../../../runtime/carrier.ts'
-import { Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { splice } from '../../../runtime/splice.ts'
@@ -11,11 +10,13 @@ import type { NodeDaemon } from '../../node-daemon/protocol.ts'
 import { kv, readRecord } from '../../records.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { Vault } from '../../vault/protocol.ts'
+import type { Registrations } from '../registrations.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
 import { followDevices } from './follow-devices.ts'
 import { createHttpStreams } from './http-streams.ts'
+import { keepPeers } from './peers.ts'
 import { createSight } from './sight.ts'
 import { createTelling } from './telling.ts'
 import { createTunnels, type Tunnels } from './tunnels.ts'
@@ -31,6 +32,7 @@ export interface OpenTunnelsOptions {
   readonly nodeDaemon: Pick<Client<typeof NodeDaemon>, 'services'>
   /** Where this zone itself listens on this host. */
   readonly ownPorts: () => readonly number[]
+  readonly hosts: Registrations['hosts']
   /** A registration has changed. */
   readonly onDevice: () => void
 }
@@ -38,17 +40,19 @@ export interface OpenTunnelsOptions {
 const Placed = object({ name: string(), hosts: array(string()) })
 /** All that the control plane's end of tunnels is made of, and what it follows for as long as the actor runs. */
 export function openTunnels(options: OpenTunnelsOptions): Tunnels {
-  const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts } = options
+  const { start, systemConfig, vault, token, trust, enforcer, certificate, nodeDaemon, ownPorts, hosts } = options
   const { clock, stopping, log, background } = start
-  const admission = createAdmission({
-    start, trust, systemConfig, token, enforcer,
-    serving: async (service) =>
-      (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving'),
-  })
-  const tunnels = createTunnels({
-    start, trust, admission, certificate, telling: createTelling(start, vault),
+  const serving = async (service: string): Promise<boolean> =>
+    (await nodeDaemon.services({})).some(({ name, state }) => name === service && state === 'serving')
+  const admission = createAdmission({ start, trust, systemConfig, token, enforcer, serving })
+  const tunnels: Tunnels = createTunnels({
+    start, trust, admission, certificate,
+    telling: createTelling(start, vault, async () => (await hosts()).document),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
-    http: createHttpStreams({ start, admission, systemConfig, token, ownPorts }),
+    http: createHttpStreams({
+      start, admission, systemConfig, token, ownPorts, serving,
+      reach: (...wanted) => tunnels.ways.reach(...wanted),
+    }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
       return item ? readRecord(Placed, kv.info(service), item.value).hosts : []
@@ -56,14 +60,18 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   })
   const carrier: Carrier = {
     async open({ protocol, host, caller }, channel): Promise<Carried> {
-      if (host === undefined) throw new Unavailable(`Nobody says where it is: ${protocol}`)
-      const { channel: stream, granted } =
-        await tunnels.toHost(host, { type: 'link', protocol, host, caller: { ...caller } })
+      const { channel: stream, granted } = await tunnels.ways.find({
+        type: 'link', protocol, caller: { ...caller }, ...(host === undefined ? {} : { host }),
+      })
       return { ...granted, gone: splice(channel, stream).then(() => {}) }
     },
   }
   start.carry(carrier)
   background(() => tunnels.run())
+  background(() => keepPeers({
+    self: start.self, clock, random: start.random, stopping, log, dial: tunnels.dial,
+    servers: async () => (await hosts()).servers,
+  }))
   background(() => followDevices({
     clock, stopping, log, systemConfig, token,
     async onDevice(host) {

@@ -2,30 +2,31 @@ import type { ActorStart } from '../../../runtime/actor.ts'
 import { messageOf, NotFound } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
-import type { TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { TellKind, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import type { RevocationDocument } from '../../host-identity.ts'
 import type { Vault } from '../../vault/protocol.ts'
 
-/** What nodes are told over their tunnels: by which roots, and by which revocation lists, to judge others. */
+/** What nodes are told over their tunnels: whose the control plane is, and by what to judge others. */
 export interface Telling {
   toOne(end: TunnelEnd): Promise<void>
   /** Only what is other than it was. */
   toAll(ends: readonly TunnelEnd[]): Promise<void>
 }
 
-type Told = readonly (readonly ['roots' | 'revocation-lists', string])[]
+type Told = readonly (readonly [TellKind, string])[]
 
 export function createTelling(
   { log, clock }: Pick<ActorStart, 'log' | 'clock'>, vault: Pick<Client<typeof Vault>, 'roots' | 'authorities' | 'crl'>,
+  hosts: () => Promise<string>,
 ): Telling {
   let last: Told = []
   const read = async (): Promise<Told> => {
-    const [signed, authorities, lists] = await Promise.all([
+    const [signed, authorities, lists, control] = await Promise.all([
       vault.roots({}).catch((error: unknown) => {
         if (error instanceof NotFound) return undefined
         throw error
       }),
-      vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }),
+      vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }), hosts(),
     ])
     const revocations: RevocationDocument = {
       // Those that were revoked as well: a host knows them by their certificate, and TLS reads no lists
@@ -36,6 +37,7 @@ export function createTelling(
     // Lists are judged by the roots that came before them
     return [
       ...(signed ? [['roots', signed.document] as const] : []), ['revocation-lists', JSON.stringify(revocations)],
+      ['hosts', control],
     ]
   }
   let asked: { readonly atMs: number; readonly told: Promise<Told> } | undefined

@@ -7,6 +7,7 @@ import { decodePems } from '../../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../../transport/tls.ts'
 import type { AcceptedStream, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
+import { tunnelAlpn } from '../../join-protocol.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import { HostCertificateNeeded, type ZoneTrust } from '../trust.ts'
 import type { Admission, Admitted, LinkWanted } from './admission.ts'
@@ -15,11 +16,13 @@ import type { HttpStreams } from './http-streams.ts'
 import { createLive } from './live.ts'
 import { createQuota } from './quota.ts'
 import type { Sight } from './sight.ts'
+import type { PeersOptions } from './peers.ts'
 import type { Telling } from './telling.ts'
+import { createWays, type Ways } from './ways.ts'
 
 export interface TunnelsOptions {
   readonly start: Pick<
-    ActorStart, 'clock' | 'random' | 'keys' | 'self' | 'log' | 'count' | 'gauge' | 'stopping' | 'accept'
+    ActorStart, 'clock' | 'random' | 'keys' | 'self' | 'log' | 'count' | 'gauge' | 'stopping' | 'accept' | 'transport'
   >
   readonly trust: ZoneTrust
   readonly admission: Admission
@@ -39,6 +42,7 @@ interface Held {
   certificate: Uint8Array
   /** Ours, that it goes by. */
   own: ServerCertificate
+  readonly role: string
   readonly end: TunnelEnd
 }
 
@@ -46,8 +50,9 @@ interface Held {
 export interface Tunnels {
   /** A connection by `tunnelAlpn`. Never throws. */
   take(connection: TlsConnection): void
-  /** A stream of this host, or of another one's tunnel, to an actor of that host. @throws Unavailable */
-  toHost(host: string, request: LinkWanted, signal?: AbortSignal): ReturnType<TunnelEnd['open']>
+  readonly ways: Ways
+  /** To another host of the control plane, unless it has come by itself; settles when the tunnel is over. */
+  dial: PeersOptions['dial']
   /** Names of the hosts that are connected. */
   hosts(): readonly string[]
   /** Certificate and registration of each tunnel, or that of one host, are looked at again. */
@@ -65,10 +70,11 @@ const BLIND = 'this host does not see its zone'
 
 export function createTunnels(options: TunnelsOptions): Tunnels {
   const { start, trust, admission, telling, http, sight, certificate, placed } = options
-  const { clock, random, keys, self, log, count, gauge, stopping } = start
+  const { clock, random, keys, self, log, count, gauge, stopping, transport } = start
   const held = new Map<string, Held>()
   const entrance = createEntrance(start)
   const quota = createQuota()
+  const ways = createWays({ start, placed, held })
   /** Links: streams of bytes are looked at where they are opened. */
   const links = createLive(start, admission)
   let opening = 0
@@ -78,35 +84,11 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   }
   const shown = (): void => gauge('tunnels', held.size)
 
-  /** An actor of this host, or what another host's tunnel leads to. */
-  const lead = async (request: LinkWanted, from: string, signal: AbortSignal): Promise<AcceptedStream> => {
-    const { protocol, host, caller } = request
-    if (host === undefined || host === self.host) {
-      try {
-        const { channel, incarnation, gone, release } = await start.accept(protocol, caller)
-        void gone.then(() => channel.close('the actor has ended'))
-        return { granted: { host: self.host, incarnation }, channel, release }
-      } catch (error) {
-        if (host !== undefined || !(error instanceof Unavailable)) throw error
-      }
-    }
-    const others = host === undefined ? (await placed(protocol)).filter((each) => each !== self.host) : [host]
-    const found = others.find((each) => each !== from && held.has(each))
-    if (found === undefined) throw new Unavailable(`Nothing here leads to ${protocol} on ${host ?? 'any host'}`)
-    const { channel, granted } = await toHost(found, { ...request, host: found }, signal)
-    return { granted, channel, release: () => channel.close('the caller is gone') }
-  }
-  const toHost: Tunnels['toHost'] = (host, request, signal) => {
-    const found = held.get(host)
-    if (!found) throw new Unavailable(`The host is not connected: ${host}`, { host })
-    return found.end.open(request, signal)
-  }
-
   /** A link, among those that its caller's host may have, and judged for as long as it lasts. */
   const openLink = async (by: () => Admitted, request: LinkWanted, signal: AbortSignal): Promise<AcceptedStream> => {
     const place = quota.take(request.caller.host)
     try {
-      const accepted = await lead(request, by().host.name, signal)
+      const accepted = await ways.lead(request, by().host.name, signal)
       place.open()
       const forget = links.add(by, request, (reason) => accepted.channel.close(reason))
       return {
@@ -136,12 +118,9 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       demandSight()
       const { name } = await trust.hostOf(peer)
       leave = await entrance.byName(name)
-      const mine = await welcome(waiter, peer)
+      const mine = await meet(waiter, peer)
       if (sight.blind) mine.end.close(BLIND)
-      const before = held.get(name)
-      held.set(name, mine)
-      // One host has one way here: what came later is what it lives by now
-      before?.end.close('the host has connected anew')
+      place(name, mine)
       return mine
     } catch (error) {
       if (error instanceof HostCertificateNeeded) void refuse(waiter, peer)
@@ -151,12 +130,18 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       opening--
     }
   }
+  const place = (name: string, mine: Held): void => {
+    const before = held.get(name)
+    held.set(name, mine)
+    // One host has one way here: what came later is what it lives by now
+    before?.end.close('the host has connected anew')
+  }
   /** Says why to a host whose certificate is not good, beside the places of the others and only to so many. */
   const refuse = async (connection: TlsConnection, peer: Uint8Array): Promise<void> => {
     if (refusing >= limits.tunnelsRefusing) return connection.close('refused')
     refusing++
     try {
-      const { end } = await welcome(connection, peer)
+      const { end } = await meet(connection, peer)
       end.close('its certificate was not good')
     } catch (error) {
       connection.close(messageOf(error))
@@ -165,18 +150,23 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     }
   }
 
-  const welcome = async (connection: TlsConnection, peer: Uint8Array): Promise<Held> => {
+  /** @param dialled the host that this one has gone to */
+  const meet = async (connection: TlsConnection, peer: Uint8Array, dialled?: string): Promise<Held> => {
     let admitted: Admitted | undefined
     let shownBy = peer
     let mine: Held | undefined
     const by = (): Admitted => mine?.admitted ?? admitted!
     const own = certificate()
     const end = await openTunnel({
-      channel: tlsChannel(connection, start), role: 'listener', clock, random: random.fork('tunnel'),
+      channel: tlsChannel(connection, start), role: dialled === undefined ? 'listener' : 'dialer', clock, random: random.fork('tunnel'),
       hello: { zone: self.zone, host: self.host }, certificates: { own: chainOf(own)[0]!, peer, keys },
       async onHello(greeting) {
         demandSight()
-        admitted = await admission.admit(peer, greeting)
+        const found = await admission.admit(peer, greeting)
+        if (dialled !== undefined && (found.host.name !== dialled || found.host.role !== 'ood')) {
+          throw new Denied(`It is ${found.host.role} ${found.host.name}, not ood ${dialled}`, { reason: 'tunnel/name' })
+        }
+        admitted = found
       },
       async onOpen(request, signal) {
         await admission.authorise(by(), request)
@@ -195,8 +185,20 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
         log.info(`${next.host.name} goes on by its next certificate`, { serial: next.host.serial })
       },
     })
-    mine = { admitted: admitted!, certificate: shownBy, own, end }
+    mine = { admitted: admitted!, role: admitted!.host.role, certificate: shownBy, own, end }
     return mine
+  }
+
+  const dial: Tunnels['dial'] = async (name, { hostname, port }, signal) => {
+    const there = held.get(name)
+    if (there) return void await there.end.closed
+    demandSight()
+    const connection = await transport.connectTls({ hostname, port, withinMs: limits.uplinkAttemptMs, signal }, {
+      roots: trust.roots, alpn: tunnelAlpn, client: certificate(),
+    })
+    const mine = await meet(connection, connection.certificate!, name)
+    place(name, mine)
+    await keep(mine, `${hostname}:${port}`)
   }
 
   /** For as long as it lasts. */
@@ -205,7 +207,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     shown()
     count('tunnels_total')
     log.info(`${name} is connected`, { serial, from })
-    void telling.toOne(end)
+    if (mine.role !== 'ood') void telling.toOne(end)
     follow(name, mine, certificate())
     // What was said of it between its admission and now, nobody looked at
     void recheckOne(name, mine)
@@ -255,7 +257,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
         if (!stopping.aborted) log.warn(`A tunnel was refused: ${messageOf(error)}`, { from: connection.remoteAddress })
       })
     },
-    toHost,
+    ways, dial,
     hosts: () => [...held.keys()],
     async recheck(host) {
       await Promise.all([...held].filter(([name]) => host === undefined || name === host)
@@ -264,7 +266,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     renew(next) {
       for (const [name, one] of held) follow(name, one, next)
     },
-    tell: () => telling.toAll([...held.values()].map(({ end }) => end)),
+    tell: () => telling.toAll([...held.values()].filter(({ role }) => role !== 'ood').map(({ end }) => end)),
     async run() {
       const seeing = sight.run(() => {
         for (const { end } of held.values()) end.close(BLIND)
