@@ -61,7 +61,7 @@ const meanings: Readonly<Record<number, string>> = {
   68: 'The join token was used',
   69: 'The join token is for another host or address, or the device could not prove itself',
   70: 'The request for a certificate was refused',
-  71: 'The folder is of no host that has joined',
+  71: 'The folder is of no host that has joined, or of no zone that has booted',
   46: 'What is in etcd under the prefix is another zone\'s: nothing of it was changed',
   47: 'A store was used here and in etcd, so that each has what the other has not',
   48: 'Another one moves the stores, or has not finished',

@@ -8,7 +8,9 @@ import { systemdUnit } from '../../boot/host/systemd.ts'
 import { newFolder, removeFolders } from '../boot-fixtures/command-line.ts'
 
 const unit = (folder: string, command: readonly string[] = ['/usr/bin/node', '/opt/zonewright/cli.js']): string =>
-  systemdUnit({ command, folder, zone: 'a.zone', host: 'node1' })
+  systemdUnit({
+    command: [...command, 'node', '--dir', folder], folder, description: 'Host node1 of the zone a.zone',
+  })
 
 test.after(removeFolders)
 

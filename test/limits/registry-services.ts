@@ -16,7 +16,7 @@ export const ofServices: Readonly<Record<string, Readonly<Record<string, readonl
       'dnsConnectionsPerAddress',
     ],
     'a host reports as often as it is to, and is silent when nobody asks': [
-      'reportMs', 'reportLookMs',
+      'reportMs', 'reportLookMs', 'reportActors', 'reportSoonMs',
     ],
     'a round comes when something is due, and as often as the limit': [
       'certificateRoundMs', 'certificateKeepMs',
