@@ -21,7 +21,7 @@ export interface SeenHost extends Omit<HostState, 'state'> {
   readonly lastSeen: number | null
 }
 
-/** All hosts of the zone, or one. Those of other machines are told where the zone runs its node monitor. @throws NotFound */
+/** All hosts of the zone, or one; those of other machines where the zone runs its node monitor. @throws NotFound */
 export async function readHosts(client: ZoneClient, host?: string): Promise<readonly SeenHost[]> {
   const params = host === undefined ? {} : { host }
   const asked = client.call('node-daemon', 'ps', params).then((told) => shapeOf(Hosts, told, 'what runs').hosts)

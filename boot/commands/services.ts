@@ -206,7 +206,8 @@ async function finish(
   if (!options.wait) return show(terminal, options, { name, revision }, () => [said])
   if (!options.json) terminal.out(said)
   const hosts = await waitFor(client, {
-    ...waiting, withinMs: options.timeout * 1000, next: `${terminal.invocation} services show ${name}, ${terminal.invocation} logs ${name}`,
+    ...waiting, withinMs: options.timeout * 1000,
+    next: `${terminal.invocation} services show ${name}, ${terminal.invocation} logs ${name}`,
     tell: (line) => { if (!options.json) terminal.out(line) },
   })
   show(terminal, options, { name, revision, state: want, hosts }, () => [want === 'serving'

@@ -45,7 +45,8 @@ async function statusOf(client: ZoneClient) {
   const seen = services.map((service) => summary(service, hosts))
   const problems = [
     ...(ready === 200 ? [] : [`/readyz answers ${ready}`]),
-    ...hosts.filter(({ state, remote }) => !remote && state !== 'serving').map(({ host, state }) => `host ${host} is ${state}`),
+    ...hosts.filter(({ state, remote }) => !remote && state !== 'serving')
+      .map(({ host, state }) => `host ${host} is ${state}`),
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
     ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing, reason }) =>
       `service ${name}: ${serving} of ${wantedServing} serving${reason === '' ? '' : `: ${reason}`}`),

@@ -120,7 +120,7 @@ function summary(booted: BootedZone, { diagram }: UpCommandOptions) {
   return {
     ready: true, bootMs: Math.round(zone.bootMs), zone: zone.config.zone, host: zone.config.host,
     address: addressOf(hostname, port), secondBoot: zone.secondBoot, steps: booted.rows(),
-    ...(booted.etcd ? { etcd: booted.etcd } : {}),
+    ...(booted.etcd ? { etcd: booted.etcd } : {}), ...(booted.failed.length > 0 ? { failed: booted.failed } : {}),
     ...(diagram ? { diagram: booted.diagram() } : {}),
   }
 }
@@ -133,7 +133,8 @@ export function addressOf(hostname: string, port: number): string {
 function readyLine({ zone }: BootedZone, style: Style): string {
   const hosts = zone.hosts()
   const serving = hosts.flatMap(({ actors }) => actors).filter(({ state }) => state === 'serving').length
-  const where = hosts.length === 1 ? '' : ` on ${hosts.length} hosts`
+  const up = hosts.filter(({ state }) => state === 'serving').length
+  const where = hosts.length === 1 ? '' : up === hosts.length ? ` on ${up} hosts` : ` on ${up} of ${hosts.length} hosts`
   return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving${where}`
 }
 
