@@ -142,6 +142,11 @@ test('both join; a service is placed on the first, is seen, and is called from t
   assert.match(said(printed, ' status'), /healthy/)
   assert.match(said(printed, 'services show'), /^placed on +node1$/m)
   assert.match(said(printed, 'curl'), /Directory listing/)
+  for (const command of ['kill node1', 'logs shop', 'logs node1/gateway']) {
+    const { exitCode, stderr } = await type('ood1', `npx zonewright ${command}`).ended
+    assert.is(exitCode, 2, stderr)
+    assert.match(stderr, /runs on another machine.*: node1\n +next: /, command)
+  }
 })
 
 test('it goes elsewhere when its host is drained or revoked, and the host joins again by another token', async () => {

@@ -69,6 +69,13 @@ const meanings: Readonly<Record<number, string>> = {
   130: 'Interrupted before it was done',
 }
 
+/** What a command says of it. @throws Error for one that has no meaning */
+export function meaningOf(exitCode: number): string {
+  const meaning = meanings[exitCode]
+  if (meaning === undefined) throw new Error(`No such exit code: ${exitCode}`)
+  return meaning
+}
+
 export const exitCodeTable = (): readonly (readonly [number, string, readonly string[]])[] => Object.entries(meanings)
   .map(([number, meaning]) => [Number(number), meaning, namesOf(Number(number))])
 

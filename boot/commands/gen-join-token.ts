@@ -32,6 +32,7 @@ export function joinTokenCommand(terminal: Terminal): Command {
       'gen join-token --host ood2 --role ood --out ./for-ood2',
       'gen join-token --host node1 --out ./for-node1 --cidr 10.0.0.0/24 --ttl 600',
     ],
+    exits: [4, 14, 17, 18],
   }))
   return of
     .option('--config <file>', 'as the zone was started with: it names the folder')

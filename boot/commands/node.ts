@@ -21,6 +21,7 @@ export function nodeCommand(terminal: Terminal): Command {
   return command(terminal, 'node', {
     description: 'Run a host that has joined, from its folder, until Ctrl-C; it finds its zone again after any outage',
     examples: ['node', 'node --dir /var/lib/zonewright', 'node --dir /var/lib/zonewright --systemd'],
+    exits: [5, 8, 11, 71],
   })
     .option('--dir <folder>', 'its folder, as join has made it', DEFAULT_HOST_DIR)
     .option('--port <number>', 'of the gateway for programs of this host; 0 takes a free one', wholeNumber(0, 65_535))

@@ -33,6 +33,7 @@ export function upCommand(terminal: Terminal): Command {
       'up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram',
       'up --dir /srv/zone --systemd > /etc/systemd/system/zonewright.service',
     ],
+    exits: [3, 5, 11, 12, 71],
   }))
 }
 
@@ -43,6 +44,7 @@ export function startCommand(terminal: Terminal): Command {
       'start --config config.yaml', 'start --config config.yaml --once --json',
       'start --config config.yaml --systemd > /etc/systemd/system/zonewright.service',
     ],
+    exits: [3, 5, 11, 12, 40, 41, 42, 43, 71],
   }))
 }
 
