@@ -53,7 +53,7 @@ export const suites: readonly Suite[] = [
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
   {
     name: 'services on request',
-    files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/services)/,
+    files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/(services|reports))/,
     fileSeconds: 60, suiteSeconds: 120, only: 'oldest and deno',
   },
   { name: 'client devices', files: /^test\/client-device/, fileSeconds: 120, suiteSeconds: 240 },

@@ -86,7 +86,9 @@ async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Prom
       '', `Bring both files to ${host}, by a way that nobody else reads, and there:`,
       bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`
         + (role === 'ood' ? ' --role ood --listen ADDRESS:PORT' : '')),
-      ...(role === 'ood' ? ['', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host} --owner-key FILE`] : []),
+      ...(role === 'ood' ? [
+        '', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host} --owner-key FILE`,
+      ] : []),
     ]
   })
 }
