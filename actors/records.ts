@@ -3,9 +3,10 @@ import { defineError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
 import {
-  array, boolean, integer, maxEntries, minValue, nullable, number, object, optional, picklist, pipe, record, regex,
-  string, type Infer, type Schema,
+  array, boolean, integer, maxEntries, maxLength, minValue, nullable, number, object, optional, picklist, pipe, record,
+  regex, string, type Infer, type Schema,
 } from '../runtime/protocol.ts'
+import { ActorState } from '../runtime/supervision.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { PublicKey } from './system-config/protocol.ts'
 
@@ -181,6 +182,8 @@ export const DeviceInfo = object({
   labels: optional(Labels),
   /** What services may take together; all that it has where its config says nothing. */
   capacity: optional(Resources),
+  /** What runs there: whoever looks from another machine learns it from here alone. */
+  actors: optional(pipe(array(ActorState), maxLength(limits.reportActors))),
   /** Grows with every report of one start of the daemon, which `incarnation` numbers. */
   report: count, incarnation: count,
 })

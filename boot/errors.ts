@@ -67,6 +67,8 @@ export const JoinNotAllowed = defineError('JoinNotAllowed')
 export const FingerprintMismatch = defineError('FingerprintMismatch')
 /** The folder is none of a host that has joined. */
 export const NotJoined = defineError('NotJoined')
+/** The folder is none of a zone that has booted. */
+export const NotBooted = defineError('NotBooted')
 /** The vault does not certify that key, or not for that request. */
 export const RequestRefused = defineError('RequestRefused')
 
@@ -156,6 +158,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   FingerprintMismatch: 69,
   RequestRefused: 70,
   NotJoined: 71,
+  NotBooted: 71,
   StoreMoved: 45,
   StoreOfAnother: 46,
   StoreDiverged: 47,

@@ -19,6 +19,15 @@ export interface OodsOptions {
   readonly migrations: Migrations
 }
 
+/** One that did not come to serve, while the zone goes on without it. */
+export interface OodFailed {
+  readonly type: 'ood-failed'
+  readonly host: string
+  readonly error: Error
+  /** Of this host alone. */
+  readonly folder: string
+}
+
 /**
  * OODs beside the first host of a cluster on one host: each has a supervisor, device key, folder and ports of its own,
  * and a whole control plane over the stores that all of them share. They find a zone that is booted.
@@ -29,6 +38,18 @@ export class Oods {
 
   constructor(options: OodsOptions) {
     this.#options = options
+  }
+
+  /**
+   * At the same time, since any of them may lead. One that cannot start keeps the zone from nothing: that is what
+   * several are for. @throws what a start met because all of them stop
+   */
+  async startAll(oods: readonly NodeIdentity[], onFailed: (failed: OodFailed) => void): Promise<void> {
+    const { zone: { hosts, files } } = this.#options
+    await Promise.all(oods.map((ood) => this.start(ood).catch((error: Error) => {
+      if (hosts.stopping) throw error
+      onFailed({ type: 'ood-failed', host: ood.name, error, folder: files.path(ood.folder) })
+    })))
   }
 
   /** Settles when it serves. @throws what its first start met */

@@ -23,7 +23,7 @@ import type { EtcdLocation } from './migrate/move-stores.ts'
 import { Node } from './node.ts'
 import { createObserver, type Observer } from './observe/observer.ts'
 import { CONTROL, Ood } from './ood.ts'
-import { Oods, refuseAlone } from './oods.ts'
+import { Oods, refuseAlone, type OodFailed } from './oods.ts'
 import { version } from './version.ts'
 import type { Zone } from './zone.ts'
 
@@ -62,6 +62,7 @@ export type Progress =
   | OwnerSigns
   | EtcdProgress
   | { readonly type: 'node'; readonly name: string; readonly serving: number; readonly of: number }
+  | OodFailed
   | { readonly type: 'ready' }
 
 export interface RunningZone {
@@ -220,8 +221,7 @@ class Boot {
     const { identities, oods } = this.#nodes
     if (identities.length + oods.length === 0) return
     await this.#nodes.register(this.#run)
-    // At the same time: any of them may lead
-    await Promise.all(oods.map((ood) => this.#oods.start(ood)))
+    await this.#oods.startAll(oods, this.#onProgress)
     const waiting = [...identities]
     let serving = 0
     const lane = async (): Promise<void> => {

@@ -7,7 +7,7 @@ import {
 const count = pipe(number(), integer())
 const atLeastOne = pipe(number(), integer(), minValue(1))
 
-const ActorState = object({
+export const ActorState = object({
   name: string(),
   kind: picklist(['worker', 'process']),
   state: picklist(['starting', 'serving', 'stopping', 'stopped', 'restarting', 'failed']),

@@ -28,6 +28,8 @@ test('every command has help with examples of its own', async () => {
       const { exitCode, stdout } = await run(...command.split(' '), '--help')
       assert.is(exitCode, 0, command)
       assert.match(stdout, new RegExp(`\\nExamples:\\n[^]* ${command}`), command)
+      assert.match(stdout, /\nExit codes:[^]* help exit-codes\n/, command)
+      if (!stdout.includes('\nCommands:\n')) assert.match(stdout, /^ +--json /m, command)
     }))
   }
 })

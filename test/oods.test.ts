@@ -1,5 +1,5 @@
 /** Several OODs on one host over a real etcd of three members: what any does, and what the others do without it. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -10,7 +10,7 @@ import { verifyAudit } from '../boot/audit/verify.ts'
 import { Usage } from '../boot/errors.ts'
 import { Hosts } from '../boot/hosts.ts'
 import { file } from '../boot/init.ts'
-import { up, type RunningZone } from '../boot/up.ts'
+import { up, type Progress, type RunningZone } from '../boot/up.ts'
 import { limits } from '../runtime/limits.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
 import type { SigningKey } from '../runtime/platform/ports.ts'
@@ -194,6 +194,25 @@ test('when a leader is gone another leads within the time of its lease and a sec
   await client(other!, 'system_config', token).call('sys_config_set', {
     key: `users/${user.username}/after`, value: 'still here',
   })
+})
+
+test('one that cannot start keeps no other from it, and it is said which, why and where', async () => {
+  await zone.stop()
+  const audit = join(folder, file.oods, 'ood2', file.audit)
+  rmSync(audit, { recursive: true })
+  writeFileSync(audit, 'in the place of a folder')
+  const failed: Extract<Progress, { type: 'ood-failed' }>[] = []
+  const { endpoints, credentials } = cluster
+  zone = await up({
+    platform, folder, oods: 3, stores: { type: 'etcd', endpoints, prefix: '/zones/oods', credentials },
+    onProgress: (progress) => { if (progress.type === 'ood-failed') failed.push(progress) },
+  })
+  assert.equal(failed.map((one) => [one.host, one.folder]), [['ood2', join(folder, file.oods, 'ood2')]])
+  assert.match(failed[0]!.error.message, /vault/)
+  assert.equal(zone.hosts().map(({ host, state }) => [host, state]), [
+    ['ood1', 'serving'], ['ood2', 'failed'], ['ood3', 'serving'],
+  ])
+  assert.ok(await login('ood3'))
 })
 
 test('without etcd there is one OOD', async () => {

@@ -39,7 +39,7 @@ export const suites: readonly Suite[] = [
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   {
     name: 'hosts on addresses of their own',
-    files: /^test\/(hosts-netns|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
+    files: /^test\/(hosts-(netns|readme)|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
     fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno',
   },
   { name: 'vault', files: /^test\/(cli-)?vault-?/, fileSeconds: 90, suiteSeconds: 150, only: 'oldest and deno' },
@@ -53,7 +53,7 @@ export const suites: readonly Suite[] = [
   { name: 'processes', files: /\/processes/, fileSeconds: 90, suiteSeconds: 150 },
   {
     name: 'services on request',
-    files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/services)/,
+    files: /^test\/(actors\/(cert-manager|node-monitor|services-on-request|dns)|dns-zone|limits\/(services|reports))/,
     fileSeconds: 60, suiteSeconds: 120, only: 'oldest and deno',
   },
   { name: 'client devices', files: /^test\/client-device/, fileSeconds: 120, suiteSeconds: 240 },

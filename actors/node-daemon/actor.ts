@@ -71,6 +71,7 @@ export function createDaemon(
   const reports = createReports({
     host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping,
     machine: () => needs.supervision.machine({}),
+    actors: () => needs.supervision.list({}),
     write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })
@@ -99,6 +100,11 @@ export function createDaemon(
   }
   const converge = async (): Promise<Converged> => {
     const [converged] = await Promise.all([services.converge(), tellHosts()])
+    if (converged.started.length + converged.stopped.length > 0) {
+      reports.changed()
+      // Programs are on their way, and whoever waits for them elsewhere hears of it by a report
+      void services.settled().then(reports.changed)
+    }
     return converged
   }
 

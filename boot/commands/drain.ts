@@ -18,6 +18,7 @@ export function drainCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'drain', {
     description: 'Let the services of a host go elsewhere, and nothing new come to it',
     examples: ['drain node2', 'drain node2 --wait --timeout 300', 'drain node2 --json'],
+    exits: [14, 20, 55],
   }))
     .argument('<host>', 'whose services go elsewhere')
     .option('--wait', 'wait until they serve there; fail when something stays')
@@ -29,6 +30,7 @@ export function undrainCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'undrain', {
     description: 'Let services come to a host again that was drained; nothing moves back by itself',
     examples: ['undrain node2', 'undrain node2 --json'],
+    exits: [14, 20],
   }))
     .argument('<host>', 'to which services may come again')
     .action(async (host: string, options: ConnectOptions) => {

@@ -32,6 +32,7 @@ export function joinTokenCommand(terminal: Terminal): Command {
       'gen join-token --host ood2 --role ood --out ./for-ood2',
       'gen join-token --host node1 --out ./for-node1 --cidr 10.0.0.0/24 --ttl 600',
     ],
+    exits: [4, 14, 17, 18],
   }))
   return of
     .option('--config <file>', 'as the zone was started with: it names the folder')
@@ -85,7 +86,9 @@ async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Prom
       '', `Bring both files to ${host}, by a way that nobody else reads, and there:`,
       bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`
         + (role === 'ood' ? ' --role ood --listen ADDRESS:PORT' : '')),
-      ...(role === 'ood' ? ['', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host}`] : []),
+      ...(role === 'ood' ? [
+        '', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host} --owner-key FILE`,
+      ] : []),
     ]
   })
 }

@@ -32,6 +32,7 @@ export function pendingCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'pending', {
     description: 'List the hosts that wait to become OODs of the zone: the owner decides',
     examples: ['hosts pending', 'hosts pending --json'],
+    exits: [14, 17, 18],
   })).action(async (options: ConnectOptions) => {
     const client = await connect(terminal, options)
     const { requests } = await oodRequestsOf(terminal, client, options.dir).list()
@@ -61,6 +62,7 @@ export function approveCommand(terminal: Terminal): Command {
       'hosts approve ood2 --owner-key ./.zone/owner.key',
       'hosts approve ood2 --owner-key ./owner.key --fingerprint 8Jx2…Qw --yes',
     ],
+    exits: [14, 15, 20, 69],
   })), 'signs the device document of the host, and a root token that registers it; is not kept')
     .argument('<host>', 'as `hosts pending` lists it')
     .option('--fingerprint <text>', FINGERPRINT)
@@ -70,7 +72,8 @@ export function approveCommand(terminal: Terminal): Command {
 export function refuseCommand(terminal: Terminal): Command {
   return ownerKeyOptions(connectOptions(command(terminal, 'refuse', {
     description: 'Refuse a host that waits to become an OOD: it is told so, and its token is used up',
-    examples: ['hosts refuse ood2'],
+    examples: ['hosts refuse ood2', 'hosts refuse ood2 --json'],
+    exits: [14, 15, 20, 69],
   })), 'of a host that was approved before: signs a root token that takes its document away; is not kept')
     .argument('<host>', 'as `hosts pending` lists it')
     .option('--fingerprint <text>', FINGERPRINT)

@@ -36,6 +36,7 @@ function listCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'list', {
     description: 'List the hosts that joined: role, device key, certificate, token, and when they were heard of last',
     examples: ['hosts list', 'hosts list --json'],
+    exits: [14, 17, 18],
   })).action(async (options: ConnectOptions) => {
     const client = await connect(terminal, options)
     const hosts = await joinedHostsOf(terminal, client, options.dir).list()
@@ -74,6 +75,7 @@ export function revokeCommand(terminal: Terminal): Command {
   return ownerKeyOptions(connectOptions(command(terminal, 'revoke', {
     description: 'Revoke a host that joined: its certificates, its registration and its sessions end',
     examples: ['revoke node1', 'revoke node1 --yes --json', 'revoke ood2 --owner-key ./.zone/owner.key'],
+    exits: [14, 15, 20],
   })), 'of an OOD: signs a root token that takes its device document away; is not kept')
     .argument('<host>', 'as `hosts` lists it')
     .action(async (host: string, options: ConnectOptions & OwnerKeyOptions) => {

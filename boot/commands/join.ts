@@ -41,8 +41,10 @@ export function joinCommand(terminal: Terminal): Command {
     description: 'Join this host to a zone by files of gen join-token, and run it; its certificate stays in memory',
     examples: [
       'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem',
-      'join --server 192.168.1.10:50051 --token-file node1.join-token --root root.pem --once --json',
+      'join --token-file node1.join-token --root root.pem --once --json',
+      'join --role ood --token-file ood2.join-token --root root.pem --listen 192.168.1.13:50051',
     ],
+    exits: [5, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70],
   })
     .option('--server <address>', 'host and port of the control plane; default: what the token file says')
     .requiredOption('--token-file <file>', 'the token; - is stdin')

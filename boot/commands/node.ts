@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import { openHost } from '../host/folder.ts'
-import { systemdUnit } from '../host/systemd.ts'
 import type { Terminal } from '../terminal.ts'
 import { command, wholeNumber } from './command.ts'
+import { printUnit } from './print-unit.ts'
 import { serveHost } from './serve-host.ts'
 
 /** Where `join` keeps a host, unless it is told otherwise. */
@@ -21,6 +21,7 @@ export function nodeCommand(terminal: Terminal): Command {
   return command(terminal, 'node', {
     description: 'Run a host that has joined, from its folder, until Ctrl-C; it finds its zone again after any outage',
     examples: ['node', 'node --dir /var/lib/zonewright', 'node --dir /var/lib/zonewright --systemd'],
+    exits: [5, 8, 11, 71],
   })
     .option('--dir <folder>', 'its folder, as join has made it', DEFAULT_HOST_DIR)
     .option('--port <number>', 'of the gateway for programs of this host; 0 takes a free one', wholeNumber(0, 65_535))
@@ -35,10 +36,12 @@ async function runNode(terminal: Terminal, options: NodeCommandOptions): Promise
   if (options.systemd) {
     const folder = terminal.absolute(dir)
     const { file } = await openHost(platform, await platform.host.openFolder(folder))
-    const unit = systemdUnit({ command: terminal.program, folder, zone: file.zone, host: file.host })
-    if (options.json) terminal.out(JSON.stringify({ unit }))
-    else terminal.write(unit)
-    return
+    return printUnit(terminal, {
+      description: `Host ${file.host} of the zone ${file.zone}`, folder,
+      command: [
+        ...terminal.program, 'node', '--dir', folder, ...(port === undefined ? [] : ['--port', String(port)]),
+      ],
+    }, options)
   }
   await serveHost(terminal, platform, { folder: dir, ...(port === undefined ? {} : { port }) }, options)
 }

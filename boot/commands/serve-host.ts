@@ -4,7 +4,7 @@ import { pause } from '../../runtime/within.ts'
 import type { UplinkState } from '../../actors/uplink/protocol.ts'
 import { Interrupted } from '../errors.ts'
 import { OWN, runHost, type RunHostOptions, type RunningHost } from '../host/run.ts'
-import { evidenceText, GAP, pairs, styleOf, type Style } from '../render.ts'
+import { fieldsText, GAP, pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { urlOf } from '../address.ts'
 import { sayTo } from './boot-zone.ts'
@@ -98,7 +98,7 @@ function tellTrouble(terminal: Terminal, host: RunningHost, style: Style): Promi
   const tell = (name: string, what: string): void => terminal.error(`${style.bold(name)}: ${what}`)
   host.trace.on('log', ({ level, actor, message, fields }) => {
     if (level === 'info') return
-    tell(actor, [message, evidenceText(fields)].filter((text) => text !== '').join(GAP))
+    tell(actor, [message, fieldsText(fields)].filter((text) => text !== '').join(GAP))
   })
   host.trace.on('actor', ({ actor, state, reason }) => {
     if (state === 'died' || state === 'failed') tell(actor, `${state}: ${reason}`)

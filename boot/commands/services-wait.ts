@@ -1,5 +1,4 @@
-import type { HostState } from '../../runtime/supervision.ts'
-import { actorsNamed, readHosts } from '../client/hosts.ts'
+import { actorsNamed, readHosts, type SeenHost } from '../client/hosts.ts'
 import { actualOf, isDown, readService, type Service } from '../client/services.ts'
 import { until } from '../client/until.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -10,7 +9,7 @@ export interface Waiting {
   readonly name: string
   readonly want: 'serving' | 'stopped'
   /** What ran before the change: what is serving must be newer, where it is to be restarted. */
-  readonly before: readonly HostState[]
+  readonly before: readonly SeenHost[]
   readonly restarted: boolean
   readonly withinMs: number
   readonly next: string
@@ -56,7 +55,7 @@ export async function waitFor(client: ZoneClient, waiting: Waiting): Promise<rea
 }
 
 function isThere(
-  { name, want, before, restarted }: Waiting, service: Service | undefined, hosts: readonly HostState[],
+  { name, want, before, restarted }: Waiting, service: Service | undefined, hosts: readonly SeenHost[],
 ): boolean {
   const at = actorsNamed(hosts, name)
   if (want === 'stopped') return (service?.hosts.length ?? 0) === 0 && at.every(({ actor }) => isDown(actor))

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { kv, ServiceSpec } from '../../actors/records.ts'
-import type { HostState } from '../../runtime/supervision.ts'
 import { readDocument } from '../client/document.ts'
-import { readHosts } from '../client/hosts.ts'
+import { readHosts, type SeenHost } from '../client/hosts.ts'
 import { createKey } from '../client/kv.ts'
 import { actualOf, changeSpec, noSuchService, readService, readServices, type Service } from '../client/services.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -44,7 +43,7 @@ function listCommand(terminal: Terminal): Command {
   })
 }
 
-export function summary(service: Service, hosts: readonly HostState[]) {
+export function summary(service: Service, hosts: readonly SeenHost[]) {
   const { spec, revision, hosts: placed } = service
   const { wanted, serving, ok, at } = actualOf(service, hosts)
   return {
@@ -58,7 +57,7 @@ export function summary(service: Service, hosts: readonly HostState[]) {
   }
 }
 
-function row(service: Service, hosts: readonly HostState[], style: Style): readonly Cell[] {
+function row(service: Service, hosts: readonly SeenHost[], style: Style): readonly Cell[] {
   const { spec } = service
   const { wanted, serving, ok, at } = actualOf(service, hosts)
   const app = spec.replicas === 0
@@ -207,7 +206,8 @@ async function finish(
   if (!options.wait) return show(terminal, options, { name, revision }, () => [said])
   if (!options.json) terminal.out(said)
   const hosts = await waitFor(client, {
-    ...waiting, withinMs: options.timeout * 1000, next: `${terminal.invocation} logs ${name}`,
+    ...waiting, withinMs: options.timeout * 1000,
+    next: `${terminal.invocation} services show ${name}, ${terminal.invocation} logs ${name}`,
     tell: (line) => { if (!options.json) terminal.out(line) },
   })
   show(terminal, options, { name, revision, state: want, hosts }, () => [want === 'serving'

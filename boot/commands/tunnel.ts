@@ -32,6 +32,7 @@ export function tunnelCommand(terminal: Terminal): Command {
       'tunnel --to notes --listen 127.0.0.1:8081',
       'tunnel --to notes --listen 127.0.0.1:0 --dir ./laptop --json',
     ],
+    exits: [12, 14, 20, 60, 71],
   })
     .requiredOption('--to <service>', 'whose HTTP port they lead to')
     .requiredOption('--listen <address>', 'where programs of this machine connect; port 0 takes a free one')

@@ -1,36 +1,47 @@
 import { InvalidArgument } from '../../runtime/errors.ts'
 
 export interface UnitOptions {
-  /** Program and first arguments that are this command line, absolute. */
+  /** What stands in its first line. */
+  readonly description: string
+  /** Program and arguments, absolute where they are paths. No secret is among them: any process may read them. */
   readonly command: readonly string[]
-  /** Absolute. */
+  /** The one folder that it may write, absolute. */
   readonly folder: string
-  readonly zone: string
-  readonly host: string
+  /** Units that are started before it where they are on this machine. */
+  readonly after?: readonly string[]
 }
 
 /**
- * Text of a unit (`systemd.service(5)`) that runs a joined host at each start of the machine. The host comes back by
- * itself when its zone does; systemd brings back the process. @throws InvalidArgument for a path that no unit can name
+ * Text of a unit (`systemd.service(5)`) that runs a host at each start of the machine, and again whenever it ends. What
+ * runs as its services gets no more than it. @throws InvalidArgument for a path that no unit can name
  */
-export function systemdUnit({ command, folder, zone, host }: UnitOptions): string {
-  const start = [...command, 'node', '--dir', folder].map(quoted).join(' ')
+export function systemdUnit({ description, command, folder, after = [] }: UnitOptions): string {
   return `[Unit]
-Description=Host ${host} of the zone ${zone}
+Description=${description}
 Wants=network-online.target
-After=network-online.target
+After=${['network-online.target', ...after].join(' ')}
+StartLimitIntervalSec=0
 
 [Service]
-ExecStart=${start}
+ExecStart=${command.map(quoted).join(' ')}
 Restart=always
-RestartSec=2
+RestartSec=5
 KillSignal=SIGTERM
-TimeoutStopSec=30
+TimeoutStopSec=60
 UMask=0077
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=strict
+ProtectHome=read-only
 ReadWritePaths=${quoted(folder)}
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
 
 [Install]
 WantedBy=multi-user.target
