@@ -93,6 +93,9 @@ export const limits = {
   restartWindowMs: 60_000,
   restartBackoffMsMin: 50,
   restartBackoffMsMax: 5_000,
+  /** Milliseconds between two attempts of an actor whose store is away, doubled up to the maximum; that is no restart. */
+  storeAwayMsMin: 500,
+  storeAwayMsMax: 5_000,
   /** Documented steps that a supervisor keeps; later ones are only told on its trace. */
   steps: 10_000,
   /** Milliseconds an actor may take to start, and to stop before its worker is terminated. */

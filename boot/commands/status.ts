@@ -48,6 +48,7 @@ async function statusOf(client: ZoneClient) {
     ...(ready === 200 ? [] : [`/readyz answers ${ready}`]),
     ...hosts.filter(({ state }) => state !== 'serving').map(({ host, state }) => `host ${host} is ${state}`),
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
+    ...hosts.flatMap(waitingActors),
     ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing, reason }) =>
       `service ${name}: ${serving} of ${wantedServing} serving${reason === '' ? '' : `: ${reason}`}`),
     ...(certificates ? certificateProblems(certificates, client.platform.clock.now()) : []),
@@ -78,7 +79,6 @@ function silenceProblems(nodes: readonly NodeEntry[]): readonly string[] {
     ? [`${silent} of ${nodes.length} hosts are silent: more than half, so that no service is moved for it`] : []
 }
 
-/** What has failed and is wanted there: by the host itself, or as a service. */
 /** Not everybody may ask, and not every zone has whom to ask: then nothing is said of it. */
 const unlessRefused = <T>(asked: Promise<T>): Promise<T | null> => asked.catch((error: unknown) => {
   if (error instanceof ZonewrightError && QUIET.has(error.code)) return null
@@ -99,6 +99,12 @@ function certificateProblems({ expiring, authorities }: CertificateSummary, now:
 }
 const PROBLEMS_SHOWN = 5
 
+/** Nothing has failed that waits for its store, but what it is waited for does not serve. */
+const waitingActors = ({ host, actors }: HostState): readonly string[] => actors
+  .filter(({ state, reason }) => (state === 'starting' || state === 'restarting') && reason !== '')
+  .map(({ name, reason }) => `${host}/${name} is not back yet: ${reason}`)
+
+/** What has failed and is wanted there: by the host itself, or as a service. */
 const failedActors = ({ host, actors }: HostState, wanted: readonly { readonly name: string }[]): readonly string[] =>
   actors
     .filter(({ name, state, managed }) => state === 'failed' && (!managed || wanted.some((each) => each.name === name)))
