@@ -46,7 +46,7 @@ export const suites: readonly Suite[] = [
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },
-  { name: 'on etcd', files: /^test\/(etcd-start|etcd-readme|gen-pems|boot\/(gen-pems|recover-etcd|etcd-))/,
+  { name: 'on etcd', files: /^test\/(etcd-start|etcd-away|etcd-readme|gen-pems|boot\/(gen-pems|recover-etcd|etcd-))/,
     fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'several OODs', files: /^test\/oods/, fileSeconds: 120, suiteSeconds: 240, only: 'oldest and deno' },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },
