@@ -2,6 +2,7 @@ import { actorLimits } from './limits-actors.ts'
 import { clientDeviceLimits } from './limits-client-device.ts'
 import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
+import { spanLimits } from './limits-span.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
@@ -93,9 +94,6 @@ export const limits = {
   restartWindowMs: 60_000,
   restartBackoffMsMin: 50,
   restartBackoffMsMax: 5_000,
-  /** Milliseconds between two attempts of an actor whose store is away, doubled up to the maximum; that is no restart. */
-  storeAwayMsMin: 500,
-  storeAwayMsMax: 5_000,
   /** Documented steps that a supervisor keeps; later ones are only told on its trace. */
   steps: 10_000,
   /** Milliseconds an actor may take to start, and to stop before its worker is terminated. */
@@ -122,6 +120,7 @@ export const limits = {
   ...tunnelLimits,
   ...clientDeviceLimits,
   ...placementLimits,
+  ...spanLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

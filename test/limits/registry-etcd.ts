@@ -17,9 +17,4 @@ export const etcd: Coverage = {
   'limits/etcd-inventory.test.ts': {
     'of more than the vault takes at once the rest follows; more at once is refused': ['unrecordedCertificates'],
   },
-  'runtime/store-away.test.ts': {
-    'it is tried after the least time, and after twice as long each time up to the most': [
-      'storeAwayMsMin', 'storeAwayMsMax',
-    ],
-  },
 }
