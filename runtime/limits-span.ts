@@ -12,4 +12,8 @@ export const spanLimits = {
    * lose theirs at once.
    */
   uplinkSpreadMs: 2_000,
+  /** Milliseconds by which the wall clock may get ahead of the monotonic one; more counts as passed: the machine slept. */
+  clockAheadMs: 1_000,
+  /** Milliseconds between two looks whether that is so, while something is held for a time. */
+  clockLookMs: 1_000,
 } as const
