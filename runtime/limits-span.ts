@@ -16,4 +16,6 @@ export const spanLimits = {
   clockAheadMs: 1_000,
   /** Milliseconds between two looks whether that is so, while something is held for a time. */
   clockLookMs: 1_000,
+  /** Milliseconds between two looks of a host that joined whether its zone has another epoch: it was restored then. */
+  hostEpochLookMs: 5_000,
 } as const
