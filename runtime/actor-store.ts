@@ -38,7 +38,7 @@ export class ActorStore {
     this.opening.catch(() => {})
   }
 
-  /** To start with. Where it was away it is tried once more: that may be long ago. @throws `isStoreAway`, what opening does */
+  /** To start with. Where it was away it is tried once more: that may be long ago. @throws what opening does */
   async opened(): Promise<Store> {
     const found = await this.opening.catch((error: unknown) => (isStoreAway(error) ? undefined : Promise.reject(error)))
     if (found) return found
@@ -47,8 +47,8 @@ export class ActorStore {
   }
 
   /**
-   * What a start failed with, when the store cannot be reached now: that, and not what came of it, is then why. Asked of
-   * the store itself, whatever the start function says.
+   * Why a start failed: when the store cannot be reached now, that and not what came of it. Asked of the store itself,
+   * whatever the start function says.
    */
   async whyNot(error: unknown): Promise<unknown> {
     const { stateless, start: { stores } } = this.#options

@@ -3,9 +3,9 @@ import type { Clock } from './platform/ports.ts'
 
 /**
  * A clock for who holds something for a time: a lease, or that a host was not called lost. The monotonic clock stands
- * still while a machine sleeps, and the wall clock does not: what that is ahead by counts as passed. So a wall clock that
- * is set forward ends things early, and one that is set back lengthens nothing. Not for who waits until the time of
- * another is over: that must not end early.
+ * still while a machine sleeps, and the wall clock does not: what that is ahead by counts as passed. So one that is set
+ * forward ends things early, and one that is set back lengthens nothing. A machine that slept while its wall clock was
+ * set back by as much tells nobody. Not for who waits until the time of another is over: that must not end early.
  */
 export function lastingClock(clock: Clock): Clock {
   let offsetMs = clock.now() - clock.monotonic()

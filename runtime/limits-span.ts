@@ -1,6 +1,6 @@
 /** Of `limits`: what holds while a part is away, and when a host that slept notices it. */
 export const spanLimits = {
-  /** Milliseconds between two attempts of an actor whose store is away, doubled up to the maximum; that is no restart. */
+  /** Milliseconds between two attempts of an actor whose store is away, doubled up to the maximum: no restarts. */
   storeAwayMsMin: 500,
   storeAwayMsMax: 5_000,
   /** Milliseconds that the vault is waited for where what it said last will do for a while. */
@@ -12,7 +12,7 @@ export const spanLimits = {
    * lose theirs at once.
    */
   uplinkSpreadMs: 2_000,
-  /** Milliseconds by which the wall clock may get ahead of the monotonic one; more counts as passed: the machine slept. */
+  /** Milliseconds by which the wall clock may get ahead of the monotonic one; more has passed in a sleep. */
   clockAheadMs: 1_000,
   /** Milliseconds between two looks whether that is so, while something is held for a time. */
   clockLookMs: 1_000,

@@ -1,4 +1,4 @@
-/** A zone gets a new epoch, as by a restore: a host that joined before comes to it by itself, and takes no old ticket. */
+/** A zone gets a new epoch, as by a restore: a host that joined comes to it by itself, and takes no old ticket. */
 import { readFileSync } from 'node:fs'
 import { join as path } from 'node:path'
 import { test } from 'uvu'

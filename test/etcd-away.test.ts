@@ -23,7 +23,7 @@ async function until(what: string, withinMs: number, holds: () => unknown): Prom
   }
 }
 
-test('actors that end while etcd stands still wait for it, and the zone goes on by itself when it is back', async () => {
+test('actors that end while etcd stands still wait for it, and the zone goes on by itself afterwards', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'zonewright-etcd-away-'))
   const etcd = await startEtcd()
   const trace = createTrace()

@@ -39,7 +39,7 @@ export const suites: readonly Suite[] = [
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   {
     name: 'hosts on addresses of their own',
-    files: /^test\/(hosts-netns|joined-host|epoch-joined|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
+    files: /^test\/(hosts-netns|epoch-|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
     fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno',
   },
   { name: 'vault', files: /^test\/(cli-)?vault-?/, fileSeconds: 90, suiteSeconds: 150, only: 'oldest and deno' },

@@ -69,12 +69,14 @@ export default actor(Enrolment, {
   const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
     : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const fingerprints = (): readonly string[] => certificates.map(({ fingerprint }) => fingerprint)
-  const joins = createJoins({ keys, clock, step, vault: asked, registrations, checks, late: keeping.late, fingerprints })
+  const joins = createJoins({
+    keys, clock, step, vault: asked, registrations, checks, late: keeping.late, fingerprints,
+  })
   const place = env[enrolmentEnv.etcd]
   const etcd = place === undefined ? undefined : JSON.parse(place) as EtcdPlace
   const joinAsOod = createOodJoins({
-    keys, step, vault: asked, systemConfig, registrations, checks, etcd, token: () => session.token(), skewOf: skewBy(clock),
-    toServer: serverBy(fingerprints),
+    keys, step, vault: asked, systemConfig, registrations, checks, etcd, token: () => session.token(),
+    skewOf: skewBy(clock), toServer: serverBy(fingerprints),
   })
 
   const hello = async (): Promise<HttpResponse> => {
@@ -157,7 +159,8 @@ export default actor(Enrolment, {
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({
-    self, step, vault: asked, enforcer, trust, server, registrations, late: keeping.late, mayHaveOods: etcd !== undefined,
+    self, step, vault: asked, enforcer, trust, server, registrations, late: keeping.late,
+    mayHaveOods: etcd !== undefined,
   })
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))
 

@@ -107,7 +107,7 @@ test('a wall clock that is set back makes no lease longer; one that slept for a 
   })
 })
 
-test('a host whose machine slept stops what may run elsewhere when it wakes, and starts none before it reads', async () => {
+test('a host whose machine slept stops what may run elsewhere, and starts none before it reads', async () => {
   await onHost(async (world, clock, step) => {
     const lasting = lastingClock(clock)
     const stopping = new AbortController()

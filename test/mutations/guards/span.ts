@@ -52,11 +52,11 @@ export const span: readonly Guard[] = [
   ...guardsOf('actors/node-daemon/fence.ts', SLEPT,
     [
       'a host that slept starts nothing before it reads', ' && !this.#lost && this.#leftMs > 0', ' && !this.#lost',
-      'a host whose machine slept stops what may run elsewhere when it wakes, and starts none before it reads',
+      'a host whose machine slept stops what may run elsewhere, and starts none before it reads',
     ],
     [
       'a host that slept stops what may run elsewhere', 'Math.min(limits.clockLookMs, this.#leftMs)', 'this.#leftMs',
-      'a host whose machine slept stops what may run elsewhere when it wakes, and starts none before it reads',
+      'a host whose machine slept stops what may run elsewhere, and starts none before it reads',
     ],
   ),
   ...guardsOf('actors/enrolment/tunnels/telling.ts', 'test/limits/tunnels.test.ts',
