@@ -1,5 +1,6 @@
 import type { ActorStart } from '../runtime/actor.ts'
 import { messageOf, Unavailable } from '../runtime/errors.ts'
+import { lastingClock } from '../runtime/lasting.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Cancel } from '../runtime/platform/ports.ts'
 import type { Client, Infer } from '../runtime/protocol.ts'
@@ -50,7 +51,10 @@ const CLOCK_RATE = 1.05
  */
 export function leading(options: LeadingOptions): Leading {
   const { start: { clock, log, stopping, background, gauge }, systemConfig, session, name, body } = options
+  const lasting = lastingClock(clock)
   const heard = deferred<void>()
+  /** Of the term, by the clock that lasts. */
+  let endsMs = 0
   let leader: Leading['leader'] = { host: '', term: 0 }
   let current: Running | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -63,9 +67,15 @@ export function leading(options: LeadingOptions): Leading {
     current.end(reason)
     current = undefined
   }
+  /** A machine that slept finds out here, and not by a timer that slept as well. */
+  const expire = (): void => {
+    if (endsMs <= lasting.monotonic()) end('it was not renewed in time')
+  }
   const begin = (term: number): Running => {
     const running = createRunning(name, term, async (transaction, signal) => {
       const fence = { name, term }
+      expire()
+      if (signal.aborted) throw signal.reason
       try {
         return await systemConfig.execTx({ ...transaction, fence }, { token: session.token(), signal })
       } catch (error) {
@@ -89,21 +99,22 @@ export function leading(options: LeadingOptions): Leading {
   }
   const hold = ({ term, ttlMs }: Led, askedMs: number): void => {
     if (current && current.term.term !== term) end('another term has begun')
-    const endsMs = askedMs + ttlMs / CLOCK_RATE
-    if (endsMs <= clock.monotonic()) return end('it was renewed too late')
+    endsMs = askedMs + ttlMs / CLOCK_RATE
+    if (endsMs <= lasting.monotonic()) return end('it was renewed too late')
     current ??= begin(term)
     const running = current
     const watch = (): void => {
-      const leftMs = endsMs - clock.monotonic()
+      if (current !== running) return
+      expire()
       // A timer may be early
-      if (leftMs > 0) running.cancel = clock.after(leftMs, watch)
-      else if (current === running) end('it was not renewed in time')
+      const leftMs = Math.min(limits.clockLookMs, endsMs - lasting.monotonic())
+      if (current === running) running.cancel = clock.after(Math.max(1, leftMs), watch)
     }
     running.cancel()
     watch()
   }
   const ask = async (): Promise<void> => {
-    const askedMs = clock.monotonic()
+    const askedMs = lasting.monotonic()
     const settings = { token: session.token(), signal: stopping, withinMs: limits.leaderLeaseMs }
     const led = await systemConfig.lead({ name }, settings)
     if (stopping.aborted) return
@@ -134,7 +145,10 @@ export function leading(options: LeadingOptions): Leading {
     heard.reject(new Unavailable('It stops'))
   })
   return {
-    get term() { return current?.term },
+    get term() {
+      expire()
+      return current?.term
+    },
     get leader() { return leader },
     heard: heard.promise,
     async stop() {

@@ -81,7 +81,6 @@ export function createActorHost({ start, definition, platform, key, ...options }
     start, platform, stateless: definition.stateless ?? false, redactor, signal: stopping.signal, onStopped: die,
     onProgress: (progress) => emit({ type: 'move', event: { ...origin(), ...progress } }),
   })
-  const { opening } = own
   const carriage = new Carriage({
     carries: start.carries ?? false, actor, clock, openChannel: platform.openChannel,
     emit: (told) => emit({ type: 'carriage', event: { actor, incarnation, ...told } }),
@@ -206,8 +205,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
 
   async function run(given: Given): Promise<void> {
     for (const secret of Object.values(given.secrets)) redactor.conceal(secret)
-    const opened = await opening
-    const serving = await definition.start(startOf(given, opened, needs))
+    const opened = await own.opened()
+    const began = async () => definition.start(startOf(given, opened, needs))
+    const serving = await began().catch(async (error: unknown) => { throw await own.whyNot(error) })
     const bare = !isServingWithLifecycle(serving)
     const handlers = bare ? serving : serving.handlers
     lifecycle = bare ? {} : serving.lifecycle
@@ -239,7 +239,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
     for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
     carriage.close(gone)
     for (const each of callers.values()) each.close(gone)
-    await opening.then((store) => store.close(), () => {})
+    await own.opening.then((store) => store.close(), () => {})
     spans?.flush()
     state = 'stopped'
   }

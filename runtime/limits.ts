@@ -2,6 +2,7 @@ import { actorLimits } from './limits-actors.ts'
 import { clientDeviceLimits } from './limits-client-device.ts'
 import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
+import { spanLimits } from './limits-span.ts'
 import { etcdLimits } from './limits-etcd.ts'
 import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
@@ -123,6 +124,7 @@ export const limits = {
   ...placementLimits,
   ...relayLimits,
   ...wayLimits,
+  ...spanLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

@@ -39,14 +39,15 @@ export const suites: readonly Suite[] = [
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   {
     name: 'hosts on addresses of their own',
-    files: /^test\/(hosts-(netns|readme)|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
+    files:
+      /^test\/(hosts-(netns|readme)|epoch-|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
     fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno',
   },
   { name: 'vault', files: /^test\/(cli-)?vault-?/, fileSeconds: 90, suiteSeconds: 150, only: 'oldest and deno' },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,
     suiteSeconds: 200 },
-  { name: 'on etcd', files: /^test\/(etcd-start|etcd-readme|gen-pems|boot\/(gen-pems|recover-etcd|etcd-))/,
+  { name: 'on etcd', files: /^test\/(etcd-start|etcd-away|etcd-readme|gen-pems|boot\/(gen-pems|recover-etcd|etcd-))/,
     fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'several OODs', files: /^test\/oods/, fileSeconds: 120, suiteSeconds: 240, only: 'oldest and deno' },
   { name: 'zones', files: /\/(sequences|attacks|boot|cli|up)\b/, fileSeconds: 60, suiteSeconds: 120 },

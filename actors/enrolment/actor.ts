@@ -14,6 +14,7 @@ import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { isUnexpected, json, readBody, refusal } from './answers.ts'
+import { briefly } from './briefly.ts'
 import { hookCheck, joinChecks } from './checks.ts'
 import { createControl } from './control.ts'
 import { keepRegistered } from './hosts.ts'
@@ -37,10 +38,14 @@ const nothingThere = (): Error => new NotFound('There is nothing at this path')
  */
 export default actor(Enrolment, {
   needs: { systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon, vault: Vault },
+  // Tunnels last while the vault, or verify-hub, which needs it, starts again; who joins meanwhile is told to wait
+  servesWithout: ['verifyHub', 'vault'],
   stateless: true,
 }, async (start) => {
   const { needs, transport, clock, random, keys, env, log, stopping, background, step, self, count } = start
   const { vault, systemConfig } = needs
+  /** For a host that waits for the answer. */
+  const asked = briefly(vault, limits.enrolmentVaultMs)
   const session = await openSession({
     clock, random, env, needs, appid: APPID, audiences: ['system-config'], stopping, background, step,
   })
@@ -59,22 +64,24 @@ export default actor(Enrolment, {
     onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
   })
   const registrations = await openRegistrations({
-    keys, self, log, systemConfig, vault, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
+    keys, self, log, systemConfig, vault: asked, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
   })
   const keeping = keepRegistered(start, registrations)
   const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined
     : hookCheck(self.zone, (question) => needs.nodeDaemon.joinHook({ question })))
   const fingerprints = (): readonly string[] => certificates.map(({ fingerprint }) => fingerprint)
-  const joins = createJoins({ keys, clock, step, vault, registrations, checks, late: keeping.late, fingerprints })
+  const joins = createJoins({
+    keys, clock, step, vault: asked, registrations, checks, late: keeping.late, fingerprints,
+  })
   const place = env[enrolmentEnv.etcd]
   const etcd = place === undefined ? undefined : JSON.parse(place) as EtcdPlace
   const joinAsOod = createOodJoins({
-    keys, step, vault, systemConfig, registrations, checks, etcd, token: () => session.token(), skewOf: skewBy(clock),
-    toServer: serverBy(fingerprints),
+    keys, step, vault: asked, systemConfig, registrations, checks, etcd, token: () => session.token(),
+    skewOf: skewBy(clock), toServer: serverBy(fingerprints),
   })
 
   const hello = async (): Promise<HttpResponse> => {
-    const signed = await vault.roots({}).catch((error: unknown) => {
+    const signed = await asked.roots({}).catch((error: unknown) => {
       if (error instanceof NotFound) return undefined
       throw error
     })
@@ -154,7 +161,8 @@ export default actor(Enrolment, {
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({
-    self, step, vault, enforcer, trust, server, registrations, late: keeping.late, mayHaveOods: etcd !== undefined,
+    self, step, vault: asked, enforcer, trust, server, registrations, late: keeping.late,
+    mayHaveOods: etcd !== undefined,
   })
   await registrations.reachedAt([server])
   const local = await transport.serveHttp({ hostname: '', port: 0, socket, ...bounds }, answering(control))

@@ -20,7 +20,7 @@ export function countingOf({ clock, vault }: Ports) {
   const look = async (host: string): Promise<Counting> => {
     const atMs = clock.monotonic()
     try {
-      const { serials, revokedAt } = await vault.joinedHost({ host })
+      const { serials, revokedAt } = await vault.joinedHost({ host }, { withinMs: limits.enrolmentListsMs })
       return { atMs, revoked: revokedAt !== undefined, ...(serials ? { serials } : {}) }
     } catch (error) {
       if (error instanceof NotInVault) return { atMs, revoked: false }

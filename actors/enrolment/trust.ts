@@ -1,7 +1,7 @@
 import { defineError, ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock, Keys } from '../../runtime/platform/ports.ts'
-import type { Client } from '../../runtime/protocol.ts'
+import type { CallSettings, Client } from '../../runtime/protocol.ts'
 import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
 import { parseRevocationList, type RevocationList } from '../../runtime/x509/crl.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
@@ -53,8 +53,9 @@ const IDENTITY = /^spiffe:\/\/([^/]+)\/([a-z-]+)\/([^/]+)$/
 
 /** The first look has to succeed. @throws what the vault answered */
 export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: TrustPorts): Promise<ZoneTrust> {
-  const look = async (): Promise<Known> => {
-    const [authorities, lists] = await Promise.all([vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' })])
+  const look = async (settings?: CallSettings): Promise<Known> => {
+    const asked = { mount: 'pki' }
+    const [authorities, lists] = await Promise.all([vault.authorities(asked, settings), vault.crl(asked, settings)])
     const pems = rootsOf(authorities)
     const parsed = (kind: Authority['kind']): readonly Certificate[] => authorities
       .filter((one) => one.kind === kind && one.state !== 'revoked')
@@ -66,14 +67,19 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
   }
   let known = await look()
   let looking: Promise<void> | undefined
+  /** When a look last ended, however. */
+  let lookedMs = known.atMs
   const refresh = (): Promise<void> => {
-    looking ??= look().then((next) => {
+    looking ??= look({ withinMs: limits.enrolmentListsMs }).then((next) => {
       const changed = next.pems.join() !== known.pems.join()
       known = next
       if (changed) onRoots(next.pems)
       // Sealed or restarting: the lists that we have hold until they end
     }, (error: Error) => warn(`The revocation lists could not be read: ${error.message}`))
-      .finally(() => { looking = undefined })
+      .finally(() => {
+        looking = undefined
+        lookedMs = clock.monotonic()
+      })
     return looking
   }
   const needed = (reason: string, message: string): Error => new HostCertificateNeeded(message, { reason })
@@ -84,7 +90,9 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
     refresh,
     async hostOf(der) {
       if (!der) throw needed('none', 'The connection shows no certificate of this zone that is valid now')
-      if (clock.monotonic() - known.atMs >= limits.enrolmentCrlMs) await refresh()
+      // While the vault is away not each of many hosts waits for it
+      const isDue = (sinceMs: number): boolean => clock.monotonic() - sinceMs >= limits.enrolmentCrlMs
+      if (isDue(known.atMs) && (looking || isDue(lookedMs))) await refresh()
       const leaf = parsedLeaf(der, needed)
       const { roots, intermediates, lists } = known
       try {

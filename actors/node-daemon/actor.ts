@@ -1,5 +1,6 @@
 import type { ActorStart, Handlers, Lifecycle } from '../../runtime/actor.ts'
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
+import { lastingClock } from '../../runtime/lasting.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
@@ -49,7 +50,9 @@ export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorS
 export function createDaemon(
   start: ActorStart<Needs>, { signer, token, certifies, krpc, krpcStream, authenticate }: DaemonRole,
 ): { handlers: Handlers<typeof NodeDaemon, Needs>; lifecycle: Lifecycle } {
-  const { needs, clock, log, stopping, background, self, denials } = start
+  const { needs, log, stopping, background, self, denials } = start
+  /** Also for how long this host may run what it runs. */
+  const clock = lastingClock(start.clock)
   const read: Read = async (key) => needs.systemConfig.get({ key }, { token: await token() })
   const services = createServices({
     host: self.host, supervision: needs.supervision, read, login: (spec) => loginToken(signer, spec),

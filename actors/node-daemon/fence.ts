@@ -4,6 +4,7 @@ import { pause } from '../../runtime/within.ts'
 import type { NodeConfig } from '../records.ts'
 
 export interface FenceOptions {
+  /** One that lasts, by which `saw` is told as well: a host that slept was not answered meanwhile. */
   readonly clock: Clock
   readonly stopping: AbortSignal
   /** Reads what this host is to run and whether it is called lost, and tells `saw`. */
@@ -40,7 +41,7 @@ export class Fence {
 
   /** Nothing that may be started elsewhere is started. */
   get mayStart(): boolean {
-    return !this.#closed && !this.#lost
+    return !this.#closed && !this.#lost && this.#leftMs > 0
   }
 
   /** @param askedMs when it was asked: by then it was so, or later */
@@ -76,7 +77,8 @@ export class Fence {
   async #closing(): Promise<void> {
     const { clock, stopping, close, warn } = this.#options
     while (!stopping.aborted) {
-      await pause(clock, this.#closed ? limits.hostConfirmMs : Math.max(1, this.#leftMs), stopping)
+      const waitMs = this.#closed ? limits.hostConfirmMs : Math.min(limits.clockLookMs, this.#leftMs)
+      await pause(clock, Math.max(1, waitMs), stopping)
       if (stopping.aborted) return
       if (this.#leftMs > 0) continue
       this.#closed = true

@@ -2,6 +2,7 @@ import type { ActorStart } from '../../runtime/actor.ts'
 import type { Carried, Carrier } from '../../runtime/carrier.ts'
 import { messageOf, NotFound, TlsNotTrusted, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Random } from '../../runtime/platform/ports.ts'
 import { backoffMs, fraction } from '../../runtime/restart.ts'
 import { splice } from '../../runtime/splice.ts'
 import { deferred, pause, within } from '../../runtime/within.ts'
@@ -253,6 +254,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
     async run() {
       let failures = 0
       while (!stopping.aborted) {
+        const before = tunnels
         const began = clock.monotonic()
         show('connecting', shown.reason)
         try {
@@ -271,7 +273,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
           failures = clock.monotonic() - began > GOOD_MS ? 0 : failures + 1
           servers.next()
         }
-        await pause(clock, backoffMs(jitter, Math.max(0, failures - 1), RETRY), stopping)
+        await pause(clock, comeBackMs(jitter, failures, tunnels > before), stopping)
       }
       show('stopped', '')
     },
@@ -286,6 +288,15 @@ export function keepConnected(options: ConnectionOptions): Connection {
     },
     close: () => tunnel?.close('the uplink stops'),
   }
+}
+
+/**
+ * Milliseconds before the next attempt. After a tunnel that was good, the others of that OOD have lost theirs as well:
+ * they do not come back all at once.
+ */
+export function comeBackMs(jitter: Random, failures: number, hadTunnel: boolean): number {
+  const spreadMs = hadTunnel && failures === 0 ? fraction(jitter) * limits.uplinkSpreadMs : 0
+  return Math.max(spreadMs, backoffMs(jitter, Math.max(0, failures - 1), RETRY))
 }
 
 const RENEW = { min: 5_000, max: 300_000 }

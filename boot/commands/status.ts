@@ -48,6 +48,7 @@ async function statusOf(client: ZoneClient) {
     ...hosts.filter(({ state, remote }) => !remote && state !== 'serving')
       .map(({ host, state }) => `host ${host} is ${state}`),
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
+    ...hosts.flatMap(waitingActors),
     ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing, reason }) =>
       `service ${name}: ${serving} of ${wantedServing} serving${reason === '' ? '' : `: ${reason}`}`),
     ...(certificates ? certificateProblems(certificates, client.platform.clock.now()) : []),
@@ -90,6 +91,11 @@ function certificateProblems({ expiring, authorities }: CertificateSummary, now:
   ]
 }
 const PROBLEMS_SHOWN = 5
+
+/** Nothing has failed that waits for its store, but what it is waited for does not serve. */
+const waitingActors = ({ host, actors }: SeenHost): readonly string[] => actors
+  .filter(({ state, reason }) => (state === 'starting' || state === 'restarting') && reason !== '')
+  .map(({ name, reason }) => `${host}/${name} is not back yet: ${reason}`)
 
 /** What has failed and is wanted there: by the host itself, or as a service. */
 const failedActors = ({ host, actors }: SeenHost, wanted: readonly { readonly name: string }[]): readonly string[] =>

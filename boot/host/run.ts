@@ -4,13 +4,16 @@ import { readDeviceBy } from '../../actors/read-device.ts'
 import { kernelActors, kernelRuntimeTypes, reachableActors } from '../../actors/trust-matrix.ts'
 import { Uplink, uplinkEnv, uplinkSecrets, type UplinkStart, type UplinkState } from '../../actors/uplink/protocol.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../../actors/zone-document.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { TlsPair } from '../../runtime/platform/tls-ports.ts'
+import { limits } from '../../runtime/limits.ts'
 import { createProcesses, type Processes } from '../../runtime/process/processes.ts'
 import { folderOf } from '../../runtime/store/location.ts'
 import { Supervision, type HostState } from '../../runtime/supervision.ts'
 import { Supervisor } from '../../runtime/supervisor.ts'
 import { createTrace, type ActorEvent, type StepEvent, type Trace } from '../../runtime/trace.ts'
+import { pause } from '../../runtime/within.ts'
 import { hostCatalogue } from '../catalogue.ts'
 import { readConfig, type ZoneConfig } from '../config.ts'
 import { NotJoined } from '../errors.ts'
@@ -183,7 +186,7 @@ class JoinedHost implements HostRun {
 
   async run(signal: AbortSignal): Promise<void> {
     const { platform, files, identity, config, certificate, trace } = this.#in
-    const { file: { host, servers, roots, anchors, rootsVersion, zoneDocument, deviceDocument }, device } = identity
+    const { file: { host, servers, roots, anchors, rootsVersion, zoneDocument }, device } = identity
     stopUnmanaged({ host, trace, processes: this.processes, signal })
     await files.makeFolder(file.stores, { mode: 0o700 })
     await this.#supervisor.load()
@@ -201,23 +204,61 @@ class JoinedHost implements HostRun {
       },
     })
     const zone = await this.#follow()
+    await this.#startDaemon(zone.epoch)
+    await this.#supervisor.start(Gateway.name)
+    void this.#followEpoch(zone.epoch, signal)
+    await convergeFirst({ platform, supervisor: this.#supervisor, host, signal, onFailed() {} })
+  }
+
+  /** @param epoch of the zone, by which the daemon signs */
+  async #startDaemon(epoch: number): Promise<void> {
+    const { config, identity: { file: { deviceDocument }, device } } = this.#in
     await this.#supervisor.start('node-daemon', {
-      env: { ...meansEnv(config), BUCKYOS_THIS_DEVICE: deviceDocument, ZONEWRIGHT_EPOCH: String(zone.epoch) },
+      env: { ...meansEnv(config), BUCKYOS_THIS_DEVICE: deviceDocument, ZONEWRIGHT_EPOCH: String(epoch) },
       secrets: { 'device-key': device.exportPem() },
     })
-    await this.#supervisor.start(Gateway.name)
-    await convergeFirst({ platform, supervisor: this.#supervisor, host, signal, onFailed() {} })
+  }
+
+  /**
+   * A zone that was restored has another epoch, and takes nothing that was signed by the one before: neither what the
+   * daemon signs, nor what services were given. All of these start anew, by the document that the owner signed.
+   */
+  async #followEpoch(first: number, signal: AbortSignal): Promise<void> {
+    const { platform: { clock }, trace, identity: { file: { host } } } = this.#in
+    const warn = (message: string): void =>
+      trace.emit('log', { host, actor: 'supervisor', at: clock.now(), level: 'warn', message, fields: {} })
+    for (let epoch = first; ;) {
+      await pause(clock, limits.hostEpochLookMs, signal)
+      if (signal.aborted) return
+      const next = await this.#known().then((known) => known?.zone.epoch, () => undefined)
+      if (next === undefined || next <= epoch || signal.aborted) continue
+      warn(`The zone has another epoch, ${next} after ${epoch}: the daemon of this host and its services start anew`)
+      try {
+        await this.#supervisor.stop('node-daemon')
+        await Promise.all(this.processes.list().map(({ name }) => this.processes.stop(name)))
+        await this.#startDaemon(next)
+        epoch = next
+      } catch (error) {
+        if (!signal.aborted) warn(`They did not start: ${messageOf(error)}`)
+      }
+    }
   }
 
   /** Hosts of the control plane may have come and gone since it joined: trusts those that it was last told of. */
   async #follow(): Promise<ZoneDocument> {
     const { platform: { keys }, identity: { zone } } = this.#in
-    const known = await this.#supervisor.get(Uplink).documents({})
-    const verdict = known && verifyZoneDocument(keys, known.zoneDocument)
-    if (!verdict?.accepted) return zone
-    const oods = known!.oods.map(readDeviceBy(keys, zone)).filter((one) => one !== undefined)
+    const known = await this.#known()
+    if (!known) return zone
+    const oods = known.oods.map(readDeviceBy(keys, zone)).filter((one) => one !== undefined)
     this.#supervisor.trust(oods.map(({ name, key }) => ({ host: name, role: 'ood' as const, jwk: key })))
-    return verdict.payload
+    return known.zone
+  }
+
+  /** What the uplink was told last; it takes none but the owner's, and none that is older. */
+  async #known(): Promise<{ readonly zone: ZoneDocument; readonly oods: readonly string[] } | undefined> {
+    const known = await this.#supervisor.get(Uplink).documents({})
+    const verdict = known && verifyZoneDocument(this.#in.platform.keys, known.zoneDocument)
+    return verdict?.accepted ? { zone: verdict.payload, oods: known!.oods } : undefined
   }
 }
 

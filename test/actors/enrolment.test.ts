@@ -119,6 +119,8 @@ test('while the vault does not answer the last lists hold, until they end', asyn
   given.passMs(limits.enrolmentCrlMs)
   assert.is(await why(given, der(certificate)), 'node1')
   assert.is(given.warnings.length, 1)
+  assert.is(await why(given, der(certificate)), 'node1')
+  assert.is(given.warnings.length, 1, 'not each host waits for a vault that is away')
   // Of a host that it was never asked for nobody knows whether this certificate counts
   assert.instance(await given.trust.hostOf(der(other.certificate)).catch((error: unknown) => error), Unavailable)
   given.vault.clock.ms += 2 * DAY

@@ -111,6 +111,8 @@ interface Around {
   before?: () => Promise<void>
   /** None of its timers runs. */
   frozen?: boolean
+  /** Its clocks stand at this moment as well: nothing of its own tells it that time has passed. */
+  stands?: number
 }
 
 /** One that leads at this system-config; its calls can be held up, and fail. */
@@ -123,6 +125,7 @@ function leader(zone: TestZone, kv: Kv, around: Around = {}) {
     start: {
       clock: {
         ...zone.clock,
+        now: () => around.stands ?? zone.clock.now(), monotonic: () => around.stands ?? zone.clock.monotonic(),
         after: (ms, task) => zone.clock.after(ms, () => (around.frozen ? undefined : task())),
       },
       stopping: stopping.signal, gauge: () => {},
@@ -201,7 +204,7 @@ test('one that stood still finds its term over when it wakes, by the fence if no
   const { zone, one, two } = await pair()
   const a = leader(zone, one)
   await settle()
-  a.around.frozen = true
+  Object.assign(a.around, { frozen: true, stands: zone.now })
   await zone.elapse(limits.leaderLeaseMs + 1)
   assert.is(a.terms[0]!.signal.aborted, false)
   await termOf(two)
@@ -209,6 +212,20 @@ test('one that stood still finds its term over when it wakes, by the fence if no
   assert.is(error.details['leader'], 'ood2')
   assert.is(a.terms[0]!.signal.aborted, true)
   await failure(Fenced, () => a.terms[0]!.write(create('system/scheduler/b')))
+})
+
+test('one whose timers stood still finds by its clock, and asks nobody, that its term is over', async () => {
+  for (const look of ['a write', 'the term'] as const) {
+    const { zone, one } = await pair()
+    const a = leader(zone, one)
+    await settle()
+    a.around.frozen = true
+    await zone.elapse(limits.leaderLeaseMs)
+    // Nobody else leads: the fence would let it through
+    if (look === 'the term') assert.is(a.led.term, undefined)
+    else await failure(Fenced, () => a.terms[0]!.write(create('system/scheduler/a')))
+    assert.is(a.terms[0]!.signal.aborted, true)
+  }
 })
 
 test.run()

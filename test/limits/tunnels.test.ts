@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { createAdmitting } from '../../actors/enrolment/sources.ts'
 import { createTelling } from '../../actors/enrolment/tunnels/telling.ts'
 import { HostCertificateNeeded } from '../../actors/enrolment/trust.ts'
+import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest } from '../../runtime/platform/ports.ts'
 import type { TunnelEnd } from '../../transport/tunnel/protocol.ts'
@@ -134,6 +135,39 @@ test('a new tunnel is told what was read a moment ago, and no longer', async () 
   assert.is(reads, 2)
   await telling.toAll([end])
   assert.is(reads, 3, 'whoever is connected is told what is so now')
+})
+
+test('whoever comes while the vault is sealed is told all once it is not, and the others what is new', async () => {
+  const clock = manualClock()
+  let document = 'first'
+  let sealed = false
+  const reached = (): void => { if (sealed) throw new Unavailable('The vault is sealed') }
+  const telling = createTelling({ clock, log: { info() {}, warn() {}, error() {} } as never }, {
+    roots: async () => ({ document }) as never, authorities: async () => [],
+    crl: async () => {
+      reached()
+      return []
+    },
+  }, async () => 'all')
+  const toldTo = () => {
+    const told: string[] = []
+    const end = { tell: (kind: string, text: string) => void told.push(`${kind} ${text}`) }
+    return { told, end: end as Partial<TunnelEnd> as TunnelEnd }
+  }
+  const lists = 'revocation-lists {"authorities":[],"lists":[]}'
+  const [before, during] = [toldTo(), toldTo()]
+  await telling.toOne(before.end)
+  await telling.toAll([before.end])
+  before.told.length = 0
+  sealed = true
+  await clock.advance(limits.tunnelToldMs)
+  await telling.toOne(during.end)
+  document = 'second'
+  await telling.toAll([before.end, during.end])
+  assert.equal([before.told, during.told], [[], []])
+  sealed = false
+  for (let round = 0; round < 2; round++) await telling.toAll([before.end, during.end])
+  assert.equal([before.told, during.told], [['roots second'], ['roots second', lists, 'hosts all']])
 })
 
 test('a host asks so often by its certificate, an address as often as without one', async () => {

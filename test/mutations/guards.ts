@@ -51,6 +51,7 @@ import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
 import { tunnels } from './guards/tunnels.ts'
 import { uplink } from './guards/uplink.ts'
+import { span } from './guards/span.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -101,4 +102,5 @@ export const guards: readonly Guard[] = [
   ...tunnel,
   ...tunnels,
   ...uplink,
+  ...span,
 ]

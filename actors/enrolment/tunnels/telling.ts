@@ -8,10 +8,14 @@ import type { Vault } from '../../vault/protocol.ts'
 
 /** What nodes are told over their tunnels: whose the control plane is, and by what to judge others. */
 export interface Telling {
+  /** All there is; what cannot be read now is told with the next `toAll`. */
   toOne(end: TunnelEnd): Promise<void>
-  /** Only what is other than it was. */
+  /** Only what is other than it was, and all to whom nothing could be told yet. */
   toAll(ends: readonly TunnelEnd[]): Promise<void>
 }
+
+/** It is tried again in a moment. */
+const BRIEFLY = { withinMs: limits.enrolmentListsMs }
 
 type Told = readonly (readonly [TellKind, string])[]
 
@@ -20,13 +24,15 @@ export function createTelling(
   hosts: () => Promise<string>,
 ): Telling {
   let last: Told = []
+  /** Those that were told nothing yet: the vault was sealed or away when they came. */
+  const due = new WeakSet<TunnelEnd>()
   const read = async (): Promise<Told> => {
     const [signed, authorities, lists, control] = await Promise.all([
-      vault.roots({}).catch((error: unknown) => {
+      vault.roots({}, BRIEFLY).catch((error: unknown) => {
         if (error instanceof NotFound) return undefined
         throw error
       }),
-      vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' }), hosts(),
+      vault.authorities({ mount: 'pki' }, BRIEFLY), vault.crl({ mount: 'pki' }, BRIEFLY), hosts(),
     ])
     const revocations: RevocationDocument = {
       // Those that were revoked as well: a host knows them by their certificate, and TLS reads no lists
@@ -52,15 +58,29 @@ export function createTelling(
     mine.told.catch(() => { if (asked === mine) asked = undefined })
     return mine.told
   }
-  const tell = async (ends: readonly TunnelEnd[], all: boolean): Promise<void> => {
-    try {
-      const told = await (all ? lately() : now())
-      const news = all ? told : told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
-      if (!all) last = told
-      for (const end of ends) for (const [kind, document] of news) end.tell(kind, document)
-    } catch (error) {
-      log.warn(`The hosts could not be told of roots and revocations: ${messageOf(error)}`)
-    }
+  const failed = (error: unknown): void =>
+    log.warn(`The hosts could not be told of roots and revocations: ${messageOf(error)}`)
+  const say = (end: TunnelEnd, told: Told): void => {
+    for (const [kind, document] of told) end.tell(kind, document)
   }
-  return { toOne: (end) => tell([end], true), toAll: (ends) => tell(ends, false) }
+  return {
+    async toOne(end) {
+      try {
+        say(end, await lately())
+      } catch (error) {
+        due.add(end)
+        failed(error)
+      }
+    },
+    async toAll(ends) {
+      try {
+        const told = await now()
+        const news = told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
+        last = told
+        for (const end of ends) say(end, due.delete(end) ? told : news)
+      } catch (error) {
+        failed(error)
+      }
+    },
+  }
 }

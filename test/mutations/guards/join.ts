@@ -90,7 +90,7 @@ export const join: readonly Guard[] = [
   ...guardsOf('actors/enrolment/trust.ts', 'test/actors/enrolment.test.ts',
     [
       'a revoked certificate opens nothing',
-      'if (clock.monotonic() - known.atMs >= limits.enrolmentCrlMs) await refresh()',
+      'if (isDue(known.atMs) && (looking || isDue(lookedMs))) await refresh()',
       '', 'a revoked certificate is refused as soon as the next list is asked for',
     ],
     [

@@ -49,8 +49,8 @@ export const ofLeading: readonly Guard[] = [
   ),
   ...guardsOf('actors/leading.ts', LEADING,
     [
-      'a term counts from before it was asked for', 'const endsMs = askedMs + ttlMs / CLOCK_RATE',
-      'const endsMs = clock.monotonic() + ttlMs * CLOCK_RATE',
+      'a term counts from before it was asked for', 'endsMs = askedMs + ttlMs / CLOCK_RATE',
+      'endsMs = lasting.monotonic() + ttlMs * CLOCK_RATE',
       'one that is not answered stops leading before another may, and that one leads within a second more',
     ],
   ),
