@@ -85,7 +85,7 @@ export function tunnelsWorld(): World {
   }
   const tunnels = createTunnels({
     start, certificate: () => own, placed: async () => [],
-    trust: { roots: [], refresh: async () => {}, hostOf },
+    trust: { roots: [], refresh: async () => {}, nameOf: () => undefined, hostOf },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },

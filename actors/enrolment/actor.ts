@@ -23,7 +23,7 @@ import { portsIn } from './own-ports.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
-import { createAdmitting } from './sources.ts'
+import { createAdmitting, sourceOf } from './sources.ts'
 import { openTunnels } from './tunnels/open.ts'
 import { HostCertificateNeeded, openTrust, type KnownHost } from './trust.ts'
 
@@ -148,7 +148,7 @@ export default actor(Enrolment, {
   const listener = await transport.serveHttp({
     hostname, port: Number(env[enrolmentEnv.port] ?? 0), ...bounds,
     tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
-    streams: { alpn: [tunnelAlpn], accept: tunnels.take },
+    streams: { alpn: [tunnelAlpn], accept: tunnels.take }, room: { nameOf: trust.nameOf, sourceOf },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({

@@ -41,7 +41,7 @@ export class Sources {
 }
 
 /** One address has many spellings, and `::` hides how long the parts before it are. */
-function sourceOf(address: string): string {
+export function sourceOf(address: string): string {
   const bytes = parseIp(address.replace(/%.*$/, ''))
   if (!bytes) return address
   if (isMappedIpv4(bytes)) return formatIp(bytes.subarray(12))
