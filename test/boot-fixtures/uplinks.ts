@@ -26,6 +26,8 @@ export let joined: Joined
 let device: SigningKey
 export const warnings: string[] = []
 const stopping = new AbortController()
+/** A test that fails leaves its own behind. */
+const [servers, connections]: [HttpServer[], Connection[]] = [[], []]
 
 /** What the two ends need of an actor's start, and no supervisor behind it. */
 const startOf = (host: string, accept: ActorStart['accept']): ActorStart => ({
@@ -78,6 +80,7 @@ export async function listener(tells = false) {
       alpn: ['http/1.1'] },
     streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, async () => ({ status: 404, headers: {}, body: '' }))
+  servers.push(server)
   return { tunnels, server, certificate, next: () => makeCertificate(ports) }
 }
 
@@ -107,6 +110,7 @@ export async function uplink(port: number, lifeMs?: number, parts: Parts = {}): 
         ?? ((_, before, signal) => real.next({ hostname: '127.0.0.1', port: zone.port }, before, signal)),
     },
   })
+  connections.push(connection)
   void connection.run()
   await eventually('it is connected', () => connection.state().state === 'connected')
   return connection
@@ -121,6 +125,8 @@ export async function begin(): Promise<void> {
 
 export async function end(): Promise<void> {
   stopping.abort()
+  for (const connection of connections) connection.close()
+  await Promise.all(servers.map((server) => server.close(0)))
   await zone.stop()
   removeFolders()
 }

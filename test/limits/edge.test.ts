@@ -67,7 +67,9 @@ test('what is being answered does not make way, and a request that is not whole 
     assert.is(await answered, '200')
   })
   await withEdge(async (edge) => {
-    const begun = await many(limits.edgePerAddress, async () => {
+    const slow = await edge.tls()
+    const answered = ask(slow, '/slow')
+    const begun = await many(limits.edgePerAddress - 1, async () => {
       const socket = await edge.tls()
       socket.write('POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 10\r\n\r\nhalf')
       return socket
@@ -76,6 +78,8 @@ test('what is being answered does not make way, and a request that is not whole 
     await pause(systemClock, 300)
     assert.is(await ask(await edge.tls()), '200')
     assert.ok(await comesTo(() => gone(begun) === 1))
+    edge.answer()
+    assert.is(await answered, '200')
   })
 })
 
