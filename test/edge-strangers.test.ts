@@ -1,4 +1,4 @@
-/** 2,000 connections of strangers to the port of a zone, each opened again when it is cut: hosts come and go as ever. */
+/** 2,000 connections of strangers to a zone’s port, each opened again when it is cut: hosts come and go as ever. */
 import { connect, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -26,7 +26,7 @@ async function many<S>(count: number, open: () => Promise<S>): Promise<readonly 
 }
 const gone = (sockets: readonly Socket[]): number => sockets.filter(({ destroyed }) => destroyed).length
 
-test('an address holds so many connections, and one more takes the place of the one that has waited longest', async () => {
+test('an address holds so many connections, and one more takes the place of who has waited longest', async () => {
   await withEdge(async (edge) => {
     const held = await many(limits.edgePerAddress, () => edge.raw())
     const other = await edge.raw('127.0.0.9')

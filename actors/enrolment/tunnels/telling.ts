@@ -54,6 +54,10 @@ export function createTelling(
     try {
       const told = await (all ? lately() : now())
       const news = all ? told : told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
+      const long = news.find(([, text]) => text.length > limits.tunnelDocument)
+      if (long && !all) {
+        log.error(`The hosts cannot be told of ${long[0]}: ${long[1].length} characters, of ${limits.tunnelDocument}`)
+      }
       if (!all) last = told
       for (const end of ends) for (const [kind, document] of news) end.tell(kind, document)
     } catch (error) {
