@@ -12,6 +12,8 @@ const NAMED = 'a host holds so many connections beside its tunnels, and all host
 const ROOM = 'test/actors/revocation-room.test.ts'
 const FULL = 'a full list takes one more where one has ended, and else only what is reserved for hosts'
 const NO_ROOM = 'where no list has room a host is revoked by its record, and what nodes are told of is not cut'
+const STANDING = 'test/edge-standing.test.ts'
+const BACK = 'a document of a revoked host that comes to be there again is taken away at once'
 const CROWD = 'test/edge-strangers.test.ts'
 
 export const edge: readonly Guard[] = [
@@ -47,6 +49,18 @@ export const edge: readonly Guard[] = [
   ),
   ...guardsOf('actors/enrolment/tunnels/telling.ts', ROOM,
     ['what is too long to be told is said', 'if (long && !all) {', 'if (false) {', NO_ROOM],
+  ),
+  ...guardsOf('actors/vault/join/enrol.ts', 'test/actors/join-hosts.test.ts',
+    ['the name of a client device is its own for good', "if (host.role === 'client-device' && host.kid !== kid) {",
+      'if (false) {', 'the name of a client device is no other device’s, for good: lines of the policy name it'],
+  ),
+  ...guardsOf('actors/enrolment/actor.ts', STANDING,
+    ['a root token is used up for all OODs', 'burn: (token) => needs.verifyHub.burn({ token, audience: APPID }),', '',
+      'a root token that enrolment was shown is used up in the zone, and not only where it was shown'],
+    ['a registration that changes is looked at', 'onDevice: keeping.late,', 'onDevice() {},', BACK],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/open.ts', STANDING,
+    ['the store is followed for that', 'if (host !== undefined) options.onDevice()', '', BACK],
   ),
   ...guardsOf('actors/enrolment/actor.ts', CROWD,
     ['strangers keep nobody out of a zone', 'room: { nameOf: trust.nameOf, sourceOf },', '',
