@@ -106,7 +106,7 @@ export default actor(Enrolment, {
     if (method !== 'POST' || path !== joinPath.renew) throw nothingThere()
     return json(200, await joins.renew(readBody(RenewRequest, body), host))
   }
-  const admitting = createAdmitting({ clock, count, hostOf: (certificate) => trust.hostOf(certificate) })
+  const admitting = createAdmitting({ clock, count, hostOf: trust.hostOf, nameOf: trust.nameOf })
   const serve = async (request: HttpRequest): Promise<HttpResponse> => {
     const alpn = request.tls?.alpn
     const certificate = alpn === hostAlpn ? request.tls?.certificate : undefined

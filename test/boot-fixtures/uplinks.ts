@@ -60,6 +60,7 @@ export async function listener(tells = false) {
     start: startOf('ood1', echo), certificate: () => certificate, http: noHttp,
     sight: { blind: false, run: async () => {} },
     trust: {
+      nameOf: () => 'node node1',
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
     telling: tells ? createTelling(startOf('ood1', echo), ports.vault) : silent, placed: async () => [],
