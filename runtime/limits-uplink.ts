@@ -30,7 +30,7 @@ export const uplinkLimits = {
   /** Links of one host that wait to be accepted, and that there are at once; one more is Overloaded. */
   tunnelHostWaiting: 64,
   tunnelHostStreams: 1_024,
-  /** Tunnels that one address begins in one window; one more is closed. A whole network may stand behind it. */
+  /** Tunnels that one host, by what its certificate says, begins in one window; one more is closed. */
   tunnelsPerSource: 600,
   /** Tunnels whose certificate is not good and that are told so; one more is closed without a word. */
   tunnelsRefusing: 32,

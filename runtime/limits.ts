@@ -1,4 +1,5 @@
 import { actorLimits } from './limits-actors.ts'
+import { edgeLimits } from './limits-edge.ts'
 import { clientDeviceLimits } from './limits-client-device.ts'
 import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
@@ -125,6 +126,7 @@ export const limits = {
   ...relayLimits,
   ...wayLimits,
   ...spanLimits,
+  ...edgeLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

@@ -67,6 +67,9 @@ export interface World {
   answers: Holder | undefined
   /** A connection that says nothing of itself, and its end here. */
   silent(certificate?: Holder, address?: string): TlsConnection
+  /** One that shows no certificate. */
+  stranger(address: string): void
+  readonly warnings: string[]
   /** Passes so many milliseconds in which what was begun gets done. */
   pass(ms: number): Promise<void>
   /** Another certificate of this end. @returns what is to be told to `tunnels.renew` */
@@ -78,8 +81,10 @@ export function tunnelsWorld(): World {
   const clock = manualClock()
   const stopping = new AbortController()
   let own = shown(ood)
+  const warnings: string[] = []
   const start = {
-    clock, random, keys, stopping: stopping.signal, count() {}, gauge() {}, log: { info() {}, warn() {}, error() {} },
+    clock, random, keys, stopping: stopping.signal, count() {}, gauge() {},
+    log: { info() {}, warn: (text: string) => void warnings.push(text), error() {} },
     self: {
       zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: 'kernel-service', incarnation: 1, linkKid: '',
     },
@@ -109,7 +114,7 @@ export function tunnelsWorld(): World {
   }
   const tunnels = createTunnels({
     start, certificate: () => own, placed: (service) => world.placed(service),
-    trust: { roots: [], refresh: async () => {}, hostOf },
+    trust: { roots: [], refresh: async () => {}, nameOf, hostOf },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },
@@ -151,6 +156,12 @@ export function tunnelsWorld(): World {
       tunnels.take(there)
       return here
     },
+    stranger(address) {
+      const [, there] = tlsPair(clock, address, node.certificate.raw, ood.certificate.raw, world.closed)
+      const { certificate: _, ...without } = there
+      tunnels.take({ ...without, unsent: 0 })
+    },
+    warnings,
     renewOwn: () => (own = shown(oodNext)),
     async stop() {
       stopping.abort()

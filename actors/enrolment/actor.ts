@@ -24,7 +24,7 @@ import { portsIn } from './own-ports.ts'
 import { Enrolment, enrolmentEnv } from './protocol.ts'
 import { keepRenewed, makeCertificate, type ServerCertificate } from './server-certificate.ts'
 import { openRegistrations } from './registrations.ts'
-import { createAdmitting } from './sources.ts'
+import { createAdmitting, sourceOf } from './sources.ts'
 import { createLocalWays } from './tunnels/local-ways.ts'
 import { openTunnels } from './tunnels/open.ts'
 import { HostCertificateNeeded, openTrust, type KnownHost } from './trust.ts'
@@ -114,7 +114,7 @@ export default actor(Enrolment, {
     if (method !== 'POST' || path !== joinPath.renew) throw nothingThere()
     return json(200, await joins.renew(readBody(RenewRequest, body), host))
   }
-  const admitting = createAdmitting({ clock, count, hostOf: (certificate) => trust.hostOf(certificate) })
+  const admitting = createAdmitting({ clock, count, hostOf: trust.hostOf, nameOf: trust.nameOf })
   const serve = async (request: HttpRequest): Promise<HttpResponse> => {
     const alpn = request.tls?.alpn
     const certificate = alpn === hostAlpn ? request.tls?.certificate : undefined
@@ -157,7 +157,7 @@ export default actor(Enrolment, {
   const listener = await transport.serveHttp({
     hostname, port: Number(env[enrolmentEnv.port] ?? 0), ...bounds,
     tls: { least: 'TLSv1.3', certificate, key, clientRoots: trust.roots, alpn: [joinAlpn, hostAlpn] },
-    streams: { alpn: [tunnelAlpn], accept: tunnels.take },
+    streams: { alpn: [tunnelAlpn], accept: tunnels.take }, room: { nameOf: trust.nameOf, sourceOf },
   }, answering(serve))
   const server = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${listener.port}`
   const control = createControl({

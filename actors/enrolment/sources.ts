@@ -41,7 +41,7 @@ export class Sources {
 }
 
 /** One address has many spellings, and `::` hides how long the parts before it are. */
-function sourceOf(address: string): string {
+export function sourceOf(address: string): string {
   const bytes = parseIp(address.replace(/%.*$/, ''))
   if (!bytes) return address
   if (isMappedIpv4(bytes)) return formatIp(bytes.subarray(12))
@@ -58,8 +58,8 @@ export interface Admitting {
   ): Promise<HttpResponse>
 }
 
-export function createAdmitting({ clock, count, hostOf }: Pick<ActorStart, 'clock' | 'count'>
-  & Pick<ZoneTrust, 'hostOf'>): Admitting {
+export function createAdmitting({ clock, count, hostOf, nameOf }: Pick<ActorStart, 'clock' | 'count'>
+  & Pick<ZoneTrust, 'hostOf' | 'nameOf'>): Admitting {
   const [strangers, certified] = [new Sources(clock), new Sources(clock)]
   const hosts = new Sources(clock, limits.enrolmentPerHost)
   const flood = (waitMs: number, from: string): HttpResponse | undefined => {
@@ -72,7 +72,8 @@ export function createAdmitting({ clock, count, hostOf }: Pick<ActorStart, 'cloc
   return {
     stranger: ({ remoteAddress }) => flood(strangers.waitMs(remoteAddress), 'address'),
     async host({ remoteAddress }, certificate, answer) {
-      const tooMany = flood(certified.waitMs(remoteAddress), 'address')
+      // By what it says of itself, which TLS has seen to be the zone's: who is revoked takes nothing from its neighbours
+      const tooMany = flood(certified.waitMs(nameOf(certificate) ?? remoteAddress), 'host')
       if (tooMany) return tooMany
       const host = await hostOf(certificate)
       return flood(hosts.waitMs(host.name), 'host') ?? answer(host)

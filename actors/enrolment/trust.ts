@@ -28,6 +28,8 @@ export interface ZoneTrust {
   readonly roots: readonly string[]
   /** As they are now, if the vault says so; else as they were. */
   refresh(): Promise<void>
+  /** What it says of itself, and no more: TLS has seen that it ends at a root. */
+  nameOf(certificate: Uint8Array): string | undefined
   /** @throws HostCertificateNeeded */
   hostOf(certificate: Uint8Array | undefined): Promise<KnownHost>
 }
@@ -88,6 +90,14 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
   return {
     get roots() { return known.pems },
     refresh,
+    nameOf(der) {
+      try {
+        const named = identityIn(parseCertificate(der), zone)
+        return named && `${named.role} ${named.name}`
+      } catch {
+        return undefined
+      }
+    },
     async hostOf(der) {
       if (!der) throw needed('none', 'The connection shows no certificate of this zone that is valid now')
       // While the vault is away not each of many hosts waits for it
@@ -104,17 +114,22 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
         const reason = error instanceof ZonewrightError ? String(error.details['reason'] ?? error.code) : 'distrusted'
         throw needed(reason, `The certificate of the connection is not good: ${reason}`)
       }
-      const uris = (leaf.extensions.names ?? []).filter(({ type }) => type === 'uri')
-      const [, of, role = '', name = ''] = (uris.length === 1 && IDENTITY.exec(uris[0]!.value)) || []
-      if (of !== zone || !['node', 'ood', 'client-device'].includes(role) || !isName(name)) {
-        throw needed('identity', 'The certificate of the connection is of no host of this zone')
-      }
+      const named = identityIn(leaf, zone)
+      if (!named) throw needed('identity', 'The certificate of the connection is of no host of this zone')
+      const { name, role } = named
       const serial = serialText(leaf.serial)
       const fault = await counting(name, role, serial)
       if (fault) throw needed(fault, `The certificate of the connection counts no more: ${fault}`)
       return { name, role, serial, notAfter: leaf.notAfter }
     },
   }
+}
+
+function identityIn({ extensions }: Certificate, zone: string): Pick<KnownHost, 'name' | 'role'> | undefined {
+  const uris = (extensions.names ?? []).filter(({ type }) => type === 'uri')
+  const [, of, role = '', name = ''] = (uris.length === 1 && IDENTITY.exec(uris[0]!.value)) || []
+  const isHost = of === zone && ['node', 'ood', 'client-device'].includes(role) && isName(name)
+  return isHost ? { name, role } : undefined
 }
 
 export const rootsOf = (authorities: readonly Authority[]): readonly string[] =>

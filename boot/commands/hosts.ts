@@ -90,7 +90,8 @@ export function revokeCommand(terminal: Terminal): Command {
       show(terminal, options, { ...revoked, documentStands: stands }, () => [
         `Revoked: ${printable(host)}, certificate ${revoked.serial}`,
         ...(stands ? documentStands(terminal, host, `revoke ${host}`) : []),
-        `It comes back only by another join token: ${terminal.invocation} gen join-token --host ${printable(host)}`,
+        revoked.role === 'client-device' ? 'This device alone comes back under its name, by another join token'
+          : `It comes back only by another join token: ${terminal.invocation} gen join-token --host ${printable(host)}`,
       ])
     })
 }

@@ -1,6 +1,6 @@
 import type { Tcp } from './tcp-ports.ts'
 import type { Sockets } from './socket-ports.ts'
-import type { TlsCall, TlsConnection, TlsPeer, TlsServing, TlsStreams } from './tls-ports.ts'
+import type { ConnectionRoom, TlsCall, TlsConnection, TlsPeer, TlsServing, TlsStreams } from './tls-ports.ts'
 
 export interface HttpRequest {
   readonly method: string
@@ -80,6 +80,8 @@ export interface HttpServerOptions {
   readonly tls?: HttpTls
   /** Beside HTTP, by the same port. Only with `tls`, whose `alpn` need not name them. */
   readonly streams?: TlsStreams
+  /** Only with `tls`. Without it all connections share `limits.httpConnections`. */
+  readonly room?: ConnectionRoom
   /** Absolute path of a Unix socket, in place of `hostname` and `port`: for this user alone (0600). */
   readonly socket?: string
   /** Takes the method LIST, which no HTTP parser knows. */

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { limits } from '../limits.ts'
+import { holdRoom, type Progress } from './connection-room.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
 import { createFaults, faultOf } from './http-faults.ts'
 import { takeLists } from './http-list.ts'
@@ -28,7 +29,9 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   })
   const cutStreams = options.streams ? divertStreams(server as TlsServer, options.streams) : () => {}
   if (options.lists) takeLists(server, options.tls ? 'secureConnection' : 'connection')
-  server.maxConnections = limits.httpConnections
+  const cutHeld = options.room
+    ? holdRoom(server, options.room, options.streams, (socket) => progressOf(serving, socket)) : () => {}
+  if (!options.room) server.maxConnections = limits.httpConnections
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
@@ -43,6 +46,7 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
         serving.closing = true
         const cut = setTimeout(() => {
           server.closeAllConnections()
+          cutHeld()
           cutStreams()
         }, withinMs)
         server.close(() => {
@@ -58,6 +62,12 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
       },
     } : {}),
   } satisfies HttpServer
+}
+
+function progressOf({ connections }: Serving, socket: Socket): Progress {
+  const open = [...connections.get(socket) ?? []]
+  if (open.length === 0) return 'idle'
+  return open.some(({ unread }) => !unread) ? 'answering' : 'unread'
 }
 
 function serverOf({ requestMsMax, tls, streams }: HttpServerOptions, listener: RequestListener): Server | TlsServer {

@@ -67,5 +67,13 @@ export interface TlsStreams {
   accept(connection: TlsConnection): void
 }
 
+/** Of a server that anybody reaches: who takes places from whom. How many there are is in `limits.edge…`. */
+export interface ConnectionRoom {
+  /** Of the certificate (DER) of a connection: whose it is, or undefined where that has no place of its own. */
+  nameOf(certificate: Uint8Array): string | undefined
+  /** Of an address: all that is to share one place. */
+  sourceOf(address: string): string
+}
+
 /** Why a server is not trusted: `TlsNotTrusted.details.reason`. */
 export type TlsFault = 'unknown-authority' | 'wrong-name' | 'not-yet-valid' | 'expired' | 'no-tls' | 'refused'

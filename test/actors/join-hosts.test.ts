@@ -64,6 +64,24 @@ test('the proof of a renewal without a certificate is for that, for this host, a
   assert.is(await reasonOf(async () => vault.enrolling.renew(await renewal(by, undefined, 'node2'))), 'device')
 })
 
+test('the name of a client device is no other device’s, for good: lines of the policy name it', async () => {
+  const vault = await joinable()
+  const [mine, theirs] = [device(), device()]
+  const laptop = { role: 'client-device' as const, owner: 'alice' }
+  const join = async (by: SigningKey, role: 'client-device' | 'node' = 'client-device') => {
+    const token = await makeToken(vault, 'laptop', role === 'node' ? {} : laptop)
+    return vault.enrolling.enrol(await asked(token, 'laptop', by, { role }))
+  }
+  await join(mine)
+  vault.clock.ms += 1
+  await vault.hosts.revoke('laptop', 'owner')
+  vault.clock.ms += 1
+  assert.is(await reasonOf(() => join(theirs)), 'owned')
+  // As anything else it would become a client device next
+  assert.is(await reasonOf(() => join(theirs, 'node')), 'owned')
+  assert.is((await join(mine)).device, mine.public.kid, 'that device itself comes back')
+})
+
 test('a name belongs to the device that joined, until it is revoked', async () => {
   const vault = await joinable()
   const [mine, theirs] = [device(), device()]

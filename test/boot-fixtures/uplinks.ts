@@ -27,6 +27,8 @@ export let joined: Joined
 let device: SigningKey
 export const warnings: string[] = []
 const stopping = new AbortController()
+/** A test that fails leaves its own behind. */
+const [servers, connections]: [HttpServer[], Connection[]] = [[], []]
 
 /** What the two ends need of an actor's start, and no supervisor behind it. */
 const startOf = (host: string, accept: ActorStart['accept']): ActorStart => ({
@@ -67,6 +69,7 @@ export async function listener(tells = false) {
     start: startOf('ood1', echo), certificate: () => certificate, http: noHttp,
     sight: { blind: false, run: async () => {} },
     trust: {
+      nameOf: () => 'node node1',
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
     telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hostsOf) : silent, placed: async () => [],
@@ -87,6 +90,7 @@ export async function listener(tells = false) {
       alpn: ['http/1.1'] },
     streams: { alpn: [tunnelAlpn], accept: tunnels.take },
   }, async () => ({ status: 404, headers: {}, body: '' }))
+  servers.push(server)
   return { tunnels, server, certificate, next: () => makeCertificate(ports) }
 }
 
@@ -116,6 +120,7 @@ export async function uplink(port: number, lifeMs?: number, parts: Parts = {}): 
         ?? ((_, before, signal) => real.next({ hostname: '127.0.0.1', port: zone.port }, before, signal)),
     },
   })
+  connections.push(connection)
   void connection.run()
   await eventually('it is connected', () => connection.state().state === 'connected')
   return connection
@@ -130,6 +135,8 @@ export async function begin(): Promise<void> {
 
 export async function end(): Promise<void> {
   stopping.abort()
+  for (const connection of connections) connection.close()
+  await Promise.all(servers.map((server) => server.close(0)))
   await zone.stop()
   removeFolders()
 }

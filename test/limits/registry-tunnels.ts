@@ -5,7 +5,7 @@ export const tunnels: Coverage = {
     'so many links of one host wait, and so many there are; others have their places': [
       'tunnelHostWaiting', 'tunnelHostStreams',
     ],
-    'one address begins so many tunnels in a window, and nothing is done for one more': ['tunnelsPerSource'],
+    'one host begins so many tunnels in a window; nothing is done for one more, and others come': ['tunnelsPerSource'],
     'a host waits so long for its next tunnel, and of those that wait there is one': ['tunnelAgainMs'],
     'who has no good certificate takes no place, and is told so beside so many others': ['tunnelsRefusing'],
     'who waits to be let in says a greeting, and no more': ['tunnelGreetingBytes'],

@@ -16,6 +16,7 @@ import { joinOods } from './registry-join-ood.ts'
 import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
 import { span } from './registry-span.ts'
+import { edge } from './registry-edge.ts'
 import { uplink } from './registry-uplink.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -48,6 +49,7 @@ export const coverage: Coverage = {
   ...placement,
   ...uplink,
   ...span,
+  ...edge,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

@@ -50,21 +50,27 @@ test('so many links of one host wait, and so many there are; others have their p
   assert.is(await soon(world, end.open(link('notes'))), 'none')
 }))
 
-test('one address begins so many tunnels in a window, and nothing is done for one more', withTunnels(async (world) => {
-  world.good = () => false
-  for (let count = 0; count < limits.tunnelsPerSource; count++) {
-    world.silent(node, '10.0.0.9')
-  }
-  const before = world.admitted.length
-  world.good = undefined
-  const more = codeOf(world.dial({ address: '10.0.0.9' }))
-  await world.pass(1_000)
-  assert.is.not(await more, 'none')
-  assert.is(world.admitted.length, before)
-  assert.match(world.closed.at(-1)!, /Too many tunnels from this address/)
-  await world.dial({ address: '10.0.0.8' })
-  assert.equal(world.tunnels.hosts(), ['node1'])
-}))
+test(
+  'one host begins so many tunnels in a window; nothing is done for one more, and others come',
+  withTunnels(async (world) => {
+    world.good = () => false
+    for (let count = 0; count < limits.tunnelsPerSource; count++) world.silent(node, '10.0.0.9')
+    await world.pass(100)
+    const before = world.admitted.length
+    const said = world.warnings.length
+    world.good = undefined
+    // Strangers behind the same address are counted for nobody, and fill no log
+    for (let count = 0; count <= limits.tunnelsPerSource; count++) world.stranger('10.0.0.9')
+    const more = codeOf(world.dial({ address: '10.0.0.8' }))
+    await world.pass(1_000)
+    assert.is.not(await more, 'none')
+    assert.is(world.admitted.length, before)
+    assert.match(world.closed.at(-1)!, /Too many tunnels of node1/)
+    assert.is(world.warnings.length, said)
+    await world.dial({ host: 'node2', certificate: nodeNext, address: '10.0.0.9' })
+    assert.equal(world.tunnels.hosts(), ['node2'])
+  }),
+)
 
 test('a host waits so long for its next tunnel, and of those that wait there is one', withTunnels(async (world) => {
   const first = await world.dial()
@@ -174,10 +180,10 @@ test('a host asks so often by its certificate, an address as often as without on
   const clock = manualClock()
   let judged = 0
   const admitting = createAdmitting({
-    clock, count() {},
+    clock, count() {}, nameOf: (der) => (der[0] === 9 ? undefined : `node ${der[0]}`),
     async hostOf(der) {
       judged++
-      if (der![0] === 0) throw new HostCertificateNeeded('revoked', { reason: 'revoked' })
+      if (der![0] === 0 || der![0] === 9) throw new HostCertificateNeeded('revoked', { reason: 'revoked' })
       return { name: `node${der![0]}`, role: 'node', serial: '', notAfter: 0 }
     },
   })
@@ -191,10 +197,13 @@ test('a host asks so often by its certificate, an address as often as without on
   }
   for (let count = 0; count < limits.enrolmentPerHost; count++) assert.is(await ask(1, '10.0.0.1'), 200)
   assert.equal([await ask(1, '10.0.0.2'), await ask(2, '10.0.0.2')], [429, 200])
-  for (let count = 0; count < limits.enrolmentPerSource; count++) await ask(0, '10.0.0.3')
-  const before = judged
-  assert.is(await ask(0, '10.0.0.3'), 429)
-  assert.is(judged, before)
+  for (const bad of [0, 9]) {
+    for (let count = 0; count < limits.enrolmentPerSource; count++) await ask(bad, '10.0.0.3')
+    const before = judged
+    assert.is(await ask(bad, bad === 0 ? '10.0.0.4' : '10.0.0.3'), 429, 'one that is not good, and one of nobody')
+    assert.is(judged, before)
+    assert.is(await ask(2, '10.0.0.3'), 200, 'others behind the same address ask on')
+  }
   assert.is(admitting.stranger({ remoteAddress: '10.0.0.3' } as HttpRequest), undefined)
 })
 

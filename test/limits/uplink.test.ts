@@ -92,6 +92,7 @@ test('one more tunnel than the limit, those included that have not said who they
   const tunnels = createTunnels({
     start, certificate: () => certificate, placed: async () => [], sight: { blind: false, run: async () => {} },
     trust: {
+      nameOf: (der) => `node${der.join('-')}`,
       hostOf: async (der) => ({ name: `node${der!.join('-')}`, role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },

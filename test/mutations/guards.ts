@@ -50,6 +50,7 @@ import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
 import { tunnels } from './guards/tunnels.ts'
+import { edge } from './guards/edge.ts'
 import { uplink } from './guards/uplink.ts'
 import { span } from './guards/span.ts'
 
@@ -103,4 +104,5 @@ export const guards: readonly Guard[] = [
   ...tunnels,
   ...uplink,
   ...span,
+  ...edge,
 ]

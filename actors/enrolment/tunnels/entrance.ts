@@ -5,10 +5,13 @@ import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 import { pause } from '../../../runtime/within.ts'
 import { Sources } from '../sources.ts'
 
+/** Somebody comes too often. */
+export class TooManyTunnels extends Overloaded {}
+
 /** Who may come how often, before anything is done for them. */
 export interface Entrance {
-  /** @throws Overloaded: this address has come too often */
-  byAddress(address: string): void
+  /** Of whom a certificate names, before it is judged, or of an address. @throws TooManyTunnels */
+  bySource(source: string): void
   /**
    * Waits until the last tunnel of that host is long enough ago; of one host one waits or is being opened at a time.
    * @throws Overloaded; else what makes way for the next
@@ -17,14 +20,14 @@ export interface Entrance {
 }
 
 export function createEntrance({ clock, stopping }: Pick<ActorStart, 'clock' | 'stopping'>): Entrance {
-  const addresses = new Sources(clock, limits.tunnelsPerSource)
+  const sources = new Sources(clock, limits.tunnelsPerSource)
   const coming = new Set<string>()
   /** When the last one came, the latest last. */
   const lastMs = new Map<string, number>()
   return {
-    byAddress(address) {
-      const waitMs = addresses.waitMs(address)
-      if (waitMs > 0) throw new Overloaded(`Too many tunnels from this address: wait ${Math.ceil(waitMs / 1_000)} s`)
+    bySource(source) {
+      const waitMs = sources.waitMs(source)
+      if (waitMs > 0) throw new TooManyTunnels(`Too many tunnels of ${source}: wait ${Math.ceil(waitMs / 1_000)} s`)
     },
     async byName(host) {
       if (coming.has(host)) throw new Overloaded(`Another tunnel of ${host} is being opened`)

@@ -76,6 +76,10 @@ export function createTelling(
       try {
         const told = await now()
         const news = told.filter(([kind, text]) => !last.some(([of, was]) => of === kind && was === text))
+        const long = news.find(([, text]) => text.length > limits.tunnelDocument)
+        if (long) {
+          log.error(`The hosts cannot be told of ${long[0]}: ${long[1].length} characters, of ${limits.tunnelDocument}`)
+        }
         last = told
         for (const end of ends) say(end, due.delete(end) ? told : news)
       } catch (error) {

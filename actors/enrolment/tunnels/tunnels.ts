@@ -11,7 +11,7 @@ import { tunnelAlpn } from '../../join-protocol.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import { HostCertificateNeeded, type ZoneTrust } from '../trust.ts'
 import type { Admission, Admitted, LinkWanted } from './admission.ts'
-import { createEntrance, waiting } from './entrance.ts'
+import { createEntrance, TooManyTunnels, waiting } from './entrance.ts'
 import type { HttpStreams } from './http-streams.ts'
 import { createLive } from './live.ts'
 import { createQuota } from './quota.ts'
@@ -108,8 +108,9 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   /** Who it is, before anything is said: nobody without a certificate that is good now takes a place. */
   const enter = async (connection: TlsConnection): Promise<Held> => {
     const peer = connection.certificate
-    entrance.byAddress(connection.remoteAddress)
+    // Before anything is counted: strangers take nothing from hosts behind the same address
     if (!peer) throw new InvalidArgument('There are no tunnels without a certificate')
+    entrance.bySource(trust.nameOf(peer) ?? connection.remoteAddress)
     if (held.size + opening >= limits.tunnels) throw new Overloaded(`Too many tunnels: ${held.size + opening}`)
     const waiter = waiting(connection)
     opening++
@@ -254,7 +255,10 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       enter(connection).then((mine) => keep(mine, connection.remoteAddress)).catch((error: unknown) => {
         count('tunnels_refused_total')
         if (!(error instanceof HostCertificateNeeded)) connection.close(messageOf(error))
-        if (!stopping.aborted) log.warn(`A tunnel was refused: ${messageOf(error)}`, { from: connection.remoteAddress })
+        // What costs nothing to send is to fill no log
+        const isFlood = !connection.certificate || error instanceof TooManyTunnels
+        const from = connection.remoteAddress
+        if (!stopping.aborted && !isFlood) log.warn(`A tunnel was refused: ${messageOf(error)}`, { from })
       })
     },
     ways, dial,

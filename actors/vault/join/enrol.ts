@@ -119,6 +119,10 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
       if (host.kid === kid && host.role === found.stored.role) return
       throw await tokens.refused(found, 'taken', 'Another device has joined as this host, and was not revoked')
     }
+    // Lines of the policy are given to a client device by its name, and were meant for that one
+    if (host.role === 'client-device' && host.kid !== kid) {
+      throw await tokens.refused(found, 'owned', 'A client device of this name was revoked: another takes another name')
+    }
     if (found.stored.createdAt > host.revokedAt) return
     throw await tokens.refused(found, 'revoked', 'The host was revoked after this join token was made')
   }

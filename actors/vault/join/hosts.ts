@@ -60,7 +60,9 @@ export function createJoinedHosts({ barrier, clock, zone, signer, pki, etcd }: H
     if (stored.revokedAt !== undefined) return stored
     const revoked = { ...stored, revokedAt: clock.now(), revokedBy: by }
     const serials = [...stored.earlier ?? [], stored].map(({ serial }) => serial)
-    return await pki.revocation.revokeAll(serials, REASON, commit(revoked)) ? revoked : undefined
+    // Whoever looks at a host asks for this record; an OOD is looked at by lists alone
+    const unlisted = stored.role !== 'ood'
+    return await pki.revocation.revokeAll(serials, REASON, commit(revoked), unlisted) ? revoked : undefined
   })
   const revoke = async (host: string, by: string): Promise<JoinedHost> => {
     const revoked = await revokeRecorded(host, by)

@@ -9,6 +9,7 @@ const BOTH =
   'bytes go where the policy allows it to the device and to its owner, who is active, and to what is public'
 const PORTS =
   'what is public needs a line all the same where it does not serve, and no service is at a port of the zone'
+const SO_MANY = 'one host begins so many tunnels in a window; nothing is done for one more, and others come'
 const HOST = 'a host asks so often by its certificate, an address as often as without one'
 
 export const tunnels: readonly Guard[] = [
@@ -32,8 +33,10 @@ export const tunnels: readonly Guard[] = [
       'answeredMs = atMs }, () => { answeredMs = atMs })', BLIND],
   ),
   ...guardsOf('actors/enrolment/tunnels/tunnels.ts', LIMITS,
-    ['addresses are counted', 'entrance.byAddress(connection.remoteAddress)', '',
-      'one address begins so many tunnels in a window, and nothing is done for one more'],
+    ['who comes is counted', 'entrance.bySource(trust.nameOf(peer) ?? connection.remoteAddress)', '', SO_MANY],
+    ['by the name of a certificate', 'trust.nameOf(peer) ?? connection.remoteAddress', 'connection.remoteAddress',
+      SO_MANY],
+    ['a flood fills no log', 'if (!stopping.aborted && !isFlood) log', 'if (!stopping.aborted) log', SO_MANY],
     ['certificates are judged before a greeting', 'const { name } = await trust.hostOf(peer)',
       "const { name } = await trust.hostOf(peer).catch(() => ({ name: 'x' }))",
       'who has no good certificate takes no place, and is told so beside so many others'],
@@ -60,7 +63,8 @@ export const tunnels: readonly Guard[] = [
   ...guardsOf('actors/enrolment/sources.ts', LIMITS,
     ['requests by a certificate are counted by host',
       "return flood(hosts.waitMs(host.name), 'host') ??", 'return', HOST],
-    ['and by address, before the certificate is judged', 'if (tooMany) return tooMany', '', HOST],
+    ['and by its name, before the certificate is judged', 'if (tooMany) return tooMany', '', HOST],
+    ['who is revoked takes nothing from its neighbours', 'nameOf(certificate) ?? remoteAddress', 'remoteAddress', HOST],
   ),
   ...guardsOf('actors/enrolment/tunnels/admission.ts', DEVICE,
     ['what is public serves', ' && await serving(service)', '', PORTS],
