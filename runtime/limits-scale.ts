@@ -1,0 +1,5 @@
+/** Of `limits`: what bounds a zone of a thousand hosts. */
+export const scaleLimits = {
+  /** Bytes of the last changes that one watch of a shared store keeps for who comes back to it; the oldest give way. */
+  sharedWatchBytes: 4 * 1_024 * 1_024,
+} as const
