@@ -46,6 +46,9 @@ export interface World {
   authorise: () => Promise<void>
   accept: () => Promise<void>
   ask: () => Promise<unknown>
+  news: () => Promise<string>
+  /** Of all certificates; as long as a test does not say otherwise they have ended, and each look judges them. */
+  notAfter: number
   /** DER of certificates that are good; all, when it is not said. */
   good: ((der: Uint8Array) => boolean) | undefined
   readonly admitted: Uint8Array[]
@@ -81,11 +84,11 @@ export function tunnelsWorld(): World {
   } as unknown as ActorStart
   const hostOf = async (der: Uint8Array | undefined) => {
     if (world.good && !world.good(der!)) throw new HostCertificateNeeded('not good', { reason: 'revoked' })
-    return { name: nameOf(der!), role: 'node', serial: '', notAfter: 0 }
+    return { name: nameOf(der!), role: 'node', serial: '', notAfter: world.notAfter }
   }
   const tunnels = createTunnels({
-    start, certificate: () => own, placed: async () => [],
-    trust: { roots: [], refresh: async () => {}, hostOf },
+    start, certificate: () => own, placed: async () => [], news: () => world.news(),
+    trust: { roots: [], version: 0, refresh: async () => {}, hostOf },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },
@@ -101,6 +104,7 @@ export function tunnelsWorld(): World {
   })
   const world: World = {
     clock, tunnels, admit: async () => {}, authorise: async () => {}, accept: async () => {}, ask: async () => {},
+    news: async () => '', notAfter: 0,
     good: undefined, admitted: [], actors: [], closed: [],
     async pass(ms) {
       for (let left = ms; left > 0; left -= 50) await clock.advance(Math.min(50, left))

@@ -49,6 +49,7 @@ import { nodeMonitor } from './guards/node-monitor.ts'
 import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
+import { scale } from './guards/scale.ts'
 import { tunnels } from './guards/tunnels.ts'
 import { uplink } from './guards/uplink.ts'
 
@@ -99,6 +100,7 @@ export const guards: readonly Guard[] = [
   ...placement,
   ...kept,
   ...tunnel,
+  ...scale,
   ...tunnels,
   ...uplink,
 ]

@@ -48,6 +48,14 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const tunnels = createTunnels({
     start, trust, admission, certificate, telling: createTelling(start, vault),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
+    async news() {
+      const settings = { token: token() }
+      const [boot, { digest }] = await Promise.all([
+        systemConfig.get({ key: kv.bootConfig }, settings),
+        systemConfig.dumpDigest({ prefixes: ['devices/'], leaves: ['doc'] }, settings),
+      ])
+      return `${trust.version} ${boot?.revision} ${digest}`
+    },
     http: createHttpStreams({ start, admission, systemConfig, token, ownPorts }),
     async placed(service) {
       const item = await systemConfig.get({ key: kv.info(service) }, { token: token() })
