@@ -34,7 +34,7 @@ interface Standing {
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
   const standingOf = standings(keys, { zone, root })
   const rule = { typ: deviceDocumentType, schema: DeviceDocument } as const
-  return (text) => {
+  const judge: ReadDevice = (text) => {
     const byOwner = verifyDocument(keys, text, { ...rule, key: root })
     if (byOwner.accepted) {
       const { payload } = byOwner
@@ -48,6 +48,27 @@ export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
     // An OOD is the zone, and only its owner makes one
     const mayBe = payload.role !== 'ood' && payload.name !== standing.ood.name && !isReserved(payload.name)
     return payload.zone === zone && mayBe ? payload : undefined
+  }
+  // The same text has the same signatures; strangers' texts, which are good for nothing, push none of these out
+  const good = new Map<string, DeviceDocument>()
+  return (text) => {
+    const known = good.get(text)
+    if (known) return known
+    const document = judge(text)
+    if (!document) return undefined
+    if (good.size >= limits.deviceDocuments) good.delete(good.keys().next().value!)
+    good.set(text, Object.freeze(document))
+    return document
+  }
+}
+
+/** The reader of a zone, which is made anew only where the zone has another owner key: it remembers what it has read. */
+export function deviceReaders(keys: Keys): (root: ZoneRoot) => ReadDevice {
+  let last: { readonly of: string; readonly read: ReadDevice } | undefined
+  return ({ zone, root }) => {
+    const of = `${zone} ${root.x}`
+    if (last?.of !== of) last = { of, read: readDeviceBy(keys, { zone, root }) }
+    return last.read
   }
 }
 

@@ -18,7 +18,7 @@ export class KnownHosts {
   readonly #readDevice: ReadDevice
   readonly #checked = new Map<string, TrustedDevice | undefined>()
   /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
-  readonly #lists = new Map<string, readonly TrustedDevice[]>()
+  readonly #lists = new Map<string, { readonly documents: DeviceDocuments; readonly devices: readonly TrustedDevice[] }>()
 
   constructor(keys: Keys, zone: Pick<ZoneDocument, 'zone' | 'root'>) {
     this.#keys = keys
@@ -36,13 +36,23 @@ export class KnownHosts {
       return device && kv.device(device.host) === key ? [device] : []
     }))
     if (this.#lists.size >= limits.deviceLists) this.#lists.delete(this.#lists.keys().next().value!)
-    this.#lists.set(digest, devices)
+    this.#lists.set(digest, { documents, devices })
     return { devices, digest }
+  }
+
+  /** As `read`, of the documents of that digest with these changes; undefined where they are not remembered. */
+  change(from: string, put: DeviceDocuments, gone: readonly string[]): ReturnType<KnownHosts['read']> | undefined {
+    const before = this.#lists.get(from)
+    if (!before) return undefined
+    const documents = new Map([...Object.entries(before.documents), ...Object.entries(put)])
+    for (const key of gone) documents.delete(key)
+    // In order of their keys, as they are listed
+    return this.read(Object.fromEntries([...documents].sort(([a], [b]) => (a < b ? -1 : 1))))
   }
 
   /** What was read from the documents of this digest, if that is remembered. */
   before(digest: string): readonly TrustedDevice[] | undefined {
-    return this.#lists.get(digest)
+    return this.#lists.get(digest)?.devices
   }
 
   #device(text: string): TrustedDevice | undefined {

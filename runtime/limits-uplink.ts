@@ -15,11 +15,11 @@ export const uplinkLimits = {
   /** Milliseconds after which a host judges the certificate of its control plane again. */
   uplinkRecheckMs: 2_000,
   /** Tunnels that one host of the control plane holds; one more is refused with Overloaded. */
-  tunnels: 1_024,
+  tunnels: 4_096,
   /** Milliseconds after which the certificate and the registration of each tunnel are looked at again. */
   tunnelRecheckMs: 2_000,
   /** Tunnels that are looked at together; the others wait for their turn. */
-  tunnelLooks: 32,
+  tunnelLooks: 16,
   /** Milliseconds after which hosts are told of roots and revocations that have changed. */
   tunnelTellMs: 5_000,
   /** Milliseconds for which a new tunnel is told what was read for the last one. */

@@ -16,6 +16,7 @@ import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
 import { uplinkLimits } from './limits-uplink.ts'
+import { scaleLimits } from './limits-scale.ts'
 import { tunnelLimits } from './limits-tunnel.ts'
 import { placementLimits } from './limits-placement.ts'
 
@@ -127,6 +128,7 @@ export const limits = {
   ...wayLimits,
   ...spanLimits,
   ...edgeLimits,
+  ...scaleLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

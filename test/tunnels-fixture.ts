@@ -52,6 +52,9 @@ export interface World {
   accept: () => Promise<void>
   ask: () => Promise<unknown>
   placed: (service: string) => Promise<readonly string[]>
+  news: () => Promise<string>
+  /** Of all certificates; as long as a test does not say otherwise they have ended, and each look judges them. */
+  notAfter: number
   /** DER of certificates that are good; all, when it is not said. */
   good: ((der: Uint8Array) => boolean) | undefined
   readonly admitted: Uint8Array[]
@@ -110,11 +113,11 @@ export function tunnelsWorld(): World {
   const hostOf = async (der: Uint8Array | undefined) => {
     if (world.good && !world.good(der!)) throw new HostCertificateNeeded('not good', { reason: 'revoked' })
     const name = nameOf(der!)
-    return { name, role: /^[a-z]+/.exec(name)![0], serial: '', notAfter: 0 }
+    return { name, role: /^[a-z]+/.exec(name)![0], serial: '', notAfter: world.notAfter }
   }
   const tunnels = createTunnels({
-    start, certificate: () => own, placed: (service) => world.placed(service),
-    trust: { roots: [], refresh: async () => {}, nameOf, hostOf },
+    start, certificate: () => own, placed: (service) => world.placed(service), news: () => world.news(),
+    trust: { roots: [], version: 0, refresh: async () => {}, nameOf, hostOf },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },
@@ -130,7 +133,7 @@ export function tunnelsWorld(): World {
   })
   const world: World = {
     clock, tunnels, admit: async () => {}, authorise: async () => {}, accept: async () => {}, ask: async () => {},
-    placed: async () => [], answers: undefined,
+    placed: async () => [], answers: undefined, news: async () => '', notAfter: 0,
     good: undefined, admitted: [], actors: [], closed: [],
     async pass(ms) {
       for (let left = ms; left > 0; left -= 50) await clock.advance(Math.min(50, left))

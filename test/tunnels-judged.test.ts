@@ -40,6 +40,37 @@ test('each look asks for the registration, and one that fails is asked again', w
   assert.is.not(over.is, undefined)
 }))
 
+test('while nothing has changed a tunnel is judged after the limit alone, and when its certificate has ended',
+  withTunnels(async (world) => {
+    world.notAfter = world.clock.now() + 10 * limits.tunnelJudgeMs
+    let news = 'first'
+    world.news = async () => news
+    void world.tunnels.run()
+    await world.dial()
+    await world.pass(2 * limits.tunnelRecheckMs)
+    const asked = async (ms: number): Promise<number> => {
+      const before = world.admitted.length
+      await world.pass(ms)
+      return world.admitted.length - before
+    }
+    assert.is(await asked(limits.tunnelJudgeMs - 3 * limits.tunnelRecheckMs), 0)
+    assert.is(await asked(3 * limits.tunnelRecheckMs), 1)
+    news = 'second'
+    assert.is(await asked(2 * limits.tunnelRecheckMs), 1)
+    world.admit = async () => { throw new Unavailable('nobody can say now') }
+    news = 'third'
+    assert.is(await asked(4 * limits.tunnelRecheckMs), 4, 'until somebody can')
+    world.admit = async () => {}
+    await world.pass(2 * limits.tunnelRecheckMs)
+    world.news = async () => { throw new Unavailable('nobody can say now') }
+    assert.is(await asked(3 * limits.tunnelRecheckMs), 3)
+    world.notAfter = world.clock.now() + 1
+    await world.pass(2 * limits.tunnelRecheckMs)
+    world.news = async () => news
+    await world.pass(limits.tunnelRecheckMs)
+    assert.is(await asked(2 * limits.tunnelRecheckMs), 2)
+  }))
+
 test('a host whose zone does not answer has no tunnels after the limit, and takes some again when it does',
   withTunnels(async (world) => {
     void world.tunnels.run()

@@ -26,6 +26,8 @@ export interface KnownHost {
 export interface ZoneTrust {
   /** PEM of the roots that hold. */
   readonly roots: readonly string[]
+  /** Grows when anything of authorities or revocation lists has changed. */
+  readonly version: number
   /** As they are now, if the vault says so; else as they were. */
   refresh(): Promise<void>
   /** What it says of itself, and no more: TLS has seen that it ends at a root. */
@@ -36,6 +38,8 @@ export interface ZoneTrust {
 
 interface Known {
   readonly atMs: number
+  /** What it was read from. */
+  readonly text: string
   readonly pems: readonly string[]
   readonly roots: readonly Certificate[]
   readonly intermediates: readonly Certificate[]
@@ -55,25 +59,31 @@ const IDENTITY = /^spiffe:\/\/([^/]+)\/([a-z-]+)\/([^/]+)$/
 
 /** The first look has to succeed. @throws what the vault answered */
 export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: TrustPorts): Promise<ZoneTrust> {
-  const look = async (settings?: CallSettings): Promise<Known> => {
+  const look = async (before?: Known, settings?: CallSettings): Promise<Known> => {
     const asked = { mount: 'pki' }
     const [authorities, lists] = await Promise.all([vault.authorities(asked, settings), vault.crl(asked, settings)])
+    const pemsOf = (all: readonly { readonly pem: string }[]): readonly string[] => all.map(({ pem }) => pem)
+    const text = JSON.stringify([authorities.map(({ kind, state }) => [kind, state]), pemsOf(authorities), pemsOf(lists)])
+    // Lists may be long
+    if (before?.text === text) return { ...before, atMs: clock.monotonic() }
     const pems = rootsOf(authorities)
     const parsed = (kind: Authority['kind']): readonly Certificate[] => authorities
       .filter((one) => one.kind === kind && one.state !== 'revoked')
       .map(({ pem }) => parseCertificate(decodePem(pem, 'CERTIFICATE')))
     return {
-      atMs: clock.monotonic(), pems, roots: parsed('root'), intermediates: parsed('intermediate'),
+      atMs: clock.monotonic(), text, pems, roots: parsed('root'), intermediates: parsed('intermediate'),
       lists: lists.map(({ pem }) => parseRevocationList(decodePem(pem, 'X509 CRL'))),
     }
   }
   let known = await look()
+  let version = 1
   let looking: Promise<void> | undefined
   /** When a look last ended, however. */
   let lookedMs = known.atMs
   const refresh = (): Promise<void> => {
-    looking ??= look({ withinMs: limits.enrolmentListsMs }).then((next) => {
+    looking ??= look(known, { withinMs: limits.enrolmentListsMs }).then((next) => {
       const changed = next.pems.join() !== known.pems.join()
+      if (next.text !== known.text) version++
       known = next
       if (changed) onRoots(next.pems)
       // Sealed or restarting: the lists that we have hold until they end
@@ -89,6 +99,7 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
 
   return {
     get roots() { return known.pems },
+    get version() { return version },
     refresh,
     nameOf(der) {
       try {

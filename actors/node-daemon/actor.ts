@@ -13,6 +13,7 @@ import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
 import { Fence } from './fence.ts'
 import { meansIn } from './means.ts'
+import { DEVICES, tellingHosts } from './hosts.ts'
 import type { NodeDaemon } from './protocol.ts'
 import { createReports } from './reports.ts'
 import { createServices, type Converged } from './services.ts'
@@ -32,9 +33,6 @@ export interface DaemonRole {
   readonly krpcStream: Handlers<typeof NodeDaemon, Needs>['krpcStream']
   readonly authenticate?: Lifecycle['authenticate']
 }
-
-/** The registered devices, and nothing of what a host keeps beside its document. */
-const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
 
 /** The device key and the epoch, from ENV and secrets. @throws StartFailed */
 export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorStart<Needs>): DeviceSigner {
@@ -79,30 +77,9 @@ export function createDaemon(
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })
   background(() => reports.run())
-  let telling: Promise<void> = Promise.resolve()
-  /** Digest of what the supervisor was told last; undefined where that is not known. */
-  let told: string | undefined
-  /** The registered devices, whose documents the supervisor judges. One at a time: the last word is the newest. */
-  const tellHosts = (): Promise<void> => {
-    telling = telling.catch(() => {}).then(tellHostsNow)
-    return telling
-  }
-  const tellHostsNow = async (): Promise<void> => {
-    const { prefix, leaves } = DEVICES
-    const { digest } = await needs.systemConfig.dumpDigest({ prefixes: [prefix], leaves }, { token: await token() })
-    if (digest === told) return
-    told = undefined
-    // A daemon of another host in this process may have told it: a thousand hosts need not send a thousand documents
-    if ((await needs.supervision.devicesBefore({ digest })).known) {
-      told = digest
-      return
-    }
-    const { items } = await needs.systemConfig.dump({ prefixes: [prefix], leaves }, { token: await token() })
-    const documents = Object.fromEntries(items.map(({ key, value }) => [key, value]))
-    told = (await needs.supervision.devices({ documents })).digest
-  }
+  const hosts = tellingHosts({ systemConfig: needs.systemConfig, supervision: needs.supervision, token })
   const converge = async (): Promise<Converged> => {
-    const [converged] = await Promise.all([services.converge(), tellHosts()])
+    const [converged] = await Promise.all([services.converge(), hosts.tell()])
     if (converged.started.length + converged.stopped.length > 0) {
       reports.changed()
       // Programs are on their way, and whoever waits for them elsewhere hears of it by a report
@@ -142,6 +119,7 @@ export function createDaemon(
     while (!stopping.aborted) {
       try {
         if (seen === 0) {
+          if (scope === DEVICES) hosts.lost()
           // For the revision alone: the round reads what there is
           seen = (await needs.systemConfig.dump({ prefixes: [kv.node(self.host)] }, { token: await token() })).revision
           wake.abort()
@@ -150,6 +128,7 @@ export function createDaemon(
         for await (const event of needs.systemConfig.watch({ ...scope, after: seen }, settings)) {
           seen = event.revision
           failures = 0
+          if (scope === DEVICES) hosts.saw(event)
           wake.abort()
         }
       } catch (error) {

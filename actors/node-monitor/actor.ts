@@ -53,15 +53,15 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
 
-  const documents = new Map<string, string>()
+  /** Of the zone, by their documents. Each is judged when it changes, and not whenever another one does. */
+  const hosts = new Map<string, NodeState['role']>()
+  const registered = (name: string, text: string | undefined): void => {
+    const document = text === undefined ? undefined : readDevice(text)
+    // A client device is no host: it is away as it likes
+    if (document?.name === name && document.role !== 'client-device') hosts.set(name, document.role)
+    else if (hosts.delete(name)) gauge(`node_up{node="${name}"}`, undefined)
+  }
   const hostsNow = (): void => {
-    const hosts = new Map<string, NodeState['role']>()
-    for (const [name, text] of documents) {
-      const document = readDevice(text)
-      // A client device is no host: it is away as it likes
-      if (document?.name === name && document.role !== 'client-device') hosts.set(name, document.role)
-    }
-    for (const { name } of liveness.list()) if (!hosts.has(name)) gauge(`node_up{node="${name}"}`, undefined)
     const left = liveness.hosts(hosts, moment())
     records.keep(new Set(hosts.keys()))
     if (left > 0) log.warn('There are more hosts than are watched', { watched: liveness.size, left })
@@ -77,7 +77,7 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   }
   const see = (key: string, value: string, isNews: boolean): void => {
     const [, name = '', leaf] = key.split('/')
-    if (leaf === 'doc') documents.set(name, value)
+    if (leaf === 'doc') registered(name, value)
     const info = leaf === 'info' ? infoOf(key, value) : undefined
     if (info && isNews) liveness.reported(info, moment())
     else if (info) liveness.known(info)
@@ -86,7 +86,8 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   background(() => follow({
     start, systemConfig, session, prefix: 'devices/', leaves: ['doc', 'info'],
     onBegin(items) {
-      documents.clear()
+      const there = new Set(items.map(({ key }) => key))
+      for (const name of [...hosts.keys()]) if (!there.has(kv.device(name))) registered(name, undefined)
       const infos = items.filter(({ key }) => key.endsWith('/info'))
       for (const { key, value } of items) if (key.endsWith('/doc')) see(key, value, false)
       hostsNow()
@@ -98,8 +99,8 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     },
     onEvent({ type, key, value }) {
       if (key.split('/').length !== 3) return
-      if (type === 'delete') documents.delete(key.split('/')[1]!)
-      else see(key, value, true)
+      if (type !== 'delete') see(key, value, true)
+      else if (key.endsWith('/doc')) registered(key.split('/')[1]!, undefined)
       if (key.endsWith('/doc')) hostsNow()
     },
     onLost: () => liveness.deaf(moment()),

@@ -14,7 +14,7 @@ import { askedKey, followed, mayAsk, readInputs, roundKey } from './inputs.ts'
 import { createKrpc } from './krpc.ts'
 import { leading, type Term } from '../leading.ts'
 import { NotLeading, Scheduler } from './protocol.ts'
-import { readDeviceBy } from '../read-device.ts'
+import { deviceReaders } from '../read-device.ts'
 import { actionOf, changes, policyKey, schedule } from './schedule.ts'
 import { Silence } from './silence.ts'
 
@@ -37,6 +37,7 @@ export default actor(Scheduler, {
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
 
+  const readDevice = deviceReaders(keys)
   const silence = new Silence()
   /** Something has no host: what hosts tell of themselves wakes nobody, and may make room. */
   let waits = false
@@ -52,7 +53,7 @@ export default actor(Scheduler, {
     const next = withChanges(config, builtIn)
     const warn = ({ message }: Error): void => log.warn(message)
     const gone = silence.look(lostIn(next, () => {}), namedIn(next), clock.monotonic())
-    const derived = schedule(next, readDeviceBy(keys, boot), warn, gone)
+    const derived = schedule(next, readDevice(boot), warn, gone)
     waits = [...derived].some(([key, text]) => key.startsWith('services/') && text.includes('"missing":'))
     const wanted: readonly Change[] = [...builtIn, ...changes(config, derived)]
     const write = async (guard: string, changed: readonly Change[]): Promise<void> => {

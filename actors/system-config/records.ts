@@ -1,6 +1,7 @@
 import { StoreDamaged } from '../../runtime/errors.ts'
 import { refined, type Feed } from '../../runtime/feed.ts'
 import type { Compare, Entry, Event, Operation, Store } from '../../runtime/store/store.ts'
+import { SharedWatches } from './shared-watch.ts'
 import { encodeText, inScope, STORE_PREFIX, storePrefix, type Scope } from './key-path.ts'
 
 /**
@@ -88,6 +89,7 @@ export function openRecords(store: Store): Records {
     const entry = store.peek!(STORE_PREFIX + key)
     return entry && decodeEntry(entry)
   }
+  const shared = new SharedWatches(store, STORE_PREFIX, (key) => !REPORT.test(key))
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
@@ -125,7 +127,10 @@ export function openRecords(store: Store): Records {
       return { succeeded: false, found, beside: result.found.slice(guards.length) }
     },
     watch(scope, after, signal) {
-      const events = store.watch(storePrefix([scope]), { after, signal })
+      const prefix = storePrefix([scope])
+      // A store that has its contents in memory has one stream for all already
+      const events = store.peek ? store.watch(prefix, { after, signal })
+        : shared.watch({ prefix, after, seesUnkept: seesReports(scope) }, signal)
       // What starts with the prefix of a whole folder is in it
       if (!scope.self && scope.leaves === undefined) return refined(events, changeOf)
       return refined(events, (event) => {
@@ -135,6 +140,11 @@ export function openRecords(store: Store): Records {
     },
   }
 }
+
+/** What each host tells of itself every few seconds; few watch it, and whoever comes back to it begins anew. */
+const REPORT = /^kv\/devices\/[^/]+\/info$/
+const HAS_REPORTS = /^(?:devices(?:\/[^/]+(?:\/info)?)?)?$/
+const seesReports = ({ path, leaves }: Watched): boolean => HAS_REPORTS.test(path) && (leaves?.includes('info') ?? true)
 
 const NOTHING: Beside = { compare: [], operations: [] }
 

@@ -73,6 +73,7 @@ export async function listener(tells = false) {
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
     telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hostsOf) : silent, placed: async () => [],
+    news: async () => '',
     admission: {
       async admit(leaf) {
         const { serial, notAfter } = parseCertificate(leaf!)

@@ -17,6 +17,7 @@ import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
 import { span } from './registry-span.ts'
 import { edge } from './registry-edge.ts'
+import { scale } from './registry-scale.ts'
 import { uplink } from './registry-uplink.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -50,6 +51,7 @@ export const coverage: Coverage = {
   ...uplink,
   ...span,
   ...edge,
+  ...scale,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

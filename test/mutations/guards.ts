@@ -49,6 +49,7 @@ import { nodeMonitor } from './guards/node-monitor.ts'
 import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
+import { scale } from './guards/scale.ts'
 import { tunnels } from './guards/tunnels.ts'
 import { edge } from './guards/edge.ts'
 import { uplink } from './guards/uplink.ts'
@@ -101,6 +102,7 @@ export const guards: readonly Guard[] = [
   ...placement,
   ...kept,
   ...tunnel,
+  ...scale,
   ...tunnels,
   ...uplink,
   ...span,

@@ -4,7 +4,7 @@ import type { Client } from '../../../runtime/protocol.ts'
 import { allowedBy, deniedBy, type ChainEntry, type DenialReason } from '../../../runtime/trust/denial.ts'
 import type { StreamRequest } from '../../../transport/tunnel/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
-import { readDeviceBy } from '../../read-device.ts'
+import { deviceReaders } from '../../read-device.ts'
 import { isName, kv, readRecord, ServiceInfo, ServiceSpec, UserSettings, type DeviceDocument } from '../../records.ts'
 import { BootConfig, type SystemConfig } from '../../system-config/protocol.ts'
 import { kernelActors, reachableActors } from '../../trust-matrix.ts'
@@ -42,6 +42,7 @@ const APPID = 'tunnel'
 /** Seed: gateway, rtcp: `on_new_tunnel` admits the device, `open_stream` admits device and owner to the resource. */
 export function createAdmission({ start, trust, systemConfig, token, enforcer, serving }: AdmissionOptions): Admission {
   const { keys, denials, self } = start
+  const readDevice = deviceReaders(keys)
   const refuse = (reason: DenialReason, rule: string, detail: string, before: readonly ChainEntry[] = []): Error =>
     denials.denied([...before, deniedBy({ layer: 'link', reason, rule, detail })])
 
@@ -50,7 +51,7 @@ export function createAdmission({ start, trust, systemConfig, token, enforcer, s
     const [boot, item] = await Promise.all([
       systemConfig.get({ key: kv.bootConfig }, settings), systemConfig.get({ key: kv.device(name) }, settings),
     ])
-    const document = item ? readDeviceBy(keys, readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))(item.value)
+    const document = item ? readDevice(readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))(item.value)
       : undefined
     return document?.name === name ? document : undefined
   }

@@ -49,6 +49,14 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
     start, trust, admission, certificate,
     telling: createTelling(start, vault, async () => (await hosts()).document),
     sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
+    async news() {
+      const settings = { token: token() }
+      const [boot, { digest }] = await Promise.all([
+        systemConfig.get({ key: kv.bootConfig }, settings),
+        systemConfig.dumpDigest({ prefixes: ['devices/'], leaves: ['doc'] }, settings),
+      ])
+      return `${trust.version} ${boot?.revision} ${digest}`
+    },
     http: createHttpStreams({
       start, admission, systemConfig, token, ownPorts, serving,
       reach: (...wanted) => tunnels.ways.reach(...wanted),

@@ -15,6 +15,7 @@ import { createEntrance, TooManyTunnels, waiting } from './entrance.ts'
 import type { HttpStreams } from './http-streams.ts'
 import { createLive } from './live.ts'
 import { createQuota } from './quota.ts'
+import { createRounds } from './rounds.ts'
 import type { Sight } from './sight.ts'
 import type { PeersOptions } from './peers.ts'
 import type { Telling } from './telling.ts'
@@ -33,6 +34,8 @@ export interface TunnelsOptions {
   readonly certificate: () => ServerCertificate
   /** Where an actor is that does not run here, and nobody says where: names of hosts. */
   readonly placed: (service: string) => Promise<readonly string[]>
+  /** The same for as long as nothing has changed of authorities, revocation lists and registrations. */
+  readonly news: () => Promise<string>
 }
 
 /** A host at the other end. */
@@ -69,11 +72,12 @@ export interface Tunnels {
 const BLIND = 'this host does not see its zone'
 
 export function createTunnels(options: TunnelsOptions): Tunnels {
-  const { start, trust, admission, telling, http, sight, certificate, placed } = options
+  const { start, trust, admission, telling, http, sight, certificate, placed, news } = options
   const { clock, random, keys, self, log, count, gauge, stopping, transport } = start
   const held = new Map<string, Held>()
   const entrance = createEntrance(start)
   const quota = createQuota()
+  const round = createRounds(clock, news)
   const ways = createWays({ start, placed, held })
   /** Links: streams of bytes are looked at where they are opened. */
   const links = createLive(start, admission)
@@ -218,19 +222,22 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     if (!stopping.aborted) log.info(`${name} is not connected any more: ${reason}`)
   }
 
-  const recheckOne = async (name: string, one: Held): Promise<void> => {
+  /** @returns whether it was judged, and is good */
+  const recheckOne = async (name: string, one: Held): Promise<boolean> => {
     const judged = one.certificate
     try {
       const admitted = await admission.admit(judged, { zone: self.zone, host: name })
       if (one.certificate === judged) one.admitted = admitted
+      return one.certificate === judged
     } catch (error) {
       // It goes by its next certificate since, which was judged as this came to an end
       if (one.certificate !== judged) return recheckOne(name, one)
       // What cannot be asked now is asked again
-      if (!(error instanceof Denied)) return
+      if (!(error instanceof Denied)) return false
       log.warn(`The tunnel of ${name} is closed: ${error.message}`, { host: name })
       count('tunnels_revoked_total')
       one.end.close(error.message)
+      return false
     }
   }
   /** Has the other end follow to our certificate, unless it has. */
@@ -243,9 +250,14 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   }
   const look = async (): Promise<void> => {
     await trust.refresh()
-    const all = [...held]
+    const { isDue, judged } = await round()
+    const all = [...held].filter(([, one]) => isDue(one, one.admitted.host.notAfter))
     for (let at = 0; at < all.length; at += limits.tunnelLooks) {
-      await Promise.all(all.slice(at, at + limits.tunnelLooks).map(([name, one]) => recheckOne(name, one)))
+      await Promise.all(all.slice(at, at + limits.tunnelLooks).map(async ([name, one]) => {
+        if (await recheckOne(name, one)) judged(one)
+      }))
+      // Whoever speaks by these tunnels waits for no round
+      await pause(clock, 0, stopping)
     }
     await Promise.all([http.recheck(), links.recheck()])
   }
