@@ -40,6 +40,13 @@ export interface Boot {
   error: ZonewrightError | undefined
 }
 
+export interface ClusterOptions {
+  /** Where the first host's stores are. Default: in its folder. */
+  readonly stores?: StoreLocation | undefined
+  /** Lines of its config beside those of every simulated zone. */
+  readonly config?: string | undefined
+}
+
 /** A zone of simulated hosts, each a machine of its own, kept running as a service manager would. */
 export class SimulatedCluster {
   readonly world: World
@@ -56,16 +63,15 @@ export class SimulatedCluster {
   /** Of the gateway, for who sits at the desk. */
   readonly port = PORT
   readonly #nodes: number
-  readonly #stores: StoreLocation | undefined
+  readonly #more: ClusterOptions
   readonly #processes = new Map<string, SimulatedProcess>()
   #stopping = false
   #current: Boot | undefined
   #running: Promise<void> = Promise.resolve()
   #over: Deferred<void> | undefined
 
-  /** `stores`: of the first host; in its folder without them. */
-  constructor(world: World, nodes: number, programs: Programs, stores?: StoreLocation) {
-    this.#stores = stores
+  constructor(world: World, nodes: number, programs: Programs, more: ClusterOptions = {}) {
+    this.#more = more
     this.world = world
     this.programs = programs
     this.#nodes = nodes
@@ -189,13 +195,14 @@ export class SimulatedCluster {
   }
 
   async #bootIn(boot: Boot, over: Deferred<void>): Promise<void> {
+    const { stores, config = '' } = this.#more
     try {
       boot.zone = await up({
-        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
+        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: `${CONFIG}${config}` },
         nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
         between: (from, to, actor) => this.#across(from, to, actor),
-        ...(this.#stores ? { stores: this.#stores } : {}),
+        ...(stores ? { stores } : {}),
       })
       if (boot.state === 'boots') boot.state = 'serves'
     } catch (error) {
