@@ -8,7 +8,9 @@ import { FOLDER, OOD } from './cluster.ts'
 import { JOIN_PORT, Machine } from './hosts/machine.ts'
 import { Operator } from './hosts/operator.ts'
 import { HostPromises } from './hosts/promises.ts'
-import { draws, type HostStrike, strike } from './hosts/strikes.ts'
+import {
+  draws, JOIN_STRIKE_MS, joinStrikes, strike, strikeJoin, type HostStrike, type JoinStrike,
+} from './hosts/strikes.ts'
 import { Use } from './hosts/use.ts'
 import { InvariantBroken } from './invariants.ts'
 import type { RunOptions } from './options.ts'
@@ -29,6 +31,8 @@ const CONFIG = `addr: ${OOD}:${JOIN_PORT}\ntls_config: { enable: true }\n`
 export interface HostsReport extends RunReport {
   readonly hosts: number
   readonly strikes: readonly HostStrike[]
+  /** Of each join, in their order. */
+  readonly joinStrikes: readonly JoinStrike[]
   readonly redeemed: number
   readonly robbed: number
   readonly revoked: number
@@ -57,6 +61,7 @@ class Played {
   readonly #thieves: Machine[] = []
   readonly #uses: Use[] = []
   readonly #strikes: HostStrike[] = []
+  readonly #joinStrikes: JoinStrike[] = []
   #redeemed = 0
   #robbed = 0
   #revoked = 0
@@ -72,7 +77,8 @@ class Played {
   told(): Omit<HostsReport, keyof RunReport> {
     const sum = (of: (use: Use) => number): number => this.#uses.reduce((all, use) => all + of(use), 0)
     return {
-      hosts: this.#machines.length, strikes: this.#strikes, redeemed: this.#redeemed, robbed: this.#robbed,
+      hosts: this.#machines.length, strikes: this.#strikes, joinStrikes: this.#joinStrikes,
+      redeemed: this.#redeemed, robbed: this.#robbed,
       revoked: this.#revoked, asked: sum((use) => use.asked), acknowledged: sum((use) => use.acknowledged.size),
     }
   }
@@ -111,21 +117,48 @@ class Played {
 
   async #begin(host: string): Promise<void> {
     const { cluster } = this.#scene
+    const random = this.#random
+    const joining = joinStrikes[random.within([0, joinStrikes.length - 1])]!
+    const delayMs = random.within(JOIN_STRIKE_MS)
+    this.#joinStrikes.push(joining)
     const made = await this.#operator.token(host)
-    const onRedeemed = (token: string, kid: string): void => {
-      this.#redeemed++
-      this.#promises.redeemed(token, kid)
-    }
-    const machine = new Machine({ cluster, name: host, host, made, onRedeemed })
+    const options = (name: string) => ({
+      cluster, name, host, made,
+      onRedeemed: (token: string, kid: string): void => {
+        this.#redeemed++
+        this.#promises.redeemed(token, kid)
+      },
+    })
+    let struck = false
+    const machine = new Machine({
+      ...options(host), onRobbed: () => void this.#robbedOf(machine, thieves),
+      onAsks: () => {
+        if (struck) return
+        struck = true
+        cluster.world.clock.after(delayMs, () => strikeJoin(cluster, machine, joining))
+      },
+    })
+    const thieves = joining !== 'theft' ? [] : ['a', 'b'].map((letter) => new Machine(options(`${host}${letter}`)))
     this.#machines.push(machine)
-    machine.start()
+    this.#thieves.push(...thieves)
+    for (const each of [machine, ...thieves]) each.start()
     const use = new Use(cluster.world, machine, this.#operator, this.#promises)
     this.#uses.push(use)
     use.run(() => this.#over).catch((error: Error) => cluster.world.fail(error))
   }
 
+  /** The token was another's: whoever joined by it is revoked, and the host gets another token. */
+  async #robbedOf(machine: Machine, thieves: readonly Machine[]): Promise<void> {
+    const { world } = this.#scene.cluster
+    this.#robbed++
+    await this.#operator.revoke(machine.host)
+    for (const thief of thieves) this.#promises.revoked(thief.name, world.nowUs / 1_000)
+    machine.give(await this.#operator.token(machine.host))
+  }
+
   async #revoke(machine: Machine): Promise<void> {
     const { world } = this.#scene.cluster
+    while (machine.state !== 'runs') await pause(world.clock, LOOK_MS)
     await this.#operator.revoke(machine.host)
     this.#revoked++
     this.#promises.revoked(machine.name, world.nowUs / 1_000)

@@ -142,6 +142,15 @@ export const caseInvariants: readonly Omit<Invariant, 'watch'>[] = [
   },
 ]
 
+/** Of hosts that join from elsewhere. */
+export const hostInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  { name: 'token-once', source: 'actors/vault/join/enrol.ts', what: 'a join token is redeemed by one device only' },
+  {
+    name: 'revoked-out', source: 'design §7, enrolment',
+    what: 'a host that was revoked is answered nothing 5 s and a recheck later, has no tunnel, and never comes back',
+  },
+]
+
 /** Checked through years of certificates. */
 export const yearsInvariants: readonly Omit<Invariant, 'watch'>[] = [
   {

@@ -2,6 +2,8 @@ import { Usage } from '../errors.ts'
 import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
 import { crowding, slowFence } from './canary-placement.ts'
+import { sparing } from './canary-hosts.ts'
+import { runHosts } from './hosts.ts'
 import { runMigrate } from './migrate.ts'
 import { runPlacement } from './placement.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
@@ -51,6 +53,14 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'canary-crowd', isCase: true, run: (options, hooks) => runPlacement(options, crowding(hooks)),
     what: 'the same, but the scheduler takes hosts for larger than they are: the run must fail',
+  },
+  {
+    name: 'hosts', isCase: true, run: runHosts,
+    what: 'hosts join by token and run services; what is between them and the zone fails, and they are back',
+  },
+  {
+    name: 'canary-revoke', isCase: true, run: (options, hooks) => runHosts(options, sparing(hooks)),
+    what: 'the same, but a revocation is answered and not done: the run must fail',
   },
   {
     name: 'years', isCase: true, run: (options, hooks) => runYears(options, hooks),

@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly onRedeemed: (token: string, kid: string) => void
   /** Its request leaves now. */
   readonly onAsks?: () => void
+  /** Another has joined by its token. It waits for the next one. */
+  readonly onRobbed?: () => void
 }
 
 /** A machine outside the zone's own process, which joins by its token and is kept running as a service manager would. */
@@ -108,8 +110,9 @@ export class Machine {
       })
       await over.promise
       this.running = undefined
-      if (this.state === 'robbed') {
+      if (this.state === 'robbed' && !this.#stopping) {
         this.#again = deferred()
+        this.#options.onRobbed?.()
         await this.#again.promise
       }
       await pause(world.clock, START_AGAIN_MS)

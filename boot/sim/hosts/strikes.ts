@@ -18,6 +18,26 @@ export interface HostStrike {
   readonly lengthMs: number
 }
 
+/** What happens as a host joins: its answer is lost, it dies, the zone dies, others have its token as well. */
+export const joinStrikes = ['none', 'lost-answer', 'kill', 'power-off', 'enrolment', 'theft'] as const
+export type JoinStrike = (typeof joinStrikes)[number]
+/** Milliseconds after its request left. */
+export const JOIN_STRIKE_MS = [0, 40] as const
+const LOST_MS = 20_000
+
+export function strikeJoin(cluster: SimulatedCluster, machine: Machine, kind: JoinStrike): void {
+  const { world } = cluster
+  const { name } = machine
+  if (kind === 'none' || kind === 'theft') return
+  world.note(`as ${name} joins: ${kind}`)
+  if (kind === 'kill') machine.kill()
+  if (kind === 'power-off') cluster.powerOff()
+  if (kind === 'enrolment') world.killWorker(OOD, 'enrolment')
+  if (kind !== 'lost-answer') return
+  world.setWire(OOD, name, { cut: 'drop' })
+  world.clock.after(LOST_MS, () => world.setWire(OOD, name, { cut: 'open' }))
+}
+
 const LENGTH_MS = [1_000, 40_000] as const
 const CLOCK_MS = 15 * 60_000
 const MILLION = 1_000_000
