@@ -12,7 +12,7 @@ export const sparing = (hooks: RunHooks): RunHooks => ({
   ...hooks,
   change(name, given) {
     const definition = hooks.change ? hooks.change(name, given) : given
-    return name === Vault.name ? changed(definition, (handlers) => ({
+    return name === Vault.name ? changedHandlers(definition, (handlers) => ({
       ...handlers,
       async revokeHost(args, context) {
         const host = await handlers['joinedHost']!(args, context) as HostTold
@@ -22,7 +22,10 @@ export const sparing = (hooks: RunHooks): RunHooks => ({
   },
 })
 
-const changed = (definition: ActorDefinition, change: (handlers: Handlers) => Handlers): ActorDefinition => ({
+/** The same actor, whose methods are these. */
+export const changedHandlers = (
+  definition: ActorDefinition, change: (handlers: Handlers) => Handlers,
+): ActorDefinition => ({
   ...definition,
   async start(start) {
     const serving = await definition.start(start) as unknown as { handlers: Handlers; lifecycle: object }

@@ -1,3 +1,4 @@
+import { kv } from '../../actors/records.ts'
 import { limits } from '../../runtime/limits.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import type { World } from '../../runtime/sim/simulate.ts'
@@ -11,15 +12,20 @@ import { InvariantBroken } from './invariants.ts'
 import { Leaders } from './invariants/leaders.ts'
 import { drawOodStrikes, LED, silences, strikeOod, type OodStrike } from './oods/strikes.ts'
 import type { RunOptions } from './options.ts'
+import { QUIET } from './programs.ts'
 import type { RunHooks, RunReport } from './run.ts'
 
 const OODS = [2, 4] as const
-const STRIKES = 6
-const PAUSE_MS = [8_000, 20_000] as const
+const STRIKES = 4
+const PAUSE_MS = [3_000, 10_000] as const
 /** As DESIGN §7 promises: of true time, after a leader fell silent. */
 const MOVES_MS = limits.leaderLeaseMs + 1_000
 const CALL_MS = 5_000
-const WRITE_MS = [300, 1_500] as const
+const CHANGE_MS = [1_500, 4_000] as const
+/** In which a leader has something to write, if there is one. */
+const WRITES_MS = 8_000
+const SERVICES_MAX = 3
+const WRITE_MS = [500, 3_000] as const
 const BACK_MS = 5 * 60_000
 const LOOK_MS = 1_000
 const HOUR = 3_600_000
@@ -41,7 +47,7 @@ export interface OodsReport extends RunReport {
 export async function runOods({ seed, keys, oods: given }: RunOptions, hooks: RunHooks): Promise<OodsReport> {
   const random = new SeededRandom(`zonewright oods ${seed}`)
   const drawn = random.within(OODS)
-  const played = new Played(random, given > 1 ? given : drawn)
+  const played = new Played(random, seed, given > 1 ? given : drawn)
   const { oods } = played
   const report = await runChecked({
     seed, keys, nodes: 1, virtualMsMax: HOUR, eventsMax: EVENTS_MAX, etcd: 'beside', cluster: { oods, stores },
@@ -54,6 +60,7 @@ class Played {
   readonly oods: number
   readonly leaders = new Leaders(() => this.#scene!.cluster.world, (promise, detail) => this.#broken(promise, detail))
   readonly #random: SeededRandom
+  readonly #seed: number
   readonly #strikes: OodStrike[] = []
   readonly #acknowledged = new Map<string, string>()
   #asked = 0
@@ -62,8 +69,9 @@ class Played {
   #login: Login | undefined
   #scene: CheckedScene | undefined
 
-  constructor(random: SeededRandom, oods: number) {
+  constructor(random: SeededRandom, seed: number, oods: number) {
     this.#random = random
+    this.#seed = seed
     this.oods = oods
   }
 
@@ -88,7 +96,8 @@ class Played {
     await this.#settles()
     const { oodNames } = cluster
     for (const host of oodNames) this.#use(host).catch((error: Error) => this.#world.fail(error))
-    for (const each of drawOodStrikes(this.#random, STRIKES, this.oods)) {
+    this.#changes().catch((error: Error) => this.#world.fail(error))
+    for (const each of drawOodStrikes(this.#random, this.#seed, STRIKES, this.oods)) {
       await pause(clock, this.#random.within(PAUSE_MS))
       this.#strikes.push(each)
       await this.#strike(each, (each.leader && this.leaders.recorded(each.leader)) || oodNames[each.host]!)
@@ -101,8 +110,12 @@ class Played {
   /** Until its time is over, with what has to hold meanwhile. */
   async #strike(each: OodStrike, host: string): Promise<void> {
     const { clock } = this.#world
+    if (each.kind === 'pause') {
+      // With a write of its term in its hands, if it leads
+      await this.#nextWrite(host)
+      this.leaders.sleeps(host)
+    }
     const led = LED.filter((name) => this.leaders.recorded(name) === host)
-    if (each.kind === 'pause') this.leaders.sleeps(host)
     const heal = strikeOod(this.#scene!.cluster, host, each)
     await pause(clock, MOVES_MS)
     for (const name of led) {
@@ -116,6 +129,21 @@ class Played {
     heal()
   }
 
+  /** Settles as a write of a term begins there, or when none has. */
+  #nextWrite(host: string): Promise<void> {
+    return new Promise((resolve) => {
+      const begun = (): void => {
+        this.leaders.onWrite = () => false
+        resolve()
+      }
+      this.leaders.onWrite = (at) => {
+        if (at === host) begun()
+        return at === host
+      }
+      this.#world.clock.after(WRITES_MS, begun)
+    })
+  }
+
   /** Whoever asks another OOD is answered. */
   async #goesOn(without: string, { kind }: OodStrike): Promise<void> {
     const { oodNames } = this.#scene!.cluster
@@ -127,10 +155,27 @@ class Played {
   }
 
   async #use(host: string): Promise<void> {
-    const draws = this.#world.random.fork(`use of ${host}`)
+    const draws = this.#random.fork(`use of ${host}`)
     while (!this.#over) {
       await this.#write(host)
       await pause(this.#world.clock, draws.within(WRITE_MS))
+    }
+  }
+
+  /** Whoever leads the scheduler has to write: services come, by whichever OOD, and are told to stop. */
+  async #changes(): Promise<void> {
+    const { oodNames } = this.#scene!.cluster
+    const draws = this.#random.fork('services')
+    for (let number = 1; !this.#over; number++) {
+      const host = oodNames[draws.within([0, oodNames.length - 1])]!
+      const name = `s${number}`
+      const written = { key: kv.spec(name), value: JSON.stringify(quiet(name)) }
+      await outcomeOf(this.#call(host, 'sys_config_create', written))
+      if (number > SERVICES_MAX) {
+        const old = kv.spec(`s${number - SERVICES_MAX}`)
+        await outcomeOf(this.#call(host, 'sys_config_delete', { key: old }))
+      }
+      await pause(this.#world.clock, draws.within(CHANGE_MS))
     }
   }
 
@@ -194,3 +239,7 @@ class Played {
     this.#world.fail(new InvariantBroken(promise, detail))
   }
 }
+
+const quiet = (name: string): object => ({
+  name, appid: name, owner: null, runtimeType: 'service', kernel: false, audiences: [], run: { command: [QUIET] },
+})

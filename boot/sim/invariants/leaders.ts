@@ -4,6 +4,7 @@ import type { ActorDefinition, ActorStart, Serving } from '../../../runtime/acto
 import type { Protocol } from '../../../runtime/protocol.ts'
 import type { World } from '../../../runtime/sim/simulate.ts'
 import type { Change } from '../../../runtime/store/change.ts'
+import { pause } from '../../../runtime/within.ts'
 import type { RunHooks } from '../run.ts'
 import { CONFIG_STORE } from './stores.ts'
 
@@ -34,8 +35,11 @@ type Handler = (args: unknown, context: unknown) => unknown
  * system-config answers to writes of a term.
  */
 export class Leaders {
-  /** Terms that somebody believed to have, and writes that were bound to one and accepted. */
+  /** Terms that somebody believed to have. */
   begun = 0
+  /** Told of a write of a term as it begins, at the system-config of that host; true: it waits for a moment there. */
+  onWrite: (host: string) => boolean = () => false
+  /** Writes that were bound to a term, and accepted. */
   fenced = 0
   readonly #world: () => World
   readonly #broken: (promise: LeaderPromise, detail: string) => void
@@ -83,7 +87,7 @@ export class Leaders {
         ...definition,
         start: async (start: ActorStart) => {
           const serving = await definition.start({ ...start, ...this.#listening(start) })
-          return name === SystemConfig.name ? this.#judging(serving) : serving
+          return name === SystemConfig.name ? this.#judging(serving, start) : serving
         },
       } as ActorDefinition
     }
@@ -150,11 +154,12 @@ export class Leaders {
     return (this.#beliefs.get(name) ?? []).filter(({ alive }) => alive())
   }
 
-  #judging(serving: Serving<Protocol, {}>): Serving<Protocol, {}> {
+  #judging(serving: Serving<Protocol, {}>, { self, clock }: ActorStart): Serving<Protocol, {}> {
     const { handlers, ...rest } = serving as unknown as { handlers: { readonly [method: string]: Handler } }
     const execTx: Handler = async (args, context) => {
-      const answer = await handlers['execTx']!(args, context)
       const fence = safeParse(Fenced, args)
+      if (fence.success && this.onWrite(self.host)) await pause(clock, 1)
+      const answer = await handlers['execTx']!(args, context)
       const written = safeParse(Written, answer)
       if (fence.success && written.success) this.#accepted(fence.output.fence, written.output.revision)
       return answer

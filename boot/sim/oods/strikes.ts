@@ -2,7 +2,7 @@ import type { SeededRandom } from '../../../runtime/sim/random.ts'
 import type { World } from '../../../runtime/sim/simulate.ts'
 import { DESK, type SimulatedCluster } from '../cluster.ts'
 
-/** Of an OOD: what happens to it. All but `etcd-leader` are of one host. */
+/** What happens to an OOD. */
 export const oodStrikes = ['cut', 'cut-etcd', 'pause', 'crash', 'kill-leader', 'system-config', 'clock'] as const
 
 export interface OodStrike {
@@ -15,19 +15,23 @@ export interface OodStrike {
 }
 
 /** Longer than it takes until another leads. */
-const LENGTH_MS = [14_000, 30_000] as const
+const LENGTH_MS = [12_000, 18_000] as const
 const CLOCK_MS = 15 * 60_000
 const MILLION = 1_000_000
 /** Who leads by lease in a zone of several OODs. */
 export const LED = ['scheduler', 'node-monitor', 'cert-manager'] as const
 
-export function drawOodStrikes(random: SeededRandom, count: number, oods: number): readonly OodStrike[] {
-  return Array.from({ length: count }, () => ({
-    kind: oodStrikes[random.within([0, oodStrikes.length - 1])]!,
-    leader: random.within([0, 2]) > 0 ? LED[random.within([0, LED.length - 1])] : undefined,
-    host: random.within([0, oods - 1]), amount: random.within([0, MILLION]) / MILLION,
-    lengthMs: random.within(LENGTH_MS),
-  }))
+/** The first one goes by the seed through every kind, and strikes who leads the scheduler. */
+export function drawOodStrikes(random: SeededRandom, seed: number, count: number, oods: number): readonly OodStrike[] {
+  return Array.from({ length: count }, (_, index) => {
+    const kind = oodStrikes[random.within([0, oodStrikes.length - 1])]!
+    const leader = random.within([0, 2]) > 0 ? LED[random.within([0, LED.length - 1])] : undefined
+    return {
+      ...index === 0 ? { kind: oodStrikes[seed % oodStrikes.length]!, leader: LED[0] } : { kind, leader },
+      host: random.within([0, oods - 1]), amount: random.within([0, MILLION]) / MILLION,
+      lengthMs: random.within(LENGTH_MS),
+    }
+  })
 }
 
 /** Whether another host has to lead what this one led. */
