@@ -1,5 +1,7 @@
 import { defineError } from '../runtime/errors.ts'
 
+export { ClockSkew } from '../actors/clock-skew.ts'
+
 /** What can be wrong with what a person gives us. `details.next` says what to do. */
 export const Usage = defineError('Usage')
 export const ConfigInvalid = defineError('ConfigInvalid')
@@ -55,8 +57,6 @@ export const ServerUnreachable = defineError('ServerUnreachable')
 export const ServerNotTrusted = defineError('ServerNotTrusted')
 export const ServerWrongName = defineError('ServerWrongName')
 export const ServerExpired = defineError('ServerExpired')
-/** The clocks of both are further apart than a join allows. */
-export const ClockSkew = defineError('ClockSkew')
 /** The token that it has: nobody knows it, it is over, it is used, or it is for another host or address. */
 export const JoinTokenUnknown = defineError('JoinTokenUnknown')
 export const JoinTokenExpired = defineError('JoinTokenExpired')

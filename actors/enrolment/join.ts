@@ -1,8 +1,9 @@
-import { defineError, ZonewrightError } from '../../runtime/errors.ts'
+import { ZonewrightError } from '../../runtime/errors.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock, HttpRequest } from '../../runtime/platform/ports.ts'
 import type { Client, Infer } from '../../runtime/protocol.ts'
+import { ClockSkew } from '../clock-skew.ts'
 import {
   fingerprint, type JoinAnswer, type JoinRequest, type RenewAgainRequest, type RenewRequest,
   verifyStatement,
@@ -12,9 +13,6 @@ import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
 import type { JoinCheck } from './checks.ts'
 import { isNotJoined, type Registrations } from './registrations.ts'
 import type { KnownHost } from './trust.ts'
-
-/** The clock of who asks is too far off. `details.skewMs`: by how much it is behind. */
-export const ClockSkew = defineError('ClockSkew')
 
 type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
   readonly vault: Pick<Client<typeof Vault>, 'checkJoinToken' | 'enrol' | 'renewEnrolment'>

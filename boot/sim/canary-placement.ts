@@ -23,14 +23,16 @@ const changing = (hooks: RunHooks, actor: string, change: Change): RunHooks => (
 const TIMES_SLOWER = 6
 
 /** The time of a node's daemon passes more slowly than it does: it believes that it was answered a moment ago. */
-export const slowFence = (hooks: RunHooks): RunHooks => changing(hooks, NodeDaemon.name, ({ clock }) => {
+export const slowFence = (hooks: RunHooks): RunHooks =>
+  changing(hooks, NodeDaemon.name, ({ clock }) => ({ clock: slowClock(clock) }))
+
+export function slowClock(clock: Clock): Clock {
   const began = clock.monotonic()
-  const slow: Clock = {
+  return {
     now: () => clock.now(), soon: (task) => clock.soon(task), after: (ms, task) => clock.after(ms, task),
     monotonic: () => began + (clock.monotonic() - began) / TIMES_SLOWER,
   }
-  return { clock: slow }
-})
+}
 
 /** What hosts tell of their room is read with another digit. */
 export const crowding = (hooks: RunHooks): RunHooks => changing(hooks, Scheduler.name, ({ needs }) => {

@@ -142,6 +142,27 @@ export const caseInvariants: readonly Omit<Invariant, 'watch'>[] = [
   },
 ]
 
+/** Of hosts that join from elsewhere, and of several OODs. */
+export const hostInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  {
+    name: 'one-leader', source: 'actors/leading.ts',
+    what: 'a term has one leader, that of its record; terms grow, and no two hosts believe that they lead',
+  },
+  {
+    name: 'no-fenced-write', source: 'actors/system-config/leaders.ts',
+    what: 'no write is taken whose term is not that of the record at that moment',
+  },
+  {
+    name: 'leader-moves', source: 'design §7, several OODs',
+    what: 'when a leader falls silent another one leads within a lease and a second, and other OODs take writes',
+  },
+  { name: 'token-once', source: 'actors/vault/join/enrol.ts', what: 'a join token is redeemed by one device only' },
+  {
+    name: 'revoked-out', source: 'design §7, enrolment',
+    what: 'a host that was revoked is answered nothing 5 s and a recheck later, has no tunnel, and never comes back',
+  },
+]
+
 /** Checked through years of certificates. */
 export const yearsInvariants: readonly Omit<Invariant, 'watch'>[] = [
   {

@@ -2,6 +2,10 @@ import { Usage } from '../errors.ts'
 import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
 import { crowding, slowFence } from './canary-placement.ts'
+import { sparing } from './canary-hosts.ts'
+import { runHosts } from './hosts.ts'
+import { openTerms, sharedTerms } from './canary-leading.ts'
+import { runOods } from './oods.ts'
 import { runMigrate } from './migrate.ts'
 import { runPlacement } from './placement.ts'
 import { runRestartIntensity } from './restart-intensity.ts'
@@ -15,6 +19,8 @@ export interface Scenario {
   readonly what: string
   /** The seed counts up to a case, with what goes wrong in it: of the options only the keys matter. */
   readonly isCase?: true
+  /** What a person may say of it nevertheless. */
+  readonly takes?: readonly 'oods'[]
   readonly run: (options: RunOptions, hooks: RunHooks) => Promise<RunReport>
 }
 
@@ -53,6 +59,26 @@ export const scenarios: readonly Scenario[] = [
     what: 'the same, but the scheduler takes hosts for larger than they are: the run must fail',
   },
   {
+    name: 'hosts', isCase: true, run: runHosts,
+    what: 'hosts join by token and run services; what is between them and the zone fails, and they are back',
+  },
+  {
+    name: 'canary-revoke', isCase: true, run: (options, hooks) => runHosts(options, sparing(hooks)),
+    what: 'the same, but a revocation is answered and not done: the run must fail',
+  },
+  {
+    name: 'oods', isCase: true, takes: ['oods'], run: runOods,
+    what: 'OODs over one store are cut off, stand still and die; one of them leads, and the zone goes on',
+  },
+  {
+    name: 'canary-term', isCase: true, run: (options, hooks) => runOods(options, sharedTerms(hooks)),
+    what: 'the same, but each OOD is told that it leads: the run must fail',
+  },
+  {
+    name: 'canary-fenced', isCase: true, run: (options, hooks) => runOods(options, openTerms(hooks)),
+    what: 'the same, but writes of a term that is over are taken: the run must fail',
+  },
+  {
     name: 'years', isCase: true, run: (options, hooks) => runYears(options, hooks),
     what: 'ten years of authorities, certificates and keys, with power cuts, wrong clocks and lost keys; no heartbeats',
   },
@@ -62,8 +88,13 @@ export const scenarios: readonly Scenario[] = [
 const ofCases = ['oods', 'nodes', 'hours', 'faults', 'store'] as const
 
 /** Nothing is left out without a word. @throws Usage */
-export function refuseUnused({ name, isCase }: Scenario, given: GivenOptions): void {
-  const unused = isCase && ofCases.find((option) => given[option] !== undefined)
+export function refuseUnused({ name, isCase, takes = [] }: Scenario, given: GivenOptions): void {
+  if (!isCase && (given.oods ?? 1) > 1) {
+    throw new Usage(`Of several OODs ${name} knows nothing: ${given.oods}`, {
+      next: `Say --scenario oods --oods ${given.oods}, or leave --oods out`,
+    })
+  }
+  const unused = isCase && ofCases.find((option) => given[option] !== undefined && !takes.some((one) => one === option))
   if (!unused) return
   throw new Usage(`--${unused} is not for ${name}: its seed counts up to a case that has its own`, {
     next: `Leave --${unused} out`,

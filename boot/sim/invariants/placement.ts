@@ -4,7 +4,7 @@ import { hasLabels } from '../../../actors/scheduler/place.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Change } from '../../../runtime/store/change.ts'
 import type { Schema, Infer } from '../../../runtime/protocol.ts'
-import { OOD } from '../cluster.ts'
+import { isOod } from '../cluster.ts'
 import type { Checks, Scene } from '../invariants.ts'
 import { CONFIG_STORE } from './stores.ts'
 
@@ -123,7 +123,7 @@ export function placedFits({ broken }: Scene): Checks {
     const info = placement.infos.get(host)
     const specs = placement.specsOn(placement.nodes.get(host))
     for (const { name, kernel } of specs) {
-      if (kernel && host !== OOD) broken(`${name} is placed on ${host}, which is no OOD`)
+      if (kernel && !isOod(host)) broken(`${name} is placed on ${host}, which is no OOD`)
     }
     if (!info) return
     for (const { name, labels, stateful } of specs) {
