@@ -3,7 +3,7 @@ import { delay, holdsWithin } from './delay.ts'
 import { openField, type Field } from './field.ts'
 import { doubles, faultsNow, look, missing, reportOf } from './promises.ts'
 import { scheduleOf, strikeLine, type Strike } from './schedule.ts'
-import { begin, COUNT, Owner, type Traffic } from './traffic.ts'
+import { begin, COUNT, Owner, type Tally, type Traffic } from './traffic.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -25,7 +25,7 @@ export interface ChaosReport {
   readonly failures: readonly (readonly [what: string, count: number])[]
   /** From the last heal until all was well. */
   readonly settledMs: number | undefined
-  readonly silenceMs: number
+  readonly silences: Tally['silences']
 }
 
 const FIRST_MS = 180_000
@@ -54,9 +54,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     await traffic.end()
     const found = [...seen, ...faults]
     if (faults.length === 0) found.push(...await connectedFaults(field), ...await missing(field, traffic.tally))
-    const { written, calls, callsFailed, unanswered, failures, silenceMs } = traffic.tally
+    const { written, calls, callsFailed, unanswered, failures, silences } = traffic.tally
     return {
-      faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed, unanswered, silenceMs,
+      faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed, unanswered, silences,
       failures: [...failures].sort(([, a], [, b]) => b - a), settledMs: tookMs,
     }
   } finally {

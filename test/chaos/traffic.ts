@@ -8,6 +8,7 @@ export const COUNT = 'users/owner/chaos/count'
 export const ENTRIES = 'users/owner/chaos/entries'
 const BETWEEN_WRITES_MS = 150
 const BETWEEN_CALLS_MS = 400
+const SILENCE_MS = 5_000
 const AFTER_FAILURE_MS = 300
 /** Longer would be no answer to whoever calls. */
 const CALL_MS = 10_000
@@ -56,8 +57,8 @@ export interface Tally {
   unanswered: number
   calls: number
   callsFailed: number
-  /** Longest time without an acknowledged write, at any host. */
-  silenceMs: number
+  /** When no write of anybody was acknowledged for long, from the beginning on. */
+  readonly silences: { readonly fromMs: number; readonly forMs: number }[]
 }
 
 export interface Traffic {
@@ -67,12 +68,14 @@ export interface Traffic {
 
 export async function begin(field: Field, home: string): Promise<Traffic> {
   const tally: Tally = {
-    written: new Map(), kept: new Set(), failures: new Map(), unanswered: 0, calls: 0, callsFailed: 0, silenceMs: 0,
+    written: new Map(), kept: new Set(), failures: new Map(), silences: [], unanswered: 0, calls: 0,
+    callsFailed: 0,
   }
   const first = new Owner(field.gateway(field.oods[0]!), field.password)
   await first.call('sys_config_create', { key: COUNT, value: '0' })
   let ends = false
-  let answeredAt = performance.now()
+  const began = performance.now()
+  let answeredAt = began
   const failed = (error: unknown): void => {
     const what = error instanceof Refused ? `${error.code} ${error.reason}`.trim() : 'no answer'
     tally.failures.set(what, (tally.failures.get(what) ?? 0) + 1)
@@ -92,7 +95,8 @@ export async function begin(field: Field, home: string): Promise<Traffic> {
         try {
           await owner.call('sys_config_exec_tx', { actions, main_key: { key: COUNT, revision: version } })
           tally.written.set(next, host)
-          tally.silenceMs = Math.max(tally.silenceMs, performance.now() - answeredAt)
+          const forMs = performance.now() - answeredAt
+          if (forMs > SILENCE_MS) tally.silences.push({ fromMs: answeredAt - began, forMs })
           answeredAt = performance.now()
         } catch (error) {
           if (!(error instanceof Refused)) tally.unanswered++

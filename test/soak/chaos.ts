@@ -19,12 +19,13 @@ export async function soakChaos(options: ChaosSoakOptions): Promise<{ passed: nu
   const say = (line: string): void =>
     console.log(`${String(Math.round((performance.now() - began) / 1_000)).padStart(4)} s  ${line}`)
   const report = await chaos({ seed, lastsMs: minutes * 60_000, oods, nodes, say })
-  const { faults, strikes, acknowledged, calls, callsFailed, unanswered, failures, settledMs, silenceMs } = report
+  const { faults, strikes, acknowledged, calls, callsFailed, unanswered, failures, settledMs, silences } = report
   for (const fault of faults) console.log(`broken: ${fault}`)
   for (const [what, count] of failures) console.log(`  writes that failed: ${count} by ${what}`)
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
-  console.log(`${strikes} strikes; ${acknowledged} writes acknowledged, ${unanswered} without an answer, none for at `
-    + `most ${seconds(silenceMs)}; ${calls - callsFailed} of ${calls} calls answered; `
+  for (const { fromMs, forMs } of silences) console.log(`  no write for ${seconds(forMs)} from ${seconds(fromMs)} on`)
+  console.log(`${strikes} strikes; ${acknowledged} writes acknowledged, ${unanswered} without an answer; `
+    + `${calls - callsFailed} of ${calls} calls answered; `
     + `${settledMs === undefined ? 'it did not settle' : `all was well after ${seconds(settledMs)}`}, seed ${seed}`)
   return { passed: faults.length === 0 ? 1 : 0, failed: faults.length }
 }
