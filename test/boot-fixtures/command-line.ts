@@ -22,8 +22,8 @@ export interface Started {
   readonly ended: Promise<Ended>
   readonly pid: number
   signal(name: NodeJS.Signals): void
-  /** The first match in what it has printed so far, or prints later. */
-  printed(pattern: RegExp): Promise<RegExpExecArray>
+  /** The first match in what it has printed so far, or prints within that time. */
+  printed(pattern: RegExp, msMax?: number): Promise<RegExpExecArray>
   type(text: string): void
 }
 
@@ -65,8 +65,8 @@ export function start(command: readonly string[], { cwd, env = {}, input, msMax 
     // Not child.kill: Deno's sends one signal only
     signal: (name) => void process.kill(child.pid ?? 0, name),
     type: (text) => void child.stdin.write(text),
-    printed: (pattern) => new Promise((settle, reject) => {
-      const late = setTimeout(() => reject(new Error(`Not printed: ${pattern}\n${stdout}${stderr}`)), LINE_MS)
+    printed: (pattern, msMax = LINE_MS) => new Promise((settle, reject) => {
+      const late = setTimeout(() => reject(new Error(`Not printed: ${pattern}\n${stdout}${stderr}`)), msMax)
       look = () => {
         const match = pattern.exec(stdout)
         if (!match) return

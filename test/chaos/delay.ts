@@ -9,3 +9,15 @@ export async function holdsWithin(msMax: number, holds: () => Promise<boolean>):
     await delay(500)
   }
 }
+
+/** A read that is tried again: everybody is back, and the machine may be slow. */
+export async function answered<T>(read: () => Promise<T>, msMax = 60_000): Promise<T> {
+  for (const until = performance.now() + msMax;;) {
+    try {
+      return await read()
+    } catch (error) {
+      if (performance.now() > until) throw error
+      await delay(500)
+    }
+  }
+}

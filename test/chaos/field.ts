@@ -99,14 +99,8 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
   }
   const says = async (name: string, pattern: RegExp): Promise<RegExpExecArray> => {
     const started = running.get(name)!
-    for (const until = performance.now() + STARTS_MS;;) {
-      const over = started.ended.then(() => { throw new Error(ended.join('\n') || `${name} has ended`) })
-      try {
-        return await Promise.race([started.printed(pattern), over])
-      } catch (error) {
-        if (!running.has(name) || performance.now() > until) throw error
-      }
-    }
+    const over = started.ended.then(() => { throw new Error(ended.join('\n') || `${name} has ended`) })
+    return await Promise.race([started.printed(pattern, STARTS_MS), over])
   }
   const add = (name: string, host: string, ...words: readonly string[]): void => {
     commands.set(name, [host, words])
@@ -117,7 +111,7 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
     const path = new URL('../boot-fixtures/way-in.ts', import.meta.url).pathname
     const started = start(net.on(host, [process.execPath, ...runtimeArgs, path, ...args]), { cwd, msMax: RUN_MS })
     ways.push(started)
-    await started.printed(/listening/)
+    await started.printed(/listening/, STARTS_MS)
   }
   const folderOf = (host: string): string => join(cwd, host === 'ood1' ? '.zone' : host)
   const address = (ood: string): string => `${net.address(ood)}:${HOST_PORT}`

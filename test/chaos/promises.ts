@@ -1,4 +1,5 @@
 /** What the zone has promised, looked at while it is struck and when all is healed. */
+import { answered } from './delay.ts'
 import type { Field } from './field.ts'
 import { REPLICAS, runningBelow, services, type Running } from './service.ts'
 import { COUNT, ENTRIES, Owner, type Tally } from './traffic.ts'
@@ -80,19 +81,19 @@ export async function missing(field: Field, { written, kept }: Tally): Promise<r
   const owner = new Owner(field.gateway(field.oods.at(-1)!), field.password)
   const faults: string[] = []
   const found = new Map<number, string>()
-  for (const name of await owner.list(ENTRIES)) {
+  for (const name of await answered(() => owner.list(ENTRIES))) {
     const [number = '', host = ''] = name.split('-')
     if (found.has(Number(number))) faults.push(`number ${number} was given twice`)
     found.set(Number(number), host)
   }
-  const count = Number((await owner.get(COUNT))?.value)
+  const count = Number((await answered(() => owner.get(COUNT)))?.value)
   if (found.size !== count) faults.push(`the counter says ${count}, and there are ${found.size} entries`)
   for (const [number, host] of written) {
     if (found.get(number) === host) continue
     faults.push(`number ${number} was acknowledged by ${host}, and is ${found.get(number) ?? 'missing'}`)
   }
-  const { hosts: [home = ''] } = JSON.parse((await owner.get('services/ledger/info'))!.value) as Info
-  const numbers = (await field.local(home, 'ledger').get('/all')).split('\n').filter(Boolean).map(Number)
+  const { hosts: [home = ''] } = JSON.parse((await answered(() => owner.get('services/ledger/info')))!.value) as Info
+  const numbers = (await answered(() => field.local(home, 'ledger').get('/all'))).split('\n').filter(Boolean).map(Number)
   const lost = [...kept].filter((number) => !numbers.includes(number))
   if (lost.length > 0) faults.push(`the ledger has lost ${lost.length} numbers: ${lost.slice(0, 5).join()}`)
   return faults

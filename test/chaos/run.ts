@@ -1,5 +1,5 @@
 /** A zone on many hosts, in use while they are killed and cut off by a schedule: then all is as it should be. */
-import { delay, holdsWithin } from './delay.ts'
+import { answered, delay, holdsWithin } from './delay.ts'
 import { openField, type Field } from './field.ts'
 import { doubles, faultsNow, look, missing, reportOf } from './promises.ts'
 import { scheduleOf, strikeLine, type Strike } from './schedule.ts'
@@ -84,12 +84,14 @@ async function settles(
 async function connectedFaults(field: Field): Promise<readonly string[]> {
   const { password, nodes } = field
   const owner = new Owner(field.gateway(field.oods[0]!), password)
-  const before = await Promise.all(nodes.map((node) => reportOf(owner, node)))
+  const before: string[] = []
+  for (const node of nodes) before.push(await answered(() => reportOf(owner, node)))
   const faults: string[] = []
   for (const [index, node] of nodes.entries()) {
     const again = async (): Promise<boolean> => await reportOf(owner, node) !== before[index]
     if (await holdsWithin(REPORTS_MS, again) === undefined) faults.push(`${node} tells nothing of itself`)
-    const answers = async (): Promise<boolean> => await new Owner(field.gateway(node), password).get(COUNT) !== null
+    const theirs = new Owner(field.gateway(node), password)
+    const answers = async (): Promise<boolean> => await theirs.get(COUNT) !== null
     if (await holdsWithin(REPORTS_MS, answers) === undefined) faults.push(`${node} does not reach the zone`)
   }
   return faults

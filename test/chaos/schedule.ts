@@ -64,7 +64,7 @@ export function scheduleOf({ seed, lastsMs, oods, nodes, members }: ScheduleOpti
 
 export function strikeLine({ atMs, forMs, target, what }: Strike): string {
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
-  const does = what.kind === 'kill' ? 'is killed' : what.kind === 'loss' ? `loses ${what.share * 100} %`
+  const does = what.kind === 'kill' ? 'is killed' : what.kind === 'loss' ? `loses ${Math.round(what.share * 100)} %`
     : what.way === 'both' ? 'is cut off' : `is cut off one way (${what.way})`
   return `${seconds(atMs).padStart(8)}  ${target} ${does} for ${seconds(forMs)}`
 }
