@@ -37,6 +37,8 @@ export const suites: readonly Suite[] = [
   { name: 'key rotation', files: /^test\/(http-rotation|cli-keys)\b/, fileSeconds: 90, suiteSeconds: 150,
     only: 'oldest and deno' },
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
+  { name: 'hosts that are struck', files: /^test\/(hosts-netns-faults|chaos)\b/, fileSeconds: 180, suiteSeconds: 300,
+    only: 'oldest and deno' },
   {
     name: 'hosts on addresses of their own',
     files:

@@ -1,10 +1,10 @@
-import { safeParse } from 'valibot'
+import { looseObject, safeParse } from 'valibot'
 import { fromWire, InvalidResult, LimitExceeded, Unavailable } from '../../runtime/errors.ts'
 import type { ActorStart } from '../../runtime/actor.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { SigningKey } from '../../runtime/platform/ports.ts'
 import type { TlsCall } from '../../runtime/platform/tls-ports.ts'
-import { object, optional, string, type Infer, type Schema } from '../../runtime/protocol.ts'
+import { optional, string, type Infer, type Schema } from '../../runtime/protocol.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { decodePems } from '../../runtime/x509/pem.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
@@ -48,7 +48,8 @@ export function certificateFrom(
 
 const CHAIN_MAX = 4
 const ANSWER_BYTES_MAX = 256 * 1_024
-const Refusal = object({ error: string(), code: string(), reason: optional(string()) })
+/** More may come with it: by how much a clock is off, when to ask again. */
+const Refusal = looseObject({ error: string(), code: string(), reason: optional(string()) })
 
 export function createCertificates({ start, device, trust, role, onAnswer }: CertificatePorts): Certificates {
   const { keys, clock, random, transport, self: { zone, host }, stopping } = start

@@ -22,7 +22,7 @@ export interface Started {
   readonly ended: Promise<Ended>
   readonly pid: number
   signal(name: NodeJS.Signals): void
-  /** The first match in what it has printed so far, or prints later. */
+  /** The first match in what it has printed so far, or prints within that time. */
   printed(pattern: RegExp, msMax?: number): Promise<RegExpExecArray>
   type(text: string): void
 }

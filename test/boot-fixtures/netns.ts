@@ -23,6 +23,8 @@ export interface TestNet {
   heal(host: string): void
   /** Of what `from` sends to `to` this share is lost, one way. @returns what ends that */
   lose(from: string, to: string, share?: number): () => void
+  /** Of what comes to a host, or goes from it, this share is lost; its loopback goes on. @returns what ends that */
+  drop(host: string, way: 'in' | 'out', share?: number): () => void
   /** A port of `via` that hands on to `to`, each way this much later. */
   delay(via: string, listen: number, to: { readonly host: string; readonly port: number }, ms: number): Promise<Started>
   /** With all that runs there. */
@@ -30,7 +32,7 @@ export interface TestNet {
 }
 
 function run(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 10_000 })
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 30_000 })
   if (status === 0) return stdout
   throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`)
 }
@@ -92,6 +94,12 @@ export function makeNet(hosts: readonly string[]): TestNet {
     address(host)
     return ip('netns', 'exec', nameOf(host), ...args)
   }
+  const some = (share: number): readonly string[] =>
+    (share < 1 ? ['-m', 'statistic', '--mode', 'random', '--probability', String(share)] : [])
+  const rule = (host: string, ...packets: readonly string[]): (() => void) => {
+    inside(host, 'iptables', '-w', '-A', ...packets, '-j', 'DROP')
+    return () => void inside(host, 'iptables', '-w', '-D', ...packets, '-j', 'DROP')
+  }
   const remove = (): void => {
     process.off('exit', remove)
     const own = new RegExp(`^zw-${process.pid}-${number}\\D`)
@@ -117,12 +125,9 @@ export function makeNet(hosts: readonly string[]): TestNet {
     on: (host, command) => ['ip', 'netns', 'exec', (address(host), nameOf(host)), ...command],
     cut: (host) => void ip('-n', nameOf(host), 'link', 'set', 'eth0', 'down'),
     heal: (host) => void ip('-n', nameOf(host), 'link', 'set', 'eth0', 'up'),
-    lose(from, to, share = 1) {
-      const some = share < 1 ? ['-m', 'statistic', '--mode', 'random', '--probability', String(share)] : []
-      const rule = ['INPUT', '-s', address(from), ...some, '-j', 'DROP']
-      inside(to, 'iptables', '-A', ...rule)
-      return () => void inside(to, 'iptables', '-D', ...rule)
-    },
+    lose: (from, to, share = 1) => rule(to, 'INPUT', '-s', address(from), ...some(share)),
+    drop: (host, way, share = 1) => (way === 'in' ? rule(host, 'INPUT', '-i', 'eth0', ...some(share))
+      : rule(host, 'OUTPUT', '-o', 'eth0', ...some(share))),
     async delay(via, listen, to, ms) {
       const proxy = new URL('./delay-proxy.ts', import.meta.url).pathname
       const args = [address(via), String(listen), address(to.host), String(to.port), String(ms)]
