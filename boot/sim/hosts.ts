@@ -46,7 +46,7 @@ export async function runHosts({ seed, keys }: RunOptions, hooks: RunHooks): Pro
   const played = new Played(new SeededRandom(`zonewright hosts ${seed}`))
   const actors = [
     ...catalogue(FOLDER, { ...defaultConfig, addr: 'ood1:1', tls: { enable: true } as never }),
-    ...hostCatalogue(FOLDER, [], defaultConfig.http, () => 0),
+    ...hostCatalogue(FOLDER, defaultConfig.http, () => 0),
   ]
   const report = await runChecked({
     seed, keys, nodes: 0, virtualMsMax: 3 * HOUR, eventsMax: EVENTS_MAX, actors, audiences: ['enrolment'],
