@@ -57,7 +57,7 @@ export const documentsOf = (store = createMemoryStore(platform)) =>
 
 const silent = { toOne: async () => {}, toAll: async () => {} }
 
-export async function listener(tells = false) {
+export async function listener(tells = false, hosts = hostsOf) {
   const ports = {
     hostname: '127.0.0.1', vault: zone.zone.get(Vault),
     ...startOf('ood1', echo),
@@ -69,7 +69,7 @@ export async function listener(tells = false) {
     trust: {
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
-    telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hostsOf) : silent, placed: async () => [],
+    telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hosts) : silent, placed: async () => [],
     admission: {
       async admit(leaf) {
         const { serial, notAfter } = parseCertificate(leaf!)

@@ -15,6 +15,7 @@ import { carrier } from './registry-carrier.ts'
 import { joinOods } from './registry-join-ood.ts'
 import { registration } from './registry-registration.ts'
 import { placement } from './registry-placement.ts'
+import { relay } from './registry-relay.ts'
 import { uplink } from './registry-uplink.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -46,6 +47,7 @@ export const coverage: Coverage = {
   ...ofLeading,
   ...placement,
   ...uplink,
+  ...relay,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

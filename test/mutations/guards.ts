@@ -50,6 +50,7 @@ import { placement } from './guards/placement.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
 import { tunnels } from './guards/tunnels.ts'
+import { relay } from './guards/relay.ts'
 import { uplink } from './guards/uplink.ts'
 
 export { secondLines } from './guards/second-lines.ts'
@@ -101,4 +102,5 @@ export const guards: readonly Guard[] = [
   ...tunnel,
   ...tunnels,
   ...uplink,
+  ...relay,
 ]

@@ -36,7 +36,7 @@ export const uplink: readonly Guard[] = [
     ],
     [
       'a node reaches no kernel actor but those two',
-      "role !== 'ood' && (kernelActors as readonly string[]).includes(what)", 'false', OPENS,
+      '(kernelActors as readonly string[]).includes(what)', 'false', OPENS,
     ],
     [
       'the policy decides for whom the device belongs to',
