@@ -10,7 +10,7 @@ import { manualClock } from './manual-clock.ts'
 const STEP_MS = 100
 const self = { zone: 'a.zone', host: 'ood2', actor: 'enrolment', runtimeType: '', incarnation: 1, linkKid: '' }
 
-test('an OOD dials those whose name comes after its own, at each address, at growing intervals; one that is gone no more',
+test('an OOD dials those whose name comes after its own, at growing intervals, and no more when they are gone',
   async () => {
     const clock = manualClock()
     const stopping = new AbortController()

@@ -1,20 +1,16 @@
 /** A control plane that is not good, or gone, is left for the next one: by the real uplink and listener. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { deviceDocumentType } from '../../actors/records.ts'
 import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { signDocument } from '../../runtime/trust/keys.ts'
 import { signCertificate } from '../../runtime/x509/certificate.ts'
 import { encodeName } from '../../runtime/x509/name.ts'
 import { encodePem } from '../../runtime/x509/pem.ts'
 import { newSerial } from '../../runtime/x509/serial.ts'
-import { revokeCertificate, signed } from '../boot-fixtures/dialled.ts'
+import { revokeCertificate } from '../boot-fixtures/dialled.ts'
 import { eventually } from '../boot-fixtures/joined-hosts.ts'
 import { platform } from '../boot-fixtures/joining.ts'
-import {
-  begin, documentsOf, end, joined, listener, trustOf, uplink, warnings, zone,
-} from '../boot-fixtures/uplinks.ts'
+import { begin, end, listener, trustOf, uplink, warnings, zone } from '../boot-fixtures/uplinks.ts'
 
 const { clock, keys, random } = platform
 
@@ -56,32 +52,6 @@ test('a control plane that is revoked is left for the next one as soon as a host
   connection.close()
   await Promise.all([first.server.close(100), second.server.close(100)])
 })
-
-test('a control plane that says that it is none any more is left, and one that the owner has not signed is not heard of',
-  async () => {
-    const { zoneDocument, oods } = joined.standing
-    const other = signed(zone, 'ood9', 'ood', keys.generate(random).public.jwk)
-    let told = JSON.stringify({ zoneDocument, oods: oods.map((document) => ({ document, servers: [] })) })
-    const { tunnels, server } = await listener(true, async () => told)
-    const hosts = await documentsOf()
-    const connection = await uplink(server.port, undefined, { hosts })
-    await eventually('it knows its hosts', () => hosts.names.join() === 'ood1')
-    warnings.length = 0
-    const forged = signDocument(keys.generate(random), deviceDocumentType, {
-      zone: 'zone.local', name: 'ood9', role: 'ood', key: keys.generate(random).public.jwk, owner: 'owner', iat: 1,
-    })
-    told = JSON.stringify({ zoneDocument, oods: [{ document: forged, servers: ['10.6.6.6:1'] }] })
-    await tunnels.tell()
-    await eventually('it is not taken', () => warnings.some((one) => /of its hosts is not taken/.test(one)))
-    assert.equal([hosts.names, hosts.servers, connection.state().state], [['ood1'], [], 'connected'])
-    told = JSON.stringify({ zoneDocument, oods: [{ document: other, servers: ['127.0.0.1:9'] }] })
-    await tunnels.tell()
-    await eventually('it is left', () => connection.state().state !== 'connected')
-    assert.match(connection.state().reason, /no host of the control plane any more/)
-    assert.equal([hosts.names, hosts.servers], [['ood9'], ['127.0.0.1:9']])
-    connection.close()
-    await server.close(100)
-  })
 
 test('a live control plane is judged again from time to time', async () => {
   const { server } = await listener()

@@ -2,7 +2,7 @@ import type { Coverage } from './registry-verify-hub.ts'
 
 export const relay: Coverage = {
   'actors/tunnel-peers.test.ts': {
-    'an OOD dials those whose name comes after its own, at each address, at growing intervals; one that is gone no more': [
+    'an OOD dials those whose name comes after its own, at growing intervals, and no more when they are gone': [
       'oodLookMs', 'oodRetryMsMin', 'oodRetryMsMax',
     ],
   },

@@ -8,10 +8,10 @@ const NOT_DIALLED = 'who answers in place of the OOD that was dialled is no way'
 const DOCUMENTS = 'test/actors/uplink-documents.test.ts'
 const SIGNED = 'hosts that the owner has not signed for, or nobody could reach, are not taken'
 const KNOWN =
-  'hosts of the control plane are known with their addresses, across starts, and forgotten when they are told no more'
-const FAILOVER = 'test/actors/uplink-failover.test.ts'
+  'hosts of the control plane are known with their addresses, across starts, and forgotten when told no more'
+const HOSTS = 'test/actors/uplink-hosts.test.ts'
 const LEFT =
-  'a control plane that says that it is none any more is left, and one that the owner has not signed is not heard of'
+  'who says that it is no control plane any more is left; whom the owner has not signed for is not heard of'
 const DEVICE = 'test/actors/client-device.test.ts'
 const TAKES = 'of an OOD the other one takes what it relays, and no link to what each has of its own'
 const BYTES = 'bytes go to the host of a service: from a device to any, from another OOD to the one that it names'
@@ -40,8 +40,8 @@ export const relay: readonly Guard[] = [
       'return', TAKES],
   ),
   ...guardsOf('actors/enrolment/tunnels/http-streams.ts', DEVICE,
-    ['what is relayed is where the zone says', "if (isRelayed && !hosts.includes(host ?? '')) throw", 'if (false) throw',
-      BYTES],
+    ['what is relayed is where the zone says', "if (isRelayed && !hosts.includes(host ?? '')) throw",
+      'if (false) throw', BYTES],
     ['what is relayed is at work', ' || (isRelayed && !await serving(service))', '', BYTES],
   ),
   ...guardsOf('actors/uplink/http.ts', DEVICE,
@@ -50,15 +50,13 @@ export const relay: readonly Guard[] = [
     ['a service is at work', ' || !await serving(service)', '', AT_WORK],
   ),
   ...guardsOf('actors/uplink/documents.ts', DOCUMENTS,
-    ['each host is one that the owner has signed for', "if (!oods.every((one) => one?.role === 'ood')) return",
-      'if (false) return', SIGNED],
     ['the zone document is by the owner key', 'next?.root.x !== first.root.x', 'false', SIGNED],
     ['no older list is taken', 'if (next.iat < newest.iat || next.epoch < newest.epoch) return', 'if (false) return',
       SIGNED],
     ['who is told no more is forgotten', 'addresses = judged.servers',
       'addresses = new Map([...addresses, ...judged.servers])', KNOWN],
   ),
-  ...guardsOf('actors/uplink/connection.ts', FAILOVER,
+  ...guardsOf('actors/uplink/connection.ts', HOSTS,
     ['who says that it is no host of the control plane is none',
       'if (isList) isListed = hosts.names.includes(ood)', '', LEFT],
   ),
