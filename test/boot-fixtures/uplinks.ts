@@ -52,12 +52,13 @@ const hostsOf = async (): Promise<string> => {
   const { zoneDocument, oods } = joined.standing
   return JSON.stringify({ zoneDocument, oods: oods.map((document) => ({ document, servers: [] })) })
 }
-export const documentsOf = (store = createMemoryStore(platform)) =>
-  openDocuments({ keys, store, zone: 'zone.local', zoneDocument: joined.standing.zoneDocument })
+const documentsOf = () => openDocuments({
+  keys, store: createMemoryStore(platform), zone: 'zone.local', zoneDocument: joined.standing.zoneDocument,
+})
 
 const silent = { toOne: async () => {}, toAll: async () => {} }
 
-export async function listener(tells = false, hosts = hostsOf) {
+export async function listener(tells = false) {
   const ports = {
     hostname: '127.0.0.1', vault: zone.zone.get(Vault),
     ...startOf('ood1', echo),
@@ -69,7 +70,7 @@ export async function listener(tells = false, hosts = hostsOf) {
     trust: {
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
-    telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hosts) : silent, placed: async () => [],
+    telling: tells ? createTelling(startOf('ood1', echo), ports.vault, hostsOf) : silent, placed: async () => [],
     admission: {
       async admit(leaf) {
         const { serial, notAfter } = parseCertificate(leaf!)
@@ -91,7 +92,7 @@ export async function listener(tells = false, hosts = hostsOf) {
 }
 
 type Parts = Partial<Pick<Certificates, 'next'>> & {
-  readonly trust?: UplinkTrust; readonly hosts?: ConnectionOptions['hosts']; readonly ports?: readonly number[]
+  readonly trust?: UplinkTrust; readonly ports?: readonly number[]
   readonly onChange?: ConnectionOptions['onChange']
 }
 export const trustOf = () => openTrust({
@@ -106,7 +107,7 @@ export async function uplink(port: number, lifeMs?: number, parts: Parts = {}): 
   const first = certificateFrom(start, joined.tls.certificate, joined.tls.key)
   const real = createCertificates({ start, device, trust, role: 'node' })
   const connection = keepConnected({
-    start, trust, hosts: parts.hosts ?? await documentsOf(), ...(parts.onChange ? { onChange: parts.onChange } : {}),
+    start, trust, hosts: await documentsOf(), ...(parts.onChange ? { onChange: parts.onChange } : {}),
     servers: [port, ...parts.ports ?? []].map((each) => `127.0.0.1:${each}`),
     first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },
     // The listener of the zone itself signs
