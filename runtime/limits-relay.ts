@@ -3,7 +3,7 @@ export const relayLimits = {
   /** Addresses of one host of the control plane; it tells no more. */
   oodServers: 4,
   /** Milliseconds after which a host of the control plane looks for others that it is to be connected to. */
-  oodLookMs: 2_000,
+  oodLookMs: 2_500,
   /** Milliseconds before it tries another one again: doubled from the first up to the last, by chance. */
   oodRetryMsMin: 200,
   oodRetryMsMax: 5_000,

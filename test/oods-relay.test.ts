@@ -85,7 +85,9 @@ test.before(async () => {
   port = await freePort()
   await folder.keep(await coming, `127.0.0.1:${port}`)
   await folder.close()
-  second = start([...zonewright, 'start', '--dir', folder.dir, '--json'], { cwd: folder.dir, input: 'open', msMax: RUN_MS })
+  second = start([...zonewright, 'start', '--dir', folder.dir, '--json'], {
+    cwd: folder.dir, input: 'open', msMax: RUN_MS,
+  })
   void second.ended.then(() => { isGone = true })
   await Promise.race([second.printed(/\n/), second.ended.then(({ stderr }) => assert.unreachable(stderr))])
   nodes = {

@@ -180,7 +180,7 @@ const named = new Map<Uint8Array, string>()
 const nameOf = (der: Uint8Array): string => named.get(der) ?? 'node1'
 
 /** Two ends of one connection. */
-function tlsPair(
+export function tlsPair(
   clock: Pick<ManualClock, 'soon'>, remoteAddress: string, ofHere: Uint8Array, ofThere: Uint8Array,
   closed: string[],
 ): readonly [TlsConnection, TlsConnection] {

@@ -2,7 +2,9 @@ import { safeParse } from 'valibot'
 import { limits } from '../../runtime/limits.ts'
 import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
-import { array, maxLength, minLength, object, optional, pipe, record, string, type Infer } from '../../runtime/protocol.ts'
+import {
+  array, maxLength, minLength, object, optional, pipe, record, string, type Infer,
+} from '../../runtime/protocol.ts'
 import { HostsDocument, Servers } from '../host-identity.ts'
 import { readDeviceBy } from '../read-device.ts'
 import { verifyZoneDocument, type ZoneDocument } from '../zone-document.ts'

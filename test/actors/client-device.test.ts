@@ -9,8 +9,10 @@ import { createAccess } from '../../actors/rbac/access.ts'
 import { readDeviceBy } from '../../actors/read-device.ts'
 import { kv, type ServiceSpec } from '../../actors/records.ts'
 import { schedule } from '../../actors/scheduler/schedule.ts'
+import { httpHere } from '../../actors/uplink/http.ts'
 import { KnownHosts } from '../../boot/known-hosts.ts'
-import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { Denied, Overloaded, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import type { TcpConnection } from '../../runtime/platform/tcp-ports.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { createDenialLog } from '../../runtime/trust/denial.ts'
@@ -132,6 +134,81 @@ test('a client device opens links to system-config and verify-hub only, and host
   assert.equal(await Promise.all(['system-config', 'verify-hub', 'vault', 'notes'].map((name) => judge(link(name)))),
     ['open', 'open', 'stream/link', 'stream/link'])
   for (const role of ['node', 'ood']) assert.is(await judge(http(), role), 'stream/http')
+  assert.is(await judge({ ...http(), host: 'node2' }, 'node'), 'stream/http', 'a node relays for nobody')
+  assert.is(await judge({ ...http(), host: 'node2', port: 22 }), 'open', 'what a device says of it is not heard')
+})
+
+test('of an OOD the other one takes what it relays, and no link to what each has of its own', async () => {
+  const judge = admission('p, alice, stream://*, write')
+  assert.is(await judge({ ...http(), host: 'node2' }, 'ood', 'ood2'), 'open')
+  const relayed = (protocol: string): StreamRequest =>
+    ({ type: 'link', protocol, host: 'ood1', caller: { host: 'node7', actor: 'app', incarnation: 1 } })
+  assert.equal(await Promise.all(['notes', 'system-config', 'vault', 'enrolment'].map((name) =>
+    judge(relayed(name), 'ood', 'ood2'))), ['open', 'open', 'link/no-row', 'link/no-row'])
+  assert.is(await judge(relayed('notes'), 'node', 'node8'), 'stream/caller', 'a node speaks for no other host')
+})
+
+test('bytes go to the host of a service: from a device to any, from another OOD to the one that it names', async () => {
+  const asked: unknown[] = []
+  let isServing = true
+  let placed = { name: 'notes', hosts: ['node2', 'node3'], port: 80, states: { node2: 'lost' } } as object
+  const streams = createHttpStreams({
+    start: {
+      self, count() {}, log: { info() {}, warn() {}, error() {} },
+      transport: { tcp: { connect: async () => { throw new Overloaded('here') } } } as never,
+    },
+    token: () => '', ownPorts: () => [22], admission: { authorise: async () => {} }, serving: async () => isServing,
+    systemConfig: { get: async () => ({ value: JSON.stringify(placed), revision: 1 }) as never },
+    async reach(...wanted) {
+      asked.push(wanted.slice(0, 3))
+      throw new Denied('there')
+    },
+  })
+  const open = async (role: string, request: HttpWanted): Promise<string> => {
+    const by = () => ({ host: { name: role === 'ood' ? 'ood2' : 'laptop', role } }) as unknown as Admitted
+    return streams.open(by, request, new AbortController().signal)
+      .then(() => 'open', (error: ZonewrightError) => error.code)
+  }
+  const wanted = { type: 'http', service: 'notes', port: 80 }
+  assert.is(await open('client-device', { ...http(), host: 'node9', port: 22 }), 'Denied')
+  assert.equal(asked.splice(0), [[wanted, ['node3', 'node2'], 'laptop']], 'one that is lost comes last')
+  assert.is(await open('ood', { ...http(), host: 'node2' }), 'Denied')
+  assert.equal(asked.splice(0), [[wanted, ['node2'], 'ood2']])
+  assert.is(await open('ood', { ...http(), host: 'node9' }), 'NotFound', 'it is not there')
+  placed = { name: 'notes', hosts: ['ood1'], port: 80 }
+  assert.is(await open('ood', { ...http(), host: 'ood1' }), 'Overloaded', 'it is here')
+  isServing = false
+  assert.is(await open('ood', { ...http(), host: 'ood1' }), 'NotFound', 'but is not at work')
+  assert.equal(asked, [])
+})
+
+test('a node leads bytes to a service that is at work there, and to nothing else', async () => {
+  let connections = 0
+  const here = httpHere({
+    start: {
+      self: { ...self, host: 'node2' },
+      transport: { tcp: { async connect({ port }: { port: number }) {
+        if (port === 81) throw new Unavailable('nothing listens')
+        connections++
+        return { send() {}, end() {}, hold() {}, receive() {}, close() {}, unsent: 0, remoteAddress: '' }
+      } } } as never,
+    },
+    ownPorts: [22], serving: async (name) => name === 'notes',
+  })
+  const open = (more: object, service = 'notes') =>
+    here({ ...http(service), host: 'node2', port: 80, ...more }, new AbortController().signal)
+  const code = (more: object, service?: string): Promise<string> =>
+    open(more, service).then(() => 'open', (error: ZonewrightError) => error.code)
+  assert.is((await open({})).granted.host, 'node2')
+  for (const more of [{ host: 'node3' }, { host: undefined }, { port: undefined }, { port: 22 }]) {
+    assert.is(await code(more), 'NotFound', JSON.stringify(more))
+  }
+  assert.equal([await code({}, 'other'), connections], ['NotFound', 1])
+  assert.is(await code({ port: 81 }), 'Unavailable')
+  const all = await Promise.all(Array.from({ length: limits.nodeHttpStreams - 1 }, () => open({})))
+  assert.is(await code({}), 'Overloaded')
+  all[0]!.release()
+  assert.is(await code({}), 'open')
 })
 
 test('a stream of bytes closes when it may not be open any more, and no other one', async () => {

@@ -4,9 +4,12 @@ import * as assert from 'uvu/assert'
 import { deviceDocumentType } from '../../actors/records.ts'
 import { openDocuments, type ZoneDocuments } from '../../actors/uplink/documents.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
+import { createServers } from '../../actors/uplink/servers.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { SigningKey } from '../../runtime/platform/ports.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
+import { SeededRandom } from '../../runtime/sim/random.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
 
 const platform = await openPlatform()
@@ -48,6 +51,66 @@ test('documents that are not the owner’s, or older, are not taken', async () =
   ]
   for (const [each, why] of bad) assert.match(await documents.take(each) ?? 'taken', why)
   assert.equal([documents.known, (await opened(store)).known], [good, good])
+})
+
+const hosts = (oods: readonly (readonly [string, ...string[]])[], zone = zoneBy(owner, 101)): string =>
+  JSON.stringify({ zoneDocument: zone, oods: oods.map(([document, ...servers]) => ({ document, servers })) })
+
+test('hosts of the control plane are known with their addresses, across starts, and forgotten when told no more',
+  async () => {
+    const store = createMemoryStore(platform)
+    const documents = await opened(store)
+    assert.is(await documents.takeHosts(hosts([[ood('ood1'), '10.0.0.1:1'], [ood('ood2'), '10.0.0.2:1', '[::1]:2']])),
+      undefined)
+    const known = (of: typeof documents) => [of.names, of.servers, of.known?.oods.length]
+    const both = [['ood1', 'ood2'], ['10.0.0.1:1', '10.0.0.2:1', '[::1]:2'], 2]
+    assert.equal([known(documents), known(await opened(store))], [both, both])
+    await documents.take({ zoneDocument: zoneBy(owner, 101), oods: [ood('ood1'), ood('ood2')] })
+    assert.equal(known(documents), both, 'a certificate comes without addresses, and takes none')
+    await documents.takeHosts(hosts([[ood('ood2'), '10.0.0.2:1']]))
+    const one = [['ood2'], ['10.0.0.2:1'], 1]
+    assert.equal([known(documents), known(await opened(store))], [one, one])
+  })
+
+test('hosts that the owner has not signed for, or nobody could reach, are not taken', async () => {
+  const documents = await opened()
+  const good = hosts([[ood('ood1'), '10.0.0.1:1']])
+  await documents.takeHosts(good)
+  const tooMany = Array.from({ length: limits.oodServers + 1 }, (_, n) => `10.0.0.1:${n + 1}`)
+  const bad: readonly (readonly [string, RegExp])[] = [
+    [hosts([[ood('ood1'), '10.0.0.1:1'], [ood('ood9', stranger), '10.6.6.6:1']]), /does not verify/],
+    [hosts([[ood('ood9', stranger), '10.6.6.6:1']], zoneBy(stranger, 102)), /owner key/],
+    [hosts([[ood('node1', owner, 'node'), '10.6.6.6:1']]), /does not verify/],
+    [hosts([[ood('ood1'), '10.6.6.6:1']], zoneBy(owner, 99)), /older/],
+    [hosts([[ood('ood1'), 'file:///etc/passwd']]), /shape/],
+    [hosts([[ood('ood1'), ...tooMany]]), /shape/],
+    [hosts([]), /shape/], ['{', /shape/],
+  ]
+  for (const [document, why] of bad) assert.match(await documents.takeHosts(document) ?? 'taken', why)
+  assert.equal([documents.names, documents.servers], [['ood1'], ['10.0.0.1:1']])
+  const without = await opened(createMemoryStore(platform), '')
+  assert.match(await without.takeHosts(good) ?? 'taken', /owner key/, 'nor by a host that knows no owner key')
+})
+
+test('a host begins where it has joined while that is told, and goes round all that it knows', () => {
+  let told: readonly string[] = []
+  const servers = createServers(['10.0.0.1:1'], () => told, random)
+  assert.is(servers.now, '10.0.0.1:1')
+  told = ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1']
+  const round = (): string => {
+    servers.next()
+    return servers.now
+  }
+  assert.equal([round(), round(), round()].sort(), told)
+  told = ['10.0.0.2:1']
+  assert.equal([round(), round(), round()].filter((one) => one === '10.0.0.1:1').length > 0, true,
+    'where it has joined may be the only way that it has')
+  assert.is(createServers(['10.0.0.1:1'], () => told, random).now, '10.0.0.2:1', 'an OOD that is gone comes last')
+  const first = (seed: number): string => {
+    const many = createServers(['10.9.9.9:1'], () => ['a:1', 'b:1', 'c:1'], new SeededRandom(String(seed)))
+    return many.now
+  }
+  assert.is(new Set(Array.from({ length: 50 }, (_, seed) => first(seed))).size, 3, 'not all begin at the same one')
 })
 
 test.run()

@@ -54,8 +54,9 @@ const hostsOf = async (): Promise<string> => {
   const { zoneDocument, oods } = joined.standing
   return JSON.stringify({ zoneDocument, oods: oods.map((document) => ({ document, servers: [] })) })
 }
-export const documentsOf = (store = createMemoryStore(platform)) =>
-  openDocuments({ keys, store, zone: 'zone.local', zoneDocument: joined.standing.zoneDocument })
+const documentsOf = () => openDocuments({
+  keys, store: createMemoryStore(platform), zone: 'zone.local', zoneDocument: joined.standing.zoneDocument,
+})
 
 const silent = { toOne: async () => {}, toAll: async () => {} }
 
@@ -96,7 +97,7 @@ export async function listener(tells = false) {
 }
 
 type Parts = Partial<Pick<Certificates, 'next'>> & {
-  readonly trust?: UplinkTrust; readonly hosts?: ConnectionOptions['hosts']; readonly ports?: readonly number[]
+  readonly trust?: UplinkTrust; readonly ports?: readonly number[]
   readonly onChange?: ConnectionOptions['onChange']
 }
 export const trustOf = () => openTrust({
@@ -111,7 +112,7 @@ export async function uplink(port: number, lifeMs?: number, parts: Parts = {}): 
   const first = certificateFrom(start, joined.tls.certificate, joined.tls.key)
   const real = createCertificates({ start, device, trust, role: 'node' })
   const connection = keepConnected({
-    start, trust, hosts: parts.hosts ?? await documentsOf(), ...(parts.onChange ? { onChange: parts.onChange } : {}),
+    start, trust, hosts: await documentsOf(), ...(parts.onChange ? { onChange: parts.onChange } : {}),
     servers: [port, ...parts.ports ?? []].map((each) => `127.0.0.1:${each}`),
     first: lifeMs === undefined ? first : { ...first, notAfter: clock.now() + lifeMs },
     // The listener of the zone itself signs

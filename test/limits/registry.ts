@@ -18,6 +18,7 @@ import { placement } from './registry-placement.ts'
 import { span } from './registry-span.ts'
 import { edge } from './registry-edge.ts'
 import { scale } from './registry-scale.ts'
+import { relay } from './registry-relay.ts'
 import { uplink } from './registry-uplink.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
@@ -52,6 +53,7 @@ export const coverage: Coverage = {
   ...span,
   ...edge,
   ...scale,
+  ...relay,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

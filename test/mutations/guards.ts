@@ -52,6 +52,7 @@ import { tunnel } from './guards/tunnel.ts'
 import { scale } from './guards/scale.ts'
 import { tunnels } from './guards/tunnels.ts'
 import { edge } from './guards/edge.ts'
+import { relay } from './guards/relay.ts'
 import { uplink } from './guards/uplink.ts'
 import { span } from './guards/span.ts'
 
@@ -107,4 +108,5 @@ export const guards: readonly Guard[] = [
   ...uplink,
   ...span,
   ...edge,
+  ...relay,
 ]

@@ -1,9 +1,7 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import type { Carried, Carrier } from '../../../runtime/carrier.ts'
-import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import { splice } from '../../../runtime/splice.ts'
-import { pause } from '../../../runtime/within.ts'
 import { array, object, string } from '../../../runtime/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import type { NodeDaemon } from '../../node-daemon/protocol.ts'
@@ -16,7 +14,7 @@ import type { ZoneTrust } from '../trust.ts'
 import { createAdmission } from './admission.ts'
 import { followDevices } from './follow-devices.ts'
 import { createHttpStreams } from './http-streams.ts'
-import { keepPeers } from './peers.ts'
+import { createPeers, lookAndTell } from './peers.ts'
 import { createSight } from './sight.ts'
 import { createTelling } from './telling.ts'
 import { createTunnels, type Tunnels } from './tunnels.ts'
@@ -76,10 +74,6 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   }
   start.carry(carrier)
   background(() => tunnels.run())
-  background(() => keepPeers({
-    self: start.self, clock, random: start.random, stopping, log, dial: tunnels.dial,
-    servers: async () => (await hosts()).servers,
-  }))
   background(() => followDevices({
     clock, stopping, log, systemConfig, token,
     async onDevice(host) {
@@ -87,11 +81,12 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
       await tunnels.recheck(host)
     },
   }))
-  background(async () => {
-    while (!stopping.aborted) {
-      await pause(clock, limits.tunnelTellMs, stopping)
-      if (!stopping.aborted && tunnels.hosts().length > 0) await tunnels.tell()
-    }
+  const peers = createPeers({
+    self: start.self, clock, random: start.random, stopping, log, dial: tunnels.dial,
+    servers: async () => (await hosts()).servers,
   })
+  background(() => lookAndTell({
+    clock, stopping, look: peers.look, tell: async () => { if (tunnels.hosts().length > 0) await tunnels.tell() },
+  }))
   return tunnels
 }

@@ -16,11 +16,14 @@ const RETRY = { min: limits.oodRetryMsMin, max: limits.oodRetryMsMax }
 /** A tunnel that lasted so long was a good one: the next failure is the first again. */
 const GOOD_MS = 30_000
 
-/**
- * Keeps a tunnel to each other host of the control plane, until the actor ends. Of two the one whose name comes first
- * dials, so that there is one between them.
- */
-export async function keepPeers(options: PeersOptions): Promise<void> {
+/** Tunnels to the other hosts of the control plane, until the actor ends. */
+export interface Peers {
+  /** Looks which there are, and begins with those that are new; of one that is gone no more is tried. */
+  look(): Promise<void>
+}
+
+/** Of two the one whose name comes first dials, so that there is one tunnel between them. */
+export function createPeers(options: PeersOptions): Peers {
   const { self, clock, random, stopping, log, dial } = options
   let known: ReadonlyMap<string, readonly string[]> = new Map()
   const going = new Map<string, AbortController>()
@@ -40,22 +43,37 @@ export async function keepPeers(options: PeersOptions): Promise<void> {
       await pause(clock, backoffMs(jitter, Math.max(0, failures - 1), RETRY), signal)
     }
   }
-  while (!stopping.aborted) {
-    known = await options.servers().catch((error: unknown) => {
-      log.warn(`The hosts of the control plane could not be read: ${messageOf(error)}`)
-      return known
-    })
-    for (const [ood, ending] of going) {
-      if (known.has(ood)) continue
-      ending.abort()
-      going.delete(ood)
-    }
-    for (const ood of known.keys()) {
-      if (ood <= self.host || going.has(ood)) continue
-      const ending = new AbortController()
-      going.set(ood, ending)
-      void keep(ood, AbortSignal.any([stopping, ending.signal]))
-    }
+  return {
+    async look() {
+      try {
+        known = await options.servers()
+      } catch (error) {
+        log.warn(`The hosts of the control plane could not be read: ${messageOf(error)}`)
+      }
+      for (const [ood, ending] of going) {
+        if (known.has(ood)) continue
+        ending.abort()
+        going.delete(ood)
+      }
+      for (const ood of known.keys()) {
+        if (ood <= self.host || going.has(ood)) continue
+        const ending = new AbortController()
+        going.set(ood, ending)
+        void keep(ood, AbortSignal.any([stopping, ending.signal]))
+      }
+    },
+  }
+}
+
+/** For other hosts of the control plane, and to all what there is to tell: until the actor ends. */
+export async function lookAndTell({ clock, stopping, look, tell }: Pick<ActorStart, 'clock' | 'stopping'> & {
+  readonly look: () => Promise<void>; readonly tell: () => Promise<void>
+}): Promise<void> {
+  for (let toldMs = clock.monotonic(); !stopping.aborted;) {
+    await look()
     await pause(clock, limits.oodLookMs, stopping)
+    if (stopping.aborted || clock.monotonic() - toldMs < limits.tunnelTellMs) continue
+    toldMs = clock.monotonic()
+    await tell()
   }
 }

@@ -163,8 +163,9 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
     const by = (): Admitted => mine?.admitted ?? admitted!
     const own = certificate()
     const end = await openTunnel({
-      channel: tlsChannel(connection, start), role: dialled === undefined ? 'listener' : 'dialer', clock, random: random.fork('tunnel'),
-      hello: { zone: self.zone, host: self.host }, certificates: { own: chainOf(own)[0]!, peer, keys },
+      channel: tlsChannel(connection, start), role: dialled === undefined ? 'listener' : 'dialer', clock,
+      random: random.fork('tunnel'), hello: { zone: self.zone, host: self.host },
+      certificates: { own: chainOf(own)[0]!, peer, keys },
       async onHello(greeting) {
         demandSight()
         const found = await admission.admit(peer, greeting)

@@ -56,9 +56,10 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
     others: readonly string[], host: string, request: StreamRequest, signal: AbortSignal | undefined,
   ): Promise<OpenedStream> => {
     const enough = new AbortController()
+    const over = AbortSignal.any(signal ? [signal, enough.signal] : [enough.signal])
     let taken: OpenedStream | undefined
     const asking = others.map(async (other) => {
-      const opened = await open(other, host, request, AbortSignal.any(signal ? [signal, enough.signal] : [enough.signal]))
+      const opened = await open(other, host, request, over)
       // A host that has just gone from one to the other may be there twice
       if (taken) opened.channel.close('another way was faster')
       else taken = opened

@@ -13,7 +13,7 @@ export const clientDevice: readonly Guard[] = [
   ...guardsOf('actors/enrolment/tunnels/admission.ts', TEST,
     ['a client device opens links to no other actors', "device && !reachableActors.includes(request.protocol) ?",
       'false ?', KIND],
-    ['hosts open no streams of bytes', "(device ? undefined : 'stream/http')", 'undefined', KIND],
+    ['hosts open no streams of bytes', "(device || isRelayed ? undefined : 'stream/http')", 'undefined', KIND],
     ['the owner of a client device is active', "if (!await isActive(owner, role)) {", 'if (false) {', BOTH],
     ['an active user is one by their own record', "user?.name === name && user.state === 'active'",
       "user?.state === 'active'", BOTH],
