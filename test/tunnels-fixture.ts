@@ -26,7 +26,7 @@ export const another = hostCertificate
 const [ood, oodNext, node, nodeNext] = await Promise.all([
   hostCertificate('ood1'), hostCertificate('ood1'), hostCertificate('node1'), hostCertificate('node1'),
 ])
-const shown = ({ certificate, key }: Holder) => ({
+export const shown = ({ certificate, key }: Holder) => ({
   serial: '', fingerprint: '', notAfter: certificate.notAfter, key: key.exportPem(),
   certificate: encodePem('CERTIFICATE', certificate.raw),
 })
@@ -143,7 +143,7 @@ const named = new Map<Uint8Array, string>()
 const nameOf = (der: Uint8Array): string => named.get(der) ?? 'node1'
 
 /** Two ends of one connection. */
-function tlsPair(
+export function tlsPair(
   clock: Pick<ManualClock, 'soon'>, remoteAddress: string, ofHere: Uint8Array, ofThere: Uint8Array,
   closed: string[],
 ): readonly [TlsConnection, TlsConnection] {
