@@ -60,7 +60,8 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
   const look = async (before?: Known): Promise<Known> => {
     const [authorities, lists] = await Promise.all([vault.authorities({ mount: 'pki' }), vault.crl({ mount: 'pki' })])
     const pemsOf = (all: readonly { readonly pem: string }[]): readonly string[] => all.map(({ pem }) => pem)
-    const text = JSON.stringify([authorities.map(({ kind, state }) => [kind, state]), pemsOf(authorities), pemsOf(lists)])
+    const states = authorities.map(({ kind, state }) => [kind, state])
+    const text = JSON.stringify([states, pemsOf(authorities), pemsOf(lists)])
     // Lists may be long
     if (before?.text === text) return { ...before, atMs: clock.monotonic() }
     const pems = rootsOf(authorities)
