@@ -111,8 +111,8 @@ test('a thousand tunnels are judged when something has changed, nobody else wait
     const { vault, systemConfig, stored, asked, digest, revoke } = zone()
     const stopping = new AbortController()
     const start = {
-      clock, random, keys, stopping: stopping.signal, denials: createDenialLog({ random, clock }), count() {}, gauge() {},
-      log: { info() {}, warn() {}, error() {} },
+      clock, random, keys, stopping: stopping.signal, denials: createDenialLog({ random, clock }),
+      log: { info() {}, warn() {}, error() {} }, count() {}, gauge() {},
       self: { zone: 'a.zone', host: 'ood1', actor: 'enrolment', runtimeType: '', incarnation: 1, linkKid: '' },
     } as unknown as ActorStart
     const trust = await openTrust({

@@ -97,7 +97,7 @@ test('of a thousand hosts one more is one document to each, and one less is none
   assert.equal(zone.read, { pages: 10, documents: 1_000 }, 'nothing was read again')
 })
 
-test('who missed a change, or was told another thing, reads all: it goes by what is there, and not by what it was told',
+test('who missed a change, or was told another thing, reads all, and goes by what is there',
   async () => {
     const zone = world(150)
     const daemon = zone.process().daemon()

@@ -60,7 +60,8 @@ export async function listener(tells = false) {
     trust: {
       hostOf: async () => ({ name: 'node1', role: 'node', serial: '', notAfter: 0 }),
     } as Partial<ZoneTrust> as ZoneTrust,
-    telling: tells ? createTelling(startOf('ood1', echo), ports.vault) : silent, placed: async () => [], news: async () => '',
+    telling: tells ? createTelling(startOf('ood1', echo), ports.vault) : silent, placed: async () => [],
+    news: async () => '',
     admission: {
       async admit(leaf) {
         const { serial, notAfter } = parseCertificate(leaf!)
