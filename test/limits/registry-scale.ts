@@ -6,9 +6,4 @@ export const scale: Coverage = {
       'sharedWatchBytes',
     ],
   },
-  'tunnels-judged.test.ts': {
-    'while nothing has changed a tunnel is judged after the limit alone, and when its certificate has ended': [
-      'tunnelJudgeMs',
-    ],
-  },
 }
