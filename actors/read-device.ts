@@ -62,7 +62,7 @@ export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
   }
 }
 
-/** The reader of a zone, which is made anew only where the zone has another owner key: it remembers what it has read. */
+/** The reader of a zone, made anew only where the zone has another owner key: it remembers what it has read. */
 export function deviceReaders(keys: Keys): (root: ZoneRoot) => ReadDevice {
   let last: { readonly of: string; readonly read: ReadDevice } | undefined
   return ({ zone, root }) => {

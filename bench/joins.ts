@@ -1,9 +1,10 @@
 /**
  * A hundred hosts join one OOD over TLS 1.3, 25 at a time, by tokens that were made before: the zone in a process of
- * its own as `up` runs it, the hosts in one thread of another by the client of `zonewright join`. Against what one mutual
- * handshake and one certificate take, added: bare `node:tls` between the same two processes with certificates by the
- * same authorities, and the vault's engine alone, durable. By time, and by the processor time of both processes, which
- * others on the machine take nothing from. Then what a joined host costs the OOD that holds its tunnel.
+ * its own as `up` runs it, the hosts in one thread of another by the client of `zonewright join`. Against what one
+ * mutual handshake and one certificate take, added: bare `node:tls` between the same two processes with certificates by
+ * the same authorities, and the vault's engine alone, durable. By time, and by the processor time of both processes,
+ * which others on the machine take little from, less what an idle zone takes. Then what a joined host costs the OOD
+ * that holds its tunnel.
  */
 import { loadavg } from 'node:os'
 import { interleaved, median } from './interleaved.ts'
@@ -34,10 +35,14 @@ const bench: Bench = async ({ say }) => {
     }
     const spent: Record<'join' | 'handshake' | 'sign', number[]> = { join: [], handshake: [], sign: [] }
     const measured = async (what: keyof typeof spent, count: number, child: Child, order: Order): Promise<number> => {
+      const idle = await spentBy(both)
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       const before = await spentBy(both)
+      const began = performance.now()
       const micros = await child.ask<number>(order)
       if (what === 'join') await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-      spent[what].push((await spentBy(both) - before) / count)
+      const meanwhile = (before - idle) * (performance.now() - began) / SETTLE_MS
+      spent[what].push((await spentBy(both) - before - meanwhile) / count)
       return micros
     }
     const micros = await interleaved(ROUNDS, {

@@ -9,6 +9,8 @@ import type { TrustedDevice } from '../runtime/worker.ts'
 /** By key of `kv://`. */
 export type DeviceDocuments = Readonly<Record<string, string>>
 
+interface List { readonly documents: DeviceDocuments; readonly devices: readonly TrustedDevice[] }
+
 /**
  * Reads device documents: only what this zone's owner or its enrolment signed counts, and only where it belongs. Each
  * is checked once in a process. All hosts that are told the same share one list, which nobody can change.
@@ -18,7 +20,7 @@ export class KnownHosts {
   readonly #readDevice: ReadDevice
   readonly #checked = new Map<string, TrustedDevice | undefined>()
   /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
-  readonly #lists = new Map<string, { readonly documents: DeviceDocuments; readonly devices: readonly TrustedDevice[] }>()
+  readonly #lists = new Map<string, List>()
 
   constructor(keys: Keys, zone: Pick<ZoneDocument, 'zone' | 'root'>) {
     this.#keys = keys

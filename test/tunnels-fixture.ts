@@ -31,7 +31,7 @@ export async function another(host: string): Promise<Holder> {
 const [ood, oodNext, node, nodeNext] = await Promise.all([
   hostCertificate('ood1'), hostCertificate('ood1'), hostCertificate('node1'), hostCertificate('node1'),
 ])
-const shown = ({ certificate, key }: Holder) => ({
+export const shown = ({ certificate, key }: Holder) => ({
   serial: '', fingerprint: '', notAfter: certificate.notAfter, key: key.exportPem(),
   certificate: encodePem('CERTIFICATE', certificate.raw),
 })

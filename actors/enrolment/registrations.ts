@@ -137,6 +137,16 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     return undefined
   }
 
+  /** Documents of OODs, each with its certificate, that were found good: with each join the same is told. */
+  const toldGood = new Map<string, string>()
+  const isStanding = (text: string, value: string): boolean => {
+    if (toldGood.get(text) === value) return true
+    const device = readDevice(text)
+    if (!device || !readEnrolmentCertificate(keys, value, device)) return false
+    if (toldGood.size >= limits.enrolmentStandings) toldGood.clear()
+    toldGood.set(text, value)
+    return true
+  }
   /** Hosts of the control plane that stand for the enrolment key. */
   const oodsNow = async () => {
     const prefix = kv.enrolment('')
@@ -145,9 +155,8 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     const all = await Promise.all(items.map(async ({ key, value }) => {
       const name = key.slice(prefix.length)
       const text = isName(name) ? (await get(kv.device(name)))?.value : undefined
-      const device = text === undefined ? undefined : readDevice(text)
-      if (!device || !readEnrolmentCertificate(keys, value, device)) return undefined
-      return { name, text: text!, certificate: value, servers: serversIn(addresses.get(kv.servers(name))) }
+      if (text === undefined || !isStanding(text, value)) return undefined
+      return { name, text, certificate: value, servers: serversIn(addresses.get(kv.servers(name))) }
     }))
     return all.filter((one) => one !== undefined)
   }

@@ -63,7 +63,8 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
     const asked = { mount: 'pki' }
     const [authorities, lists] = await Promise.all([vault.authorities(asked, settings), vault.crl(asked, settings)])
     const pemsOf = (all: readonly { readonly pem: string }[]): readonly string[] => all.map(({ pem }) => pem)
-    const text = JSON.stringify([authorities.map(({ kind, state }) => [kind, state]), pemsOf(authorities), pemsOf(lists)])
+    const states = authorities.map(({ kind, state }) => [kind, state])
+    const text = JSON.stringify([states, pemsOf(authorities), pemsOf(lists)])
     // Lists may be long
     if (before?.text === text) return { ...before, atMs: clock.monotonic() }
     const pems = rootsOf(authorities)

@@ -109,7 +109,7 @@ test('what hosts tell of themselves is not kept: who watches it hears of all of 
   assert.is(begun.length, 2)
 })
 
-test('as many bytes of changes as the limit are kept; who comes from before them catches up alone, and then joins',
+test('as many bytes of changes as the limit are kept; who comes from before catches up alone, and joins',
   async () => {
     const far = farStore()
     const shared = new SharedWatches(far.store, 'k/')

@@ -2,13 +2,8 @@ import type { Coverage } from './registry-verify-hub.ts'
 
 export const scale: Coverage = {
   'actors/shared-watch.test.ts': {
-    'as many bytes of changes as the limit are kept; who comes from before them catches up alone, and then joins': [
+    'as many bytes of changes as the limit are kept; who comes from before catches up alone, and joins': [
       'sharedWatchBytes',
-    ],
-  },
-  'tunnels-judged.test.ts': {
-    'while nothing has changed a tunnel is judged after the limit alone, and when its certificate has ended': [
-      'tunnelJudgeMs',
     ],
   },
 }

@@ -14,6 +14,9 @@ export const tunnels: Coverage = {
     'a host asks so often by its certificate, an address as often as without one': ['enrolmentPerHost'],
   },
   'tunnels-judged.test.ts': {
+    'while nothing has changed a tunnel is judged after the limit alone, and when its certificate has ended': [
+      'tunnelJudgeMs',
+    ],
     'a host whose zone does not answer has no tunnels after the limit, and takes some again when it does': [
       'tunnelBlindMs', 'tunnelSightMs',
     ],

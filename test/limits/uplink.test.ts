@@ -90,7 +90,8 @@ test('one more tunnel than the limit, those included that have not said who they
   const { clock, start } = parts()
   const certificate = { certificate: encodePem('CERTIFICATE', new Uint8Array([48, 0])) } as ServerCertificate
   const tunnels = createTunnels({
-    start, certificate: () => certificate, placed: async () => [], news: async () => '', sight: { blind: false, run: async () => {} },
+    start, certificate: () => certificate, placed: async () => [],
+    news: async () => '', sight: { blind: false, run: async () => {} },
     trust: {
       nameOf: (der) => `node${der.join('-')}`,
       hostOf: async (der) => ({ name: `node${der!.join('-')}`, role: 'node', serial: '', notAfter: 0 }),

@@ -4,7 +4,7 @@ import { guardsOf, type Guard } from '../guard.ts'
 const JUDGED = 'test/tunnels-judged.test.ts'
 const SELDOM = 'while nothing has changed a tunnel is judged after the limit alone, and when its certificate has ended'
 const SHARED = 'test/actors/shared-watch.test.ts'
-const LIMIT = 'as many bytes of changes as the limit are kept; who comes from before them catches up alone, and then joins'
+const LIMIT = 'as many bytes of changes as the limit are kept; who comes from before catches up alone, and joins'
 
 export const scale: readonly Guard[] = [
   ...guardsOf('actors/enrolment/tunnels/rounds.ts', JUDGED,
@@ -20,7 +20,7 @@ export const scale: readonly Guard[] = [
   ...guardsOf('actors/node-daemon/hosts.ts', 'test/actors/hosts-told.test.ts',
     ['what the watch brought is not believed', 'if (told !== digest) told = await byAll()',
       'if (told === undefined) told = await byAll()',
-      'who missed a change, or was told another thing, reads all: it goes by what is there, and not by what it was told'],
+      'who missed a change, or was told another thing, reads all, and goes by what is there'],
     ['changes are bounded', 'since.size >= limits.deviceDocuments', 'false',
       'more changes than documents are remembered are no changes: all is read'],
   ),
