@@ -1,9 +1,10 @@
+import { kv, readRecord, ServiceSpec } from '../../actors/records.ts'
 import { NotFound } from '../../runtime/errors.ts'
 import { array, object, string } from '../../runtime/protocol.ts'
 import { HostState } from '../../runtime/supervision.ts'
 import { Usage } from '../errors.ts'
 import { readNodes, type NodeEntry } from './certificates.ts'
-import { shapeOf } from './kv.ts'
+import { getItem, shapeOf } from './kv.ts'
 import { unlessRefused } from './refused.ts'
 import type { ZoneClient } from './zone-client.ts'
 
@@ -25,9 +26,9 @@ export interface SeenHost extends Omit<HostState, 'state'> {
 export async function readHosts(client: ZoneClient, host?: string): Promise<readonly SeenHost[]> {
   const params = host === undefined ? {} : { host }
   const asked = client.call('node-daemon', 'ps', params).then((told) => shapeOf(Hosts, told, 'what runs').hosts)
-  const [here, nodes] = await Promise.allSettled([asked, unlessRefused(readNodes(client))])
+  const [here, nodes] = await Promise.allSettled([asked, watchedHosts(client)])
   if (nodes.status === 'rejected') throw nodes.reason
-  const others = (nodes.value ?? []).filter(({ name }) => host === undefined || name === host)
+  const others = nodes.value.filter(({ name }) => host === undefined || name === host)
   // It may be one of another machine
   if (here.status === 'rejected' && !(host !== undefined && here.reason instanceof NotFound && others.length > 0)) {
     throw here.reason
@@ -39,6 +40,15 @@ export async function readHosts(client: ZoneClient, host?: string): Promise<read
     ...others.filter(({ name }) => !names.has(name)).map(remoteHost),
   ]
 }
+
+/** Where no monitor is wanted none is asked: the gateway would wait for it. */
+async function watchedHosts(client: ZoneClient): Promise<readonly NodeEntry[]> {
+  const key = kv.spec(MONITOR)
+  const item = await unlessRefused(getItem(client, key))
+  const isWatched = item && readRecord(ServiceSpec, key, item.value).state !== 'stopped'
+  return (isWatched && await unlessRefused(readNodes(client))) || []
+}
+const MONITOR = 'node-monitor'
 
 function remoteHost({ name: host, role, state, lastSeen, info }: NodeEntry): SeenHost {
   const isHeard = state === 'up' || state === 'suspect'
