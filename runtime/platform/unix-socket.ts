@@ -1,24 +1,30 @@
 import { chmod, rm } from 'node:fs/promises'
-import { connect, type Server } from 'node:net'
+import type { Server } from 'node:http'
+import { connect } from 'node:net'
 import { PortInUse } from '../errors.ts'
+import { listenUnix, type UnixListener } from './unix-listener.ts'
 
 /**
  * What a server that was killed has left there is replaced; one that answers is not.
  * @throws PortInUse
  */
-export async function listenOn(server: Server, path: string): Promise<void> {
+export async function listenOn(server: Server, path: string, requestMsMax: number): Promise<UnixListener | undefined> {
   if (await answers(path)) throw new PortInUse(`The socket is in use: ${path}`, { path })
   await rm(path, { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
+  const listener = 'Deno' in globalThis ? listenUnix(server, path, requestMsMax) : undefined
+  if (!listener) {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+  }
   await chmod(path, 0o600)
+  return listener
 }
 
 /**
- * Whether a server is there: that it takes a connection does not say so. On Deno a listening Unix socket is handed down
- * to every process that is started, and holds connections there which nobody looks at.
+ * Whether a server is there: that it takes a connection does not say so. One that stands still takes them as well, and
+ * holds them where nobody looks.
  */
 const answers = (path: string): Promise<boolean> => new Promise((resolve) => {
   const socket = connect(path)
