@@ -2,7 +2,6 @@ import { NodeDaemon } from '../../actors/node-daemon/protocol.ts'
 import { Scheduler } from '../../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../../actors/system-config/protocol.ts'
 import type { ActorDefinition, ActorStart } from '../../runtime/actor.ts'
-import type { Clock } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { RunHooks } from './run.ts'
 
@@ -20,19 +19,28 @@ const changing = (hooks: RunHooks, actor: string, change: Change): RunHooks => (
   },
 })
 
-const TIMES_SLOWER = 6
-
-/** The time of a node's daemon passes more slowly than it does: it believes that it was answered a moment ago. */
-export const slowFence = (hooks: RunHooks): RunHooks =>
-  changing(hooks, NodeDaemon.name, ({ clock }) => ({ clock: slowClock(clock) }))
-
-export function slowClock(clock: Clock): Clock {
-  const began = clock.monotonic()
-  return {
-    now: () => clock.now(), soon: (task) => clock.soon(task), after: (ms, task) => clock.after(ms, task),
-    monotonic: () => began + (clock.monotonic() - began) / TIMES_SLOWER,
+/** What a node's daemon cannot read it takes to be as it was: it believes that it was answered now. */
+export const blindFence = (hooks: RunHooks): RunHooks => changing(hooks, NodeDaemon.name, ({ needs }) => {
+  const client = needs['systemConfig'] as unknown as Client<typeof SystemConfig>
+  const known = new Map<string, Awaited<ReturnType<typeof client.get>>>()
+  const get: typeof client.get = async (args, settings) => {
+    try {
+      const answer = await client.get(args, { ...settings, withinMs: READ_MS })
+      known.set(args.key, answer)
+      return answer
+    } catch (error) {
+      const before = known.get(args.key)
+      if (before === undefined) throw error
+      return before
+    }
   }
-}
+  const systemConfig: Pick<Client<typeof SystemConfig>, 'get' | 'set' | 'dump' | 'dumpDigest' | 'watch'> = {
+    get, set: (...args) => client.set(...args), dump: (...args) => client.dump(...args),
+    dumpDigest: (...args) => client.dumpDigest(...args), watch: (...args) => client.watch(...args),
+  }
+  return { needs: { ...needs, systemConfig } as unknown as ActorStart['needs'] }
+})
+const READ_MS = 1_000
 
 /** What hosts tell of their room is read with another digit. */
 export const crowding = (hooks: RunHooks): RunHooks => changing(hooks, Scheduler.name, ({ needs }) => {

@@ -1,7 +1,7 @@
 import { Usage } from '../errors.ts'
 import type { GivenOptions, RunOptions } from './options.ts'
 import { canary } from './canary.ts'
-import { crowding, slowFence } from './canary-placement.ts'
+import { blindFence, crowding } from './canary-placement.ts'
 import { sparing } from './canary-hosts.ts'
 import { runHosts } from './hosts.ts'
 import { openTerms, sharedTerms } from './canary-leading.ts'
@@ -51,7 +51,7 @@ export const scenarios: readonly Scenario[] = [
     what: 'hosts are cut off, crash and are drained; what they run goes elsewhere, and never runs twice',
   },
   {
-    name: 'canary-fence', isCase: true, run: (options, hooks) => runPlacement(options, slowFence(hooks)),
+    name: 'canary-fence', isCase: true, run: (options, hooks) => runPlacement(options, blindFence(hooks)),
     what: 'the same, but hosts that are cut off stop nothing in time: the run must fail',
   },
   {

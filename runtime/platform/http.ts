@@ -10,6 +10,7 @@ import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-p
 import { listenFault } from './listen-fault.ts'
 import { divertStreams } from './tls-connection.ts'
 import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
+import { listenUnix, type UnixListener } from './unix-listener.ts'
 import { listenOn } from './unix-socket.ts'
 
 /** How often the server looks for requests that have not come whole in time; its own default is half a minute. */
@@ -33,17 +34,24 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
     ? holdRoom(server, options.room, options.streams, (socket) => progressOf(serving, socket)) : () => {}
   if (!options.room) server.maxConnections = limits.httpConnections
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
+  let unix: UnixListener | undefined
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
     server.on('error', (error: Error) => reject(listenFault(error, options)))
-    if (options.socket !== undefined) listenOn(server, options.socket).then(resolve, reject)
-    else server.listen(options.port, options.hostname, resolve)
+    const { socket } = options
+    if (socket !== undefined) {
+      listenOn(server, socket, () => listenUnix(server as Server, socket, options.requestMsMax)).then((listener) => {
+        unix = listener
+        resolve()
+      }, (error: Error) => reject(listenFault(error, options)))
+    } else server.listen(options.port, options.hostname, resolve)
   })
   return {
     port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
+        if (unix) return void unix.close(withinMs).then(resolve)
         const cut = setTimeout(() => {
           server.closeAllConnections()
           cutHeld()

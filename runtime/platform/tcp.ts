@@ -2,6 +2,7 @@ import { connect as dial, createServer, type AddressInfo, type Socket } from 'no
 import { Cancelled, DeadlineExceeded, messageOf, Unavailable } from '../errors.ts'
 import { listenFault } from './listen-fault.ts'
 import type { Tcp, TcpConnection } from './tcp-ports.ts'
+import { acceptUnix } from './unix-listener.ts'
 import { listenOn } from './unix-socket.ts'
 
 /** TCP by `node:net` on both runtimes. */
@@ -10,7 +11,7 @@ function connectionOf(socket: Socket): TcpConnection {
   // Closed by its peer before anybody has listened, it has none any more
   const { remoteAddress = '' } = socket
   let fault: string | undefined
-  socket.setNoDelay(true)
+  if ('setNoDelay' in socket) socket.setNoDelay(true)
   socket.on('error', (error: Error) => { fault ??= messageOf(error) })
   return {
     remoteAddress,
@@ -75,21 +76,32 @@ const connect: Tcp['connect'] = ({ hostname, port, withinMs, signal }) => new Pr
 
 const listen: Tcp['listen'] = async ({ hostname, port, connectionsMax, socket }, accept) => {
   const open = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => {
+  const take = (connection: Socket): void => {
     open.add(connection)
     connection.on('close', () => open.delete(connection))
     accept(connectionOf(connection))
-  })
+  }
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, take)
   server.maxConnections = connectionsMax
+  /** Its streams have all of a socket that is used here. */
+  const onDeno = () => acceptUnix(socket!, true, (stream) => {
+    if (open.size >= connectionsMax) stream.destroy()
+    else take(stream as unknown as Socket)
+  })
+  let unix: { close(): void } | undefined
   await new Promise<void>((resolve, reject) => {
     server.on('error', (error) => reject(listenFault(error, { hostname, port })))
-    if (socket !== undefined) listenOn(server, socket).then(resolve, reject)
-    else server.listen(port, hostname, resolve)
+    if (socket === undefined) return void server.listen(port, hostname, resolve)
+    listenOn(server, socket, onDeno).then((listener) => {
+      unix = listener
+      resolve()
+    }, reject)
   })
   return {
     port: socket === undefined ? (server.address() as AddressInfo).port : 0,
     close: () => new Promise<void>((resolve) => {
-      server.close(() => resolve())
+      if (unix) resolve(unix.close())
+      else server.close(() => resolve())
       for (const connection of open) connection.destroy()
     }),
   }
