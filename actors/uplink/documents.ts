@@ -1,4 +1,5 @@
 import { safeParse } from 'valibot'
+import { messageOf } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
@@ -65,8 +66,14 @@ export async function openDocuments({ keys, store, zone, zoneDocument }: Documen
     get known() { return known },
     async take({ zoneDocument: next, oods }) {
       const fault = use({ zoneDocument: next, oods })
-      if (fault === undefined) await store.put(stored, new TextEncoder().encode(JSON.stringify(known)))
-      return fault
+      if (fault !== undefined) return fault
+      try {
+        await store.put(stored, new TextEncoder().encode(JSON.stringify(known)))
+      } catch (error) {
+        // They hold until the next start, and the certificate that they came with counts
+        return `they cannot be kept: ${messageOf(error)}`
+      }
+      return undefined
     },
   }
 }
