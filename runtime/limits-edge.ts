@@ -13,4 +13,7 @@ export const edgeLimits = {
   edgeFirstMs: 5_000,
   /** Milliseconds of one connection, but for a request that is being answered; then it is cut. */
   edgeLifeMs: 15_000,
+  /** Certificates that one end of a tunnel shows as its next in so many milliseconds; one more is RenewalRefused. */
+  edgeRenewals: 10,
+  edgeRenewalsMs: 60_000,
 } as const

@@ -70,7 +70,7 @@ test('a renewal that its host signed for this tunnel is judged, and links stay u
   const frames: unknown[] = []
   pair.atFar.channels.get('counter')!.receive((frame) => void frames.push(frame), () => {})
   channel.send('still here')
-  await new Promise((settle) => setTimeout(settle, 20))
+  for (let waits = 0; frames.length === 0 && waits < 100; waits++) await new Promise((settle) => setTimeout(settle, 20))
   assert.equal(frames, ['still here'])
   pair.near.close('done')
 })

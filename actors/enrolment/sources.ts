@@ -72,7 +72,7 @@ export function createAdmitting({ clock, count, hostOf, nameOf }: Pick<ActorStar
   return {
     stranger: ({ remoteAddress }) => flood(strangers.waitMs(remoteAddress), 'address'),
     async host({ remoteAddress }, certificate, answer) {
-      // By what it says of itself, which TLS has seen to be the zone's: who is revoked takes nothing from its neighbours
+      // By what it says of itself, which TLS has seen to be the zone's: one that is revoked takes nothing from others
       const tooMany = flood(certified.waitMs(nameOf(certificate) ?? remoteAddress), 'host')
       if (tooMany) return tooMany
       const host = await hostOf(certificate)

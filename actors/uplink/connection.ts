@@ -126,8 +126,9 @@ export function keepConnected(options: ConnectionOptions): Connection {
         if (passed.length > 0) log.warn(`Of the revocation lists ${passed.length} are passed over: ${passed[0]}`)
       }
     } catch (error) {
-      if (!(error instanceof TlsNotTrusted)) throw error
-      log.warn(`What the control plane tells is not taken: ${error.message}`)
+      // What could not be kept holds all the same, and the control plane is judged by it
+      log.warn(`What the control plane tells is not ${error instanceof TlsNotTrusted ? 'taken' : 'kept'}: ${
+        messageOf(error)}`)
     }
     return false
   }

@@ -1,4 +1,5 @@
 import { safeParse } from 'valibot'
+import { messageOf } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Keys } from '../../runtime/platform/ports.ts'
 import type { Store } from '../../runtime/store/store.ts'
@@ -73,9 +74,15 @@ export async function openDocuments({ keys, store, zone, zoneDocument }: Documen
   const keep = async (documents: unknown): Promise<string | undefined> => {
     const fault = use(documents)
     const text = JSON.stringify({ ...known, servers: Object.fromEntries(addresses) })
-    if (fault === undefined && text !== keptText) await store.put(stored, new TextEncoder().encode(text))
-    if (fault === undefined) keptText = text
-    return fault
+    if (fault !== undefined || text === keptText) return fault
+    try {
+      await store.put(stored, new TextEncoder().encode(text))
+      keptText = text
+    } catch (error) {
+      // They hold until the next start, and the certificate that they came with counts
+      return `they cannot be kept: ${messageOf(error)}`
+    }
+    return undefined
   }
 
   const kept = await store.get(stored)

@@ -6,7 +6,7 @@ import { codeOf, type Audit } from './audit/audit.ts'
 import { createStrangers } from './audit/strangers.ts'
 import type { Core, Unsealed } from './core.ts'
 import { allowingRule, type VaultMethod } from './policy.ts'
-import { JoinRefused, type Vault } from './protocol.ts'
+import { JoinRefused, NotInVault, type Vault } from './protocol.ts'
 import type { SealLife } from './seal/life.ts'
 
 type Methods = typeof Vault['methods']
@@ -99,7 +99,9 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
       const code = codeOf(outcome.error)
       const ofBegun = of === undefined ? {} : { of }
       const record = isOfStranger(outcome.error, method) ? strangers : audit.record
-      await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
+      if (!isAnswer(outcome.error, method)) {
+        await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
+      }
       throw outcome.error
     }
     // Where it is not said by `begun`, which is durable by now
@@ -124,6 +126,10 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
 /** Whoever reaches the zone may bring a join token that nobody made, or ask for the next certificate of any host. */
 const isOfStranger = (error: unknown, method: VaultMethod): boolean => error instanceof JoinRefused
   && (method === 'renewEnrolment' ? ['device', 'proof'] : ['unknown']).includes(String(error.details['reason']))
+
+/** That no host of a name has joined, which strangers have asked by any name, and listeners of OODs that never did. */
+const isAnswer = (error: unknown, method: VaultMethod): boolean =>
+  method === 'joinedHost' && error instanceof NotInVault
 
 /** What is public anyway, and `http`, which records each request itself; denied and failed calls are recorded. */
 const unrecorded: ReadonlySet<VaultMethod> = new Set([

@@ -5,6 +5,7 @@ import { deviceDocumentType } from '../../actors/records.ts'
 import { openDocuments, type ZoneDocuments } from '../../actors/uplink/documents.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { createServers } from '../../actors/uplink/servers.ts'
+import { DiskFull } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { SigningKey } from '../../runtime/platform/ports.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
@@ -34,6 +35,16 @@ test('the newest documents of the owner are kept, and known at the next start', 
   assert.equal([documents.known, (await opened(store)).known], [next, next])
   const other = await opened(store, zoneBy(stranger))
   assert.is(other.known, undefined, 'a host that has joined another zone of that name forgets them')
+})
+
+test('documents that cannot be kept count until the next start, and take no certificate with them', async () => {
+  const store = createMemoryStore(platform)
+  const documents = await opened({ ...store, get: (key) => store.get(key), put: async () => {
+    throw new DiskFull('The disk is full')
+  } })
+  const next: ZoneDocuments = { zoneDocument: zoneBy(owner, 101), oods: [ood('ood1')] }
+  assert.match(await documents.take(next) ?? 'taken', /cannot be kept: The disk is full/)
+  assert.equal([documents.known, (await opened(store)).known], [next, undefined])
 })
 
 test('documents that are not the owner’s, or older, are not taken', async () => {

@@ -1,8 +1,9 @@
 /** A control plane that is not good, or gone, is left for the next one: by the real uplink and listener. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Unavailable } from '../../runtime/errors.ts'
+import { DiskFull, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { pause } from '../../runtime/within.ts'
 import { signCertificate } from '../../runtime/x509/certificate.ts'
 import { encodeName } from '../../runtime/x509/name.ts'
 import { encodePem } from '../../runtime/x509/pem.ts'
@@ -41,8 +42,16 @@ test('a control plane that is revoked is left for the next one as soon as a host
   const [first, second] = [await listener(true), await listener(true)]
   await revokeCertificate(zone, first.certificate.serial)
   const states: { readonly state: string; readonly at: number }[] = []
+  const trust = await trustOf()
+  const { takeRevocations } = trust
+  trust.takeRevocations = async (document) => {
+    // Roots are told before it, after which the tunnel is judged as well
+    await pause(clock, 200)
+    await takeRevocations(document)
+    throw new DiskFull('It is told, and cannot be kept')
+  }
   const connection = await uplink(first.server.port, undefined, {
-    ports: [second.server.port], onChange: ({ state }) => void states.push({ state, at: clock.monotonic() }),
+    trust, ports: [second.server.port], onChange: ({ state }) => void states.push({ state, at: clock.monotonic() }),
   })
   await eventually('it is at the next', () => connection.state().state === 'connected'
     && connection.state().server.endsWith(`:${second.server.port}`))

@@ -15,6 +15,11 @@ export const edge: Coverage = {
       'vaultRevokedReserve',
     ],
   },
+  'limits/edge-renewals.test.ts': {
+    'an end of a tunnel shows so many next certificates in a window, and no more are judged': [
+      'edgeRenewals', 'edgeRenewalsMs',
+    ],
+  },
   'limits/edge-times.test.ts': {
     'a connection has so long for its first request, and so long for all; what was handed over goes on': [
       'edgeFirstMs', 'edgeLifeMs',

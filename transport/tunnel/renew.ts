@@ -35,6 +35,8 @@ export class Renewals {
   /** Turns of the other end, of which one at a time is judged. */
   #theirs = 0
   #judging = false
+  /** When those came that were judged, by the monotonic clock. */
+  #recent: readonly number[] = []
   #ours = 0
   #waiting: Deferred<void> | undefined
 
@@ -106,6 +108,15 @@ export class Renewals {
     if (n !== this.#theirs + 1) throw violation('a renewal out of turn')
     if (this.#judging) throw violation('a renewal while another is judged')
     this.#theirs = n
+    const { clock, send } = this.#ground
+    const now = clock.monotonic()
+    this.#recent = this.#recent.filter((at) => now - at < limits.edgeRenewalsMs)
+    // Each costs its judge a look at the zone; a host has no need of so many
+    if (this.#recent.length >= limits.edgeRenewals) {
+      const often = new RenewalRefused('Too many renewals on this tunnel', { reason: 'busy' })
+      return send({ t: 'renewal-refused', n, error: faultOf(often) })
+    }
+    this.#recent = [...this.#recent, now]
     const certificates = chain.map(fromBase64url)
     const signed = fromBase64url(signature)
     if (!signed || !certificates.every((one) => one !== undefined)) throw violation('a renewal that cannot be read')
