@@ -47,7 +47,7 @@ export function simCommand(terminal: Terminal): Command {
   })
     .option('--seed <number>', 'decides everything that is not said otherwise; 1 without it', wholeNumber(0, SEED_MAX))
     .option('--seeds <range>', 'one run for each seed: 1..200', seedRange)
-    .option('--oods <number>', 'hosts with the control plane, of the scenario oods: 2 to 5; drawn by default', wholeNumber(0, COUNT_MAX))
+    .option('--oods <number>', 'control planes of the scenario oods: 2 to 5; drawn by default', wholeNumber(0, COUNT_MAX))
     .option('--nodes <number>', 'hosts beside the first one', wholeNumber(0, COUNT_MAX))
     .option('--hours <number>', 'virtual hours under faults; what comes after is not counted', decimal)
     .addOption(new Option('--faults <level>', 'how much goes wrong').choices(faultLevels))
