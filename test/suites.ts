@@ -73,6 +73,8 @@ export const suites: readonly Suite[] = [
   { name: 'stores', files: /^test\/(runtime\/store|actors\/kv-crash)/, fileSeconds: 45, suiteSeconds: 120 },
   { name: 'audit of the vault', files: /^test\/(audit-|actors\/vault-(audit|crash))/, fileSeconds: 60,
     suiteSeconds: 90, only: 'oldest and deno' },
+  { name: 'hosts in the simulator', files: /^test\/hosts-simulated\b/, fileSeconds: 60, suiteSeconds: 60,
+    only: 'oldest and deno' },
   { name: 'order', files: /^test\/order\b/, fileSeconds: 60, suiteSeconds: 60 },
   { name: 'simulator', files: /^test\/(sim-|simulation)/, fileSeconds: 90, suiteSeconds: 120, only: 'oldest and deno' },
   { name: 'kernel of the simulator', files: /^test\/runtime\/sim/, fileSeconds: 60, suiteSeconds: 120 },

@@ -151,6 +151,7 @@ class Played {
   async #robbedOf(machine: Machine, thieves: readonly Machine[]): Promise<void> {
     const { world } = this.#scene.cluster
     this.#robbed++
+    if (thieves.length === 0) this.#promises.refused(machine.name)
     await this.#operator.revoke(machine.host)
     for (const thief of thieves) this.#promises.revoked(thief.name, world.nowUs / 1_000)
     machine.give(await this.#operator.token(machine.host))

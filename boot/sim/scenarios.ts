@@ -1,5 +1,5 @@
 import { Usage } from '../errors.ts'
-import type { GivenOptions, RunOptions } from './options.ts'
+import { DEFAULT_SCENARIO, type GivenOptions, type RunOptions } from './options.ts'
 import { canary } from './canary.ts'
 import { blindFence, crowding } from './canary-placement.ts'
 import { sparing } from './canary-hosts.ts'
@@ -23,6 +23,8 @@ export interface Scenario {
   readonly takes?: readonly 'oods'[]
   readonly run: (options: RunOptions, hooks: RunHooks) => Promise<RunReport>
 }
+
+const SEVERAL_OODS = 'oods'
 
 export const scenarios: readonly Scenario[] = [
   { name: 'zone', what: 'a zone boots, is used, and meets the faults that the seed plans', run: runOnce },
@@ -67,7 +69,7 @@ export const scenarios: readonly Scenario[] = [
     what: 'the same, but a revocation is answered and not done: the run must fail',
   },
   {
-    name: 'oods', isCase: true, takes: ['oods'], run: runOods,
+    name: SEVERAL_OODS, isCase: true, takes: ['oods'], run: runOods,
     what: 'OODs over one store are cut off, stand still and die; one of them leads, and the zone goes on',
   },
   {
@@ -89,21 +91,16 @@ const ofCases = ['oods', 'nodes', 'hours', 'faults', 'store'] as const
 
 /** Nothing is left out without a word. @throws Usage */
 export function refuseUnused({ name, isCase, takes = [] }: Scenario, given: GivenOptions): void {
-  if (!isCase && (given.oods ?? 1) > 1) {
-    throw new Usage(`Of several OODs ${name} knows nothing: ${given.oods}`, {
-      next: `Say --scenario oods --oods ${given.oods}, or leave --oods out`,
-    })
-  }
-  const unused = isCase && ofCases.find((option) => given[option] !== undefined && !takes.some((one) => one === option))
-  if (!unused) return
-  throw new Usage(`--${unused} is not for ${name}: its seed counts up to a case that has its own`, {
-    next: `Leave --${unused} out`,
-  })
+  const oods = (given.oods ?? 1) > 1 ? ['oods' as const] : []
+  const [options, why] = isCase ? [ofCases, 'its seed counts up to a case that has its own'] : [oods, 'it has one OOD']
+  const unused = options.find((option) => given[option] !== undefined && !takes.some((one) => one === option))
+  if (unused) throw new Usage(`--${unused} is not for ${name}: ${why}`, { next: `Leave --${unused} out` })
 }
 
-/** @throws Usage */
-export function scenarioNamed(name: string): Scenario {
-  const found = scenarios.find((each) => each.name === name)
+/** Of several OODs there is one, and nobody has to know its name. @throws Usage */
+export function scenarioNamed(name: string, oods = 1): Scenario {
+  const wanted = oods > 1 && name === DEFAULT_SCENARIO ? SEVERAL_OODS : name
+  const found = scenarios.find((each) => each.name === wanted)
   if (found) return found
   throw new Usage(`There is no such scenario: ${name}`, {
     next: `Choose one of ${scenarios.map((each) => each.name).join(', ')}`,

@@ -47,6 +47,7 @@ import { dns } from './guards/dns.ts'
 import { ofLeading } from './guards/leading.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
 import { placement } from './guards/placement.ts'
+import { simHosts } from './guards/sim-hosts.ts'
 import { kept } from './guards/kept.ts'
 import { tunnel } from './guards/tunnel.ts'
 import { scale } from './guards/scale.ts'
@@ -101,6 +102,7 @@ export const guards: readonly Guard[] = [
   ...ofLeading,
   ...nodeMonitor,
   ...placement,
+  ...simHosts,
   ...kept,
   ...tunnel,
   ...scale,

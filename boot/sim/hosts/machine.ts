@@ -36,7 +36,7 @@ export interface MachineOptions {
   readonly onRobbed?: () => void
 }
 
-/** A machine outside the zone's own process, which joins by its token and is kept running as a service manager would. */
+/** A machine outside the zone's own process: joins by its token, and is kept running as by a service manager. */
 export class Machine {
   readonly name: string
   readonly host: string

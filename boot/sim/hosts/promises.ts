@@ -28,6 +28,11 @@ export class HostPromises {
     }
   }
 
+  /** Its token is said to be used, and nobody else has it: it did not come again as who it is. */
+  refused(machine: string): void {
+    this.#broken('token-once', `${machine} is refused by its own token`)
+  }
+
   /** It was answered that this machine is no host any more. */
   revoked(machine: string, nowMs: number): void {
     if (!this.#revoked.has(machine)) this.#revoked.set(machine, nowMs)
