@@ -94,7 +94,8 @@ export async function missing(field: Field, { written, kept }: Tally): Promise<r
   }
   const info = await answered(() => owner.get('services/ledger/info'))
   const { hosts: [home = ''] } = JSON.parse(info!.value) as Info
-  const numbers = (await answered(() => field.local(home, 'ledger').get('/all'))).split('\n').filter(Boolean).map(Number)
+  const text = await answered(() => field.local(home, 'ledger').get('/all'))
+  const numbers = text.split('\n').filter(Boolean).map(Number)
   const lost = [...kept].filter((number) => !numbers.includes(number))
   if (lost.length > 0) faults.push(`the ledger has lost ${lost.length} numbers: ${lost.slice(0, 5).join()}`)
   return faults
