@@ -183,6 +183,19 @@ test('the command leads connections to the service; what is refused is told at o
   assert.is((await command.ended).exitCode, 0)
 })
 
+test('by commands: join takes the token of a device, registers it, and ends; as an OOD it does not', async () => {
+  assert.is((await zone.run('login', '--password-file', 'password')).exitCode, 0)
+  const made = await zone.run('gen', 'join-token', '--host', 'tablet', '--role', 'client-device', '--out', 'for-tablet')
+  assert.is(made.exitCode, 0, made.stderr)
+  const join = ['join', '--token-file', 'for-tablet/tablet.join-token', '--root', 'for-tablet/root.pem', '--json']
+  const asOod = await zone.run(...join, '--dir', 'tablet', '--role', 'ood', '--listen', '127.0.0.1:50099')
+  const { error } = JSON.parse(asOod.stdout) as { error: { code: string; next: string } }
+  assert.equal([error.code, error.next], ['Usage', 'Leave --role out'])
+  const joined = await zone.run(...join, '--dir', 'tablet')
+  assert.is(joined.exitCode, 0, joined.stderr)
+  assert.is((JSON.parse(joined.stdout) as { role: string }).role, 'client-device')
+})
+
 test('who is revoked while it is connected is cut off within five seconds, and told so', async () => {
   const stream = await laptop.open('notes')
   await stream.write(asking('/stay'))

@@ -22,6 +22,9 @@ const ETCD = { clients: 2_379, peers: 2_380 }
 const STARTS_MS = 120_000
 /** Said of a zone that is up, on a machine that is slow just now. */
 const BUSY = /"error":\{[^}]*(?:policy\/lapsed|"code":"(?:Unavailable|DeadlineExceeded|Overloaded)")/
+/** As the units for systemd have it. */
+const RESTART_MS = 2_000
+const LINES_SHOWN = 600
 const RUN_MS = 6 * 60 * 60_000
 
 export interface FieldOptions {
@@ -46,8 +49,8 @@ export interface Field {
   /** As its power would go. */
   kill(name: string): Promise<void>
   run(name: string): void
-  /** Programs that ended by themselves: with what they said. */
-  ended(): readonly string[]
+  /** How often a program ended by itself and was started again, as systemd would. */
+  endedByItself(): number
   command(...args: readonly string[]): Promise<Ended>
   end(): Promise<void>
 }
@@ -65,8 +68,10 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
   const sockets = mkdtempSync('/tmp/zw-way-')
   const commands = new Map<string, readonly [host: string, command: readonly string[]]>()
   const running = new Map<string, Started>()
-  const killed = new Set<Started>()
-  const ended: string[] = []
+  /** Is to run: whoever ends by itself is started again, once all are there. */
+  const wanted = new Set<string>()
+  let isUp = false
+  let endedByItself = 0
   const ways: Started[] = []
 
   const command = async (...args: readonly string[]): Promise<Ended> =>
@@ -80,26 +85,37 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
     return objectOf(done)
   }
   const run = (name: string): void => {
+    wanted.add(name)
+    if (running.has(name)) return
     const [host, words] = commands.get(name)!
     const started = start(net.on(host, words), { cwd, msMax: RUN_MS })
     running.set(name, started)
     void started.ended.then(({ exitCode, stdout, stderr }) => {
-      if (killed.has(started)) return
-      running.delete(name)
-      ended.push(`${name} ended by itself, exit code ${exitCode}: ${(stderr || stdout).slice(-2_000).trim()}`)
+      if (running.get(name) === started) running.delete(name)
+      if (!isUp || !wanted.has(name)) return
+      endedByItself++
+      say(`${name} ended by itself, exit code ${exitCode}: ${(stderr || stdout).trim().slice(-LINES_SHOWN)}`)
+      setTimeout(() => { if (wanted.has(name)) run(name) }, RESTART_MS)
     })
   }
   const kill = async (name: string): Promise<void> => {
+    wanted.delete(name)
     const started = running.get(name)
-    if (!started) return
     running.delete(name)
-    killed.add(started)
-    started.signal('SIGKILL')
+    if (!started) return
+    try {
+      started.signal('SIGKILL')
+    } catch {
+      // It has just ended
+    }
     await started.ended
   }
   const says = async (name: string, pattern: RegExp): Promise<RegExpExecArray> => {
     const started = running.get(name)!
-    const over = started.ended.then(() => { throw new Error(ended.join('\n') || `${name} has ended`) })
+    const over = started.ended.then(({ stdout, stderr }) => {
+      throw new Error(`${name} has ended: ${stderr || stdout}`)
+    })
+    over.catch(() => {})
     return await Promise.race([started.printed(pattern, STARTS_MS), over])
   }
   const add = (name: string, host: string, ...words: readonly string[]): void => {
@@ -130,9 +146,9 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
     gateway: (host) => new Way(join(sockets, `${host}-gateway`)),
     local: (node, service) => new Way(join(sockets, `${node}-${service}`)),
     isRunning: (name) => running.has(name),
-    ended: () => ended,
+    endedByItself: () => endedByItself,
     async end() {
-      for (const name of [...running.keys()]) await kill(name)
+      for (const name of [...wanted]) await kill(name)
       for (const way of ways) {
         way.signal('SIGKILL')
         await way.ended
@@ -198,6 +214,7 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
       writeFileSync(join(cwd, `${service}.json`), JSON.stringify(specOf(service, program.folder)))
       await json(['services', 'add', `${service}.json`, '--no-wait'])
     }
+    isUp = true
     return { ...field, password }
   } catch (error) {
     await field.end()

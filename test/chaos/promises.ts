@@ -26,7 +26,7 @@ interface Report { readonly report: number; readonly incarnation: number }
 /** Of everything that should be as it was before. None: all is well. */
 export async function faultsNow(field: Field, home: string | undefined): Promise<readonly string[]> {
   const { oods, nodes, password } = field
-  const faults: string[] = [...field.ended()]
+  const faults: string[] = []
   const owners = oods.map((ood) => ({ ood, owner: new Owner(field.gateway(ood), password) }))
   const [{ owner }] = owners as [typeof owners[number]]
   for (const { ood, owner: theirs } of owners) {
@@ -92,8 +92,10 @@ export async function missing(field: Field, { written, kept }: Tally): Promise<r
     if (found.get(number) === host) continue
     faults.push(`number ${number} was acknowledged by ${host}, and is ${found.get(number) ?? 'missing'}`)
   }
-  const { hosts: [home = ''] } = JSON.parse((await answered(() => owner.get('services/ledger/info')))!.value) as Info
-  const numbers = (await answered(() => field.local(home, 'ledger').get('/all'))).split('\n').filter(Boolean).map(Number)
+  const info = await answered(() => owner.get('services/ledger/info'))
+  const { hosts: [home = ''] } = JSON.parse(info!.value) as Info
+  const text = await answered(() => field.local(home, 'ledger').get('/all'))
+  const numbers = text.split('\n').filter(Boolean).map(Number)
   const lost = [...kept].filter((number) => !numbers.includes(number))
   if (lost.length > 0) faults.push(`the ledger has lost ${lost.length} numbers: ${lost.slice(0, 5).join()}`)
   return faults

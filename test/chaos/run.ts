@@ -22,6 +22,8 @@ export interface ChaosReport {
   readonly calls: number
   readonly callsFailed: number
   readonly unanswered: number
+  /** Programs that ended by themselves and were started again. */
+  readonly endedByItself: number
   readonly failures: readonly (readonly [what: string, count: number])[]
   /** From the last heal until all was well. */
   readonly settledMs: number | undefined
@@ -57,6 +59,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     const { written, calls, callsFailed, unanswered, failures, silences } = traffic.tally
     return {
       faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed, unanswered, silences,
+      endedByItself: field.endedByItself(),
       failures: [...failures].sort(([, a], [, b]) => b - a), settledMs: tookMs,
     }
   } finally {

@@ -25,7 +25,7 @@ export async function soakChaos(options: ChaosSoakOptions): Promise<{ passed: nu
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
   for (const { fromMs, forMs } of silences) console.log(`  no write for ${seconds(forMs)} from ${seconds(fromMs)} on`)
   console.log(`${strikes} strikes; ${acknowledged} writes acknowledged, ${unanswered} without an answer; `
-    + `${calls - callsFailed} of ${calls} calls answered; `
+    + `${calls - callsFailed} of ${calls} calls answered; ${report.endedByItself} programs ended by themselves; `
     + `${settledMs === undefined ? 'it did not settle' : `all was well after ${seconds(settledMs)}`}, seed ${seed}`)
   return { passed: faults.length === 0 ? 1 : 0, failed: faults.length }
 }
