@@ -74,6 +74,9 @@ test('a host opens links for its own actors, and none to the control plane but t
   const end = await dial()
   assert.is(await refusal(end.open(link('system-config', 'node2'))), 'stream/caller')
   assert.is(await refusal(end.open(link('system-config', 'ood1', 'scheduler'))), 'stream/caller')
+  // It relays for nobody: neither links of another host, nor bytes
+  assert.is(await refusal(end.open({ ...link('notes', 'node2'), host: 'node3' })), 'stream/caller')
+  assert.is(await refusal(end.open({ type: 'http', service: 'notes', host: 'node3', port: 22 })), 'stream/http')
   for (const kernel of ['vault', 'scheduler', 'enrolment', 'cert-manager']) {
     assert.is(await refusal(end.open(link(kernel))), 'link/no-row', kernel)
   }
