@@ -62,7 +62,8 @@ test('who kills a host is told when it is gone, whatever came of it', async () =
 })
 
 test('a host that starts again waits for a store that is away, and for nothing else', async () => {
-  for (const [error, state] of [[storeAway(new Unavailable('away')), 'restarting'], [new Error('broken'), 'failed']] as const) {
+  const away = storeAway(new Unavailable('away'))
+  for (const [error, state] of [[away, 'restarting'], [new Error('broken'), 'failed']] as const) {
     const clock = manualClock()
     let healthy = true
     const run = async (): Promise<void> => { if (!healthy) throw error }
