@@ -39,12 +39,10 @@ export const suites: readonly Suite[] = [
   { name: 'join', files: /^test\/join/, fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'hosts that are struck', files: /^test\/(hosts-netns-faults|chaos)\b/, fileSeconds: 180, suiteSeconds: 300,
     only: 'oldest and deno' },
-  {
-    name: 'hosts on addresses of their own',
-    files:
-      /^test\/(hosts-(netns|readme)|epoch-|joined-host|tunnel-(admission|revocation)|actors\/uplink|boot\/(netns|host-))/,
-    fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno',
-  },
+  { name: 'hosts on addresses of their own', files: /^test\/(hosts-(netns|readme)|epoch-|joined-host|boot\/(netns|host-))/,
+    fileSeconds: 120, suiteSeconds: 300, only: 'oldest and deno' },
+  { name: 'uplinks', files: /^test\/(tunnel-(admission|revocation)|actors\/uplink)/, fileSeconds: 60,
+    suiteSeconds: 150, only: 'oldest and deno' },
   { name: 'vault', files: /^test\/(cli-)?vault-?/, fileSeconds: 90, suiteSeconds: 150, only: 'oldest and deno' },
   { name: 'command line', files: /\/cli\b/, fileSeconds: 90, suiteSeconds: 300, only: 'oldest and deno' },
   { name: 'proofs of sign-in', files: /^test\/(attack-|matrix-|review|defects|runtime\/trust-jose)/, fileSeconds: 90,

@@ -85,7 +85,9 @@ test('where no list has room a host is revoked by its record, and what nodes are
     authorities: async () => [{ kind: 'intermediate', pem: authority.pem, notAfter: 1e15 }] as never,
     crl: async () => lists.map((pem) => ({ pem })) as never,
   }, async () => 'hosts')
-  const end = { tell: (kind: string, text: string) => void (kind === 'hosts' || told.push(text)) } as Partial<TunnelEnd> as TunnelEnd
+  const end = {
+    tell: (kind: string, text: string) => void (kind === 'hosts' || told.push(text)),
+  } as Partial<TunnelEnd> as TunnelEnd
   await telling.toAll([end])
   assert.ok(told.at(-1)!.length < limits.tunnelDocument, `one that is full fits: ${told.at(-1)!.length}`)
   assert.equal(errors, [])

@@ -6,20 +6,7 @@ import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
-import { ofLeading } from './registry-leading.ts'
-import { join } from './registry-join.ts'
-import { tunnel } from './registry-tunnel.ts'
-import { tunnels } from './registry-tunnels.ts'
-import { clientDevice } from './registry-client-device.ts'
-import { carrier } from './registry-carrier.ts'
-import { joinOods } from './registry-join-ood.ts'
-import { registration } from './registry-registration.ts'
-import { placement } from './registry-placement.ts'
-import { span } from './registry-span.ts'
-import { edge } from './registry-edge.ts'
-import { scale } from './registry-scale.ts'
-import { relay } from './registry-relay.ts'
-import { uplink } from './registry-uplink.ts'
+import { ofHosts } from './registry-hosts.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -30,6 +17,7 @@ import { vault } from './registry-vault.ts'
  */
 export const coverage: Coverage = {
   ...ofActors,
+  ...ofHosts,
   ...ofCertificates,
   ...ofMoves,
   ...etcd,
@@ -40,20 +28,6 @@ export const coverage: Coverage = {
   ...vaultHttp,
   ...web,
   ...pki,
-  ...join,
-  ...tunnel,
-  ...tunnels,
-  ...carrier,
-  ...clientDevice,
-  ...registration,
-  ...joinOods,
-  ...ofLeading,
-  ...placement,
-  ...uplink,
-  ...span,
-  ...edge,
-  ...scale,
-  ...relay,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

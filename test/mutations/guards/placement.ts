@@ -124,12 +124,6 @@ export const placement: readonly Guard[] = [
       'the node monitor alone says which hosts are lost, and a node hears of itself',
     ],
   ),
-  ...guardsOf('actors/gateway/web/session.ts', 'test/web-apps.test.ts',
-    [
-      'what is for another host goes to nobody here', 'if (app.host !== host) {', 'if (false) {',
-      'a request for an app that another host runs is answered 503, and goes to nobody who listens here',
-    ],
-  ),
   ...guardsOf('actors/find-service.ts', 'test/actors/find-service.test.ts',
     [
       'nobody is sent to a host that is lost', 'const candidates = well.length > 0 ? well : inState(\'draining\')',

@@ -20,8 +20,8 @@ const found = (file: string, ...rows: readonly SeedRow[]): readonly Guard[] =>
 export const years: readonly Guard[] = [
   ...found('actors/vault/pki/revocation.ts',
     [
-      'a list says what was revoked', 'nextList(authority, last, [...last?.revoked ?? [], entry], {',
-      'nextList(authority, last, last?.revoked ?? [], {', 3, 'revoked-refused',
+      'a list says what was revoked', 'await extended(authority, last, entries, limits.vaultRevoked)',
+      'last?.revoked ?? []', 3, 'revoked-refused',
     ],
     [
       'a list is followed at half of its life', 'half === undefined || half <= clock.now() ?',
