@@ -59,5 +59,7 @@ export const relay: readonly Guard[] = [
   ...guardsOf('actors/uplink/connection.ts', HOSTS,
     ['who says that it is no host of the control plane is none',
       'if (isList) isListed = hosts.names.includes(ood)', '', LEFT],
+    ['a live control plane is judged after each telling', 'hosts.names.includes(ood)\n        judge()',
+      'hosts.names.includes(ood)', LEFT],
   ),
 ]

@@ -17,7 +17,6 @@ const KNOWN =
 const STAYS = 'what was revoked stays so: left out, in an older list, and after a restart'
 const SINGLE = 'a list that is not sound is passed over, and the others are taken'
 const RENEWAL = 'test/actors/uplink-failover.test.ts'
-const LEFT = 'a control plane that is revoked is left for the next one as soon as a host is told'
 const DOCUMENTS = 'test/actors/uplink-documents.test.ts'
 const OWNERS = 'documents that are not the owner’s, or older, are not taken'
 const FOLDER = 'test/boot/host-folder.test.ts'
@@ -94,8 +93,6 @@ export const uplink: readonly Guard[] = [
       'a renewal ends at a root by what came with it', 'isWhole: true }', 'isWhole: false }',
       'a certificate that the control plane made for itself is not its next one',
     ],
-    ['a live control plane is judged after each telling', 'hosts.names.includes(ood)\n        judge()',
-      'hosts.names.includes(ood)', LEFT],
     ['and by a timer', 'if (!over.signal.aborted) judge()', '',
       'a live control plane is judged again from time to time'],
     [
