@@ -5,7 +5,6 @@ import { readTokenFile } from '../../boot/join/token-file.ts'
 import { Denied } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
-import { parseCertificate } from '../../runtime/x509/certificate.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../transport/tls.ts'
 import type { TunnelEnd } from '../../transport/tunnel/protocol.ts'
@@ -51,21 +50,30 @@ export function createHosts() {
       const { clock, random, keys, transport } = await openPlatform()
       const hosts = joined.slice(-count)
       if (hosts.length < count) throw new Error(`Only ${hosts.length} hosts have joined`)
-      return timed(count, 16, async (index) => {
-        const { zone, host, tls, roots } = hosts[index]!
+      const once = async ({ zone, host, tls, roots }: Joined): Promise<TunnelEnd> => {
         let peer: Uint8Array | undefined
         const connection = await transport.connectTls({ hostname: HERE, port, withinMs: ATTEMPT_MS }, {
           roots, alpn: tunnelAlpn, client: tls, check: (certificate) => { peer = certificate },
         })
         const [own = tls.certificate] = tls.certificate.match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n/) ?? []
-        const der = decodePem(own, 'CERTIFICATE')
-        if (parseCertificate(der).notAfter < clock.now()) throw new Error('Its certificate has ended')
-        tunnels.push(await openTunnel({
+        return openTunnel({
           channel: tlsChannel(connection, { clock }), role: 'dialer', clock, random,
-          hello: { zone, host }, certificates: { own: der, peer: peer!, keys },
+          hello: { zone, host }, certificates: { own: decodePem(own, 'CERTIFICATE'), peer: peer!, keys },
           onHello: async () => {}, onTell: async () => {}, onRenew: async () => {},
           onOpen: async () => { throw new Denied('It opens nothing') },
-        }))
+        })
+      }
+      return timed(count, 16, async (index) => {
+        const host = hosts[index]!
+        // As an uplink does
+        for (let left = limits.joinAttempts; ; left--) {
+          try {
+            return void tunnels.push(await once(host))
+          } catch (error) {
+            if (left === 1) throw error
+            console.error(`${host.host} dials again: ${error instanceof Error ? error.message : String(error)}`)
+          }
+        }
       })
     },
     end(): void {
