@@ -8,13 +8,21 @@ import { systemClock } from '../../runtime/platform/clock.ts'
 import { pause } from '../../runtime/within.ts'
 import { ask, comesTo, openEdge, TUNNEL, type Edge } from '../edge-fixture.ts'
 
-const withEdge = async (run: (edge: Edge) => Promise<void>): Promise<void> => {
+/** Where that takes so long that connections end by their time, it says nothing of places: then it is tried again. */
+const withEdge = async (run: (edge: Edge) => Promise<void>, attempts = 3): Promise<void> => {
   const edge = await openEdge()
+  const began = systemClock.monotonic()
+  let failed: unknown
   try {
     await run(edge)
+  } catch (error) {
+    failed = error
   } finally {
     await edge.close()
   }
+  if (failed === undefined) return
+  if (attempts === 1 || systemClock.monotonic() - began < limits.edgeFirstMs) throw failed as Error
+  await withEdge(run, attempts - 1)
 }
 /** Many at once would be more than a system lets wait to be accepted. */
 async function many<S>(count: number, open: () => Promise<S>): Promise<readonly S[]> {
@@ -32,7 +40,7 @@ test('an address holds so many connections, and one more takes the place of who 
     const other = await edge.raw('127.0.0.9')
     assert.is(gone(held), 0)
     const late = await edge.tls()
-    assert.ok(await comesTo(() => held[0]!.destroyed), 'the first made way')
+    assert.ok(await comesTo(() => held[0]!.destroyed, 1_500), 'the first made way')
     assert.is(gone(held), 1)
     assert.is(await ask(late), '200')
     assert.not(other.destroyed, 'another address has places of its own')
@@ -61,7 +69,7 @@ test('what is being answered does not make way, and a request that is not whole 
     half.write('POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 10\r\n\r\nhalf')
     const idle = await many(limits.edgePerAddress - 2, () => edge.raw())
     for (let count = 0; count < 3; count++) assert.is(await ask(await edge.tls()), '200')
-    assert.is(gone(idle), 3, 'who waits for nothing goes first')
+    assert.ok(await comesTo(() => gone(idle) === 3), 'who waits for nothing goes first')
     for (const socket of idle) socket.destroy()
     edge.answer()
     assert.is(await answered, '200')
