@@ -9,7 +9,8 @@ export const ENTRIES = 'users/owner/chaos/entries'
 const BETWEEN_WRITES_MS = 150
 const BETWEEN_CALLS_MS = 400
 const SILENCE_MS = 5_000
-const AFTER_FAILURE_MS = 300
+/** All are one user, of whom no more than some logins are tried in a while. */
+const AFTER_FAILURE_MS = 1_500
 /** Longer would be no answer to whoever calls. */
 const CALL_MS = 10_000
 
