@@ -8,7 +8,7 @@ import { splice } from '../../runtime/splice.ts'
 import { deferred, pause, within } from '../../runtime/within.ts'
 import { tlsChannel } from '../../transport/tls.ts'
 import type {
-  AcceptedStream, OpenedStream, StreamRequest, TellKind, TunnelEnd,
+  AcceptedStream, OpenedStream, StreamRequest, TunnelEnd,
 } from '../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../transport/tunnel/tunnel.ts'
 import type { HostCertificate } from '../host-certificate.ts'
@@ -19,6 +19,7 @@ import type { Documents } from './documents.ts'
 import type { HttpHere } from './http.ts'
 import type { UplinkState } from './protocol.ts'
 import { createServers } from './servers.ts'
+import { taking } from './taking.ts'
 import type { UplinkTrust } from './trust.ts'
 
 export interface ConnectionOptions {
@@ -112,27 +113,7 @@ export function keepConnected(options: ConnectionOptions): Connection {
     void gone.then(() => channel.close('the actor has ended'))
     return { granted: { host: self.host, incarnation }, channel, release }
   }
-  /** Whether it was a list of the control plane's hosts, and a good one. */
-  const told = async (kind: TellKind, document: string): Promise<boolean> => {
-    try {
-      if (kind === 'roots') await trust.takeRoots(document)
-      if (kind === 'hosts') {
-        const fault = await hosts.takeHosts(document)
-        if (fault !== undefined) log.warn(`What the control plane tells of its hosts is not taken: ${fault}`)
-        return fault === undefined
-      }
-      if (kind === 'revocation-lists') {
-        const passed = await trust.takeRevocations(document)
-        if (passed.length > 0) log.warn(`Of the revocation lists ${passed.length} are passed over: ${passed[0]}`)
-      }
-    } catch (error) {
-      // What could not be kept holds all the same, and the control plane is judged by it
-      log.warn(`What the control plane tells is not ${error instanceof TlsNotTrusted ? 'taken' : 'kept'}: ${
-        messageOf(error)}`)
-    }
-    return false
-  }
-
+  const told = taking({ trust, hosts, log })
   /** Undefined while the control plane's host is still good by what is known now. */
   const faultOf = ({ ood, chain: [leaf, ...intermediates], isWhole }: Peer): string | undefined => {
     try {

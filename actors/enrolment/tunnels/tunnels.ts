@@ -5,16 +5,15 @@ import type { TlsConnection } from '../../../runtime/platform/tls-ports.ts'
 import { pause } from '../../../runtime/within.ts'
 import { decodePems } from '../../../runtime/x509/pem.ts'
 import { tlsChannel } from '../../../transport/tls.ts'
-import type { AcceptedStream, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import { openTunnel } from '../../../transport/tunnel/tunnel.ts'
 import { tunnelAlpn } from '../../join-protocol.ts'
 import type { ServerCertificate } from '../server-certificate.ts'
 import { HostCertificateNeeded, type ZoneTrust } from '../trust.ts'
-import type { Admission, Admitted, LinkWanted } from './admission.ts'
+import type { Admission, Admitted } from './admission.ts'
 import { createEntrance, TooManyTunnels, waiting } from './entrance.ts'
 import type { HttpStreams } from './http-streams.ts'
-import { createLive } from './live.ts'
-import { createQuota } from './quota.ts'
+import { createLinks } from './links.ts'
 import { createRounds } from './rounds.ts'
 import type { Sight } from './sight.ts'
 import type { PeersOptions } from './peers.ts'
@@ -76,38 +75,15 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   const { clock, random, keys, self, log, count, gauge, stopping, transport } = start
   const held = new Map<string, Held>()
   const entrance = createEntrance(start)
-  const quota = createQuota()
   const round = createRounds(clock, news)
   const ways = createWays({ start, placed, held })
-  /** Links: streams of bytes are looked at where they are opened. */
-  const links = createLive(start, admission)
+  const links = createLinks({ start, admission, ways })
   let opening = 0
   let refusing = 0
   const demandSight = (): void => {
     if (sight.blind) throw new Unavailable(BLIND)
   }
   const shown = (): void => gauge('tunnels', held.size)
-
-  /** A link, among those that its caller's host may have, and judged for as long as it lasts. */
-  const openLink = async (by: () => Admitted, request: LinkWanted, signal: AbortSignal): Promise<AcceptedStream> => {
-    const place = quota.take(request.caller.host)
-    try {
-      const accepted = await ways.lead(request, by().host.name, signal)
-      place.open()
-      const forget = links.add(by, request, (reason) => accepted.channel.close(reason))
-      return {
-        ...accepted,
-        release() {
-          forget()
-          place.leave()
-          accepted.release()
-        },
-      }
-    } catch (error) {
-      place.leave()
-      throw error
-    }
-  }
 
   /** Who it is, before anything is said: nobody without a certificate that is good now takes a place. */
   const enter = async (connection: TlsConnection): Promise<Held> => {
@@ -177,7 +153,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       async onOpen(request, signal) {
         await admission.authorise(by(), request)
         const accepted = request.type === 'http' ? await http.open(by, request, signal)
-          : await openLink(by, request, signal)
+          : await links.open(by, request, signal)
         count(`tunnel_streams_total{type="${request.type}"}`)
         return accepted
       },

@@ -35,7 +35,7 @@ export const edge: readonly Guard[] = [
     ['who says nothing is cut', '} else cut(one)', '}'],
     ['a connection ends', '(one.asked && lives)', 'one.asked'],
   ),
-  ...guardsOf('actors/uplink/connection.ts', 'test/actors/uplink-failover.test.ts',
+  ...guardsOf('actors/uplink/taking.ts', 'test/actors/uplink-failover.test.ts',
     ['what a host is told counts, kept or not',
       '      // What could not be kept holds all the same, and the control plane is judged by it\n',
       '      if (!(error instanceof TlsNotTrusted)) throw error\n',

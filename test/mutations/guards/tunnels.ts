@@ -40,6 +40,8 @@ export const tunnels: readonly Guard[] = [
     ['certificates are judged before a greeting', 'const { name } = await trust.hostOf(peer)',
       "const { name } = await trust.hostOf(peer).catch(() => ({ name: 'x' }))",
       'who has no good certificate takes no place, and is told so beside so many others'],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/links.ts', LIMITS,
     ['a host has so many links', 'const place = quota.take(request.caller.host)',
       'const place = { open() {}, leave() {} }',
       'so many links of one host wait, and so many there are; others have their places'],

@@ -218,7 +218,7 @@ export const x509: readonly Guard[] = [
   ),
   ...guardsOf('runtime/x509/verify-chain.ts', chain,
     [
-      'a life has a beginning', 'if (at < notBefore) {', 'if (false) {',
+      'a life has a beginning', 'if (at < notBefore) throw', 'if (false) throw',
       'each of a chain is valid from its first second to its last',
     ],
     [
