@@ -220,12 +220,16 @@ export class HttpPorts {
         reject(error)
       }
       if (signal?.aborted) return end(cancelled())
-      signal?.addEventListener('abort', () => end(cancelled()))
+      const abort = (): void => end(cancelled())
+      signal?.addEventListener('abort', abort)
       const late = this.#schedule.after({
         to: from, lane: from.lane, delayUs: withinMs * 1_000, kind: 'timer', from: `http ${method} ${path}`,
         task: () => end(new DeadlineExceeded(`No answer from ${where} within ${withinMs} ms`)),
       })
-      answered.finally(late).then((response) => {
+      answered.finally(() => {
+        late()
+        signal?.removeEventListener('abort', abort)
+      }).then((response) => {
         const { status, cookies = [], body: pieces } = response
         if (ended) return isWhole(pieces) ? undefined : void pieces[Symbol.asyncIterator]().return?.()
         resolve({ status, cookies, headers: lowerCase(response.headers), body: bytesOf(pieces, signal, cancelled) })
