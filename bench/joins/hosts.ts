@@ -66,7 +66,7 @@ export function createHosts() {
       return timed(count, 16, async (index) => {
         const host = hosts[index]!
         // As an uplink does
-        for (let left = limits.joinAttempts; ; left--) {
+        for (let left: number = limits.joinAttempts; ; left--) {
           try {
             return void tunnels.push(await once(host))
           } catch (error) {
