@@ -60,7 +60,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     if (faults.length === 0) found.push(...await connectedFaults(field), ...await missing(field, traffic.tally))
     const { written, calls, callsFailed, unanswered, failures, silences } = traffic.tally
     return {
-      folder: field.folder, faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed, unanswered, silences,
+      folder: field.folder, faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed,
+      unanswered, silences,
       endedByItself: field.endedByItself(),
       failures: [...failures].sort(([, a], [, b]) => b - a), settledMs: tookMs,
     }
