@@ -2,7 +2,7 @@
  * A zone on hosts of their own addresses: OODs over an etcd of three members, and nodes that joined, each a program
  * that may be killed and started again. With one OOD there is no etcd.
  */
-import { appendFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { memberFlags } from '../../boot/commands/pems-lines.ts'
 import { endpointOf } from '../../boot/etcd/names.ts'
@@ -155,6 +155,7 @@ export async function openField({ oods: oodCount, nodes: nodeCount, say }: Field
       }
       net.remove()
       program.remove()
+      rmSync(sockets, { recursive: true, force: true })
     },
   }
   try {

@@ -16,6 +16,8 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport {
+  /** Of all hosts: what each has kept and logged. */
+  readonly folder: string
   readonly faults: readonly string[]
   readonly strikes: number
   readonly acknowledged: number
@@ -58,7 +60,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     if (faults.length === 0) found.push(...await connectedFaults(field), ...await missing(field, traffic.tally))
     const { written, calls, callsFailed, unanswered, failures, silences } = traffic.tally
     return {
-      faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed, unanswered, silences,
+      folder: field.folder, faults: found, strikes: strikes.length, acknowledged: written.size, calls, callsFailed,
+      unanswered, silences,
       endedByItself: field.endedByItself(),
       failures: [...failures].sort(([, a], [, b]) => b - a), settledMs: tookMs,
     }

@@ -1,4 +1,5 @@
 /** Hosts with addresses of their own, killed and cut off at random while the zone is in use. */
+import { removeFolders } from '../boot-fixtures/command-line.ts'
 import { chaos } from '../chaos/run.ts'
 
 export const chaosHelp = `chaos [--seed 1] [--minutes 5] [--nodes 4] [--oods 3]
@@ -20,6 +21,8 @@ export async function soakChaos(options: ChaosSoakOptions): Promise<{ passed: nu
     console.log(`${String(Math.round((performance.now() - began) / 1_000)).padStart(4)} s  ${line}`)
   const report = await chaos({ seed, lastsMs: minutes * 60_000, oods, nodes, say })
   const { faults, strikes, acknowledged, calls, callsFailed, unanswered, failures, settledMs, silences } = report
+  if (faults.length === 0) removeFolders()
+  else console.log(`the folders of all hosts: ${report.folder}`)
   for (const fault of faults) console.log(`broken: ${fault}`)
   for (const [what, count] of failures) console.log(`  writes that failed: ${count} by ${what}`)
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
