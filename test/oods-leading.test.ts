@@ -89,11 +89,14 @@ function leader(kv: Client<typeof SystemConfig>) {
   const terms: Term[] = []
   const endedMs: number[] = []
   const begunMs: number[] = []
-  let frozen = false
+  let frozenAt: { readonly wall: number; readonly monotonic: number } | undefined
   const led = leading({
     start: {
-      // While it stands still its clock goes on, and none of its timers runs
-      clock: { ...clock, after: (ms, task) => clock.after(ms, () => (frozen ? undefined : task())) },
+      // While it stands still so do its clocks, and none of its timers runs: only the store can tell
+      clock: {
+        ...clock, after: (ms, task) => clock.after(ms, () => (frozenAt ? undefined : task())),
+        now: () => frozenAt?.wall ?? clock.now(), monotonic: () => frozenAt?.monotonic ?? clock.monotonic(),
+      },
       stopping: stopping.signal, gauge: () => {}, background: (task) => void task(),
       log: { info: () => {}, warn: () => {}, error: () => {} },
     },
@@ -105,7 +108,7 @@ function leader(kv: Client<typeof SystemConfig>) {
       endedMs.push(clock.monotonic())
     },
   })
-  return { led, terms, begunMs, endedMs, freeze: () => { frozen = true }, stop: () => stopping.abort() }
+  return { led, terms, begunMs, endedMs, freeze: () => { frozenAt = { wall: clock.now(), monotonic: clock.monotonic() } }, stop: () => stopping.abort() }
 }
 
 async function until(what: string, withinMs: number, holds: () => boolean): Promise<void> {

@@ -246,9 +246,10 @@ export function keepConnected(options: ConnectionOptions): Connection {
           const wasRefused = isRefusal(error)
           show(wasRefused ? 'refused' : 'connecting', messageOf(error), '', error as Error)
           if (isFinal?.(error)) throw error
-          if (failures === 0 || wasRefused) log.warn(`No way to the control plane: ${messageOf(error)}`, {
-            server: servers.now,
-          })
+          // What fails again and again is said once, and each tunnel that is lost
+          if (failures === 0 || wasRefused || tunnels > before) {
+            log.warn(`No way to the control plane: ${messageOf(error)}`, { server: servers.now })
+          }
           // It may have been revoked, or the zone may have another root by now: the device key tells who this host is
           // A server that is not trusted has not said anything of it
           if (wasRefused && !isDistrusted(error)) certificate = undefined
