@@ -45,6 +45,7 @@ test('bytes go both ways, in order, and each end is told of the other', async ()
   const { near, far } = await open({ client })
   assert.equal([near.alpn, far.alpn, far.remoteAddress], ['bytes/1', 'bytes/1', HERE])
   assert.ok(far.certificate && far.certificate.length > 100)
+  assert.ok(near.certificate && near.certificate.length > 100, 'also of the server, which was looked at before')
   const [atNear, atFar] = [listen(near), listen(far)]
   near.send(Uint8Array.of(1, 2))
   near.send(Uint8Array.of(3))
