@@ -2,12 +2,12 @@ import { safeParse } from 'valibot'
 import { limits } from '../runtime/limits.ts'
 import type { Keys, PublicJwk, SigningKey } from '../runtime/platform/ports.ts'
 import {
-  array, integer, maxLength, minValue, number, object, optional, picklist, pipe, string, type Infer,
+  array, integer, maxLength, minValue, number, object, optional, pipe, string, type Infer,
 } from '../runtime/protocol.ts'
 import { fromBase64url, toBase64url } from '../runtime/trust/base64url.ts'
 import { parseCompact } from '../runtime/trust/jws.ts'
 import { signDocument, verifyDocument, type DocumentVerdict } from '../runtime/trust/keys.ts'
-import { Name } from './records.ts'
+import { DeviceRole, Name } from './records.ts'
 import { PublicKey } from './system-config/protocol.ts'
 
 /** What a host that joins and the control plane say to each other, as JSON over HTTP over TLS. */
@@ -15,12 +15,16 @@ import { PublicKey } from './system-config/protocol.ts'
 /** Protocols of the listener (RFC 7301): without a certificate of the zone there is only the first. */
 export const joinAlpn = 'zonewright-join/1'
 export const hostAlpn = 'zonewright/1'
+/** Many streams between two hosts, over one connection; with a certificate of the zone only. */
+export const tunnelAlpn = 'zonewright-tunnel/1'
 
 export const joinPath = {
   /** Who is there, and which roots hold. Without a certificate. */
   hello: '/join/hello',
   /** A token for a certificate. Without a certificate. */
   request: '/join/request',
+  /** The next certificate, by the device key alone: after a restart, or when the last has ended. */
+  again: '/join/renew',
   /** Whom the control plane takes the caller for. With a certificate. */
   whoami: '/host/whoami',
   /** The next certificate. With one that is valid. */
@@ -57,11 +61,23 @@ export type JoinRequest = Infer<typeof JoinRequest>
 /** As a join, by the device key in place of the token. */
 export const RenewRequest = object({ csr: Pem, device: JoinRequest.entries.device, proof: Short, now: count })
 
+/** The same where there is no certificate to show. */
+export const RenewAgainRequest = object({ host: Name, ...RenewRequest.entries })
+
+/** In place of the token in the proof of such a request. */
+export const renewalOf = (zone: string, host: string): string => `zonewright renewal of ${host} in ${zone}`
+
 export const JoinAnswer = object({
   serial: string(), certificate: string(), chain: array(string()), roots: array(string()),
   notBefore: count, notAfter: count,
   /** Milliseconds by which the clock of the host is behind that of the control plane; negative when it is ahead. */
   skewMs: pipe(number(), integer()),
+  /** What a host needs to judge others from now on. Nothing of it is believed that the owner key does not stand for. */
+  zoneDocument: string(),
+  /** Its own device document. */
+  document: string(),
+  /** Device documents of the OODs, and their certificates of the enrolment key. */
+  oods: array(string()), certificates: array(string()),
 })
 export type JoinAnswer = Infer<typeof JoinAnswer>
 
@@ -69,7 +85,7 @@ export const WhoAmI = object({ zone: string(), host: string(), role: string(), s
 
 /** What a device says of itself; that the zone takes it for one of its hosts is another document (`DeviceDocument`). */
 export const DeviceStatement = object({
-  zone: string(), name: Name, role: picklist(['node']), key: PublicKey, iat: count,
+  zone: string(), name: Name, role: DeviceRole, key: PublicKey, iat: count,
 })
 export type DeviceStatement = Infer<typeof DeviceStatement>
 export const deviceStatementType = 'zw-device-statement+jws'

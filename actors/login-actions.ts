@@ -53,7 +53,7 @@ export const loginActions: readonly LoginAction[] = [
   ...serviceActions('scheduler'),
   ...serviceActions('gateway'),
   action('client-device', 'login', 'verify-hub', 'login_by_jwt with a login token that it signs by its device key',
-    'for a device that is registered and runs an app; tunnels of such devices are not there yet'),
+    'for a device that is registered and runs an app'),
   action('user', 'password', 'verify-hub', 'login_by_password', 'when nobody is logged in'),
   action('user', 'refresh', 'verify-hub', 'refresh_token', 'before a session token ends, for 7 days at most'),
   action('user', 'refresh', 'verify-hub', 'logout', 'when they leave'),

@@ -1,10 +1,12 @@
 import { safeParse } from 'valibot'
 import { defineError } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
 import {
-  array, boolean, integer, minValue, nullable, number, object, optional, picklist, pipe, record, regex, string,
-  type Infer, type Schema,
+  array, boolean, integer, maxEntries, maxLength, minValue, nullable, number, object, optional, picklist, pipe, record,
+  regex, string, type Infer, type Schema,
 } from '../runtime/protocol.ts'
+import { ActorState } from '../runtime/supervision.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { PublicKey } from './system-config/protocol.ts'
 
@@ -48,6 +50,22 @@ export const ProcessRun = object({
 })
 export type ProcessRun = Infer<typeof ProcessRun>
 
+/** What tells hosts apart beside their names: `disk: ssd`, `zone: cellar`. */
+const LABEL = /^[a-z0-9][a-z0-9._/-]{0,62}$/
+const LabelName = pipe(string(), regex(LABEL))
+export const Labels = pipe(
+  record(LabelName, pipe(string(), regex(/^[A-Za-z0-9._-]{0,63}$/))), maxEntries(limits.labels),
+)
+export type Labels = Infer<typeof Labels>
+
+/** Of what a host has, or a service takes. */
+export const Resources = object({
+  memoryBytes: optional(count),
+  /** In hundredths of a processor: 150 is one and a half. */
+  processors: optional(count),
+})
+export type Resources = Infer<typeof Resources>
+
 /** `services/{name}/spec`: what should run. Written by whoever installs the service. */
 export const ServiceSpec = object({
   name: Name,
@@ -60,8 +78,19 @@ export const ServiceSpec = object({
   /** Audiences beside its own that its sessions may ask for. */
   audiences: array(Name),
   needs: optional(array(Name)),
-  /** Hosts it should run on at the same time; 1 when it does not say, 0 for an app that only people use. */
+  /**
+   * Hosts it should run on at the same time; when it does not say, one, and for a kernel service every OOD. 0 for an
+   * app that only people use.
+   */
   replicas: optional(count),
+  /** What one replica takes of its host: it is placed where so much is left, or nowhere. */
+  resources: optional(Resources),
+  /** Its hosts have all of these. */
+  labels: optional(Labels),
+  /** A label over whose values the replicas are spread, as evenly as there is room. */
+  spread: optional(LabelName),
+  /** What it has written lies on its host: it is never started on another one while that one is of the zone. */
+  stateful: optional(boolean()),
   /** Running when it does not say. */
   state: optional(picklist(['running', 'stopped'])),
   /** Raised to restart it everywhere: any change of a spec replaces what runs of it. */
@@ -98,18 +127,41 @@ export const NodeConfig = object({
 })
 export type NodeConfig = Infer<typeof NodeConfig>
 
-/** `typ` of the compact JWS that lies under `devices/{host}/doc`: the owner key signs it (`signDocument`). */
+/**
+ * `typ` of the compact JWS that lies under `devices/{host}/doc` (`signDocument`): the owner key signs it, or for a node
+ * that joined the zone's enrolment key. `readDeviceBy` is the one that judges it.
+ */
 export const deviceDocumentType = 'zw-device+jws'
+
+/** `typ` of what lies under `system/enrolment/{ood}`: that OOD's device key signs it. */
+export const enrolmentCertificateType = 'zw-enrolment+jws'
+
+/** Its payload: with this key the zone registers hosts that join. */
+export const EnrolmentCertificate = object({ zone: string(), host: Name, key: PublicKey, iat: count })
+export type EnrolmentCertificate = Infer<typeof EnrolmentCertificate>
+
+/** A client device runs nothing of the zone: it opens tunnels, and is a host in no other sense. */
+export const DeviceRole = picklist(['ood', 'node', 'client-device'])
+export type DeviceRole = Infer<typeof DeviceRole>
+
+/** For which the enrolment key may sign documents; an OOD is what the owner has signed. */
+export const EnrolledRole = picklist(['node', 'client-device'])
+export type EnrolledRole = Infer<typeof EnrolledRole>
 
 /** Its payload. */
 export const DeviceDocument = object({
   zone: string(),
   name: Name,
-  role: picklist(['ood', 'node']),
+  role: DeviceRole,
   key: PublicKey,
   /** The user the device belongs to. */
   owner: Name,
   iat: count,
+  /**
+   * What it stands by where the enrolment key signed it, so that whoever knows the owner key can judge it: the document
+   * of an OOD, by the owner, and the `EnrolmentCertificate` of that OOD. None in one that the owner signed.
+   */
+  enrolment: optional(object({ ood: string(), certificate: string() })),
 })
 export type DeviceDocument = Infer<typeof DeviceDocument>
 
@@ -126,10 +178,41 @@ export const DeviceInfo = object({
   memoryBytes: count, memoryFreeBytes: count,
   /** Of the file system that holds the zone's folder. */
   diskBytes: count, diskFreeBytes: count,
+  /** As its config says; none where that says nothing. */
+  labels: optional(Labels),
+  /** What services may take together; all that it has where its config says nothing. */
+  capacity: optional(Resources),
+  /** What runs there: whoever looks from another machine learns it from here alone. */
+  actors: optional(pipe(array(ActorState), maxLength(limits.reportActors))),
   /** Grows with every report of one start of the daemon, which `incarnation` numbers. */
   report: count, incarnation: count,
 })
 export type DeviceInfo = Infer<typeof DeviceInfo>
+
+/** `system/hosts/{host}`: whether it is heard of. Written by the node monitor, when that changes. */
+export const HostRecord = object({
+  host: Name,
+  /** `lost`: it was silent for `limits.nodeDownMs`. */
+  state: picklist(['alive', 'lost']),
+  /** Epoch milliseconds, by the clock of the host of the node monitor. */
+  since: count,
+})
+export type HostRecord = Infer<typeof HostRecord>
+
+/** `services/{name}/info`: where it is. Written by the scheduler. */
+export const ServiceInfo = object({
+  name: Name,
+  hosts: array(Name),
+  /** Where it answers HTTP on each of them, on loopback. */
+  port: optional(count),
+  /** Of those hosts which are not as they should be. */
+  states: optional(record(Name, picklist(['lost', 'draining']))),
+  /** Replicas that have no host. */
+  missing: optional(count),
+  /** Why, or why it stays on a host that it should leave. */
+  reason: optional(string()),
+})
+export type ServiceInfo = Infer<typeof ServiceInfo>
 
 /** `users/{name}/settings`. Verifiers of passwords are in the vault, never here. */
 export const UserSettings = object({
@@ -177,8 +260,13 @@ export const kv = {
   control: (host: string) => `nodes/${host}/control`,
   logs: (host: string) => `nodes/${host}/logs`,
   device: (host: string) => `devices/${host}/doc`,
+  enrolment: (ood: string) => `system/enrolment/${ood}`,
+  /** Where it is reached by other hosts: JSON, a list of HOST:PORT. Written by its enrolment. */
+  servers: (ood: string) => `system/enrolment/${ood}/servers`,
   deviceInfo: (host: string) => `devices/${host}/info`,
   info: (service: string) => `services/${service}/info`,
+  hosts: 'system/hosts/',
+  host: (host: string) => `system/hosts/${host}`,
   user: (name: string) => `users/${name}/settings`,
   userDocument: (name: string) => `users/${name}/doc`,
 } as const

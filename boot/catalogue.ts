@@ -1,6 +1,6 @@
 import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
-import { Enrolment, enrolmentEnv } from '../actors/enrolment/protocol.ts'
+import { Enrolment, enrolmentEnv, localWayPath } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
@@ -8,10 +8,12 @@ import { SERVICES } from '../actors/scheduler/built-in.ts'
 import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
 import { Service } from '../actors/service/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
+import { Uplink } from '../actors/uplink/protocol.ts'
 import { Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
 import { ENROLMENT_SOCKET, file } from './init.ts'
+import { limits } from '../runtime/limits.ts'
 import { worker, type ActorSpec } from '../runtime/spec.ts'
 
 /** Every actor that a node can run: what reaches its config on the OOD, and services. */
@@ -28,6 +30,21 @@ export function nodeCatalogue(stores: string): readonly ActorSpec[] {
       lazy: true,
       permissions: { write: [`${stores}/service`] },
     }),
+  ]
+}
+
+/** Beside these, what a host of its own needs: the way to its zone, and a gateway for its programs. */
+export function hostCatalogue(
+  stores: string, http: ZoneConfig['http'], portBefore: () => number,
+): readonly ActorSpec[] {
+  return [
+    worker(Uplink, new URL('../actors/uplink/actor.ts', import.meta.url), {
+      runtimeType: 'node', manual: true, carries: true,
+      // Where its zone is later on, it is told by the zone
+      permissions: { net: ['*'], write: [`${stores}/uplink`] },
+    }),
+    ...nodeCatalogue(stores),
+    gateway(http, portBefore, [], new URL('../actors/gateway/node.ts', import.meta.url)),
   ]
 }
 
@@ -60,14 +77,14 @@ export function catalogue(
     worker(CertManager, new URL('../actors/cert-manager/actor.ts', import.meta.url), kernel),
     ...(asked.includes('node-monitor')
       ? [worker(NodeMonitor, new URL('../actors/node-monitor/actor.ts', import.meta.url), kernel)] : []),
-    ...(enrols(config) ? [enrolment(stores, config.addr!)] : []),
+    ...(enrols(config) ? [enrolment(stores, config)] : []),
     ...(dns ? [nameServer(http.hostname, dns.port)] : []),
     worker(VerifyHub, new URL('../actors/verify-hub/actor.ts', import.meta.url), {
       ...kernel,
       permissions: store('verify-hub'),
     }),
     worker(NodeDaemon, new URL('../actors/node-daemon/ood.ts', import.meta.url), { ...kernel, runtimeType: 'ood' }),
-    gateway(http, portBefore),
+    gateway(http, portBefore, enrols(config) ? localWays(stores) : []),
     worker(Service, new URL('../actors/service/actor.ts', import.meta.url), {
       runtimeType: 'service',
       manual: true,
@@ -77,11 +94,11 @@ export function catalogue(
 }
 
 /** Services beside those of every zone, as its config asks for them. */
-export const servicesAskedBy = ({ addr, dns, tls, etcd }: ZoneConfig): readonly string[] => [
+export const servicesAskedBy = ({ addr, dns, tls, etcd, nodes }: ZoneConfig): readonly string[] => [
   'cert-manager',
   ...(dns ? ['dns'] : []),
   ...(enrols({ addr, tls }) ? ['enrolment'] : []),
-  ...(tls.enable || etcd ? ['node-monitor'] : []),
+  ...(tls.enable || etcd || nodes > 0 ? ['node-monitor'] : []),
 ]
 
 export const vaultActor = (stores: string, etcd: readonly string[] = []): ActorSpec => {
@@ -126,9 +143,16 @@ const nameServer = (hostname: string, port: number): ActorSpec =>
     },
   })
 
+/** What leads from there to programs of other hosts. */
+const localWays = (stores: string): readonly string[] =>
+  Array.from({ length: limits.localWays }, (_, index) => localWayPath(runFolder(stores), index))
+
 /** Where its port is chosen freely it comes back on the one it had: who has its address open finds it again. */
-const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec => ({
-  ...worker(Gateway, new URL('../actors/gateway/actor.ts', import.meta.url), { runtimeType: 'gateway', manual: true }),
+const gateway = (
+  http: ZoneConfig['http'], portBefore: () => number, sockets: readonly string[],
+  module = new URL('../actors/gateway/actor.ts', import.meta.url),
+): ActorSpec => ({
+  ...worker(Gateway, module, { runtimeType: 'gateway', manual: true }),
   get env() {
     return {
       ZONEWRIGHT_HTTP_HOSTNAME: http.hostname, ZONEWRIGHT_HTTP_PORT: String(http.port),
@@ -138,7 +162,7 @@ const gateway = (http: ZoneConfig['http'], portBefore: () => number): ActorSpec 
   get permissions() {
     // What services answer by HTTP it fetches on this machine, wherever they listen
     const own = [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port }))
-    return { net: [...own, '127.0.0.1'] }
+    return { net: [...own, '127.0.0.1', ...sockets.map((path) => `unix:${path}`)], write: sockets }
   },
 })
 
@@ -154,19 +178,22 @@ export const enrols = ({ addr, tls }: Pick<ZoneConfig, 'addr' | 'tls'>): boolean
 export const runFolder = (stores: string): string => `${stores.slice(0, stores.lastIndexOf('/'))}/${file.run}`
 
 /** It has a thread of its own: what comes there comes from anybody. */
-function enrolment(stores: string, addr: string): ActorSpec {
+function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: ZoneConfig): ActorSpec {
   const at = addr.lastIndexOf(':')
   const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
   const port = Number(addr.slice(at + 1))
   const run = runFolder(stores)
   const socket = `${run}/${ENROLMENT_SOCKET}`
   return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {
-    runtimeType: 'kernel-service', manual: true,
+    runtimeType: 'kernel-service', manual: true, carries: true,
     env: {
       [enrolmentEnv.hostname]: hostname, [enrolmentEnv.port]: String(port),
-      [enrolmentEnv.socket]: socket,
+      [enrolmentEnv.ports]: [http.port, dns?.port ?? 0, vault?.port ?? 0].join(),
+      [enrolmentEnv.socket]: socket, ...(join.hook === undefined ? {} : { [enrolmentEnv.hook]: '1' }),
+      ...(etcd === undefined ? {} : { [enrolmentEnv.etcd]: JSON.stringify(etcd) }),
     },
-    permissions: { net: [address({ hostname, port }), `unix:${socket}`], write: [run] },
+    // Where the other hosts of the control plane are, the zone says as they come and go
+    permissions: { net: ['*', `unix:${socket}`], write: [run] },
   })
 }
 

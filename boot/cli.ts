@@ -21,7 +21,11 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
   },
   'Let hosts join:': {
     'join-tokens': async (terminal) => (await import('./commands/join-tokens.ts')).joinTokensCommand(terminal),
+    hosts: async (terminal) => (await import('./commands/hosts.ts')).hostsCommand(terminal),
+    revoke: async (terminal) => (await import('./commands/hosts.ts')).revokeCommand(terminal),
     join: async (terminal) => (await import('./commands/join.ts')).joinCommand(terminal),
+    node: async (terminal) => (await import('./commands/node.ts')).nodeCommand(terminal),
+    tunnel: async (terminal) => (await import('./commands/tunnel.ts')).tunnelCommand(terminal),
   },
   'Use a running zone:': {
     status: async (terminal) => (await import('./commands/status.ts')).statusCommand(terminal),
@@ -30,6 +34,8 @@ const groups: Readonly<Record<string, Readonly<Record<string, Make>>>> = {
     services: async (terminal) => (await import('./commands/services.ts')).servicesCommand(terminal),
     kv: async (terminal) => (await import('./commands/kv.ts')).kvCommand(terminal),
     logs: async (terminal) => (await import('./commands/logs.ts')).logsCommand(terminal),
+    drain: async (terminal) => (await import('./commands/drain.ts')).drainCommand(terminal),
+    undrain: async (terminal) => (await import('./commands/drain.ts')).undrainCommand(terminal),
     kill: async (terminal) => (await import('./commands/kill.ts')).killCommand(terminal),
     rbac: async (terminal) => (await import('./commands/rbac.ts')).rbacCommand(terminal),
     explain: async (terminal) => (await import('./commands/explain.ts')).explainCommand(terminal),

@@ -83,7 +83,7 @@ function schemaFault(issue: BaseIssue<unknown>, expected: Expected): { keys: rea
 
 function mismatch(keys: readonly string[], found: unknown, expected: Expected): string {
   const name = keys.join('.')
-  const wanted = expected[name] ?? expected[name.replace(/\d+$/, '*')] ?? 'another value'
+  const wanted = expected[name] ?? expected[name.replace(/[^.]+$/, '*')] ?? 'another value'
   return `${name || 'the file'}: expected ${wanted}, found ${SECRET.test(name) ? 'something else' : shown(found)}`
 }
 

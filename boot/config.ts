@@ -1,10 +1,11 @@
 import { safeParse } from 'valibot'
 import { parseDocument } from 'yaml'
-import { Name } from '../actors/records.ts'
+import { Labels, Name, Resources } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import {
   array, integer, maxValue, minValue, number, object, optional, pipe, regex, string, type Infer,
 } from '../runtime/protocol.ts'
+import { limits } from '../runtime/limits.ts'
 import { ConfigText, type Expected } from './config-faults.ts'
 import {
   defaultRk8sConfig, rk8sConfigOf, rk8sExpected, rk8sFault, rk8sKeys, unusedOf, type Rk8sConfig,
@@ -37,6 +38,14 @@ const ZoneFile = object({
     /** Programs that services may run here: absolute paths; `/opt/zone/*` is all below a folder. Default: none. */
     allow: optional(array(pipe(string(), regex(/^\/[^\0]*$/)))),
   })),
+  join: optional(object({
+    /** A program that is asked about each host that wants to join: an absolute path. Default: none. */
+    hook: optional(pipe(string(), regex(/^\/[^\0]*$/))),
+  })),
+  /** What tells this host apart, for services that ask for it: `disk: ssd`. */
+  labels: optional(Labels),
+  /** What services may take of this host together; without it, all that the machine has. */
+  capacity: optional(Resources),
   telemetry: optional(object({
     /** OpenTelemetry collector that takes traces by OTLP over HTTP: `http://127.0.0.1:4318`. Default: none. */
     otlp: optional(pipe(string(), regex(/^https?:\/\/[^\s]+$/))),
@@ -50,7 +59,7 @@ const ZoneFile = object({
 })
 
 const expected: Expected = {
-  '': 'a mapping of zone, host, owner, http, nodes, processes, telemetry, vault and the keys of rk8s',
+  '': 'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and rk8s keys',
   zone: 'a DNS name in lower case',
   host: 'a name of lower-case letters, digits and -',
   owner: 'a name of lower-case letters, digits and -',
@@ -62,6 +71,13 @@ const expected: Expected = {
   nodes: 'a whole number from 0 to 1000',
   processes: 'a mapping of allow',
   'processes.allow': 'a list of absolute paths',
+  join: 'a mapping of hook',
+  'join.hook': 'an absolute path',
+  labels: `a mapping of at most ${limits.labels} names to text, such as disk: ssd`,
+  'labels.*': 'text of letters, digits, ., _ and -',
+  capacity: 'a mapping of memoryBytes and processors',
+  'capacity.memoryBytes': 'a whole number of bytes',
+  'capacity.processors': 'hundredths of a processor, such as 150',
   telemetry: 'a mapping of otlp',
   'telemetry.otlp': 'a URL of http or https',
   vault: 'a mapping of hostname and port',
@@ -77,13 +93,17 @@ export interface ZoneConfig extends Rk8sConfig {
   readonly http: { readonly hostname: string; readonly port: number; readonly origins: readonly string[] }
   readonly nodes: number
   readonly processes: { readonly allow: readonly string[] }
+  readonly join: { readonly hook: string | undefined }
+  readonly labels: Labels
+  readonly capacity: Resources
   readonly telemetry: { readonly otlp: string | undefined }
   readonly vault: { readonly hostname: string; readonly port: number } | undefined
 }
 
 export const defaultConfig: ZoneConfig = {
   zone: 'zone.local', host: 'ood1', owner: 'owner', http: { hostname: '127.0.0.1', port: 0, origins: [] },
-  nodes: 0, processes: { allow: [] }, telemetry: { otlp: undefined }, vault: undefined, ...defaultRk8sConfig,
+  nodes: 0, processes: { allow: [] }, labels: {}, capacity: {}, join: { hook: undefined },
+  telemetry: { otlp: undefined }, vault: undefined, ...defaultRk8sConfig,
 }
 
 /** The names that the file gave; a folder that exists may not contradict them. */
@@ -95,15 +115,20 @@ export interface ReadConfig {
 }
 
 const keysHint =
-  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, telemetry.otlp, '
-  + 'vault.hostname, vault.port, and those of rk8s: addr, xline_config, tls_config, network_config, dns_config'
+  'Keys are zone, host, owner, http.hostname, http.port, http.origins, nodes, processes.allow, labels, capacity, '
+  + 'join.hook, telemetry.otlp, vault.hostname, vault.port, and those of rk8s: addr, xline_config, tls_config, '
+  + 'network_config, dns_config'
 
 /** @throws ConfigInvalid: `FILE:LINE: what` */
 export function readConfig(text: string | undefined, path: string): ReadConfig {
   if (text === undefined) return { config: defaultConfig, stated: new Set(), unused: [] }
   const read = new ConfigText(text, path)
   const result = safeParse(ZoneFile, read.value())
-  if (!result.success) throw read.refused(result.issues[0], expected, keysHint)
+  if (!result.success) {
+    // A list has a `join` of its own: that it is a list is said last
+    const [issue] = Array.isArray(read.value()) ? result.issues.slice(-1) : result.issues
+    throw read.refused(issue!, expected, keysHint)
+  }
   const file: Infer<typeof ZoneFile> = result.output
   const { zone, host, owner, http } = defaultConfig
   const config: ZoneConfig = {
@@ -114,6 +139,8 @@ export function readConfig(text: string | undefined, path: string): ReadConfig {
     },
     nodes: file.nodes ?? defaultConfig.nodes,
     processes: { allow: file.processes?.allow ?? [] },
+    join: { hook: file.join?.hook },
+    labels: file.labels ?? {}, capacity: file.capacity ?? {},
     telemetry: { otlp: file.telemetry?.otlp },
     vault: file.vault && { hostname: file.vault.hostname ?? '127.0.0.1', port: file.vault.port ?? 0 },
     ...rk8sConfigOf(file),

@@ -1,5 +1,7 @@
 import { defineError } from '../runtime/errors.ts'
 
+export { ClockSkew } from '../actors/clock-skew.ts'
+
 /** What can be wrong with what a person gives us. `details.next` says what to do. */
 export const Usage = defineError('Usage')
 export const ConfigInvalid = defineError('ConfigInvalid')
@@ -22,6 +24,8 @@ export const NotHealthy = defineError('NotHealthy')
 /** A certificate ends within the time that was asked about. */
 export const CertificateExpiring = defineError('CertificateExpiring')
 export const ServiceNotServing = defineError('ServiceNotServing')
+/** A host that was drained still runs something: it has nowhere to go, or not yet. */
+export const HostNotEmpty = defineError('HostNotEmpty')
 /** It listens there, but what answers is no zone of ours. */
 export const NotAZone = defineError('NotAZone')
 
@@ -53,14 +57,18 @@ export const ServerUnreachable = defineError('ServerUnreachable')
 export const ServerNotTrusted = defineError('ServerNotTrusted')
 export const ServerWrongName = defineError('ServerWrongName')
 export const ServerExpired = defineError('ServerExpired')
-/** The clocks of both are further apart than a join allows. */
-export const ClockSkew = defineError('ClockSkew')
 /** The token that it has: nobody knows it, it is over, it is used, or it is for another host or address. */
 export const JoinTokenUnknown = defineError('JoinTokenUnknown')
 export const JoinTokenExpired = defineError('JoinTokenExpired')
 export const JoinTokenRevoked = defineError('JoinTokenRevoked')
 export const JoinTokenUsed = defineError('JoinTokenUsed')
 export const JoinNotAllowed = defineError('JoinNotAllowed')
+/** The host that waits has another device key than was said. */
+export const FingerprintMismatch = defineError('FingerprintMismatch')
+/** The folder is none of a host that has joined. */
+export const NotJoined = defineError('NotJoined')
+/** The folder is none of a zone that has booted. */
+export const NotBooted = defineError('NotBooted')
 /** The vault does not certify that key, or not for that request. */
 export const RequestRefused = defineError('RequestRefused')
 
@@ -128,6 +136,7 @@ export const exitCodes: Readonly<Record<string, number>> = {
   SimulationBroken: 32,
   KeyInUse: 35,
   CertificateExpiring: 50,
+  HostNotEmpty: 55,
   PemsMissing: 40,
   EtcdUnreachable: 41,
   EtcdNotTrusted: 42,
@@ -146,7 +155,10 @@ export const exitCodes: Readonly<Record<string, number>> = {
   JoinTokenRevoked: 67,
   JoinTokenUsed: 68,
   JoinNotAllowed: 69,
+  FingerprintMismatch: 69,
   RequestRefused: 70,
+  NotJoined: 71,
+  NotBooted: 71,
   StoreMoved: 45,
   StoreOfAnother: 46,
   StoreDiverged: 47,

@@ -1,4 +1,4 @@
-import { Scheduler } from '../actors/scheduler/protocol.ts'
+import { NotLeading, Scheduler } from '../actors/scheduler/protocol.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { kv } from '../actors/records.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
@@ -7,7 +7,7 @@ import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
 import { OwnerKeyNeeded } from './errors.ts'
 import { file, openOwnerKey, type Identity } from './init.ts'
-import { nodeNames, openNode, signNodes, type NodeIdentity } from './nodes.ts'
+import { nodeNames, oodNames, openNode, signNodes, type NodeIdentity } from './nodes.ts'
 import type { Ood } from './ood.ts'
 
 /** The owner key, as a person gave it. */
@@ -31,7 +31,9 @@ export interface GrowOptions {
   readonly platform: Platform
   readonly files: Files
   readonly identity: Identity
+  /** Nodes, and OODs beside the first host. */
   readonly count: number
+  readonly oods?: number
   readonly ownerKey?: GivenOwnerKey
   readonly ownerPassphrase?: string
   readonly onSigns: (signs: OwnerSigns) => void
@@ -44,41 +46,53 @@ export interface GrowOptions {
  */
 export class Nodes {
   readonly identities: readonly NodeIdentity[]
+  readonly oods: readonly NodeIdentity[]
   readonly #options: GrowOptions
   readonly #owner: SigningKey | undefined
   /** Of whom it was said already that a root token will register them. */
   readonly #said: readonly string[]
 
   private constructor(
-    options: GrowOptions, identities: readonly NodeIdentity[], owner: SigningKey | undefined, said: readonly string[],
+    options: GrowOptions, found: Found, owner: SigningKey | undefined, said: readonly string[],
   ) {
     this.#options = options
-    this.identities = identities
+    this.identities = found.nodes as NodeIdentity[]
+    this.oods = found.oods as NodeIdentity[]
     this.#owner = owner
     this.#said = said
   }
 
   /** @throws OwnerKeyNeeded, FolderDamaged, DeviceKeyMissing, DeviceKeyMismatch */
   static async open(options: GrowOptions): Promise<Nodes> {
-    const { platform, files, identity, count, ownerKey, onSigns } = options
-    const names = nodeNames(count, identity.zone)
-    const find = () => Promise.all(names.map((name) => openNode({ platform, files }, name, identity)))
+    const { platform, files, identity, count, oods = 0, ownerKey, onSigns } = options
+    const names = { node: nodeNames(count, identity.zone), ood: oodNames(oods, identity.zone) }
+    const open = (role: 'node' | 'ood') =>
+      Promise.all(names[role].map((name) => openNode({ platform, files }, name, identity, role)))
+    const find = async (): Promise<Found> => ({ nodes: await open('node'), oods: await open('ood') })
     const found = await find()
-    const missing = names.filter((_, index) => !found[index])
-    if (missing.length === 0) return new Nodes(options, found as NodeIdentity[], ownerOf(options), [])
+    const lacks = {
+      node: names.node.filter((_, index) => !found.nodes[index]),
+      ood: names.ood.filter((_, index) => !found.oods[index]),
+    }
+    const missing = [...lacks.ood, ...lacks.node]
+    if (missing.length === 0) return new Nodes(options, found, ownerOf(options), [])
     const owner = ownerOf(options) ?? ownerNeeded(options, `has no documents for ${listed(missing)}`)
     onSigns({
       type: 'owner-signs', path: ownerKey!.path, documents: missing, registers: missing,
       tokenSeconds: tokenLifetimeSeconds.root,
     })
-    await signNodes({ platform, files }, missing, owner, identity)
-    return new Nodes(options, await find() as NodeIdentity[], owner, missing)
+    for (const role of ['ood', 'node'] as const) {
+      await signNodes({ platform, files }, lacks[role], owner, identity, role)
+    }
+    return new Nodes(options, await find(), owner, missing)
   }
 
   /** Once the zone serves: whoever is not registered is, if the owner key is there. @throws OwnerKeyNeeded, Denied */
   async register(ood: Ood): Promise<void> {
-    const keys = new Map(ood.devices.map(({ host, role, jwk }) => [host, role === 'node' ? jwk.x : '']))
-    const absent = this.identities.filter(({ name, device }) => keys.get(name) !== device.public.jwk.x)
+    const keys = new Map(ood.devices.map(({ host, role, jwk }) => [host, `${role} ${jwk.x}`]))
+    const isAbsent = (role: 'node' | 'ood') => ({ name, device }: NodeIdentity): boolean =>
+      keys.get(name) !== `${role} ${device.public.jwk.x}`
+    const absent = [...this.oods.filter(isAbsent('ood')), ...this.identities.filter(isAbsent('node'))]
     if (absent.length === 0) return
     const names = absent.map(({ name }) => name)
     const owner = this.#owner ?? ownerNeeded(this.#options, `has not registered ${listed(names)} in the zone`)
@@ -95,7 +109,9 @@ export class Nodes {
     await supervisor.get(SystemConfig).execTx({ actions }, { token: this.#rootToken(owner) })
     // They follow both by themselves; the nodes start at once
     await supervisor.get(NodeDaemon).converge({})
-    await supervisor.get(Scheduler).round({})
+    await supervisor.get(Scheduler).round({}).catch((error: unknown) => {
+      if (!(error instanceof NotLeading)) throw error
+    })
   }
 
   #rootToken(owner: SigningKey): string {
@@ -109,6 +125,11 @@ export class Nodes {
   }
 }
 
+interface Found {
+  readonly nodes: readonly (NodeIdentity | undefined)[]
+  readonly oods: readonly (NodeIdentity | undefined)[]
+}
+
 /** Undefined where none was given. @throws OwnerKeyNeeded when it is another one, or does not open */
 function ownerOf({ platform, identity, ownerKey, ownerPassphrase }: GrowOptions): SigningKey | undefined {
   if (!ownerKey) return undefined
@@ -120,10 +141,11 @@ function ownerOf({ platform, identity, ownerKey, ownerPassphrase }: GrowOptions)
   })
 }
 
-function ownerNeeded({ files, identity, count }: GrowOptions, what: string): never {
-  throw new OwnerKeyNeeded(`The owner has to sign for more nodes: the folder ${what}`, {
+function ownerNeeded({ files, identity, count, oods = 0 }: GrowOptions, what: string): never {
+  const wanted = `${oods > 0 ? ` --oods ${oods + 1}` : ''}${count > 0 || oods === 0 ? ` --nodes ${count}` : ''}`
+  throw new OwnerKeyNeeded(`The owner has to sign for more ${oods > 0 ? 'hosts' : 'nodes'}: the folder ${what}`, {
     path: files.path('.'), zone: identity.zone.zone,
-    next: `Run \`up --nodes ${count} --owner-key ${files.path(file.ownerKey)}\`, or where else the owner key is`,
+    next: `Run \`up${wanted} --owner-key ${files.path(file.ownerKey)}\`, or where else the owner key is`,
   })
 }
 

@@ -2,7 +2,7 @@ import { messageOf, NotFound, StartFailed, Unavailable } from '../runtime/errors
 import { limits } from '../runtime/limits.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import type { Processes } from '../runtime/process/processes.ts'
-import { diedTooOften, RestartBudget } from '../runtime/restart.ts'
+import { Restarts } from '../runtime/restart.ts'
 import type { HostState } from '../runtime/supervision.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import type { Trace } from '../runtime/trace.ts'
@@ -32,7 +32,7 @@ export class HostLife {
   reason = 'not started'
   starts = 0
   readonly #options: HostOptions
-  readonly #budget: RestartBudget
+  readonly #restarts: Restarts
   readonly #stopping = new AbortController()
   #run: HostRun | undefined
   /** Of the start that is under way or serves: ends it. */
@@ -45,7 +45,10 @@ export class HostLife {
     this.#options = options
     this.name = options.name
     this.role = options.role
-    this.#budget = new RestartBudget(options.platform.random.fork(`restart host ${options.name}`))
+    const { name: host, platform: { clock, random }, trace } = options
+    this.#restarts = new Restarts(host, random.fork(`restart host ${host}`), (message) => trace.emit('log', {
+      host, actor: 'supervisor', at: clock.now(), level: 'warn', message, fields: {},
+    }))
   }
 
   /** The last start: its actors may have ended. @throws Unavailable before the first */
@@ -101,9 +104,10 @@ export class HostLife {
         first.reject(failed)
         return this.#set('failed', failed.message)
       }
-      const waitMs = this.#budget.next(this.#options.platform.clock.monotonic())
-      if (waitMs === undefined) return this.#set('failed', diedTooOften(this.name, reason).message)
-      await pause(this.#options.platform.clock, waitMs, this.#stopping.signal)
+      const { clock } = this.#options.platform
+      const next = this.#restarts.after(reason, failed, clock.monotonic())
+      if (next instanceof Error) return this.#set('failed', next.message)
+      await pause(clock, next.waitMs, this.#stopping.signal)
     }
     first.reject(new StartFailed(`${this.name} was stopped as it started`))
     this.#set('stopped', '')

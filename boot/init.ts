@@ -11,7 +11,7 @@ import type { ReadConfig, ZoneConfig } from './config.ts'
 import {
   DeviceKeyMismatch, DeviceKeyMissing, FolderDamaged, FolderOfAnotherZone, OwnerKeyNeeded, RestoreUnfinished,
 } from './errors.ts'
-import { forgetUnfinishedNodes, nodeNames, signNodes } from './nodes.ts'
+import { forgetUnfinishedNodes, nodeNames, oodNames, signNodes } from './nodes.ts'
 import { parseJson } from './parse-json.ts'
 
 /** Names in a zone's folder. */
@@ -36,6 +36,8 @@ export const file = {
   logs: 'logs',
   /** Folders of the other hosts of a cluster on one host. */
   nodes: 'nodes',
+  /** The same of those that run a control plane of the zone. */
+  oods: 'oods',
   /** A restore into this folder has begun and is not finished. */
   restoring: 'restoring.json',
   /** How far the stores are on their way into etcd. */
@@ -54,10 +56,16 @@ export const IdentityFile = object({
   zoneDocument: string(), deviceDocument: string(),
   /** Of a node: whom it trusts from the start. */
   oodDocument: optional(string()),
+  /** Of an OOD that joined: its stores have been in etcd from the start, below this prefix. */
+  joined: optional(object({ prefix: string() })),
 })
 
 /** Who this host is. The owner key is not part of it. */
 export interface Identity {
+  /** Name of this host; that of the zone document is of the first one. */
+  readonly host: string
+  /** Of one that joined a zone which another host had made. */
+  readonly joined?: { readonly prefix: string }
   readonly zone: ZoneDocument
   readonly zoneDocument: string
   readonly deviceDocument: string
@@ -75,6 +83,8 @@ export interface InitOptions {
   readonly ownerPassphrase?: string
   /** Nodes that the zone begins with: step 0 makes their keys and documents as well. */
   readonly nodes: number
+  /** OODs beside this one that it begins with. */
+  readonly oods?: number
 }
 
 /**
@@ -105,7 +115,7 @@ export async function refuseUnfinished(files: Files): Promise<void> {
   })
 }
 
-async function create({ platform, files, read, ownerPassphrase, nodes }: InitOptions): Promise<Identity> {
+async function create({ platform, files, read, ownerPassphrase, nodes, oods = 0 }: InitOptions): Promise<Identity> {
   const { keys, random, clock } = platform
   const { config } = read
   const owner = await keyFile(files, file.ownerKey, () =>
@@ -141,11 +151,14 @@ async function create({ platform, files, read, ownerPassphrase, nodes }: InitOpt
   const zoneDocument = signDocument(ownerKey, zoneDocumentType, zone)
   const deviceDocument = signDocument(ownerKey, deviceDocumentType, document)
   await forgetUnfinishedNodes(files)
-  await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, { zone, zoneDocument, deviceDocument })
+  const documents = { zone, zoneDocument, deviceDocument }
+  await signNodes({ platform, files }, nodeNames(nodes, zone), ownerKey, documents)
+  await signNodes({ platform, files }, oodNames(oods, zone), ownerKey, documents, 'ood')
   const contents = `${JSON.stringify({ zoneDocument, deviceDocument }, null, 2)}\n`
   await files.create(file.identity, new TextEncoder().encode(contents), { mode: 0o600 })
   mayCrash('boot/identity-written')
-  return { zone, zoneDocument, deviceDocument, device, unsealKey: unsealKey.trim(), created: true }
+  const trimmed = unsealKey.trim()
+  return { host: zone.host, zone, zoneDocument, deviceDocument, device, unsealKey: trimmed, created: true }
 }
 
 /** The file's text, or what `make` gives, written 0600; of two that race, both use the first. */
@@ -184,7 +197,7 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
     })
   const parsed = safeParse(IdentityFile, parseJson(contents))
   if (!parsed.success) throw damaged('it is not an identity file')
-  const { zoneDocument, deviceDocument } = parsed.output
+  const { zoneDocument, deviceDocument, joined } = parsed.output
   // The zone document carries its own root key: the folder is what says that it is ours
   const zone = verifyZoneDocument(keys, zoneDocument)
   if (!zone.accepted) throw damaged(`the zone document does not verify: ${zone.denial.reason}`)
@@ -194,10 +207,12 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
     key: zone.payload.root,
   })
   if (!device.accepted) throw damaged(`the device document does not verify: ${device.denial.reason}`)
-  if (device.payload.zone !== zone.payload.zone || device.payload.name !== zone.payload.host) {
+  const { name: host, role } = device.payload
+  if (device.payload.zone !== zone.payload.zone || (host === zone.payload.host) === (joined !== undefined)) {
     throw damaged('its two documents belong to different zones or hosts')
   }
-  refuseOtherZone(files, read, zone.payload)
+  if (role !== 'ood') throw damaged(`the device document is for a ${role}`)
+  refuseOtherZone(files, read, { ...zone.payload, host })
   const pem = await files.read(file.deviceKey)
   if (!pem) {
     throw new DeviceKeyMissing(`The device key is missing: ${files.path(file.deviceKey)}`, {
@@ -207,7 +222,10 @@ async function open({ platform, files, read }: InitOptions, contents: Uint8Array
   }
   const key = deviceKey(platform, pem, device.payload.key, files.path(file.deviceKey))
   const unsealKey = new TextDecoder().decode((await files.read(file.unsealKey)) ?? new Uint8Array()).trim()
-  return { zone: zone.payload, zoneDocument, deviceDocument, device: key, unsealKey, created: false }
+  return {
+    host, zone: zone.payload, zoneDocument, deviceDocument, device: key, unsealKey, created: false,
+    ...(joined ? { joined } : {}),
+  }
 }
 
 export function deviceKey({ keys }: Platform, pem: Uint8Array, expected: PublicJwk, path: string): SigningKey {
@@ -240,5 +258,5 @@ function refuseOtherZone(files: Files, { config, stated }: ReadConfig, zone: Zon
 }
 
 /** What the zone runs by: the folder's identity, and the rest of the file. */
-export const configOf = ({ zone: { zone, host, owner } }: Identity, { config }: ReadConfig): ZoneConfig =>
+export const configOf = ({ host, zone: { zone, owner } }: Identity, { config }: ReadConfig): ZoneConfig =>
   ({ ...config, zone, host, owner })

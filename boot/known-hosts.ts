@@ -1,28 +1,30 @@
-import { DeviceDocument, deviceDocumentType, digestOfItems, kv } from '../actors/records.ts'
+import { readDeviceBy, type ReadDevice } from '../actors/read-device.ts'
+import { digestOfItems, kv, type DeviceDocument } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import type { ZoneDocument } from '../actors/zone-document.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Keys } from '../runtime/platform/ports.ts'
-import { verifyDocument } from '../runtime/trust/keys.ts'
 import type { TrustedDevice } from '../runtime/worker.ts'
 
 /** By key of `kv://`. */
 export type DeviceDocuments = Readonly<Record<string, string>>
 
+interface List { readonly documents: DeviceDocuments; readonly devices: readonly TrustedDevice[] }
+
 /**
- * Reads device documents: only what the owner key of this zone signed counts, and only where it belongs. Each is
- * checked once in a process. All hosts that are told the same share one list, which nobody can change.
+ * Reads device documents: only what this zone's owner or its enrolment signed counts, and only where it belongs. Each
+ * is checked once in a process. All hosts that are told the same share one list, which nobody can change.
  */
 export class KnownHosts {
   readonly #keys: Keys
-  readonly #zone: Pick<ZoneDocument, 'zone' | 'root'>
+  readonly #readDevice: ReadDevice
   readonly #checked = new Map<string, TrustedDevice | undefined>()
   /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
-  readonly #lists = new Map<string, readonly TrustedDevice[]>()
+  readonly #lists = new Map<string, List>()
 
   constructor(keys: Keys, zone: Pick<ZoneDocument, 'zone' | 'root'>) {
     this.#keys = keys
-    this.#zone = zone
+    this.#readDevice = readDeviceBy(keys, zone)
   }
 
   /** In the order of the documents; one that lies under the name of another host registers nobody. */
@@ -36,27 +38,36 @@ export class KnownHosts {
       return device && kv.device(device.host) === key ? [device] : []
     }))
     if (this.#lists.size >= limits.deviceLists) this.#lists.delete(this.#lists.keys().next().value!)
-    this.#lists.set(digest, devices)
+    this.#lists.set(digest, { documents, devices })
     return { devices, digest }
+  }
+
+  /** As `read`, of the documents of that digest with these changes; undefined where they are not remembered. */
+  change(from: string, put: DeviceDocuments, gone: readonly string[]): ReturnType<KnownHosts['read']> | undefined {
+    const before = this.#lists.get(from)
+    if (!before) return undefined
+    const documents = new Map([...Object.entries(before.documents), ...Object.entries(put)])
+    for (const key of gone) documents.delete(key)
+    // In order of their keys, as they are listed
+    return this.read(Object.fromEntries([...documents].sort(([a], [b]) => (a < b ? -1 : 1))))
   }
 
   /** What was read from the documents of this digest, if that is remembered. */
   before(digest: string): readonly TrustedDevice[] | undefined {
-    return this.#lists.get(digest)
+    return this.#lists.get(digest)?.devices
   }
 
   #device(text: string): TrustedDevice | undefined {
     if (this.#checked.has(text)) return this.#checked.get(text)
     // The oldest is checked again when it comes again
     if (this.#checked.size >= limits.deviceDocuments) this.#checked.delete(this.#checked.keys().next().value!)
-    const { root, zone } = this.#zone
-    const verdict = verifyDocument(this.#keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    const ours = verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)
-    const device = ours ? trusted(verdict.payload) : undefined
+    const document = this.#readDevice(text)
+    const device = document && !isReserved(document.name) ? trusted(document) : undefined
     this.#checked.set(text, device)
     return device
   }
 }
 
-const trusted = ({ name: host, role, key }: DeviceDocument): TrustedDevice =>
-  Object.freeze({ host, role, jwk: Object.freeze({ ...key }) })
+/** A client device runs no actors: nobody takes a link certificate by its key. */
+const trusted = ({ name: host, role, key }: DeviceDocument): TrustedDevice | undefined =>
+  (role === 'client-device' ? undefined : Object.freeze({ host, role, jwk: Object.freeze({ ...key }) }))

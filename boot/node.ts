@@ -1,3 +1,4 @@
+import { meansEnv } from '../actors/node-daemon/means.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { kernelActors, kernelRuntimeTypes, reachableActors } from '../actors/trust-matrix.ts'
 import { messageOf } from '../runtime/errors.ts'
@@ -15,6 +16,7 @@ import { file } from './init.ts'
 import type { NodeIdentity } from './nodes.ts'
 import type { Observer } from './observe/observer.ts'
 import { supervisionOf } from './supervision.ts'
+import { stopUnmanaged } from './unmanaged.ts'
 import type { Zone } from './zone.ts'
 
 const RETRY = { min: limits.relinkMsMin, max: limits.relinkMsMax }
@@ -52,7 +54,7 @@ export class Node implements HostRun {
       ],
       spans: config.telemetry.otlp !== undefined,
       remote: (protocol) =>
-        (reachableActors.includes(protocol) ? zone.between(host, actorOf(ood, protocol)) : undefined),
+        (reachableActors.includes(protocol) ? zone.between(host, ood.name, actorOf(ood, protocol)) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts.of(host), observer: only(host, observer), knownHosts, platform, folder: files.path('.'),
@@ -68,32 +70,46 @@ export class Node implements HostRun {
 
   /** The daemon logs in by itself, and tries for as long as the OOD is away: so does this. */
   async run(signal: AbortSignal): Promise<void> {
-    const { files, identity } = this.#zone
+    const { files, identity, config } = this.#zone
     const platform = this.#platform
+    stopUnmanaged({ host: this.#node.name, trace: this.#zone.trace, processes: this.processes, signal })
     await files.makeFolder(`${this.#node.folder}/${file.stores}`, { mode: 0o700 })
     await this.#supervisor.load()
     await this.#supervisor.start('node-daemon', {
-      env: { BUCKYOS_THIS_DEVICE: this.#node.deviceDocument, ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
+      env: {
+        // Of the same machine
+        ...meansEnv(config), BUCKYOS_THIS_DEVICE: this.#node.deviceDocument,
+        ZONEWRIGHT_EPOCH: String(identity.zone.epoch),
+      },
       secrets: { 'device-key': this.#node.device.exportPem() },
     })
-    const jitter = platform.random.fork(`converge ${this.#node.name}`)
-    for (let failures = 0; !signal.aborted; failures++) {
-      try {
-        // A host serves whatever becomes of its programs: how long one takes to be healthy is its own affair
-        const settings = { withinMs: limits.startMs, signal }
-        await this.#supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, settings)
-        return
-      } catch (error) {
-        this.waitsFor = messageOf(error)
-      }
-      await pause(platform.clock, backoffMs(jitter, failures, RETRY), signal)
+    await convergeFirst({
+      platform, supervisor: this.#supervisor, host: this.#node.name, signal,
+      onFailed: (why) => { this.waitsFor = why },
+    })
+  }
+}
+
+/** Settles when the daemon of a node has read its config and what it names serves: as long as the OOD is away, not. */
+export async function convergeFirst({ platform, supervisor, host, signal, onFailed }: {
+  readonly platform: Platform; readonly supervisor: Supervisor; readonly host: string; readonly signal: AbortSignal
+  readonly onFailed: (why: string) => void
+}): Promise<void> {
+  const jitter = platform.random.fork(`converge ${host}`)
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      // A host serves whatever becomes of its programs: how long one takes to be healthy is its own affair
+      await supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, { withinMs: limits.startMs, signal })
+      return
+    } catch (error) {
+      onFailed(messageOf(error))
     }
+    await pause(platform.clock, backoffMs(jitter, failures, RETRY), signal)
   }
 }
 
 /** An actor of the OOD, whose supervisor is in this process. */
 const actorOf = (ood: HostLife, protocol: string): RemoteActor => ({
-  host: ood.name,
   open: async (caller) => ood.supervisor.accept(protocol, caller),
 })
 

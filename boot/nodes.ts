@@ -8,7 +8,7 @@ import { DeviceKeyMissing, FolderDamaged } from './errors.ts'
 import { deviceKey, file, IdentityFile, keyFile, type Identity } from './init.ts'
 import { parseJson } from './parse-json.ts'
 
-/** Who a node of a cluster on one host is. Like a host of its own, it has a folder with its key and documents. */
+/** Who another host of a cluster on one host is. Like a host of its own, it has a folder with its key and documents. */
 export interface NodeIdentity {
   readonly name: string
   /** In the zone's folder. */
@@ -25,13 +25,19 @@ export interface ZoneDocuments {
   readonly deviceDocument: string
 }
 
-const folderOf = (name: string): string => `${file.nodes}/${name}`
+type Role = DeviceDocument['role']
+const folderOf = (name: string, role: Role): string => `${role === 'ood' ? file.oods : file.nodes}/${name}`
 
 /** node1, node2 and so on, without names that the zone's first host or owner has. */
-export function nodeNames(count: number, { host, owner }: Pick<ZoneDocument, 'host' | 'owner'>): readonly string[] {
+export const nodeNames = (count: number, taken: Taken): readonly string[] => namesFrom('node', 1, count, taken)
+/** ood2, ood3 and so on: the first host is one already. */
+export const oodNames = (count: number, taken: Taken): readonly string[] => namesFrom('ood', 2, count, taken)
+
+type Taken = Pick<ZoneDocument, 'host' | 'owner'>
+function namesFrom(word: string, first: number, count: number, { host, owner }: Taken): readonly string[] {
   const names: string[] = []
-  for (let number = 1; names.length < count; number++) {
-    const name = `node${number}`
+  for (let number = first; names.length < count; number++) {
+    const name = `${word}${number}`
     if (name !== host && name !== owner) names.push(name)
   }
   return names
@@ -43,17 +49,17 @@ export function nodeNames(count: number, { host, owner }: Pick<ZoneDocument, 'ho
  */
 export async function signNodes(
   { platform, files }: { readonly platform: Platform; readonly files: Files },
-  names: readonly string[], owner: SigningKey, documents: ZoneDocuments,
+  names: readonly string[], owner: SigningKey, documents: ZoneDocuments, role: Role = 'node',
 ): Promise<void> {
   const { keys, random, clock } = platform
   const { zone, zoneDocument, deviceDocument: oodDocument } = documents
   for (const name of names) {
-    const folder = folderOf(name)
+    const folder = folderOf(name, role)
     await files.makeFolder(folder, { mode: 0o700 })
     const make = (): string => keys.generate(random.fork(`device key of ${name}`)).exportPem()
     const device = keys.importPem(await keyFile(files, `${folder}/${file.deviceKey}`, make))
     const document: Infer<typeof DeviceDocument> = {
-      zone: zone.zone, name, role: 'node', key: device.public.jwk, owner: zone.owner,
+      zone: zone.zone, name, role, key: device.public.jwk, owner: zone.owner,
       iat: Math.floor(clock.now() / 1000),
     }
     const deviceDocument = signDocument(owner, deviceDocumentType, document)
@@ -64,16 +70,19 @@ export async function signNodes(
 
 /** Of a step 0 that was killed, with other names in its config: what it signed for nodes is of no zone. */
 export async function forgetUnfinishedNodes(files: Files): Promise<void> {
-  for (const { name } of await files.list(file.nodes)) await files.remove(`${folderOf(name)}/${file.identity}`)
+  for (const role of ['node', 'ood'] as const) {
+    const folder = role === 'ood' ? file.oods : file.nodes
+    for (const { name } of await files.list(folder)) await files.remove(`${folderOf(name, role)}/${file.identity}`)
+  }
 }
 
 /** Undefined where the owner has not signed for it yet. @throws FolderDamaged, DeviceKeyMissing, DeviceKeyMismatch */
 export async function openNode(
   { platform, files }: { readonly platform: Platform; readonly files: Files }, name: string,
-  { zone, deviceDocument: ood }: Pick<Identity, 'zone' | 'deviceDocument'>,
+  { zone, deviceDocument: ood }: Pick<Identity, 'zone' | 'deviceDocument'>, role: Role = 'node',
 ): Promise<NodeIdentity | undefined> {
   const { keys } = platform
-  const folder = folderOf(name)
+  const folder = folderOf(name, role)
   const path = `${folder}/${file.identity}`
   const bytes = await files.read(path)
   if (!bytes) return undefined
@@ -90,8 +99,8 @@ export async function openNode(
   }
   const device = verifyDocument(keys, deviceDocument, rule)
   if (!device.accepted) throw damaged(`the device document does not verify: ${device.denial.reason}`)
-  const { name: named, role, zone: inZone } = device.payload
-  if (named !== name || role !== 'node' || inZone !== zone.zone) throw damaged(`its document is of ${role} ${named}`)
+  const { name: named, role: as, zone: inZone } = device.payload
+  if (named !== name || as !== role || inZone !== zone.zone) throw damaged(`its document is of ${as} ${named}`)
   const theirs = verifyDocument(keys, oodDocument ?? '', rule)
   const ours = verifyDocument(keys, ood, rule)
   if (!theirs.accepted || !ours.accepted || theirs.payload.key.x !== ours.payload.key.x) {

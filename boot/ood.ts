@@ -1,4 +1,6 @@
+import { Enrolment } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
+import { meansEnv } from '../actors/node-daemon/means.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { BootScheduler } from '../actors/scheduler/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
@@ -7,8 +9,10 @@ import { kernelActors, kernelRuntimeTypes } from '../actors/trust-matrix.ts'
 import { Vault } from '../actors/vault/protocol.ts'
 import { mayCrash } from '../runtime/fault-points.ts'
 import { limits } from '../runtime/limits.ts'
+import { createHook } from '../runtime/process/hook.ts'
 import { createProcesses, type Processes } from '../runtime/process/processes.ts'
 import type { ActorSpec } from '../runtime/spec.ts'
+import { Supervision } from '../runtime/supervision.ts'
 import { Supervisor } from '../runtime/supervisor.ts'
 import { toBase64url } from '../runtime/trust/base64url.ts'
 import { signToken, tokenLifetimeSeconds } from '../runtime/trust/token.ts'
@@ -21,11 +25,14 @@ import { file } from './init.ts'
 import type { Migrations } from './migrate/migrations.ts'
 import { keepRecoveryShares } from './recovery-shares.ts'
 import { supervisionOf } from './supervision.ts'
+import { stopUnmanaged } from './unmanaged.ts'
 import type { Progress } from './up.ts'
 import type { Zone } from './zone.ts'
 
 export interface OodOptions {
   readonly zone: Zone
+  /** It makes the zone where there is none. Others join one that is there. */
+  readonly isFirst: boolean
   readonly actors: (stores: string, etcd: readonly string[]) => readonly ActorSpec[]
   /** Owner-signed documents of the nodes that the zone begins with. */
   readonly nodeDocuments: readonly string[]
@@ -39,8 +46,8 @@ export interface OodOptions {
 export const CONTROL: readonly string[] = ['vault', 'system-config', 'boot-scheduler', 'node-daemon']
 
 /**
- * One start of the zone's first host, by the sequence that `sequences.ts` documents. Killed anywhere, the next one goes
- * on from what is durable.
+ * One start of a host that runs the control plane, by the sequence that `sequences.ts` documents. Killed anywhere, the
+ * next one goes on from what is durable.
  */
 export class Ood implements HostRun {
   readonly processes: Processes
@@ -66,10 +73,12 @@ export class Ood implements HostRun {
       kernelRuntimeTypes,
       devices: [{ host, role: 'ood', jwk: identity.device.public.jwk }],
       spans: config.telemetry.otlp !== undefined,
+      remote: (protocol) => (enrols(config) && isElsewhere(protocol)
+        ? this.#supervisor.carriedBy(Enrolment.name)(protocol) : undefined),
       offers: supervisionOf({
         host, supervisor: this.supervisor, processes: this.processes, managed: this.managed, versions: this.versions,
         cluster: hosts, observer, knownHosts, platform, folder: files.path('.'), hostname: config.http.hostname,
-        migrations: options.migrations,
+        migrations: options.migrations, joinHook: joinHookOf(config, platform, files.path('.')),
         trust: (devices) => {
           this.devices = devices
           this.#supervisor.trust(devices)
@@ -82,8 +91,9 @@ export class Ood implements HostRun {
 
   readonly managed = (name: string): boolean => !this.#options.unmanaged.has(name)
 
-  async run(): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { zone: { platform, files, config, identity, trace } } = this.#options
+    stopUnmanaged({ host: config.host, trace, processes: this.processes, signal })
     const supervisor = this.#supervisor
     const marker = await bootedMarker(files, config.zone)
     await files.makeFolder(file.stores, { mode: 0o700 })
@@ -94,7 +104,7 @@ export class Ood implements HostRun {
     if (config.vault) await supervisor.start('vault-listener')
     await this.#startSystemConfig(marker)
     await supervisor.start('node-daemon', {
-      env: { ...this.#documents(), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
+      env: { ...this.#documents(), ...meansEnv(config), ZONEWRIGHT_EPOCH: String(identity.zone.epoch) },
       secrets: { 'device-key': identity.device.exportPem() },
     })
     await supervisor.get(NodeDaemon).converge({ withoutPrograms: true }, { withinMs: 60_000 })
@@ -115,10 +125,10 @@ export class Ood implements HostRun {
   async #startVault(marker: BootedMarker | undefined): Promise<void> {
     const { zone: { files, identity, observer, etcd }, onProgress } = this.#options
     const secrets = { 'unseal-key': identity.unsealKey }
-    const env = { ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
+    const env = { ...this.#documents(), ...bootedEnv(marker), ...(etcd ? { [INIT_ENV]: 'start' } : {}) }
     await this.#supervisor.start('vault', { env, secrets })
     const shares = await keepRecoveryShares(this.#supervisor, files, (share) => observer.conceal(share))
-    if (!shares && !marker) await this.#warnOfLostShares()
+    if (!shares && !marker && this.#options.isFirst) await this.#warnOfLostShares()
     if (shares) onProgress({ type: 'shares', ...shares })
     await etcd?.vaultServes(this.#supervisor)
   }
@@ -173,6 +183,15 @@ export class Ood implements HostRun {
   }
 }
 
+/** What other hosts run: a control plane has its own of all the rest. */
+const isElsewhere = (protocol: string): boolean =>
+  protocol !== Supervision.name && !(kernelActors as readonly string[]).includes(protocol)
+
 /** What was booted may never be found empty again. */
 const bootedEnv = (marker: BootedMarker | undefined): Readonly<Record<string, string>> =>
   (marker ? { ZONEWRIGHT_BOOTED: '1' } : {})
+
+const joinHookOf = ({ join: { hook } }: Zone['config'], platform: Zone['platform'], folder: string) =>
+  (hook === undefined ? undefined : createHook({
+    host: platform.host, clock: platform.clock, random: platform.random.fork('hooks of joins'), program: hook, folder,
+  }))

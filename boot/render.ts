@@ -62,15 +62,19 @@ const FIRST = ['revision', 'kid', 'jti', 'sid']
 const short = (identifier: string): string => identifier.slice(0, IDENTIFIER_LENGTH)
 
 /** `revision 14  kid 3fA9x1Qz`. The service of a step stands in from → to already. */
-export function evidenceText(evidence: StepEvent['evidence']): string {
+export function evidenceText(evidence: StepEvent['evidence'], shorten = short): string {
   const names = Object.keys(evidence)
   const ordered = [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))]
   return ordered
     .map((name) => [name, evidence[name]!] as const)
     .filter(([name, value]) => name !== 'appid' && value !== '')
-    .map(([name, value]) => (value === true ? name : `${name} ${IDENTIFIERS.has(name) ? short(String(value)) : value}`))
+    .map(([name, value]) =>
+      (value === true ? name : `${name} ${IDENTIFIERS.has(name) ? shorten(String(value)) : value}`))
     .join(GAP)
 }
+
+/** Of a line of log: there `server` is an address, and what is looked up by an identifier needs the whole of it. */
+export const fieldsText = (fields: StepEvent['evidence']): string => evidenceText(fields, (value) => value)
 
 /** How rows are laid out: on one line where it is wide enough, else on two. */
 export interface Layout {

@@ -1,7 +1,8 @@
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { actor, type ActorDefinition, type Peer } from '../runtime/actor.ts'
-import { Denied, NotFound, StartFailed } from '../runtime/errors.ts'
+import { Denied, InvalidArgument, NotFound, StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { Hook } from '../runtime/process/hook.ts'
 import type { Processes } from '../runtime/process/processes.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
 import type { Infer } from '../runtime/protocol.ts'
@@ -37,6 +38,8 @@ export interface HostParts extends Managed {
   readonly hostname: string
   /** Of the host with the control plane. */
   readonly migrations?: Migrations
+  /** The program that is asked about joins, where there is one. */
+  readonly joinHook?: Hook | undefined
   /** From now on these hosts may link. */
   readonly trust: (devices: readonly TrustedDevice[]) => void
 }
@@ -58,6 +61,8 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
     else await parts.supervisor().start(name, { env })
   }
   const list = () => actorsOf(parts)
+  /** Documents of devices that come in parts. */
+  let told: Record<string, string> = {}
   return actor(Supervision, {}, () => ({
     handlers: {
       async start({ actors }, { peer }) {
@@ -78,11 +83,27 @@ export function supervisionOf(parts: HostParts): ActorDefinition {
       list,
       steps: () => parts.supervisor().steps().map(({ sequence, number, host: at, actor: name, at: time, evidence }) =>
         ({ sequence, number, host: at, actor: name, at: time, evidence: { ...evidence } })),
-      devices({ documents }, { peer }) {
+      async joinHook({ question }, { peer }) {
+        onlyDaemon(peer, 'ask about joins')
+        return await parts.joinHook?.(question) ?? { allowed: false, said: 'there is no hook' }
+      },
+      devices({ documents, offset = 0, more = false }, { peer }) {
         onlyDaemon(peer, 'say which hosts there are')
-        const { devices, digest } = knownHosts.read(documents)
+        // A daemon that starts anew begins anew
+        if (offset === 0) told = {}
+        if (offset !== Object.keys(told).length) throw new InvalidArgument('Documents that come before are missing')
+        Object.assign(told, documents)
+        if (more) return { digest: '' }
+        const { devices, digest } = knownHosts.read(told)
+        told = {}
         trust(devices)
         return { digest }
+      },
+      devicesChanged({ from, put, gone }, { peer }) {
+        onlyDaemon(peer, 'say which hosts there are')
+        const changed = knownHosts.change(from, put, gone)
+        if (changed) trust(changed.devices)
+        return { digest: changed?.digest ?? null }
       },
       devicesBefore({ digest }, { peer }) {
         onlyDaemon(peer, 'say which hosts there are')

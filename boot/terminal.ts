@@ -17,6 +17,8 @@ export interface Terminal {
   readonly name: string
   /** What a person types here to call it: `npx zonewright` in a checkout. */
   readonly invocation: string
+  /** The same for another program: absolute paths, with what the runtime needs before them. */
+  readonly program: readonly string[]
   /** Of `sudo COMMAND`: what signs for its requests. */
   readonly sudo?: SudoOptions
   readonly colours: boolean
@@ -82,6 +84,7 @@ const LINGER_MS = 2_000
 const BLOCK = 65_536
 const nowMs = performance.now.bind(performance)
 const onDeno = process.versions['deno'] !== undefined
+const DENO_ARGS = ['run', '-A', '--unstable-worker-options']
 
 export function openTerminal(): Terminal {
   const { stdout, stderr, env } = process
@@ -96,6 +99,7 @@ export function openTerminal(): Terminal {
     args: process.argv.slice(2),
     name,
     invocation: invocationOf(name, called),
+    program: [process.execPath, ...(onDeno ? DENO_ARGS : []), resolve(process.argv[1] ?? '')],
     colours: stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
     columns: stdout.isTTY === true ? stdout.columns || 80 : undefined,
     interactive: process.stdin.isTTY === true,

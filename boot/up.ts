@@ -1,4 +1,3 @@
-import { bootStep } from '../actors/boot-steps.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import { StartFailed } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
@@ -10,6 +9,7 @@ import { folderOf, reachedBy, type StoreLocation } from '../runtime/store/locati
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { createTrace, type StepEvent, type Trace } from '../runtime/trace.ts'
 import { within } from '../runtime/within.ts'
+import { GatewayAddress, urlOf, type Address } from './address.ts'
 import { catalogue } from './catalogue.ts'
 import { readConfig, type ZoneConfig } from './config.ts'
 import { openEtcd } from './etcd/open.ts'
@@ -23,6 +23,7 @@ import type { EtcdLocation } from './migrate/move-stores.ts'
 import { Node } from './node.ts'
 import { createObserver, type Observer } from './observe/observer.ts'
 import { CONTROL, Ood } from './ood.ts'
+import { Oods, refuseAlone, type OodFailed } from './oods.ts'
 import { version } from './version.ts'
 import type { Zone } from './zone.ts'
 
@@ -40,7 +41,9 @@ export interface UpOptions {
   readonly config?: { readonly path: string; readonly text: string; readonly read?: () => Promise<string> }
   /** Hosts beside the first one, in this process. Default: what the config says. */
   readonly nodes?: number
-  /** Signs for nodes that the folder has not had before. */
+  /** Hosts with the control plane, in this process; their stores are in etcd. Default: one. */
+  readonly oods?: number
+  /** Signs for hosts that the folder has not had before. */
   readonly ownerKey?: GivenOwnerKey
   readonly ownerPassphrase?: string
   readonly trace?: Trace
@@ -59,6 +62,7 @@ export type Progress =
   | OwnerSigns
   | EtcdProgress
   | { readonly type: 'node'; readonly name: string; readonly serving: number; readonly of: number }
+  | OodFailed
   | { readonly type: 'ready' }
 
 export interface RunningZone {
@@ -66,7 +70,9 @@ export interface RunningZone {
   readonly identity: Identity
   readonly files: Files
   /** Of the gateway as it is now: it may come back on another port. */
-  readonly address: { readonly hostname: string; readonly port: number }
+  readonly address: Address
+  /** OODs beside the first host, each with its gateway as it is now. */
+  oods(): ReturnType<Oods['list']>
   /** Milliseconds from the call of `up` until every service served. */
   readonly bootMs: number
   readonly secondBoot: boolean
@@ -106,13 +112,15 @@ export async function up(options: UpOptions): Promise<RunningZone> {
   try {
     const read = await readZoneFile(options, files)
     const count = options.nodes ?? read.config.nodes
+    const oods = (options.oods ?? 1) - 1
+    if (oods > 0) refuseAlone(options.stores, read.config)
     const { ownerPassphrase } = options
     const given = ownerPassphrase === undefined ? {} : { ownerPassphrase }
-    const identity = await init({ platform, files, read, nodes: count, ...given })
+    const identity = await init({ platform, files, read, nodes: count, oods, ...given })
     const config = { ...configOf(identity, read), nodes: count }
     onProgress({ type: 'identity', identity, files, config })
     const nodes = await Nodes.open({
-      platform, files, identity, count, ...given, onSigns: onProgress,
+      platform, files, identity, count, oods, ...given, onSigns: onProgress,
       ...(options.ownerKey === undefined ? {} : { ownerKey: options.ownerKey }),
     })
     const trace = options.trace ?? createTrace()
@@ -157,13 +165,14 @@ class Boot {
   readonly #nodes: Nodes
   readonly #hosts: Hosts
   readonly #ood: HostLife
+  readonly #oods: Oods
   readonly #migrations: Migrations
   /** The last start of the first host. */
   #run!: Ood
   #secondBoot = false
   readonly #unmanaged = new Set([...CONTROL, 'vault-listener'])
   readonly #onProgress: (progress: Progress) => void
-  #address = { hostname: '', port: 0 }
+  readonly #address: GatewayAddress
 
   constructor(
     options: UpOptions & Pick<Zone, 'stores' | 'storesAt' | 'reread' | 'etcd' | 'trace'>, files: Files,
@@ -187,18 +196,19 @@ class Boot {
       get stores() { return moved ?? etcd?.stores ?? options.stores },
       set stores(to) { moved = to },
       storesAt: options.storesAt, reread: options.reread, etcd,
-      platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_, actor) => actor),
+      platformOf: options.platformOf ?? (() => platform), between: options.between ?? ((_from, _to, actor) => actor),
       knownHosts: new KnownHosts(platform.keys, identity.zone),
-      url: () => (this.#address.port === 0 ? undefined : urlOf(this.#address)),
+      url: () => this.#address.url,
     }
     this.#migrations = new Migrations(zone, () => this.#ood.supervisor)
-    trace.on('step', this.#followAddress)
+    this.#address = new GatewayAddress(trace, config.host)
+    this.#oods = new Oods({ zone, actors, migrations: this.#migrations })
     this.#ood = this.#hosts.add(new HostLife({
       name: config.host, role: 'ood', platform, trace,
       make: () => this.#run = new Ood({
-        zone, unmanaged: this.#unmanaged, migrations: this.#migrations,
-        actors: (stores, etcd) => actors(stores, config, () => this.#address.port, etcd),
-        nodeDocuments: nodes.identities.map(({ deviceDocument }) => deviceDocument),
+        zone, isFirst: identity.joined === undefined, unmanaged: this.#unmanaged, migrations: this.#migrations,
+        actors: (stores, etcd) => actors(stores, config, () => this.#address.now.port, etcd),
+        nodeDocuments: [...nodes.oods, ...nodes.identities].map(({ deviceDocument }) => deviceDocument),
         // What a restart does was said by the first start
         onProgress: this.#ood.starts > 1 ? () => {} : onProgress,
       }),
@@ -208,9 +218,10 @@ class Boot {
   async run(): Promise<void> {
     await this.#ood.start()
     this.#secondBoot = this.#run.secondBoot
-    const { identities } = this.#nodes
-    if (identities.length === 0) return
+    const { identities, oods } = this.#nodes
+    if (identities.length + oods.length === 0) return
     await this.#nodes.register(this.#run)
+    await this.#oods.startAll(oods, this.#onProgress)
     const waiting = [...identities]
     let serving = 0
     const lane = async (): Promise<void> => {
@@ -234,22 +245,26 @@ class Boot {
 
   async ready(bootMs: number): Promise<void> {
     this.observer.booted(bootMs)
-    await this.#zone.etcd?.ready(() => this.#ood.supervisor, urlOf(this.#address), bootMs)
+    await this.#zone.etcd?.ready(() => this.#ood.supervisor, urlOf(this.#address.now), bootMs, () =>
+      this.#oods.list().filter(({ life }) => life.state === 'serving').map(({ life }) => life.supervisor))
   }
 
   running(bootMs: number, unlock: () => Promise<void>): RunningZone {
     const { config, identity, files, trace } = this.#zone
-    const address = () => this.#address
+    const address = () => this.#address.now
     return {
       config, identity, files, bootMs, secondBoot: this.#secondBoot, trace,
       get address() {
         return address()
       },
+      oods: () => this.#oods.list(),
       steps: () => this.#ood.supervisor.steps(),
       list: () => this.#ood.supervisor.list(),
       hosts: () => this.#hosts.hosts(),
       get: (protocol) => this.#ood.supervisor.get(protocol),
       firstPassword: async () => {
+        // For the host which made the zone
+        if (identity.joined) return undefined
         const { username, password, issued } = await this.#ood.supervisor.get(VerifyHub).issueFirstPassword({})
         if (issued) this.observer.conceal(password)
         return issued ? { username, password } : undefined
@@ -262,13 +277,7 @@ class Boot {
       killHost: (host, actor) => this.#hosts.kill(host, actor),
       expose: (name, peer) => this.#ood.supervisor.expose(name, peer),
       moveStores: (to) => this.#migrations.to(to),
-      stop: async () => {
-        try {
-          await this.close()
-        } finally {
-          await unlock()
-        }
-      },
+      stop: () => this.close().finally(unlock),
     }
   }
 
@@ -278,20 +287,9 @@ class Boot {
       await this.#migrations.close()
       await this.#hosts.stop()
     } finally {
-      this.#zone.trace.off('step', this.#followAddress)
+      this.#address.close()
+      this.#oods.close()
       await this.observer.close()
     }
   }
-
-  /** The gateway tells where it serves, at each of its starts. */
-  readonly #followAddress = ({ sequence, number, host, evidence }: StepEvent): void => {
-    if (sequence !== 'boot' || number !== bootStep.gatewayServing || host !== this.#zone.config.host) return
-    this.#address = { hostname: String(evidence['hostname']), port: Number(evidence['port']) }
-  }
-}
-
-/** For a program of this machine. */
-export function urlOf({ hostname, port }: RunningZone['address']): string {
-  if (hostname === '0.0.0.0' || hostname === '::') return `http://127.0.0.1:${port}`
-  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }

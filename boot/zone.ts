@@ -15,7 +15,7 @@ export interface Zone {
   /** Where another host runs: asked at each of its starts. */
   readonly platformOf: (host: string) => Platform
   /** What stands between a host and an actor of another one. */
-  readonly between: (host: string, actor: RemoteActor) => RemoteActor
+  readonly between: (from: string, to: string, actor: RemoteActor) => RemoteActor
   readonly files: Files
   readonly identity: Identity
   readonly config: ZoneConfig

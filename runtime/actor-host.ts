@@ -2,6 +2,7 @@ import {
   isServingWithLifecycle, type ActorDefinition, type ActorStart, type Evidence, type Lifecycle, type Log, type Peer,
 } from './actor.ts'
 import { ActorStore } from './actor-store.ts'
+import { Carriage } from './carriage.ts'
 import { createService, type Service } from './context.ts'
 import { Denied, messageOf, Restarted, StartFailed, Unavailable, type ZonewrightError } from './errors.ts'
 import { KnownDevices } from './known-devices.ts'
@@ -11,7 +12,7 @@ import type { Link } from './link/link.ts'
 import { serveLink, type ServedLink } from './link/serve.ts'
 import { limits } from './limits.ts'
 import { createMailbox } from './mailbox.ts'
-import type { Platform, SigningKey } from './platform/ports.ts'
+import type { Channel, Platform, SigningKey } from './platform/ports.ts'
 import { createRedactor, redactError, redactEvent } from './redact.ts'
 import type { Store } from './store/store.ts'
 import { spanTrace } from './trace.ts'
@@ -30,6 +31,7 @@ export interface ActorHost {
   release(caller: Introduction['peer']): void
   inspect(): Inspection
   readonly store: ActorStore
+  readonly carriage: Carriage
   stop(withinMs: number): Promise<void>
   /** A client slot for a protocol that is not in the actor's needs: the supervisor calls whom it is asked to. */
   caller(protocol: ActorDefinition['protocol']): Caller
@@ -79,7 +81,10 @@ export function createActorHost({ start, definition, platform, key, ...options }
     start, platform, stateless: definition.stateless ?? false, redactor, signal: stopping.signal, onStopped: die,
     onProgress: (progress) => emit({ type: 'move', event: { ...origin(), ...progress } }),
   })
-  const { opening } = own
+  const carriage = new Carriage({
+    carries: start.carries ?? false, actor, clock, openChannel: platform.openChannel,
+    emit: (told) => emit({ type: 'carriage', event: { actor, incarnation, ...told } }),
+  })
 
   const caller = (protocol: ActorDefinition['protocol']): Caller => {
     const found = callers.get(protocol.name)
@@ -100,6 +105,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
       log.warn(error.message, { peer: introduction.peer.actor })
     },
   })
+  /** Only text inside one process: what a carrier takes over is bytes at both ends. */
+  const openEnd = ({ carried }: Introduction, end: unknown): Channel =>
+    (carried ? { ...platform.openChannel(end), kind: 'tunnel' } : platform.openChannel(end))
   const linked = (
     { role, protocol }: Introduction, { peer, base: suite }: Link, linkState: 'open' | 'closed', reason: string,
   ): void => {
@@ -120,7 +128,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
     const target = callers.get(introduction.protocol)
     if (!target) throw new StartFailed(`${actor} was introduced to one that it does not need: ${introduction.protocol}`)
     const since = known.since(introduction.peer.host)
-    const link = await establish(platform.openChannel(end), linkOptions(introduction))
+    const link = await establish(openEnd(introduction, end), linkOptions(introduction))
     if (!stillKnown(link, since)) return
     linked(introduction, link, 'open', '')
     called.set(introduction.protocol, link)
@@ -131,7 +139,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
     })
   }
   const serve = async (introduction: Introduction, end: unknown): Promise<void> => {
-    const channel = platform.openChannel(end)
+    const channel = openEnd(introduction, end)
     const { service: offered, lifecycle: offeredLife } = await ready.promise
     const since = known.since(introduction.peer.host)
     const link = await establish(channel, linkOptions(introduction)).catch((error: unknown) => {
@@ -179,8 +187,10 @@ export function createActorHost({ start, definition, platform, key, ...options }
       actor: start.actor, incarnation, state, waiting: mailbox.waiting, running: mailbox.running, links, framesRejected,
       handshakesRefused, counters: Object.fromEntries(counters), gauges: Object.fromEntries(gauges),
       deadLetters: [...callers.values()].reduce((sum, each) => sum + each.deadLetters, service?.deadLetters ?? 0),
+      ...carriage.inspect(),
     }),
     store: own,
+    carriage,
     stop(withinMs) {
       stopped ??= stop(withinMs)
       return stopped
@@ -195,8 +205,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
 
   async function run(given: Given): Promise<void> {
     for (const secret of Object.values(given.secrets)) redactor.conceal(secret)
-    const opened = await opening
-    const serving = await definition.start(startOf(given, opened, needs))
+    const opened = await own.opened()
+    const began = async () => definition.start(startOf(given, opened, needs))
+    const serving = await began().catch(async (error: unknown) => { throw await own.whyNot(error) })
     const bare = !isServingWithLifecycle(serving)
     const handlers = bare ? serving : serving.handlers
     lifecycle = bare ? {} : serving.lifecycle
@@ -226,8 +237,9 @@ export function createActorHost({ start, definition, platform, key, ...options }
     await within(clock, limits.stopMs, starting.catch(() => {}), late)
     await lifecycle.stop?.().catch((error: unknown) => log.error(`Its stop failed: ${messageOf(error)}`))
     for (const link of served) link.close(new Restarted(`${start.actor} has stopped`))
+    carriage.close(gone)
     for (const each of callers.values()) each.close(gone)
-    await opening.then((store) => store.close(), () => {})
+    await own.opening.then((store) => store.close(), () => {})
     spans?.flush()
     state = 'stopped'
   }
@@ -257,6 +269,7 @@ export function createActorHost({ start, definition, platform, key, ...options }
         if (value === undefined) gauges.delete(sample)
         else if (gauges.has(sample) || gauges.size < limits.gauges) gauges.set(sample, value)
       },
+      carry: carriage.register, accept: carriage.accept,
       self: { ...names, linkKid: key.public.kid },
     }
   }

@@ -1,4 +1,4 @@
-import { InvalidArgument, StoreBeingMoved } from './errors.ts'
+import { InvalidArgument, isStoreAway, storeAway, StoreBeingMoved, Unavailable } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Platform } from './platform/ports.ts'
 import type { Redactor } from './redact.ts'
@@ -26,7 +26,7 @@ export interface ActorStoreOptions {
 /** The store of one actor: opened as the actor is loaded, and moved while it serves. */
 export class ActorStore {
   /** Settles when it is open. */
-  readonly opening: Promise<Store>
+  opening: Promise<Store>
   readonly #options: ActorStoreOptions
   #moving: Promise<Moved> | undefined
 
@@ -38,15 +38,46 @@ export class ActorStore {
     this.opening.catch(() => {})
   }
 
+  /** To start with. Where it was away it is tried once more: that may be long ago. @throws what opening does */
+  async opened(): Promise<Store> {
+    const found = await this.opening.catch((error: unknown) => (isStoreAway(error) ? undefined : Promise.reject(error)))
+    if (found) return found
+    this.opening = this.#open()
+    return await this.opening
+  }
+
+  /**
+   * Why a start failed: when the store cannot be reached now, that and not what came of it. Asked of the store itself,
+   * whatever the start function says.
+   */
+  async whyNot(error: unknown): Promise<unknown> {
+    const { stateless, start: { stores } } = this.#options
+    const away = stateless || stores?.type !== 'etcd' ? undefined
+      : await this.opening.then((store) => store.revision()).then(() => undefined, (reason: unknown) => reason)
+    if (away instanceof Unavailable) return storeAway(away)
+    // Nobody is waited for because an actor says so
+    return isStoreAway(error) && error instanceof Error ? new Unavailable(error.message) : error
+  }
+
   async #open(): Promise<Store> {
     const { start, platform, stateless, onStopped } = this.#options
     if (start.stores === undefined || stateless) {
       return createMemoryStore({ clock: platform.clock, random: platform.random.fork('store') })
     }
-    const store = new MovableStore(await platform.stores(start.stores).open(start.actor))
+    const store = new MovableStore(await this.#reach(start.stores))
     // The next incarnation opens it again, and finds all that was acknowledged
     store.onStopped?.(onStopped)
     return store
+  }
+
+  /** Of a folder nobody waits for: what is wrong there is wrong until somebody sees to it. */
+  async #reach(stores: StoreLocation): Promise<Store> {
+    const { start, platform } = this.#options
+    try {
+      return await platform.stores(stores).open(start.actor)
+    } catch (error) {
+      throw stores.type === 'etcd' && error instanceof Unavailable ? storeAway(error) : error
+    }
   }
 
   /** One at a time. @throws InvalidArgument when it lies in no folder, and what `moveStore` does */

@@ -1,4 +1,5 @@
 import type { InferOutput } from 'valibot'
+import type { Accept, Carrier } from './carrier.ts'
 import type { Clock, Files, Keys, Random, Transport } from './platform/ports.ts'
 import type { CallEntry, Client, Protocol, SendEntry, StreamEntry } from './protocol.ts'
 import type { Store } from './store/store.ts'
@@ -93,6 +94,10 @@ export interface ActorStart<N extends Needs = Needs> {
   count(sample: string, by?: number): void
   /** What is so now, until told otherwise: `certificates{mount="pki"}`; undefined: is told no more. */
   gauge(sample: string, value: number | undefined): void
+  /** From now on it carries links of this host's actors to other hosts. @throws Denied unless its spec has `carries` */
+  carry(carrier: Carrier): void
+  /** A channel of what it carries to an actor of this host. @throws also Denied, as `carry`, and Overloaded */
+  readonly accept: Accept
   readonly self: Self
 }
 

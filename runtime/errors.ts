@@ -53,6 +53,11 @@ export const Restarted = defineError('Restarted')
 /** The peer is gone or not reachable; whether the call ran is not known. */
 export const Unavailable = defineError('Unavailable')
 
+/** What an actor fails to start with while the store that it lies in cannot be reached. */
+export const storeAway = (error: Error): ZonewrightError => new Unavailable(error.message, { store: 'away' })
+export const isStoreAway = (error: unknown): boolean =>
+  error instanceof Unavailable && error.details['store'] === 'away'
+
 // Links
 export const HandshakeFailed = defineError('HandshakeFailed')
 /** A forged, replayed, reordered or cut frame; the link is closed. `details.reason` says which. */

@@ -1,3 +1,5 @@
+import type { AcceptOutcome } from './carriage.ts'
+import type { Granted, Wanted } from './carrier.ts'
 import { StartFailed } from './errors.ts'
 import type { Introducer, Side } from './introduce.ts'
 import type { Life } from './life.ts'
@@ -21,8 +23,11 @@ export interface Place {
 
 /** What the actors of one host share. */
 export interface Surroundings extends Place {
+  has(name: string): boolean
   /** @throws StartFailed where there is no such actor */
   life(name: string): Life
+  /** That incarnation has ended: whatever is pending with it fails. */
+  ended(name: string, incarnation: number): void
   /** Those that need it themselves. */
   dependents(name: string): readonly Life[]
   /** An actor that this host needs and does not have. */
@@ -51,14 +56,14 @@ export class Incarnation {
     this.loaded.catch(() => {})
   }
 
-  async #load({ runtimeType, module, files }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
+  async #load({ runtimeType, module, files, carries = false }: ActorSpec): Promise<Pick<Loaded, 'needs' | 'uses'>> {
     const { introducer, options: { zone, host, kernelActors, kernelRuntimeTypes = [], spans } } = this.#place
     const { name: actor, number: incarnation } = this
     const stores = this.#place.storesOf(actor)
     const { linkKey, needs, uses } = await this.#whileAlive('load', this.thread.worker.control.load({
       zone, host, actor, runtimeType, incarnation, module: module.href, devices: this.#place.devices(),
       kernelActors, kernelRuntimeTypes, spans: spans ?? false, ...(stores === undefined ? {} : { stores }),
-      ...(files === undefined ? {} : { files }),
+      ...(files === undefined ? {} : { files }), ...(carries ? { carries } : {}),
     }))
     introducer.register({ actor, runtimeType, incarnation, key: linkKey })
     return { needs, uses }
@@ -81,13 +86,32 @@ export class Incarnation {
   }
 
   /** Its callee is gone: what it has pending there fails. */
-  detach(protocol: string, reason: string): void {
-    if (this.thread.dead === undefined) this.thread.worker.control.detach(this.name, protocol, reason).catch(() => {})
+  detach(protocol: string, reason: string, hasEnded: boolean): void {
+    if (this.thread.dead !== undefined) return
+    this.thread.worker.control.detach(this.name, protocol, reason, hasEnded).catch(() => {})
   }
 
   /** A caller of it has died: its links to this end. */
   release(caller: Introduction['peer']): void {
     if (this.thread.dead === undefined) this.thread.worker.control.release(this.name, caller).catch(() => {})
+  }
+
+  /** As a carrier: joins the end to an actor of another host. @throws Unavailable, StartFailed */
+  carry(id: number, wanted: Wanted, end: unknown): Promise<Granted> {
+    return this.#whileAlive('carry', this.thread.worker.control.carry(this.name, id, wanted, end), limits.carryMs)
+  }
+
+  releaseCarried(id: number): void {
+    if (this.thread.dead === undefined) this.thread.worker.control.releaseCarried(this.name, id).catch(() => {})
+  }
+
+  /** `end` where the outcome is no error. */
+  accepted(id: number, outcome: AcceptOutcome, end: unknown): void {
+    if (this.thread.dead === undefined) this.thread.worker.control.accepted(this.name, id, outcome, end).catch(() => {})
+  }
+
+  acceptedGone(id: number): void {
+    if (this.thread.dead === undefined) this.thread.worker.control.acceptedGone(this.name, id).catch(() => {})
   }
 
   /** Stops it in its worker, and ends the worker when it was the last one there, or does not stop. */

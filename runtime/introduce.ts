@@ -34,9 +34,9 @@ export interface Introducer {
   register(registration: Registration): void
   pair(caller: string, callee: string, minimum: Minimum): { readonly forCaller: Side; readonly forCallee: Side }
   /** A bare channel to an actor that is told to expect `peer`: what an intruder who got hold of a port would have. */
-  bare(callee: string, peer: Introduction['peer'], minimum: Minimum): Bare
+  bare(callee: string, peer: Introduction['peer'], minimum: Minimum, carried?: boolean): Bare
   /** The caller's side of a channel to an actor of another host. */
-  toRemote(caller: string, protocol: string, peer: Introduction['peer'], end: unknown): Side
+  toRemote(caller: string, protocol: string, peer: Introduction['peer'], end: unknown, carried: boolean): Side
   /** A channel from `caller` to what the supervisor itself serves. */
   offer(caller: string): Side
   /** The supervisor's client of a protocol. `isNew`: it has no link yet. */
@@ -109,16 +109,18 @@ export function createIntroducer(options: SupervisorOptions, emit: (event: Worke
     nextIncarnation,
     register: (registration) => void registered.set(registration.actor, registration),
     pair,
-    bare(callee, peer, minimum) {
+    bare(callee, peer, minimum, carried = false) {
       const [end, calleeEnd] = platform.channelPair()
       const introduction: Introduction = {
         role: 'responder', protocol: callee, minimum, certificate: certify(registrationOf(callee)), peer,
+        ...(carried ? { carried } : {}),
       }
       return { end, forCallee: { introduction, end: calleeEnd } }
     },
-    toRemote: (caller, protocol, peer, end) => ({
+    toRemote: (caller, protocol, peer, end, carried) => ({
       introduction: {
         role: 'initiator', protocol, minimum: 'sealed', certificate: certify(registrationOf(caller)), peer,
+        ...(carried ? { carried } : {}),
       },
       end,
     }),

@@ -1,33 +1,15 @@
+import type { Attempt, Cause, Wish } from './attempt.ts'
 import { RestartLimit, StartFailed } from './errors.ts'
 import { Incarnation, type Surroundings } from './incarnation.ts'
 import { SUPERVISOR, type Side } from './introduce.ts'
 import { limits } from './limits.ts'
 import { NeedLinks } from './need-links.ts'
-import { diedTooOften, RestartBudget } from './restart.ts'
+import { AT_ONCE, Restarts, type Next } from './restart.ts'
 import type { ActorSpec } from './spec.ts'
 import type { Thread } from './threads.ts'
 import type { ActorEvent, LinkEvent } from './trace.ts'
 import { deferred, pause, type Deferred } from './within.ts'
 import type { Given, Introduction } from './worker.ts'
-
-/** Somebody wants the actor to serve. */
-interface Wish {
-  readonly given: Given
-  readonly withdrawn: AbortController
-  /** Settles when it serves, or is given up; another one once that incarnation has ended. */
-  serving: Deferred<void>
-}
-
-type Cause = 'died' | 'a need died' | 'stop' | 'failed'
-
-/** One attempt to serve, from its start to its end. */
-interface Attempt {
-  /** Its links were made: it must go when one of its needs goes. */
-  linked: boolean
-  served: boolean
-  cause: Cause | undefined
-  readonly over: Deferred<void>
-}
 
 /**
  * One actor of this host, through all its incarnations. Only `#live` starts and stops it, one step after another, so
@@ -46,7 +28,7 @@ export class Life {
   needs: readonly string[] = []
   #uses: readonly string[] = []
   readonly #in: Surroundings
-  readonly #budget: RestartBudget
+  readonly #restarts: Restarts
   #wish: Wish | undefined
   #attempt: Attempt | undefined
   /** Loaded, or on its way to be. */
@@ -61,15 +43,16 @@ export class Life {
     this.name = spec.protocol.name
     this.spec = spec
     this.#in = surroundings
-    this.#budget = new RestartBudget(surroundings.options.platform.random.fork(`restart ${this.name}`))
+    const random = surroundings.options.platform.random.fork(`restart ${this.name}`)
+    this.#restarts = new Restarts(this.name, random, (message) => this.#warn(message))
   }
 
   get wanted(): boolean {
     return this.#wish !== undefined
   }
 
-  get thread(): Thread | undefined {
-    return this.#current?.thread
+  get current(): Incarnation | undefined {
+    return this.#current
   }
 
   /** Settles when it serves; one that is wanted already is only waited for. @throws what it failed with */
@@ -82,8 +65,8 @@ export class Life {
     this.#wish = wish
     this.#living = this.#living.catch(() => {}).then(() => this.#live(wish))
     this.#living.catch((error: Error) => {
-      // A listener of the trace threw: whoever started this is told, and the process
       wish.serving.reject(error)
+      // A listener of the trace threw: the process is told as well
       throw error
     })
     return wish.serving.promise
@@ -102,7 +85,7 @@ export class Life {
 
   /** Its thread has ended. True when that ended an incarnation which others may be linked to. */
   lost(thread: Thread, reason: string): boolean {
-    if (this.thread !== thread) return false
+    if (this.#current?.thread !== thread) return false
     if (this.#attempt) return this.#end('died', reason)
     this.#current = undefined
     return false
@@ -178,7 +161,7 @@ export class Life {
     this.#ending = deferred()
     if (attempt.served && this.#wish) this.#wish.serving = deferred()
     // From now on calls to it wait for the next incarnation
-    if (cause !== 'stop') this.#in.introducer.gone(this.name)
+    if (cause !== 'stop') this.#in.ended(this.name, this.incarnation)
     if (cause !== 'died') this.#set('stopping', reason)
     else if (attempt.served) this.#set('died', reason)
     return attempt.served
@@ -187,24 +170,28 @@ export class Life {
   /** From the wish that it serves until that is withdrawn, or cannot be fulfilled. */
   async #live(wish: Wish): Promise<void> {
     let hasServed = false
-    let waitMs: number | undefined
+    let next: Next | undefined
     while (this.#wish === wish) {
-      if (waitMs !== undefined) {
+      if (next) {
+        if (!next.isWait) this.restarts++
         this.#set('restarting', this.reason)
-        await pause(this.#in.options.platform.clock, waitMs, wish.withdrawn.signal)
+        await pause(this.#in.options.platform.clock, next.waitMs, wish.withdrawn.signal)
         if (this.#wish !== wish) break
       }
-      const attempt: Attempt = this.#attempt = { linked: false, served: false, cause: undefined, over: deferred() }
+      const awaited = next?.isWait ? this.reason : ''
+      const attempt: Attempt = this.#attempt = {
+        awaited, linked: false, served: false, cause: undefined, over: deferred(),
+      }
       const error = await this.#serve(wish, attempt)
       hasServed ||= attempt.served
       await this.#putAway(attempt)
       if (this.#wish !== wish) break
       if (error) this.reason = error.message
-      if (attempt.cause === 'a need died') waitMs = 0
-      else if (!hasServed || error instanceof RestartLimit) {
-        return this.#giveUp(wish, error ?? new StartFailed(this.reason, { actor: this.name }))
-      } else waitMs = this.#budget.next(this.#in.options.platform.clock.monotonic())
-      if (waitMs === undefined) return this.#giveUp(wish, diedTooOften(this.name, this.reason))
+      const followed = attempt.cause === 'a need died' ? AT_ONCE
+        : !hasServed || error instanceof RestartLimit ? error ?? new StartFailed(this.reason, { actor: this.name })
+          : this.#restarts.after(this.reason, error, this.#in.options.platform.clock.monotonic())
+      if (followed instanceof Error) return this.#giveUp(wish, followed)
+      next = followed
     }
     this.#set('stopped', this.reason)
   }
@@ -231,7 +218,7 @@ export class Life {
       throw new StartFailed(`${this.name} ended as it started: ${this.reason}`)
     })
     const unlessOver = <T>(work: Promise<T>): Promise<T> => Promise.race([stopped, work])
-    this.#set('starting', '')
+    this.#set('starting', attempt.awaited)
     const incarnation = await unlessOver(this.load())
     if (this.spec.lazy) this.#in.checkNeeds()
     // One that served when this began to wait may have died meanwhile
@@ -271,7 +258,7 @@ export class Life {
     this.#links = undefined
     await this.#current?.leave(attempt.served, (message) => this.#warn(message))
     this.#current = this.#attempt = undefined
-    this.#in.introducer.gone(this.name)
+    this.#in.ended(this.name, this.incarnation)
     this.#ending?.resolve()
     this.#ending = undefined
   }
@@ -286,7 +273,6 @@ export class Life {
   #set(state: ActorEvent['state'], reason: string): void {
     this.state = state
     this.reason = reason
-    if (state === 'restarting') this.restarts++
     const { trace, host, platform } = this.#in.options
     const { name: actor, incarnation } = this
     this.since = platform.clock.now()

@@ -42,7 +42,7 @@ export const actorLimits = {
   /** Attempts of one transaction that others race, and of a list whose revision etcd forgets; then Overloaded. */
   storeRaces: 16,
   /** Device documents whose signature was checked and is remembered; the oldest is forgotten. */
-  deviceDocuments: 1_024,
+  deviceDocuments: 4_096,
   /** Lists of devices that a process remembers by the digest of their documents; the oldest is sent again in full. */
   deviceLists: 8,
   /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */

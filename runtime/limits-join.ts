@@ -1,7 +1,7 @@
 /** Of `limits`: what bounds how hosts come into a zone. */
 export const joinLimits = {
   /** Join tokens of a zone, those that are over included; one more is LimitExceeded. Those long over give way. */
-  joinTokens: 1_000,
+  joinTokens: 4_096,
   /** Seconds that a join token lives when nobody says, at most, and after which one that is over is forgotten. */
   joinTokenSeconds: 3_600,
   joinTokenSecondsMax: 86_400,

@@ -2,8 +2,13 @@
 export const pkiLimits = {
   /** Authorities of one mount; those that are revoked give way, the oldest first, else one more is LimitExceeded. */
   vaultAuthorities: 16,
-  /** Certificates in the revocation list of one authority; one more is LimitExceeded. Those that ended leave it. */
-  vaultRevoked: 16_384,
+  /**
+   * Certificates in the revocation list of one authority; one more is LimitExceeded. Those that ended leave it. So that
+   * a full one is told to nodes (`tunnelDocument`).
+   */
+  vaultRevoked: 12_288,
+  /** Of these, that only the revocation of a host may take. */
+  vaultRevokedReserve: 2_048,
   /** Certificates of one page of the inventory; a longer one is InvalidArgument. */
   vaultCertificatePage: 1_000,
   /** Serials of one list by HTTP; the rest follows when it is asked for. */

@@ -37,6 +37,9 @@ export const serviceLimits = {
   /** Milliseconds between two reports of a host, where somebody watches, and between looks for changes otherwise. */
   reportMs: 10_000,
   reportLookMs: 60_000,
+  /** Actors of which a host tells, and milliseconds after a report before what it runs now makes another one. */
+  reportActors: 256,
+  reportSoonMs: 500,
   /** Milliseconds without a report after which a host is suspected, and after which it is taken to be down. */
   nodeSuspectMs: 25_000,
   nodeDownMs: 45_000,

@@ -1,11 +1,24 @@
 import { actorLimits } from './limits-actors.ts'
+import { edgeLimits } from './limits-edge.ts'
+import { clientDeviceLimits } from './limits-client-device.ts'
+import { carrierLimits } from './limits-carrier.ts'
 import { serviceLimits } from './limits-services.ts'
+import { spanLimits } from './limits-span.ts'
 import { etcdLimits } from './limits-etcd.ts'
+import { leadingLimits } from './limits-leading.ts'
 import { joinLimits } from './limits-join.ts'
+import { joinOodLimits } from './limits-join-ood.ts'
+import { registrationLimits } from './limits-registration.ts'
+import { relayLimits } from './limits-relay.ts'
+import { wayLimits } from './limits-ways.ts'
 import { vaultHttpLimits } from './limits-vault-http.ts'
 import { pkiLimits } from './limits-pki.ts'
 import { certificateLimits } from './limits-certificates.ts'
 import { moveLimits } from './limits-move.ts'
+import { uplinkLimits } from './limits-uplink.ts'
+import { scaleLimits } from './limits-scale.ts'
+import { tunnelLimits } from './limits-tunnel.ts'
+import { placementLimits } from './limits-placement.ts'
 
 /** Every queue, table and loop has its limit here. Each says what happens when it is hit. */
 export const limits = {
@@ -96,13 +109,26 @@ export const limits = {
   /** Denials kept for `explain`; older ones are forgotten. */
   denials: 1_000,
   ...actorLimits,
+  ...carrierLimits,
   ...serviceLimits,
   ...etcdLimits,
+  ...leadingLimits,
   ...joinLimits,
+  ...joinOodLimits,
+  ...registrationLimits,
   ...vaultHttpLimits,
   ...pkiLimits,
   ...certificateLimits,
   ...moveLimits,
+  ...uplinkLimits,
+  ...tunnelLimits,
+  ...clientDeviceLimits,
+  ...placementLimits,
+  ...relayLimits,
+  ...wayLimits,
+  ...spanLimits,
+  ...edgeLimits,
+  ...scaleLimits,
   /** Milliseconds that the command line waits for an answer, and for a head of lines; then DeadlineExceeded. */
   clientCallMs: 30_000,
   /** Bytes of one answer, and of one line of a stream, that the command line reads; more is LimitExceeded. */

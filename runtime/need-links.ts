@@ -13,7 +13,7 @@ interface Opened {
   /** Of the callee. */
   readonly incarnation: number
   /** Settles when the callee's incarnation has ended, where its death does not end the caller as well. */
-  readonly gone: Promise<void>
+  readonly gone: Promise<boolean | void>
   /** The caller has died: closes the callee's end. */
   release(): void
 }
@@ -87,7 +87,7 @@ export class NeedLinks {
       try {
         const isNew = opened === undefined
         opened ??= await open()
-        if (signal.aborted) return
+        if (signal.aborted) return opened.release()
         await this.#untilClosed(need, opened, isNew)
       } catch (error) {
         if (failures === FAILURES_TOLD && !signal.aborted) this.#warn(`It has no link to ${need}: ${messageOf(error)}`)
@@ -104,9 +104,9 @@ export class NeedLinks {
     const ended = Promise.race([over.promise, opened.gone])
     // One that ends while the handshake is under way need not be waited for
     if (isNew) await Promise.race([this.#incarnation.tell(opened.side), ended])
-    await ended
+    const hasEnded = await ended === true
     if (this.#ended.signal.aborted) return
-    this.#incarnation.detach(need, `The link to ${need} is gone`)
+    this.#incarnation.detach(need, `The link to ${need} is gone`, hasEnded)
   }
 
   #openLocal(need: string): Opened {
@@ -145,8 +145,14 @@ export class NeedLinks {
   async #openRemote(need: string, remote: RemoteActor): Promise<Opened> {
     const { introducer, options } = this.#in
     const caller = { host: options.host, actor: this.#caller, incarnation: this.#incarnation.number }
-    const { end, incarnation, gone, release } = await remote.open(caller)
-    const peer = { host: remote.host, actor: need, incarnation }
-    return { side: introducer.toRemote(this.#caller, need, peer, end), incarnation, gone, release }
+    const { end, host, incarnation, gone, release, carried } = await remote.open(caller)
+    try {
+      const peer = { host, actor: need, incarnation }
+      return { side: introducer.toRemote(this.#caller, need, peer, end, carried), incarnation, gone, release }
+    } catch (error) {
+      // The caller has ended meanwhile
+      release()
+      throw error
+    }
   }
 }

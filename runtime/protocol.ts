@@ -6,6 +6,7 @@ export {
   bigint,
   boolean,
   literal,
+  maxEntries,
   maxLength,
   minLength,
   minValue,

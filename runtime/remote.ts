@@ -2,7 +2,6 @@ import type { Introduction } from './worker.ts'
 
 /** An actor of another host, as a host reaches it. What carries the link is its own business. */
 export interface RemoteActor {
-  readonly host: string
   /**
    * A channel to its present incarnation, which was told to expect this caller. Both ends are sealed: what carries the
    * channel reads and alters nothing.
@@ -14,9 +13,12 @@ export interface RemoteActor {
 export interface RemoteChannel {
   readonly end: unknown
   /** That the caller must find at the other end. */
+  readonly host: string
   readonly incarnation: number
-  /** Settles when that incarnation has ended, or its host. */
-  readonly gone: Promise<void>
+  /** The channel leads out of this process: its frames are bytes. */
+  readonly carried: boolean
+  /** Settles when that incarnation has ended, or its host, or the way there; true: it was told that it has ended. */
+  readonly gone: Promise<boolean | void>
   /** The caller has died without a word. */
   release(): void
 }

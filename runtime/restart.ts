@@ -1,4 +1,4 @@
-import { RestartLimit } from './errors.ts'
+import { isStoreAway, RestartLimit } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Random } from './platform/ports.ts'
 
@@ -22,6 +22,52 @@ export class RestartBudget {
     const failures = this.#times.length
     this.#times.push(nowMs)
     return backoffMs(this.#random, failures, { min: limits.restartBackoffMsMin, max: limits.restartBackoffMsMax })
+  }
+}
+
+/** What follows when an attempt to serve is over. */
+export interface Next {
+  readonly waitMs: number
+  /** Its store is away: that is no death, and it is waited for, however long it takes. */
+  readonly isWait: boolean
+}
+
+/** A need of it has died, which costs it nothing. */
+export const AT_ONCE: Next = { waitMs: 0, isWait: false }
+
+/** Decides what follows an attempt: deaths have a budget, and a store that is away is waited for. */
+export class Restarts {
+  readonly #name: string
+  readonly #budget: RestartBudget
+  readonly #random: Random
+  readonly #warn: (message: string) => void
+  #waits = 0
+
+  /** `warn` is told of a store that is away: less and less often while it stays so. */
+  constructor(name: string, random: Random, warn: (message: string) => void) {
+    this.#name = name
+    this.#warn = warn
+    this.#budget = new RestartBudget(random)
+    this.#random = random.fork('store away')
+  }
+
+  /** @returns the error that it stays down with, when its budget is used up */
+  after(reason: string, error: Error | undefined, nowMs: number): Next | Error {
+    if (isStoreAway(error)) return this.#wait(reason)
+    this.#waits = 0
+    const waitMs = this.#budget.next(nowMs)
+    return waitMs === undefined ? diedTooOften(this.#name, reason) : { waitMs, isWait: false }
+  }
+
+  #wait(reason: string): Next {
+    const waitMs = backoffMs(this.#random, this.#waits, { min: limits.storeAwayMsMin, max: limits.storeAwayMsMax })
+    this.#waits++
+    // The first, second, fourth, … is told
+    if ((this.#waits & (this.#waits - 1)) === 0) {
+      this.#warn(`Its store is away, and it waits for that (attempt ${this.#waits}, the next in ${
+        Math.ceil(waitMs / 1000)} s): ${reason}`)
+    }
+    return { waitMs, isWait: true }
   }
 }
 

@@ -24,6 +24,8 @@ export interface ActorSpec {
   readonly manual: boolean
   /** Has no worker before it is first started. */
   readonly lazy: boolean
+  /** Carries links to other hosts, and from them: `ActorStart.carry` and `accept`. */
+  readonly carries?: boolean
 }
 
 const asksForSealed = ({ methods }: Protocol): boolean => Object.values(methods).some(({ suite }) => suite === 'sealed')

@@ -7,7 +7,7 @@ import {
 const count = pipe(number(), integer())
 const atLeastOne = pipe(number(), integer(), minValue(1))
 
-const ActorState = object({
+export const ActorState = object({
   name: string(),
   kind: picklist(['worker', 'process']),
   state: picklist(['starting', 'serving', 'stopping', 'stopped', 'restarting', 'failed']),
@@ -92,11 +92,24 @@ export const Supervision = protocol('supervision', {
     sequence: string(), number: count, host: string(), actor: string(), at: number(),
     evidence: record(string(), unknown()),
   })), { concurrent: 8 }),
+  /** Asks the program that this host's own file names about a join; without one nobody joins by it. */
+  joinHook: call(
+    object({ question: string() }), object({ allowed: boolean(), said: string() }), { concurrent: 8 },
+  ),
   /**
    * The registered device documents, by the keys under which they lie in `kv://`: from now on these hosts and no others
    * may link. Answers with the digest of the documents.
    */
-  devices: call(object({ documents: record(string(), string()) }), object({ digest: string() }), { concurrent: 8 }),
+  devices: call(object({
+    documents: record(string(), string()),
+    /** Of documents in parts: how many came before, and that others follow. Nothing changes until the last. */
+    offset: optional(count), more: optional(boolean()),
+  }), object({ digest: string() }), { concurrent: 8 }),
+  /** As `devices`, by what is other than in the documents of that digest; null where those are not remembered. */
+  devicesChanged: call(
+    object({ from: string(), put: record(string(), string()), gone: array(string()) }),
+    object({ digest: nullable(string()) }), { concurrent: 8 },
+  ),
   /** As `devices`, by that digest: false where this process has not had these documents, or not lately. */
   devicesBefore: call(object({ digest: string() }), object({ known: boolean() }), { concurrent: 8 }),
   hosts: call(object({}), array(HostState), { concurrent: 8 }),

@@ -1,11 +1,12 @@
-import { InvalidArgument, StartFailed, StoreMoved, Unavailable } from './errors.ts'
+import { Carriers } from './carriers.ts'
+import { InvalidArgument, StartFailed, StoreMoved } from './errors.ts'
 import { createIntroducer, SUPERVISOR, type Introducer } from './introduce.ts'
 import { Life } from './life.ts'
 import { limits } from './limits.ts'
 import { startOrder, withDependents, type NeedsGraph } from './needs.ts'
 import type { Cancel } from './platform/ports.ts'
 import type { Client, Protocol } from './protocol.ts'
-import type { RemoteChannel } from './remote.ts'
+import type { RemoteActor, RemoteChannel } from './remote.ts'
 import type { ActorSpec, SupervisorOptions } from './spec.ts'
 import type { EtcdCredentials } from './store/etcd/connection.ts'
 import { prefixOf, type StoreLocation } from './store/location.ts'
@@ -31,6 +32,7 @@ export class Supervisor {
   readonly #lives = new Map<string, Life>()
   readonly #threads: Threads
   readonly #introducer: Introducer
+  readonly #carriers: Carriers
   readonly #steps: StepEvent[] = []
   #devices: readonly TrustedDevice[]
   /** Of actors whose store has left the place of the others. */
@@ -50,13 +52,16 @@ export class Supervisor {
     )
     const surroundings = {
       options, threads: this.#threads, introducer: this.#introducer,
+      has: (name: string): boolean => this.#lives.has(name),
       life: (name: string): Life => this.#life(name),
+      ended: (name: string, incarnation: number): void => this.#carriers.ended(name, incarnation),
       dependents: (name: string): readonly Life[] => this.#all().filter(({ needs }) => needs.includes(name)),
       devices: (): readonly TrustedDevice[] => this.#devices,
       storesOf: (name: string) => this.#stores.get(name) ?? this.#storesAt,
       remote: (name: string) => this.#remote(name),
       checkNeeds: (): void => void startOrder(this.#graph()),
     }
+    this.#carriers = new Carriers(surroundings)
     for (const spec of specs) {
       const { name } = spec.protocol
       if (this.#lives.has(name) || name === SUPERVISOR) throw new StartFailed(`Two actors have the same name: ${name}`)
@@ -142,7 +147,8 @@ export class Supervisor {
   async inspect(): Promise<readonly Inspection[]> {
     const answers = this.#threads.all().map((thread) =>
       this.#threads.whileAlive(thread, thread.name, 'answer', thread.worker.control.inspect()).catch(() => []))
-    return [...(await Promise.all(answers)).flat(), this.#introducer.inspect()]
+    const own = { ...this.#introducer.inspect(), channels: this.#carriers.inspect() }
+    return [...(await Promise.all(answers)).flat(), own]
   }
 
   /** The first `limits.steps`; later ones are only told on the trace. */
@@ -152,7 +158,7 @@ export class Supervisor {
 
   /** Ends the actor's thread at once, as a crash would; the restart rule does the rest. */
   async kill(name: string): Promise<void> {
-    const { thread } = this.#life(name)
+    const thread = this.#life(name).current?.thread
     if (thread) await this.#threads.end(thread, 'killed')
   }
 
@@ -202,15 +208,12 @@ export class Supervisor {
 
   /** A channel for an actor of another host: the other side of `SupervisorOptions.remote`. @throws Unavailable */
   accept(name: string, peer: Introduction['peer']): RemoteChannel {
-    const life = this.#lives.get(name)
-    if (this.#stopping || life?.state !== 'serving') throw new Unavailable(`It does not serve: ${name}`)
-    if (!this.#devices.some(({ host }) => host === peer.host)) {
-      throw new Unavailable(`The host is not known here: ${peer.host}`)
-    }
-    const { end, forCallee } = this.#introducer.bare(name, peer, 'sealed')
-    life.tell(forCallee).catch(() => {})
-    const { incarnation, over: gone } = life
-    return { end, incarnation, gone, release: () => life.release(peer) }
+    return this.#carriers.accept(name, peer, false)
+  }
+
+  /** Actors of other hosts, reached by this one: for `SupervisorOptions.remote`. */
+  carriedBy(carrier: string): (protocol: string, host?: string) => RemoteActor {
+    return this.#carriers.by(carrier)
   }
 
   /**
@@ -246,6 +249,7 @@ export class Supervisor {
    * hear all of them.
    */
   #tell(message: WorkerEvent): void {
+    if (message.type === 'carriage') return this.#carriers.heard(message.event)
     if (message.type === 'step') this.#keep(message.event)
     tellAll(this.trace, message)
     if (message.type === 'link') this.#onLink(message.event)

@@ -90,7 +90,7 @@ const createEmitter = mitt as unknown as typeof mitt.default
 export const createTrace = (): Trace => createEmitter<TraceEvents>()
 
 /** Tells what came from a worker: a type and its event always match. */
-export function tellAll(trace: Trace, { type, event }: WorkerEvent): void {
+export function tellAll(trace: Trace, { type, event }: Exclude<WorkerEvent, { type: 'carriage' }>): void {
   if (type !== 'spans') return trace.emit(type, event as never)
   for (const span of JSON.parse(event) as SpanEvent[]) trace.emit('span', span)
 }

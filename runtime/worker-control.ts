@@ -1,6 +1,6 @@
 import type { ActorDefinition } from './actor.ts'
 import { createActorHost, type ActorHost } from './actor-host.ts'
-import { StartFailed, Unavailable } from './errors.ts'
+import { Restarted, StartFailed, Unavailable } from './errors.ts'
 import type { Platform } from './platform/ports.ts'
 import type { TrustedDevice, WorkerControl, WorkerEvent } from './worker.ts'
 
@@ -50,8 +50,13 @@ export function createWorkerControl(options: WorkerControlOptions): WorkerContro
       devices = now
       for (const host of hosts.values()) host.trust(now)
     },
-    detach: async (actor, protocol, reason) => hosts.get(actor)?.callerOf(protocol)?.detach(new Unavailable(reason)),
+    detach: async (actor, protocol, reason, hasEnded) =>
+      hosts.get(actor)?.callerOf(protocol)?.detach(hasEnded ? new Restarted(reason) : new Unavailable(reason)),
     release: async (actor, caller) => hosts.get(actor)?.release(caller),
+    carry: async (actor, id, wanted, end) => hostOf(actor).carriage.carry(id, wanted, end),
+    releaseCarried: async (actor, id) => hosts.get(actor)?.carriage.release(id),
+    accepted: async (actor, id, outcome, end) => hosts.get(actor)?.carriage.answer(id, outcome, end),
+    acceptedGone: async (actor, id) => hosts.get(actor)?.carriage.gone(id),
     inspect: async () => [...hosts.values()].map((host) => host.inspect()),
     moveStore: (actor, to) => hostOf(actor).store.move(to),
     async renewCredentials(credentials) {

@@ -1,3 +1,5 @@
+import type { AcceptOutcome } from './carriage.ts'
+import type { Granted, Wanted } from './carrier.ts'
 import type { TraceEvents } from './trace.ts'
 import type { PublicJwk } from './platform/ports.ts'
 import type { EtcdCredentials } from './store/etcd/connection.ts'
@@ -20,10 +22,21 @@ export interface WorkerControl {
   introduce(actor: string, introduction: Introduction, end: unknown): Promise<void>
   /** From now on these hosts and no others may certify peers; links to any other close. */
   trust(devices: readonly TrustedDevice[]): Promise<void>
-  /** The callee of this protocol is gone: pending calls fail with the reason, later ones wait for the next link. */
-  detach(actor: string, protocol: string, reason: string): Promise<void>
+  /**
+   * The callee of this protocol is gone: pending calls fail with the reason, as Restarted when it is known to have
+   * ended; later ones wait for the next link.
+   */
+  detach(actor: string, protocol: string, reason: string, hasEnded: boolean): Promise<void>
   /** This caller has died without a word: its links close. Not every runtime tells the other end of a port. */
   release(actor: string, caller: Introduction['peer']): Promise<void>
+  /** Of a carrier: joins the end to an actor of another host. @throws what `Carrier.open` does */
+  carry(actor: string, id: number, wanted: Wanted, end: unknown): Promise<Granted>
+  /** The caller of what it carries by that number has ended. */
+  releaseCarried(actor: string, id: number): Promise<void>
+  /** The answer to its `accept` of that number; `end` where that is no error. */
+  accepted(actor: string, id: number, outcome: AcceptOutcome, end: unknown): Promise<void>
+  /** What it accepted by that number leads to an incarnation that has ended. */
+  acceptedGone(actor: string, id: number): Promise<void>
   inspect(): Promise<readonly Inspection[]>
   /** Heartbeat; bytes of its heap. */
   beat(): Promise<number>
@@ -50,6 +63,15 @@ export interface Loaded {
 export type WorkerEvent = {
   [K in keyof TraceEvents]: { readonly type: K; readonly event: TraceEvents[K] }
 }[keyof TraceEvents] | { readonly type: 'spans'; readonly event: string }
+  | { readonly type: 'carriage'; readonly event: CarriageEvent }
+
+/** What a carrier asks of its supervisor, and what it tells of its channels. */
+export type CarriageEvent = { readonly actor: string; readonly incarnation: number; readonly id: number } & (
+  | { readonly what: 'accept'; readonly protocol: string; readonly caller: Introduction['peer'] }
+  | { readonly what: 'released' }
+  /** True: it was told that what was called has ended. */
+  | { readonly what: 'gone'; readonly hasEnded: boolean }
+)
 
 export interface StartMessage {
   readonly zone: string
@@ -70,6 +92,8 @@ export interface StartMessage {
   readonly kernelRuntimeTypes: readonly string[]
   /** Tell of every call served. */
   readonly spans: boolean
+  /** Carries links to other hosts. */
+  readonly carries?: boolean
 }
 
 /** What an actor is handed when it starts to run. */
@@ -95,6 +119,8 @@ export interface Introduction {
   /** The actor's own link certificate, fresh from its host. */
   readonly certificate: string
   readonly minimum: 'mac' | 'sealed'
+  /** The channel leads out of this process: its frames are bytes. */
+  readonly carried?: boolean
 }
 
 export interface Inspection {
@@ -112,4 +138,6 @@ export interface Inspection {
   readonly counters: Readonly<Record<string, number>>
   /** Of `ActorStart.gauge`. */
   readonly gauges: Readonly<Record<string, number>>
+  /** Of a carrier, and of the supervisor: open to other hosts, from them, and from them on their way. */
+  readonly channels?: { readonly carried: number; readonly accepted: number; readonly waiting: number }
 }

@@ -9,7 +9,7 @@ test.after(removeFolders)
 const run = (...words: readonly string[]): Promise<Ended> => start([...zonewright, ...words], { cwd }).ended
 const GROUPS = [
   'kv', 'services', 'users', 'sessions', 'devices', 'keys', 'rbac', 'audit', 'gen', 'recover', 'certs', 'ca', 'vault',
-  'join-tokens',
+  'join-tokens', 'hosts',
 ]
 /** Of these at once: a process each. */
 const AT_ONCE = 4
@@ -28,6 +28,8 @@ test('every command has help with examples of its own', async () => {
       const { exitCode, stdout } = await run(...command.split(' '), '--help')
       assert.is(exitCode, 0, command)
       assert.match(stdout, new RegExp(`\\nExamples:\\n[^]* ${command}`), command)
+      assert.match(stdout, /\nExit codes:[^]* help exit-codes\n/, command)
+      if (!stdout.includes('\nCommands:\n')) assert.match(stdout, /^ +--json /m, command)
     }))
   }
 })

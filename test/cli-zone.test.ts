@@ -29,7 +29,7 @@ test('status and ps show the zone, for a person and for a script', async () => {
     'zone', 'epoch', 'url', 'healthy', 'ready', 'uptimeMs', 'hosts', 'services', 'certificates', 'nodes', 'problems',
   ])
   assert.is(status['healthy'], true)
-  assert.equal(status['hosts'], [{ host: 'ood1', role: 'ood', state: 'serving' }])
+  assert.equal(status['hosts'], [{ host: 'ood1', role: 'ood', state: 'serving', remote: false }])
   const text = await zone.run('status')
   assert.is(text.exitCode, 0, text.stderr)
   assert.match(text.stdout, /^zone +zone\.local, epoch 0\n[^]*\nstate +healthy\n$/)

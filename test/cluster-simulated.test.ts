@@ -32,7 +32,7 @@ interface Scene {
 
 /** Three nodes in virtual time. */
 async function inCluster(seed: number, program: (scene: Scene) => Promise<void>): Promise<void> {
-  const specs = [...catalogue(FOLDER, defaultConfig), ...nodeCatalogue(FOLDER)]
+  const specs = [...catalogue(FOLDER, { ...defaultConfig, nodes: 1 }), ...nodeCatalogue(FOLDER)]
   const modules = new Map(await Promise.all(specs.map(async ({ module }) =>
     [module.href, (await import(module.href) as { default: ActorDefinition }).default] as const)))
   const options = { seed, keys: 'cheap', modules, maxEvents: 1_000_000, maxVirtualMs: 3_600_000 } as const

@@ -38,12 +38,16 @@ test('one function checks tokens, and nothing else reads a signature of one', ()
   // What reads a signature at all: tokens, documents, link certificates, handshakes, frames and words on them
   const certificates = (path: string): boolean => /^(runtime\/x509|actors\/vault\/pki|boot\/sim\/years)\//.test(path)
   assert.equal(where(/\.verify\((?!\))/).filter((path) => !certificates(path)), [
-    // What a device key says of a join; a rekey's nonce with a share; the certificates of etcd in a folder
-    'actors/join-protocol.ts', 'actors/vault/http/sys/rekey.ts', 'actors/vault/recovery.ts',
+    // What a device key says of a join; revocation lists that are told to hosts; a rekey's nonce with a share; the
+    // certificates of etcd in a folder
+    'actors/join-ood-protocol.ts', 'actors/join-protocol.ts', 'actors/uplink/revocations.ts',
+    'actors/vault/http/sys/rekey.ts', 'actors/vault/recovery.ts',
     'runtime/actor-host.ts', 'runtime/link/certificate.ts', 'runtime/link/handshake.ts', 'runtime/link/seal.ts',
     // Keys that cost less, for the simulator
     'runtime/sim/cheap-keys.ts',
     'runtime/trust/keys.ts', 'runtime/trust/verify.ts',
+    // The next certificate of a tunnel's end, by its key
+    'transport/tunnel/renew.ts',
   ])
   assert.equal(where(/from 'jose'/), [])
   // Rules of the matrix go to that function and nowhere else; `verifySudo` is verify-hub's one call of it with a ledger

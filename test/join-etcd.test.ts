@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { Vault } from '../actors/vault/protocol.ts'
 import type { Evidence } from '../runtime/actor.ts'
 import { Unavailable } from '../runtime/errors.ts'
-import { removeFolders } from './boot-fixtures/command-line.ts'
+import { newFolder, removeFolders } from './boot-fixtures/command-line.ts'
 import { joiningZone, platform, type JoiningZone, type StepTold } from './boot-fixtures/joining.ts'
 import { freeEndpoints, startPemCluster, type PemCluster } from './boot-fixtures/pem-cluster.ts'
 import { pemsIn } from './boot-fixtures/pems.ts'
@@ -15,7 +15,7 @@ let cluster: PemCluster | undefined
 test.before(async () => {
   const endpoints = await freeEndpoints()
   const etcd = `xline_config: { endpoints: ${JSON.stringify(endpoints)}, prefix: /zones }\n`
-  zone = await joiningZone(etcd, async (folder, config) => {
+  zone = await joiningZone(etcd, newFolder(), async (folder, config) => {
     const { error } = await pemsIn(folder, { config })
     assert.is(error, undefined, error?.message)
     cluster = await startPemCluster(folder, endpoints)

@@ -68,6 +68,10 @@ test('a reply that is lost with the control plane is given again, byte for byte,
   const { tokens } = await second.json('join-tokens') as { tokens: Record<string, unknown>[] }
   const token = tokens.find((one) => one['id'] === id)!
   assert.equal([token['state'], token['serial'], token['refused']], ['used', serial, 0])
+  // The document that was not there when the control plane ended, or of which nobody was told
+  const { devices } = await second.json('devices') as { devices: Record<string, unknown>[] }
+  assert.equal(devices.map(({ name, valid, kid }) => [name, valid, kid === token['device']]),
+    [['node1', true, true], ['ood1', true, false]])
   await second.stop()
 })
 

@@ -43,11 +43,17 @@ for (const [index, [name, command]] of programs().entries()) {
 
     const kept = filesIn(zone.cwd).filter((file) => !file.startsWith('.zone'))
     const joined = await zone.begin(command, [
-      'join', '--token-file', told.files.token, '--root', told.files.root, '--once', '--json',
+      'join', '--token-file', told.files.token, '--root', told.files.root, '--once', '--json', '--dir', `of-${host}`,
     ]).ended
     assert.is(joined.exitCode, 0, joined.stderr)
     const { serial, steps: atHost } = objectOf(joined) as { serial: string; steps: Step[] }
-    assert.equal(filesIn(zone.cwd).filter((file) => !file.startsWith('.zone')), kept, 'nothing of it is on disk')
+    const made = filesIn(zone.cwd).filter((file) => !file.startsWith('.zone') && !kept.includes(file))
+    assert.equal(made, [`of-${host}`, `of-${host}/device.key`, `of-${host}/host.json`], 'no certificate is on disk')
+    for (const file of made.slice(1)) {
+      const text = readFileSync(path(zone.cwd, file), 'utf8')
+      assert.is(statSync(path(zone.cwd, file)).mode & 0o777, 0o600)
+      if (file.endsWith('.json')) assert.not.match(text, /PRIVATE KEY|zwj_/)
+    }
 
     // Effects, without the trace
     const list = objectOf(await zone.run('join-tokens', '--json')) as { tokens: { id: string }[] }
@@ -90,6 +96,7 @@ test('the steps are shown as a table, with who and what', async () => {
   assert.match(generated.stdout, /join --server 127\.0\.0\.1:\d+ --token-file node9\.join-token --root root\.pem/)
   const { exitCode, stdout } = await zone.run(
     'join', '--token-file', 'nine/node9.join-token', '--root', 'nine/root.pem', '--host', 'node9', '--once',
+    '--dir', 'of-node9',
   )
   assert.is(exitCode, 0)
   const shown = [...stdout.matchAll(/^ *(\d+) +\d+ ms /gm)].map(([, number]) => Number(number))

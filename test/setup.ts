@@ -20,6 +20,8 @@ const parts: readonly SystemPart[] = [
   { program: 'openssl', package: 'openssl', neededFor: 'the judgement of certificates' },
   { program: 'certtool', package: 'gnutls-bin', neededFor: 'the judgement of certificates' },
   { program: 'dig', package: 'bind9-dnsutils', neededFor: 'asking the DNS of a zone as others do' },
+  { program: 'ip', package: 'iproute2', neededFor: 'test hosts with addresses of their own' },
+  { program: 'iptables', package: 'iptables', neededFor: 'lines between test hosts that lose what they carry' },
   { program: 'etcdctl', package: 'etcd-client', neededFor: 'looking into that etcd from outside' },
 ]
 

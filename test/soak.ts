@@ -1,6 +1,7 @@
 /** Longer than a test may take. `npm run soak -- kills --minutes 10` */
 import process from 'node:process'
 import { faultLevels, type FaultLevel } from '../boot/sim/options.ts'
+import { chaosHelp, soakChaos } from './soak/chaos.ts'
 import { killsHelp, soakKills } from './soak/kills.ts'
 import { migrateHelp, soakMigrate } from './soak/migrate.ts'
 import { mutationsHelp, soakMutations } from './soak/mutations.ts'
@@ -15,6 +16,7 @@ const help = `npm run soak -- [what] [options]
   ${seedsHelp}
   ${stormHelp}
   ${killsHelp}
+  ${chaosHelp}
   ${migrateHelp}
   ${startOrdersHelp}
   ${movesHelp}
@@ -30,7 +32,8 @@ const fail = (message: string): never => {
 
 function readArguments(argv: readonly string[]) {
   const options = {
-    first: 1, last: undefined as number | undefined, keys: 'cheap' as 'real' | 'cheap', minutes: 10,
+    first: 1, last: undefined as number | undefined, keys: 'cheap' as 'real' | 'cheap',
+    minutes: undefined as number | undefined, oods: 3,
     nodes: undefined as number | undefined, seed: 1, cases: [0, Infinity], hours: 0.006, jobs: 2, part: false,
     faults: 'storm' as FaultLevel,
   }
@@ -47,6 +50,7 @@ function readArguments(argv: readonly string[]) {
       options.cases = [Number(first), Number(last)]
     } else if (word === '--keys' && (value === 'real' || value === 'cheap')) options.keys = value
     else if (word === '--minutes') options.minutes = number(value)
+    else if (word === '--oods') options.oods = number(value)
     else if (word === '--nodes') options.nodes = number(value)
     else if (word === '--seed') options.seed = number(value)
     else if (word === '--hours') options.hours = number(value)
@@ -74,7 +78,7 @@ if (what === 'sdk') {
 }
 const named = what !== undefined && !what.startsWith('-')
 const soaks = [
-  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['migrate', soakMigrate],
+  ['seeds', soakSeeds], ['storm', soakStorm], ['kills', soakKills], ['chaos', soakChaos], ['migrate', soakMigrate],
   ['start-orders', soakStartOrders], ['moves', soakMoves], ['years', soakYears],
   ['mutations', soakMutations],
 ] as const
@@ -87,7 +91,9 @@ const total = { passed: 0, failed: 0 }
 for (const [name, soak] of soaks) {
   if (named && what !== name) continue
   const { passed, failed } = await soak({
-    ...options, last: options.last ?? seedsOf[name] ?? SEEDS, nodes: options.nodes ?? (name === 'storm' ? 4 : 3),
+    ...options, last: options.last ?? seedsOf[name] ?? SEEDS,
+    nodes: options.nodes ?? (name === 'storm' || name === 'chaos' ? 4 : 3),
+    minutes: options.minutes ?? (name === 'chaos' ? 5 : 10),
   })
   total.passed += passed
   total.failed += failed

@@ -85,9 +85,25 @@ test('an app that is public is open to all, without a token; one that runs elsew
     assert.is((await web.send('open.localhost', '/')).status, 503)
     const browser = new Browser(web)
     const signIn = await browser.open(`http://away.localhost:${port}/`)
-    assert.is((await browser.signIn(signIn)).status, 503)
+    const nowhere = await browser.signIn(signIn)
+    assert.equal([nowhere.status, await textOf(nowhere)], [503, 'away runs on no host now\n'])
     assert.is(asked.length, count)
   })
+})
+
+test('a request for an app that another host runs is answered 503, and goes to nobody who listens here', async () => {
+  await inWebZone(async (web) => {
+    const { live, asked } = web
+    await live.pause(5_000)
+    await live.setPath(kv.node('ood1'), '/state', 'draining')
+    await web.install('open', { http: { port: WEB_PORT, public: true } })
+    await live.pause(5_000)
+    assert.is(await live.read(kv.info('open')), `{"name":"open","hosts":["node1"],"port":${WEB_PORT}}`)
+    const answer = await web.send('open.localhost', '/')
+    assert.is(`${answer.status} ${await textOf(answer)}`,
+      '503 open runs on another host, which is not reached from here\n')
+    assert.is(asked.length, 0)
+  }, {}, { nodes: 1 })
 })
 
 test('a service is told who came and how by us alone, and gets nothing that belongs to the connection', async () => {

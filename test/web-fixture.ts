@@ -2,7 +2,7 @@ import { kv, type ServiceSpec } from '../actors/records.ts'
 import type { HttpRequest, HttpResponse, HttpServer } from '../runtime/platform/ports.ts'
 import type { TokenClaims } from '../runtime/trust/token.ts'
 import { fromBase64url } from '../runtime/trust/base64url.ts'
-import { type Change, inLiveZone, type LiveZone } from './actors/live-zone.ts'
+import { type Change, inLiveZone, type LiveOptions, type LiveZone } from './actors/live-zone.ts'
 
 /** A zone in virtual time with two apps that answer HTTP, and a browser. */
 
@@ -30,6 +30,7 @@ const text = (body: string | Uint8Array): Uint8Array =>
 
 export const inWebZone = (
   test: (zone: WebZone) => Promise<void>, changes: Readonly<Record<string, Change>> = {},
+  liveOptions: LiveOptions = {},
 ): Promise<void> => inLiveZone(async (live) => {
   const { zone, world } = live
   const user = (await zone.firstPassword())!
@@ -66,7 +67,7 @@ export const inWebZone = (
   await web.install('notes')
   await test(web)
   await web.server.close(0)
-}, changes)
+}, changes, liveOptions)
 
 /** What a browser does of its own accord: cookies by host, `origin` and the `sec-fetch` headers, and redirects. */
 export class Browser {

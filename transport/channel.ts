@@ -1,3 +1,5 @@
+import type { Channel } from '../runtime/platform/ports.ts'
+
 /**
  * A channel carries frames in order between two ends, and promises nothing about who is at the other one: that is a
  * link's business. Three methods; `test/compliance/transport.ts` holds every kind to what they say.
@@ -9,3 +11,13 @@
  *   arrives, unless the other end closed as well; both ends see the close.
  */
 export type { Channel, ChannelKind, Frame } from '../runtime/platform/ports.ts'
+
+/** A channel that tells a sender who can wait when to. */
+export interface PacedChannel extends Channel {
+  /** Bytes that were sent and have not left yet. */
+  readonly unsent: number
+  /** So many are under way that whoever can wait should, until `onDrained` runs. */
+  readonly full: boolean
+  /** Set once. */
+  onDrained(listener: () => void): void
+}

@@ -1,5 +1,6 @@
 import { actor } from '../../runtime/actor.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
+import { leading } from '../leading.ts'
 import { openSession } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
 import { Vault } from '../vault/protocol.ts'
@@ -24,7 +25,14 @@ export default actor(CertManager, {
   })
   const published = createPublished({ start, systemConfig: needs.systemConfig, session, vault: needs.vault })
   const told = await published.told()
-  const rounds = createRounds({ start, vault: needs.vault, published })
+  const led = leading({
+    start, systemConfig: needs.systemConfig, session, name: APPID,
+    async body({ signal }) {
+      rounds.wake()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    },
+  })
+  const rounds = createRounds({ start, vault: needs.vault, published, term: () => led.term })
   background(() => rounds.run())
   const { krpc, authenticate } = createKrpc(start, session, { rounds, published })
   log.info('The certificate manager serves', { authorities: told.size })
@@ -32,6 +40,7 @@ export default actor(CertManager, {
     handlers: { krpc },
     lifecycle: {
       authenticate,
+      stop: led.stop,
       admit: (peer) => peer.host === self.host && ['supervisor', 'gateway'].includes(peer.actor),
     },
   }

@@ -1,5 +1,5 @@
 import type { ActorStart, Authenticate, CallContext, Handlers } from '../../runtime/actor.ts'
-import { InvalidArgument, NotFound, Unavailable } from '../../runtime/errors.ts'
+import { InvalidArgument, NotFound, RevisionMismatch, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import {
   integer, maxValue, minValue, number, object, optional, picklist, pipe, regex, string,
@@ -8,7 +8,7 @@ import { openEnforcer, type Enforcer } from '../enforcement/enforcer.ts'
 import { answering, method, type KrpcTable } from '../krpc.ts'
 import type { NodeDaemon } from '../node-daemon/protocol.ts'
 import type { OwnSession } from '../session.ts'
-import type { SystemConfig } from '../system-config/protocol.ts'
+import { KeyExists, KeyNotFound, type SystemConfig } from '../system-config/protocol.ts'
 import { NotInVault, type Vault } from '../vault/protocol.ts'
 import type { VerifyHub } from '../verify-hub/protocol.ts'
 import { urgencyOf, type Due } from './due.ts'
@@ -101,6 +101,9 @@ export function createKrpc(
     throw new NotFound(`There is no such certificate: ${serial}`, { serial })
   }
 
+  const allAuthorities = async () =>
+    (await Promise.all(mounts.map((mount) => needs.vault.authorities({ mount })))).flat()
+
   const table: KrpcTable<Cx, unknown> = {
     certificates: method(
       object({ mount: optional(Mount), after: optional(Cursor), limit: optional(shown) }),
@@ -123,7 +126,7 @@ export function createKrpc(
         const given = { mount, serial, ...(reason === undefined ? {} : { reason }) }
         const { revokedAt } = await needs.vault.revokeCertificate(given, settings(cx))
         start.log.info('A certificate was revoked', { mount, serial, reason: reason ?? '', by: cx.principal.sub })
-        await published.lists(mounts)
+        await whoeverLeads(() => published.lists(mounts))
         rounds.wake()
         return { mount, serial, revokedAt }
       }),
@@ -144,6 +147,8 @@ export function createKrpc(
         const given = { mount, step, ...(id === undefined ? {} : { id }) }
         const authorities = await needs.vault.stepAuthority(given, settings(cx))
         start.log.info('An authority took a step that somebody asked for', { mount, step, by: cx.principal.sub })
+        // The leader may be another host, which has not been asked
+        if (!rounds.leads) await whoeverLeads(async () => published.roots(await allAuthorities(), published.unbound))
         rounds.wake()
         return { authorities }
       }),
@@ -174,5 +179,18 @@ export function createKrpc(
   return {
     krpc: answering(table),
     authenticate: async (token, peer, use) => (await enforcer()).authenticate(token, peer, use),
+  }
+}
+
+/** What is published is read again when another host was faster. */
+async function whoeverLeads(publish: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await publish()
+      return
+    } catch (error) {
+      const wasFaster = error instanceof RevisionMismatch || error instanceof KeyExists || error instanceof KeyNotFound
+      if (!wasFaster || attempt >= limits.storeRaces) throw error
+    }
   }
 }

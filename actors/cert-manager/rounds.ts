@@ -4,6 +4,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import { backoffMs } from '../../runtime/restart.ts'
 import { pause } from '../../runtime/within.ts'
+import type { Term } from '../leading.ts'
 import { VaultSealed, type Vault } from '../vault/protocol.ts'
 import { dueStep, nextUrgencyAt, type Authority, type Due } from './due.ts'
 import { mounts, survey, type Survey } from './inventory.ts'
@@ -25,6 +26,7 @@ export interface Rounds {
   readonly seen: Seen | undefined
   /** Why the last one was not whole; empty when it was. */
   readonly failure: string
+  readonly leads: boolean
   /** Something has changed: another round, now. */
   wake(): void
   /** Until the actor stops. */
@@ -35,16 +37,20 @@ export interface RoundsOptions {
   readonly start: Pick<ActorStart, 'clock' | 'random' | 'log' | 'stopping' | 'gauge' | 'count'>
   readonly vault: Client<typeof Vault>
   readonly published: Published
+  /** While it leads. Who does not only looks, and finds all as it stands when its turn comes. */
+  readonly term: () => Pick<Term, 'write'> | undefined
 }
 
 const RETRY = { min: limits.certificateRetryMsMin, max: limits.certificateRetryMsMax }
+/** To one who does not lead. */
+const NOTHING_DUE = { refreshAt: Infinity, oldestEnds: Infinity }
 const inSeconds = (ms: number): number => Math.floor(ms / 1_000)
 
 /**
  * Looks after authorities, lists and certificates. Each round begins with what is durable, and may be cut anywhere: the
  * next one finds what is left to be done.
  */
-export function createRounds({ start, vault, published }: RoundsOptions): Rounds {
+export function createRounds({ start, vault, published, term }: RoundsOptions): Rounds {
   const { clock, log, stopping, gauge, count } = start
   const jitter = start.random.fork('rounds')
   const warnings = createWarnings(log)
@@ -87,18 +93,19 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
       }
     }
     gauge('crl_expiry_seconds', Number.isFinite(lists.oldestEnds) ? inSeconds(lists.oldestEnds) : undefined)
-    warnings.tell(at, authorities, surveys)
+    if (term()) warnings.tell(at, authorities, surveys)
   }
   const roles = new Map<string, readonly string[]>()
 
   /** Answers with when the next one is due, in epoch milliseconds. */
   const round = async (): Promise<number> => {
+    const mine = term()
     const { sealed } = await vault.status({})
     gauge('vault_sealed', sealed ? 1 : 0)
     if (sealed) throw new VaultSealed('The vault is sealed')
-    await vault.ensureAuthorities({})
+    if (mine) await vault.ensureAuthorities({})
     let authorities = await authoritiesNow()
-    const roots = await published.roots([...authorities.values()].flat())
+    const roots = mine ? await published.roots([...authorities.values()].flat(), mine) : NOTHING_DUE
     const surveys: Survey[] = []
     for (const mount of mounts) surveys.push(await survey(vault, mount, clock.now()))
     const due = new Map<string, Due | undefined>()
@@ -107,12 +114,12 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
       const told = await published.told()
       const lastEnds = (id: string): number => surveys[index]!.lastEnds.get(id) ?? 0
       const next = dueStep({ authorities: authorities.get(mount)!, told, lastEnds, now: clock.now() })
-      if (next && next.at <= clock.now() && await stepNow(mount, next)) stepped = true
+      if (mine && next && next.at <= clock.now() && await stepNow(mount, next)) stepped = true
       due.set(mount, next)
     }
     if (stepped) authorities = await authoritiesNow()
-    const lists = await published.lists(mounts)
-    if (clock.now() - tidiedAt >= limits.certificateKeepMs / 30) {
+    const lists = mine ? await published.lists(mounts, mine) : NOTHING_DUE
+    if (mine && clock.now() - tidiedAt >= limits.certificateKeepMs / 30) {
       for (const mount of mounts) {
         const { removed } = await vault.tidyCertificates({ mount, safetyMs: limits.certificateKeepMs })
         if (removed > 0) log.info('Certificates that ended long ago were forgotten', { mount, removed })
@@ -135,6 +142,7 @@ export function createRounds({ start, vault, published }: RoundsOptions): Rounds
   return {
     get seen() { return seen },
     get failure() { return failure },
+    get leads() { return term() !== undefined },
     wake: () => wake.abort(),
     async run() {
       let failures = 0

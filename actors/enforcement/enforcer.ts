@@ -1,6 +1,6 @@
 import type { ActorStart, Authenticate, CallContext, Peer, Principal } from '../../runtime/actor.ts'
 import { Denied } from '../../runtime/errors.ts'
-import { allowedBy, denialReasons, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
+import { allowedBy, denialReasons, deniedBy, type ChainEntry, type DenialReason } from '../../runtime/trust/denial.ts'
 import { trustKeyOf } from '../../runtime/trust/keys.ts'
 import { burn } from '../../runtime/trust/replay.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
@@ -51,6 +51,10 @@ export interface Enforcer {
   principal(cx: Pick<CallContext, 'principal' | 'token' | 'peer'>): Principal
   /** By the policy, for the app of the call and for whom it speaks. @throws Denied */
   demand(cx: Pick<CallContext, 'principal' | 'token' | 'peer'>, operation: Operation, path: string): void
+  /**
+   * By the policy, for whom a connection speaks that has no token; `before` is what let that in. @throws Denied
+   */
+  demandOf(speaker: Speaker, operation: Operation, path: string, before: ChainEntry): void
   /** The same judgement of a token for another audience, by whoever shows it. @throws Denied */
   judge(token: string, audience: string): Promise<Judged>
 }
@@ -179,6 +183,11 @@ export async function openEnforcer(options: EnforcerOptions): Promise<Enforcer> 
       const { by: { rule }, speaker } = known
       const decision = lease.access.decide(speaker, operation, path)
       if (!decision.allowed) throw denials.denied([linked, allowedBy('token', rule.id), ...decision.chain])
+    },
+    demandOf(speaker, operation, path, before) {
+      if (lease.leftMs() === 0) throw refuse('policy/lapsed', '-', `sub ${speaker.sub}: the lease is over`)
+      const { allowed, chain } = lease.access.decide(speaker, operation, path)
+      if (!allowed) throw denials.denied([before, ...chain])
     },
     judge: async (token, audience) => judge(token, audience),
   }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../runtime/errors.ts'
 import { isWithin, parseCidr } from '../cidr.ts'
 import { JoinRefused, type JoinToken } from '../vault/protocol.ts'
 
@@ -7,6 +8,8 @@ export interface JoinAttempt {
   readonly host: string
   /** Of the connection. */
   readonly address: string
+  /** Thumbprint of the key in its statement, if that is sound: the vault lets in only who has it. */
+  readonly device: string | undefined
 }
 
 /** A check beside the token (seed: rk8s-libvault, join step 14). @throws JoinRefused */
@@ -27,5 +30,25 @@ export const cidrCheck: JoinCheck = {
   },
 }
 
-/** In their order; a zone that asks for more adds to them. */
-export const joinChecks: readonly JoinCheck[] = [cidrCheck]
+/** Asks a program of this host, which the host's own file names. Nothing that it is told is a secret. */
+export const hookCheck = (zone: string, ask: (question: string) => Promise<HookAnswer>): JoinCheck => ({
+  name: 'hook',
+  async check({ token: { id, role, createdBy, createdAt, expiresAt, cidr }, host, address, device }) {
+    const token = { id, createdBy, createdAt, expiresAt, ...(cidr === undefined ? {} : { cidr }) }
+    const question = { zone, host, role, address, device: device ?? null, token }
+    // Whatever keeps it from an answer is a no
+    const { allowed, said } = await ask(`${JSON.stringify(question)}\n`).catch((error: unknown) =>
+      ({ allowed: false, said: messageOf(error) }))
+    if (!allowed) throw new JoinRefused('The zone’s own check refuses this host', { reason: 'hook', said })
+    return said === '' ? 'yes' : said
+  },
+})
+
+interface HookAnswer {
+  readonly allowed: boolean
+  readonly said: string
+}
+
+/** In their order. */
+export const joinChecks = (hook: JoinCheck | undefined): readonly JoinCheck[] =>
+  (hook ? [cidrCheck, hook] : [cidrCheck])

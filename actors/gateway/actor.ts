@@ -4,6 +4,7 @@ import type { HttpRequest, HttpResponse, HttpServer } from '../../runtime/platfo
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { bootStep, bootStepText } from '../boot-steps.ts'
+import { Enrolment } from '../enrolment/protocol.ts'
 import { CertManager } from '../cert-manager/protocol.ts'
 import { NodeMonitor } from '../node-monitor/protocol.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
@@ -31,9 +32,10 @@ export default actor(Gateway, {
   needs: {
     supervision: Supervision, systemConfig: SystemConfig, verifyHub: VerifyHub, nodeDaemon: NodeDaemon,
     scheduler: Scheduler, certManager: CertManager, nodeMonitor: NodeMonitor,
+    enrolment: Enrolment,
   },
   // One that is down, or runs on another host, takes its own route with it and nothing else
-  servesWithout: ['scheduler', 'certManager', 'nodeMonitor'],
+  servesWithout: ['scheduler', 'certManager', 'nodeMonitor', 'enrolment'],
   stateless: true,
 }, async (start) => {
   const { needs, transport, clock, random, keys, env, log, stopping, background, step, self, count } = start

@@ -1,5 +1,6 @@
 import type { ActorStart, Handlers, Lifecycle } from '../../runtime/actor.ts'
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
+import { lastingClock } from '../../runtime/lasting.ts'
 import { limits } from '../../runtime/limits.ts'
 import { Supervision } from '../../runtime/supervision.ts'
 import { deniedBy } from '../../runtime/trust/denial.ts'
@@ -7,8 +8,12 @@ import { pause } from '../../runtime/within.ts'
 import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { hasExpired } from '../session.ts'
 import { SystemConfig } from '../system-config/protocol.ts'
+import { forEnrolment } from './enrolment.ts'
 import type { Read } from './converge.ts'
 import { loginToken, type DeviceSigner } from './device-tokens.ts'
+import { Fence } from './fence.ts'
+import { meansIn } from './means.ts'
+import { DEVICES, tellingHosts } from './hosts.ts'
 import type { NodeDaemon } from './protocol.ts'
 import { createReports } from './reports.ts'
 import { createServices, type Converged } from './services.ts'
@@ -22,13 +27,12 @@ export interface DaemonRole {
   readonly signer: DeviceSigner
   /** The token by which this host reads `kv://` now. @throws while there is none */
   token(): string | Promise<string>
+  /** Where its device stands for the key that registers hosts. */
+  readonly certifies?: true
   readonly krpc: Handlers<typeof NodeDaemon, Needs>['krpc']
   readonly krpcStream: Handlers<typeof NodeDaemon, Needs>['krpcStream']
   readonly authenticate?: Lifecycle['authenticate']
 }
-
-/** The registered devices, and nothing of what a host keeps beside its document. */
-const DEVICES = { prefix: 'devices/', leaves: ['doc'] }
 
 /** The device key and the epoch, from ENV and secrets. @throws StartFailed */
 export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorStart<Needs>): DeviceSigner {
@@ -42,46 +46,45 @@ export function deviceSigner({ keys, env, secrets, self, clock, random }: ActorS
  * login token in its ENV; follows which hosts there are, and tells the supervisor.
  */
 export function createDaemon(
-  start: ActorStart<Needs>, { signer, token, krpc, krpcStream, authenticate }: DaemonRole,
+  start: ActorStart<Needs>, { signer, token, certifies, krpc, krpcStream, authenticate }: DaemonRole,
 ): { handlers: Handlers<typeof NodeDaemon, Needs>; lifecycle: Lifecycle } {
-  const { needs, clock, log, stopping, background, self, denials } = start
+  const { needs, log, stopping, background, self, denials } = start
+  /** Also for how long this host may run what it runs. */
+  const clock = lastingClock(start.clock)
   const read: Read = async (key) => needs.systemConfig.get({ key }, { token: await token() })
   const services = createServices({
     host: self.host, supervision: needs.supervision, read, login: (spec) => loginToken(signer, spec),
     epoch: String(signer.epoch), zone: self.zone, device: start.env['BUCKYOS_THIS_DEVICE'], clock,
     warn: (message) => { if (!stopping.aborted) log.warn(message) }, wake: () => wake.abort(),
-    onConfig: ({ report }) => reports.wanted(report),
+    onTold({ config: { report }, lost }, askedMs) {
+      reports.wanted(report)
+      fence.saw({ lost, report }, askedMs)
+    },
+    ood: self.runtimeType === 'ood',
+    // Made from this one
+    get fence() { return fence },
   })
+  const fence = new Fence({
+    clock, stopping, look: services.look, close: services.close, opened: () => wake.abort(),
+    warn: (message) => { if (!stopping.aborted) log.warn(message) },
+  })
+  background(() => fence.run())
   const reports = createReports({
-    host: self.host, incarnation: self.incarnation, clock, stopping, machine: () => needs.supervision.machine({}),
+    host: self.host, incarnation: self.incarnation, means: meansIn(start.env), clock, stopping,
+    machine: () => needs.supervision.machine({}),
+    actors: () => needs.supervision.list({}),
     write: async (key, value) => void await needs.systemConfig.set({ key, value }, { token: await token() }),
     warn: (message) => { if (!stopping.aborted) log.warn(message) },
   })
   background(() => reports.run())
-  let telling: Promise<void> = Promise.resolve()
-  /** Digest of what the supervisor was told last; undefined where that is not known. */
-  let told: string | undefined
-  /** The registered devices, whose documents the supervisor judges. One at a time: the last word is the newest. */
-  const tellHosts = (): Promise<void> => {
-    telling = telling.catch(() => {}).then(tellHostsNow)
-    return telling
-  }
-  const tellHostsNow = async (): Promise<void> => {
-    const { prefix, leaves } = DEVICES
-    const { digest } = await needs.systemConfig.dumpDigest({ prefixes: [prefix], leaves }, { token: await token() })
-    if (digest === told) return
-    told = undefined
-    // A daemon of another host in this process may have told it: a thousand hosts need not send a thousand documents
-    if ((await needs.supervision.devicesBefore({ digest })).known) {
-      told = digest
-      return
-    }
-    const { items } = await needs.systemConfig.dump({ prefixes: [prefix], leaves }, { token: await token() })
-    const documents = Object.fromEntries(items.map(({ key, value }) => [key, value]))
-    told = (await needs.supervision.devices({ documents })).digest
-  }
+  const hosts = tellingHosts({ systemConfig: needs.systemConfig, supervision: needs.supervision, token })
   const converge = async (): Promise<Converged> => {
-    const [converged] = await Promise.all([services.converge(), tellHosts()])
+    const [converged] = await Promise.all([services.converge(), hosts.tell()])
+    if (converged.started.length + converged.stopped.length > 0) {
+      reports.changed()
+      // Programs are on their way, and whoever waits for them elsewhere hears of it by a report
+      void services.settled().then(reports.changed)
+    }
     return converged
   }
 
@@ -116,6 +119,7 @@ export function createDaemon(
     while (!stopping.aborted) {
       try {
         if (seen === 0) {
+          if (scope === DEVICES) hosts.lost()
           // For the revision alone: the round reads what there is
           seen = (await needs.systemConfig.dump({ prefixes: [kv.node(self.host)] }, { token: await token() })).revision
           wake.abort()
@@ -124,6 +128,7 @@ export function createDaemon(
         for await (const event of needs.systemConfig.watch({ ...scope, after: seen }, settings)) {
           seen = event.revision
           failures = 0
+          if (scope === DEVICES) hosts.saw(event)
           wake.abort()
         }
       } catch (error) {
@@ -158,6 +163,7 @@ export function createDaemon(
         }
         return services.environment(name)
       },
+      ...forEnrolment(start, certifies && signer),
       async services() {
         const states = await needs.supervision.list({})
         return states.map(({ name, state, incarnation, reason }) => ({

@@ -1,5 +1,5 @@
 import { messageOf, StartFailed } from '../../runtime/errors.ts'
-import { kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision } from '../records.ts'
+import { HostRecord, kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision } from '../records.ts'
 
 /** Read access to `kv://` with the daemon's own token. */
 export type Read = (key: string) => Promise<{ value: string; revision: number } | null>
@@ -19,14 +19,45 @@ export interface Wanted {
   readonly unreadable: ReadonlySet<string>
 }
 
-/**
- * This host's config and the spec of every service in it; a spec that cannot be read is told, and concerns no other.
- * @throws StartFailed when this host was not scheduled yet
- */
-export async function readWanted(host: string, read: Read, onInvalid: (error: Error) => void): Promise<Wanted> {
-  const item = await read(kv.node(host))
+/** What this host is told of itself. */
+export interface Told {
+  readonly config: NodeConfig
+  readonly revision: number
+  /** The node monitor does not hear of it. */
+  readonly lost: boolean
+}
+
+/** @throws StartFailed when this host was not scheduled yet */
+export async function readTold(host: string, read: Read): Promise<Told> {
+  const [record, item] = await Promise.all([read(kv.host(host)), read(kv.node(host))])
   if (!item) throw new StartFailed(`There is no config for this host: ${kv.node(host)}`, { key: kv.node(host) })
   const config = readRecord(NodeConfig, kv.node(host), item.value)
+  return { config, revision: item.revision, lost: record !== null && isLost(kv.host(host), record.value) }
+}
+
+/** As the scheduler reads it: a record that cannot be read says nothing. */
+function isLost(key: string, text: string): boolean {
+  try {
+    return readRecord(HostRecord, key, text).state === 'lost'
+  } catch (error) {
+    if (error instanceof RecordInvalid) return false
+    throw error
+  }
+}
+
+/** What is started elsewhere when this host is silent for long. Its own state, or the zone's, holds the others here. */
+export const mayMove = ({ kernel, stateful }: ServiceSpec): boolean => !kernel && stateful !== true
+
+/** Without what may run elsewhere by now; `keeps` says which of that goes on for the time being. */
+export function fenced(wanted: Wanted, keeps: (name: string) => boolean): Wanted {
+  const specs = new Map([...wanted.specs].filter(([name, { spec }]) => !mayMove(spec) || keeps(name)))
+  return { ...wanted, specs }
+}
+
+/** The spec of every service in a host's config; one that cannot be read is told, and concerns no other. */
+export async function readWanted(
+  { config, revision }: Told, read: Read, onInvalid: (error: Error) => void,
+): Promise<Wanted> {
   const names = Object.keys(config.services).filter((name) => config.services[name]?.target === 'running')
   const specs = new Map<string, WantedSpec>()
   const unreadable = new Set<string>()
@@ -42,7 +73,7 @@ export async function readWanted(host: string, read: Read, onInvalid: (error: Er
       onInvalid(new StartFailed(`${name} stays as it is: ${messageOf(error)}`, { actor: name }))
     }
   }))
-  return { config, revision: item.revision, specs, unreadable }
+  return { config, revision, specs, unreadable }
 }
 
 /** By name; in none of them is what is as it should be. */
@@ -83,7 +114,7 @@ export function difference(wanted: Wanted, known: readonly Known[]): Difference 
 }
 
 const wantedHere = ({ config, specs }: Wanted, name: string): WantedSpec | undefined =>
-  config.state === 'running' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
+  config.state !== 'stopped' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
 
 /** Of a spec that the scheduler has not seen yet, its own config will follow. */
 const isOlder = ({ config, specs }: Wanted, name: string, version: string): boolean => {

@@ -32,8 +32,11 @@ const LogQuery = object({
  * What a person may do to the hosts of this process. The daemon checks the session itself, as the matrix says for a
  * node; what its user may do is the policy's to say, by a key for each action: system-config is asked with the user's
  * own token, so that one place decides and `explain` shows its line.
+ * @param burn uses up a root token for all OODs
  */
-export function createOperator(start: ActorStart<Needs>, session: () => string): Operator {
+export function createOperator(
+  start: ActorStart<Needs>, session: () => string, burn: (token: string) => Promise<unknown>,
+): Operator {
   const { needs, clock, denials, self } = start
   const startedSeconds = Math.floor(clock.now() / 1000)
   let opening: Promise<Enforcer> | undefined
@@ -41,7 +44,7 @@ export function createOperator(start: ActorStart<Needs>, session: () => string):
   const enforcer = (): Promise<Enforcer> => {
     opening ??= openEnforcer({
       start, systemConfig: needs.systemConfig, appid: 'node-daemon', verifier: 'node',
-      session: { token: session, renew: async () => {} }, onceSinceSeconds: startedSeconds,
+      session: { token: session, renew: async () => {} }, onceSinceSeconds: startedSeconds, burn,
     }).catch((error: unknown) => {
       opening = undefined
       throw error

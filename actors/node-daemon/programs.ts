@@ -5,7 +5,7 @@ import type { Client } from '../../runtime/protocol.ts'
 import type { ProcessStart, Supervision } from '../../runtime/supervision.ts'
 import { within } from '../../runtime/within.ts'
 import type { ProcessRun, ServiceSpec } from '../records.ts'
-import type { WantedSpec } from './converge.ts'
+import { mayMove, type WantedSpec } from './converge.ts'
 
 export interface ProgramsOptions {
   readonly supervision: Client<typeof Supervision>
@@ -61,7 +61,7 @@ export function createPrograms({ supervision, clock, environment, warn, wake }: 
       const env = await environment(wanted.spec)
       if (!isMine()) return
       const withinMs = (program.health?.startMs ?? 0) + 2 * limits.startMs
-      const start = { name, env, version: String(wanted.revision), program: startOf(program) }
+      const start = { name, env, version: String(wanted.revision), program: startOf(wanted.spec, program) }
       await supervision.start({ actors: [start] }, { withinMs })
       failures.delete(name)
     } catch (error) {
@@ -100,9 +100,12 @@ export function createPrograms({ supervision, clock, environment, warn, wake }: 
   }
 }
 
-const startOf = ({ command, health, stopMs }: ProcessRun): ProcessStart => ({
+/** What may be started elsewhere has stopped by then, however long it would like to take. */
+const STOP_MS_MAX = limits.hostLostMs - limits.hostFenceMs - limits.hostConfirmMs
+
+const startOf = (spec: ServiceSpec, { command, health, stopMs = limits.stopMs }: ProcessRun): ProcessStart => ({
   command,
-  stopMs: stopMs ?? limits.stopMs,
+  stopMs: mayMove(spec) ? Math.min(stopMs, STOP_MS_MAX) : stopMs,
   health: health ? {
     port: health.http.port, path: health.http.path, everyMs: health.everyMs ?? limits.healthMs,
     startMs: health.startMs ?? limits.healthStartMs,

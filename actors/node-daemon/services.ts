@@ -3,9 +3,11 @@ import { limits } from '../../runtime/limits.ts'
 import type { Clock } from '../../runtime/platform/ports.ts'
 import type { Client } from '../../runtime/protocol.ts'
 import type { Supervision } from '../../runtime/supervision.ts'
-import { kv, readRecord, ServiceSpec, type NodeConfig } from '../records.ts'
+import { kv, readRecord, ServiceSpec } from '../records.ts'
 import { loginTokenName } from '../session.ts'
-import { difference, readWanted, type Known, type Wanted, type WantedSpec } from './converge.ts'
+import {
+  difference, fenced, mayMove, readTold, readWanted, type Known, type Told, type Wanted, type WantedSpec,
+} from './converge.ts'
 import { environmentOf, type EnvironmentOptions } from './environment.ts'
 import { createPrograms } from './programs.ts'
 
@@ -16,8 +18,12 @@ export interface ServicesOptions extends EnvironmentOptions {
   readonly warn: (message: string) => void
   /** Asks for another round. */
   readonly wake: () => void
-  /** Told of the config of this host, whenever it was read. */
-  readonly onConfig?: (config: NodeConfig) => void
+  /** Told of what this host is told of itself, whenever that was read, and when it was asked: monotonic ms. */
+  readonly onTold?: (told: Told, askedMs: number) => void
+  /** See `Fence`. */
+  readonly fence: { readonly closed: boolean; readonly mayStart: boolean }
+  /** Its workers are the zone's own, but for those whose spec says otherwise. */
+  readonly ood: boolean
 }
 
 export interface Converged {
@@ -55,16 +61,29 @@ export function createServices(options: ServicesOptions) {
   /** What is on its way elsewhere by now, then what differs. Answers with those that begin to start. */
   const drivePrograms = (wanted: Wanted, plan: ReturnType<typeof difference>, known: readonly Known[]): string[] => {
     const target = (name: string): WantedSpec | undefined => programOf(wanted, name)
-    const runs = new Set(known.filter(({ state }) => state !== 'stopped' && state !== 'failed').map(({ name }) => name))
+    const runs = new Set(known.filter(isUp).map(({ name }) => name))
     const astray = programs.astray(target).filter((name) => !wanted.unreadable.has(name))
     const names = new Set([...astray, ...plan.stop, ...plan.replace, ...plan.start])
     return [...names].filter((name) => programs.drive(name, target(name), runs.has(name)) && target(name) !== undefined)
   }
 
+  /** What it was to run, by the last config that was read. */
+  let last: Wanted | undefined
+  const lookNow = async (): Promise<Told> => {
+    const asked = clock.monotonic()
+    const told = await readTold(host, read)
+    options.onTold?.(told, asked)
+    return told
+  }
+  const isUp = ({ state }: Known): boolean => state !== 'stopped' && state !== 'failed'
+
   const convergeNow = async (): Promise<Converged> => {
-    const wanted = await readWanted(host, read, ({ message }) => warn(message))
-    options.onConfig?.(wanted.config)
+    const told = await lookNow()
+    const all = last = await readWanted(told, read, ({ message }) => warn(message))
     const known = await supervision.list({})
+    const { fence } = options
+    const up = new Set(known.filter(isUp).map(({ name }) => name))
+    const wanted = fence.mayStart ? all : fenced(all, (name) => !fence.closed && up.has(name))
     const plan = difference(wanted, known)
     const kinds = new Map(known.map(({ name, kind }) => [name, kind]))
     const isProgram = (name: string): boolean => kinds.get(name) === 'process' || programOf(wanted, name) !== undefined
@@ -86,6 +105,26 @@ export function createServices(options: ServicesOptions) {
       return running
     },
     settled: programs.settled,
+    /** Reads whether all is as it was; if not, asks for a round. */
+    async look(): Promise<void> {
+      const { revision } = await lookNow()
+      // The first round is on its way, and does not begin again by being looked at
+      if (last && revision !== last.revision) wake()
+    },
+    /** Stops what may run elsewhere by now, as far as it is known; where it is not, all that may be meant. */
+    async close(): Promise<void> {
+      const known = await supervision.list({})
+      const moves = ({ name, kind }: Known): boolean => {
+        const spec = last?.specs.get(name)?.spec
+        return spec ? mayMove(spec) : kind === 'process' || !options.ood
+      }
+      const down = known.filter((each) => isUp(each) && each.managed && each.state !== 'stopping' && moves(each))
+      if (down.length === 0) return
+      const names = down.map(({ name }) => name).join(', ')
+      warn(`This host cannot read what it should run, and stops what may run elsewhere by now: ${names}`)
+      await Promise.all(down.map(({ name, kind }) => (kind === 'process'
+        ? void programs.drive(name, undefined, true) : supervision.stop({ name }, settings))))
+    },
     /** For a process that starts again: its tokens were good for one start. @throws NotFound */
     async environment(name: string): Promise<Record<string, string>> {
       const item = await read(kv.spec(name))
@@ -98,6 +137,6 @@ export function createServices(options: ServicesOptions) {
 
 /** What should run here and is a process. */
 function programOf({ config, specs }: Wanted, name: string): WantedSpec | undefined {
-  const found = config.state === 'running' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
+  const found = config.state !== 'stopped' && config.services[name]?.target === 'running' ? specs.get(name) : undefined
   return found?.spec.run ? found : undefined
 }

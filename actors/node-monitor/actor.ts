@@ -4,6 +4,7 @@ import { object } from '../../runtime/protocol.ts'
 import { pause } from '../../runtime/within.ts'
 import { openEnforcer, type Enforcer } from '../enforcement/enforcer.ts'
 import { follow } from '../follow.ts'
+import { leading } from '../leading.ts'
 import { answering, method, streaming, type KrpcTable } from '../krpc.ts'
 import { NodeDaemon } from '../node-daemon/protocol.ts'
 import { DeviceInfo, kv, readRecord, RecordInvalid } from '../records.ts'
@@ -12,6 +13,7 @@ import { openSession } from '../session.ts'
 import { BootConfig, SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHub } from '../verify-hub/protocol.ts'
 import { Changes } from './changes.ts'
+import { createHostRecords } from './host-records.ts'
 import { Liveness, type NodeState } from './liveness.ts'
 import { NodeMonitor } from './protocol.ts'
 
@@ -31,25 +33,37 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   const readDevice = readDeviceBy(keys, readRecord(BootConfig, kv.bootConfig, boot?.value ?? ''))
 
   const moment = () => ({ monotonic: clock.monotonic(), now: Math.floor(clock.now()) })
+  /** Every host's monitor watches, so that the next one that leads knows at once; one of them warns and writes. */
+  const led = leading({
+    start, systemConfig, session, name: APPID,
+    body: ({ signal }) => new Promise((resolve) => {
+      records.led()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    }),
+  })
   const readers = new Set<Changes<NodeState>>()
+  const records = createHostRecords({ start, systemConfig, session, term: () => led.term })
   const liveness = new Liveness((node) => {
+    records.tell(node)
     gauge(`node_up{node="${node.name}"}`, node.state === 'unknown' ? undefined : node.state === 'up' ? 1 : 0)
-    if (node.state === 'down') log.warn('A host is down', { node: node.name, lastSeen: node.lastSeen ?? 0 })
-    if (node.state === 'up') log.info('A host is up', { node: node.name })
+    if (led.term && node.state === 'down') log.warn('A host is down', { node: node.name, lastSeen: node.lastSeen ?? 0 })
+    if (led.term && node.state === 'up') log.info('A host is up', { node: node.name })
     for (const reader of readers) reader.tell(node)
   })
   let wake = new AbortController()
   stopping.addEventListener('abort', () => wake.abort())
 
-  const documents = new Map<string, string>()
+  /** Of the zone, by their documents. Each is judged when it changes, and not whenever another one does. */
+  const hosts = new Map<string, NodeState['role']>()
+  const registered = (name: string, text: string | undefined): void => {
+    const document = text === undefined ? undefined : readDevice(text)
+    // A client device is no host: it is away as it likes
+    if (document?.name === name && document.role !== 'client-device') hosts.set(name, document.role)
+    else if (hosts.delete(name)) gauge(`node_up{node="${name}"}`, undefined)
+  }
   const hostsNow = (): void => {
-    const hosts = new Map<string, NodeState['role']>()
-    for (const [name, text] of documents) {
-      const document = readDevice(text)
-      if (document?.name === name) hosts.set(name, document.role)
-    }
-    for (const { name } of liveness.list()) if (!hosts.has(name)) gauge(`node_up{node="${name}"}`, undefined)
     const left = liveness.hosts(hosts, moment())
+    records.keep(new Set(hosts.keys()))
     if (left > 0) log.warn('There are more hosts than are watched', { watched: liveness.size, left })
   }
   const infoOf = (key: string, value: string): DeviceInfo | undefined => {
@@ -63,7 +77,7 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   }
   const see = (key: string, value: string, isNews: boolean): void => {
     const [, name = '', leaf] = key.split('/')
-    if (leaf === 'doc') documents.set(name, value)
+    if (leaf === 'doc') registered(name, value)
     const info = leaf === 'info' ? infoOf(key, value) : undefined
     if (info && isNews) liveness.reported(info, moment())
     else if (info) liveness.known(info)
@@ -72,7 +86,8 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
   background(() => follow({
     start, systemConfig, session, prefix: 'devices/', leaves: ['doc', 'info'],
     onBegin(items) {
-      documents.clear()
+      const there = new Set(items.map(({ key }) => key))
+      for (const name of [...hosts.keys()]) if (!there.has(kv.device(name))) registered(name, undefined)
       const infos = items.filter(({ key }) => key.endsWith('/info'))
       for (const { key, value } of items) if (key.endsWith('/doc')) see(key, value, false)
       hostsNow()
@@ -84,8 +99,8 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     },
     onEvent({ type, key, value }) {
       if (key.split('/').length !== 3) return
-      if (type === 'delete') documents.delete(key.split('/')[1]!)
-      else see(key, value, true)
+      if (type !== 'delete') see(key, value, true)
+      else if (key.endsWith('/doc')) registered(key.split('/')[1]!, undefined)
       if (key.endsWith('/doc')) hostsNow()
     },
     onLost: () => liveness.deaf(moment()),
@@ -130,6 +145,7 @@ export default actor(NodeMonitor, { needs, stateless: true }, async (start) => {
     handlers: { krpc: answering(methods), krpcStream: streaming({ changes: method(object({}), changes) }) },
     lifecycle: {
       authenticate: async (token, peer, use) => (await enforcer()).authenticate(token, peer, use),
+      stop: led.stop,
       admit: (peer) => peer.host === self.host && ['supervisor', 'gateway'].includes(peer.actor),
     },
   }

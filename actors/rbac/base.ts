@@ -34,6 +34,9 @@ p, scheduler, services/node-monitor/spec, write
 p, scheduler, system/rbac/policy, write
 p, scheduler, system/scheduler/*, write
 p, cert-manager, system/pki/*, write
+p, tunnel, stream://*, write
+p, enrolment, system/enrolment/*, write
+p, node-monitor, system/hosts/*, write
 p, node-daemon, devices/*/info, write
 p, node-daemon, services/*/instances/*, write
 p, app, boot/config, read
@@ -63,6 +66,7 @@ p, console, auth://keys/verify-hub, read|write
 p, console, cert://*, read|write
 p, console, ca://*, read|write
 p, console, monitor://nodes, read
+p, console, join://hosts, read|write
 p, console, join://tokens, read|write
 `
 
@@ -84,12 +88,17 @@ p, type:kernel-service, nodes/*, write
 p, type:kernel-service, services/*, write
 p, type:kernel-service, system/rbac/policy, write
 p, type:kernel-service, system/scheduler/*, write
+p, type:kernel-service, system/enrolment/*, write
 p, type:kernel-service, system/pki/*, write
+p, type:kernel-service, system/hosts/*, write
+p, type:ood, stream://*, write
+p, type:node, stream://*, write
 p, type:node, boot/config, read
 p, type:node, system/pki/*, read
 p, type:node, devices/*, read
 p, type:node, services/*, read
 p, type:node, nodes/{node}/*, read
+p, type:node, system/hosts/{node}, read
 p, type:node, devices/{node}/info, write
 p, type:node, services/*/instances/{node}, write
 p, type:gateway, boot/config, read
@@ -125,7 +134,9 @@ p, admin, auth://keys/*, read|write
 p, admin, cert://*, read
 p, admin, ca://*, read
 p, admin, monitor://nodes, read
+p, admin, join://hosts, read|write
 p, admin, join://tokens, read|write
+p, admin, stream://*, write
 p, sudo, users/{sudo}/key_settings, read|write
 p, sudo, users/{sudo}/doc, write
 p, su_admin, users/*/settings, write
@@ -158,8 +169,13 @@ export const controlPlaneNeeds: readonly (readonly [string, string, 'read' | 'wr
 /** Before a runtime type that is a role. Nobody else has such a role. */
 export const TYPE = 'type:'
 
+/** Before the name of a client device, which lines may be given to: `p, device:laptop, stream://notes, write`. */
+export const DEVICE = 'device:'
+
 /** With these the subject is a device, whose name is nobody else's: what a user of that name may do is not for it. */
-export const deviceRuntimeTypes: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node', 'gateway'])
+export const deviceRuntimeTypes: ReadonlySet<string> = new Set([
+  'ood', 'kernel-service', 'node', 'gateway', 'client-device',
+])
 
 /** Roles that no line of the policy may give or change. */
 export const fixedRoles: ReadonlySet<string> = new Set(['kernel', 'control-plane'])
@@ -172,7 +188,7 @@ export const sudoRoles: ReadonlySet<string> = new Set(['sudo', 'su_admin'])
 
 /**
  * Only root writes these, whatever a line says: each of them decides who is trusted, or as what. Nobody but root reads
- * what is in `security`.
+ * what is in `security`. What a host that joined is registered by, enrolment writes (`system-config/registration`).
  */
 export const rootWrites: readonly string[] = ['boot/config', 'devices/*/doc', 'security', 'security/*']
 export const rootReads: readonly string[] = ['security', 'security/*']

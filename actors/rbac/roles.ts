@@ -1,6 +1,6 @@
 import type { Principal } from '../../runtime/actor.ts'
 import { InvalidArgument } from '../../runtime/errors.ts'
-import { appLines, deviceRuntimeTypes, fixedRoles, givenRoles, subjectLines, sudoRoles, TYPE } from './base.ts'
+import { appLines, DEVICE, deviceRuntimeTypes, fixedRoles, givenRoles, subjectLines, sudoRoles, TYPE } from './base.ts'
 import { NAME_PREFIX, SUDO_PREFIX } from './path.ts'
 import { parsePolicy, type Policy } from './policy.ts'
 
@@ -43,6 +43,10 @@ export const appOf = ({ appid }: Principal, added: Policy): Holder =>
   holderOf('app', appid, appid, isSudo(appid) ? [] : namesOf(appid, added), added)
 
 export function subjectOf({ sub, runtimeType }: Principal, added: Policy): Holder {
+  if (runtimeType === 'client-device') {
+    const name = DEVICE + sub
+    return holderOf('subject', name, sub, [TYPE + runtimeType, ...namesOf(name, added)], added)
+  }
   const named = !deviceRuntimeTypes.has(runtimeType) && !isSudo(sub)
   return holderOf('subject', sub, sub, [TYPE + runtimeType, ...(named ? namesOf(sub, added) : [])], added)
 }

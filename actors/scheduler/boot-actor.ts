@@ -53,14 +53,14 @@ function fromEnv(env: Readonly<Record<string, string>>, name: string): string {
   return value
 }
 
-/** The nodes that the zone begins with, each as the owner signed it; none may take another's name. */
+/** The other hosts that the zone begins with, each as the owner signed it; none may take another's name. */
 function nodesIn(
   env: Readonly<Record<string, string>>, ood: string, readDevice: ReadDevice,
 ): ReadonlyMap<string, string> {
   const documents = new Map<string, string>()
   for (const text of (env['ZONEWRIGHT_NODE_DOCS'] ?? '').split(' ').filter(Boolean)) {
     const device = readDevice(text)
-    if (device?.role !== 'node' || device.name === ood || documents.has(device.name)) {
+    if (!device || device.name === ood || documents.has(device.name)) {
       const what = device ? `the one of ${device.name} (${device.role})` : 'one that the owner key did not sign'
       throw new StartFailed(`The ENV of the boot scheduler has a wrong ZONEWRIGHT_NODE_DOCS: ${what}`)
     }

@@ -47,19 +47,16 @@ export const servicesOf = (asked: ReadonlySet<string> | undefined): readonly Ser
   [...firstServices, ...onRequest.filter(({ name }) => asked?.has(name))]
 
 /**
- * Specs that a zone lacks, key → text, or has without being asked for, key → undefined. One that is there stays as an
- * operator has left it: stopped, restarted, changed. A spec of that name which is somebody else's is not touched.
+ * Specs that a zone lacks, key → text. Nothing is taken away: the ENV of another OOD may ask for what this one's does
+ * not, and whichever leads would undo what the other did. One that is there stays as an operator has left it: stopped,
+ * restarted, changed.
  */
-export function builtInChanges(
-  config: Config, asked: ReadonlySet<string> | undefined,
-): ReadonlyMap<string, string | undefined> {
-  const wanted = new Map<string, string | undefined>()
+export function builtInChanges(config: Config, asked: ReadonlySet<string> | undefined): ReadonlyMap<string, string> {
+  const wanted = new Map<string, string>()
   if (!asked) return wanted
   for (const spec of onRequest) {
     const key = kv.spec(spec.name)
-    const present = config.get(key)
-    if (asked.has(spec.name) && present === undefined) wanted.set(key, JSON.stringify(spec))
-    if (!asked.has(spec.name) && present !== undefined && isOurs(spec, key, present)) wanted.set(key, undefined)
+    if (asked.has(spec.name) && !config.has(key)) wanted.set(key, JSON.stringify(spec))
   }
   const key = kv.spec(consoleApp.name)
   const found = readOr(key, config.get(key))
@@ -67,11 +64,6 @@ export function builtInChanges(
     wanted.set(key, JSON.stringify({ ...found, audiences: consoleApp.audiences }))
   }
   return wanted
-}
-
-const isOurs = (spec: ServiceSpec, key: string, text: string): boolean => {
-  const found = readOr(key, text)
-  return found?.appid === spec.appid && found.runtimeType === spec.runtimeType && found.kernel && !found.run
 }
 
 function readOr(key: string, text: string | undefined): ServiceSpec | undefined {
@@ -85,11 +77,5 @@ function readOr(key: string, text: string | undefined): ServiceSpec | undefined 
 }
 
 /** The config as it is after these changes. */
-export function withChanges(config: Config, changes: ReadonlyMap<string, string | undefined>): Config {
-  const after = new Map(config)
-  for (const [key, text] of changes) {
-    if (text === undefined) after.delete(key)
-    else after.set(key, text)
-  }
-  return after
-}
+export const withChanges = (config: Config, changes: ReadonlyMap<string, string>): Config =>
+  new Map([...config, ...changes])

@@ -5,6 +5,8 @@ import { inputPrefixes, policyKey } from './schedule.ts'
 
 /** The key whose revision orders the rounds of all schedulers: of two that read the same state, one writes. */
 export const roundKey = 'system/scheduler/snapshot'
+/** Written by a scheduler that does not lead: asks the one that does for a round. */
+export const askedKey = 'system/scheduler/asked'
 
 /** Last segments of the keys that a round reads. What services keep beside them, it never sees. */
 const leaves = ['config', 'doc', 'info', 'policy', 'settings', 'spec']
@@ -15,6 +17,8 @@ export const followed = [
   { prefix: 'devices/', leaves: ['doc'] },
   { prefix: 'services/', leaves: ['info', 'spec'] },
   { prefix: 'users/', leaves: ['settings'] },
+  { prefix: kv.hosts, leaves: undefined },
+  { prefix: askedKey, leaves: undefined },
 ] as const
 
 /** Of those, the keys of a device, service or user, and none of what belongs to an app or an instance of it. */
@@ -33,7 +37,8 @@ export interface Inputs {
  * so another scheduler that writes meanwhile makes the write fail, in however many pages the rest comes.
  */
 export async function readInputs(systemConfig: Kv, token: () => string): Promise<Inputs> {
-  const guards = await systemConfig.dump({ prefixes: [kv.bootConfig, roundKey, policyKey] }, { token: token() })
+  const first = [kv.bootConfig, roundKey, policyKey, kv.hosts, askedKey]
+  const guards = await systemConfig.dump({ prefixes: first }, { token: token() })
   const items = new Map(guards.items.map((item) => [item.key, item]))
   let { revision } = guards
   for (let after = ''; ;) {

@@ -1,13 +1,15 @@
-import type { Infer, Schema } from '../../runtime/protocol.ts'
+import type { Infer } from '../../runtime/protocol.ts'
 import {
-  kv, NodeConfig, readRecord, RecordInvalid, ServiceSpec, specRevision, UserSettings,
+  kv, NodeConfig, readRecord, ServiceSpec, specRevision, UserSettings, type ServiceInfo,
 } from '../records.ts'
 import type { ReadDevice } from '../read-device.ts'
 import type { Action } from '../system-config/protocol.ts'
 import { isReserved } from '../trust-matrix.ts'
+import { hostsIn, type HostState } from './hosts-in.ts'
+import { place, type Placed } from './place.ts'
+import { keysIn, readNode, readOr, type Config, type OnInvalid } from './reading.ts'
 
-/** `kv://` as the scheduler reads it: key → text. */
-export type Config = ReadonlyMap<string, string>
+export type { Config, OnInvalid } from './reading.ts'
 
 /** What of `kv://` it reads. */
 export const inputPrefixes = ['devices/', 'nodes/', 'services/', 'users/', 'system/rbac/'] as const
@@ -16,27 +18,20 @@ export const inputPrefixes = ['devices/', 'nodes/', 'services/', 'users/', 'syst
 export const derivedPolicyMark = '# Derived by the scheduler from users and services; lines below are rewritten'
 export const policyKey = 'system/rbac/policy'
 
-interface HostState {
-  readonly name: string
-  readonly ood: boolean
-  readonly config: NodeConfig | undefined
-}
-
-/** Told of a record that is not what its key promises. */
-export type OnInvalid = (error: Error) => void
 const fail: OnInvalid = (error) => { throw error }
 
 /**
  * From config to what every host runs, where every service is found, and the policy lines that follow from users and
  * services. Pure: no clock, no random, every tie is broken by name, so that equal input gives equal text. One record
  * that cannot be read concerns nobody else.
+ * @param silent hosts that were lost for `limits.hostLostMs`
  */
 export function schedule(
-  config: Config, readDevice: ReadDevice, onInvalid: OnInvalid = fail,
+  config: Config, readDevice: ReadDevice, onInvalid: OnInvalid = fail, silent: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, string> {
   const { specs, unreadable } = specsIn(config, onInvalid)
-  const hosts = hostsIn(config, readDevice, onInvalid)
-  const placed = place(specs, hosts)
+  const hosts = hostsIn(config, readDevice, silent, onInvalid)
+  const placed = place([...specs.values()].map(({ spec }) => spec), hosts)
   const derived = new Map<string, string>()
   const report = reportOf(specs)
   for (const host of hosts) {
@@ -44,7 +39,7 @@ export function schedule(
     for (const name of [...specs.keys(), ...unreadable].sort()) {
       const [spec, present] = [specs.get(name), host.config?.services[name]]
       if (!spec && present) services[name] = present
-      else if (spec && placed.get(name)?.includes(host.name)) {
+      else if (spec && placed.get(name)?.hosts.includes(host.name)) {
         services[name] = { target: spec.spec.state ?? 'running', specRevision: specRevision(spec.text) }
       }
     }
@@ -55,11 +50,9 @@ export function schedule(
   }
   for (const [key, [root, name, leaf]] of keysIn(config, 3)) {
     // Of a service whose spec is gone, nobody finds a host any more
-    if (root === 'services' && leaf === 'info' && !unreadable.has(name)) derived.set(key, infoOf(name, []))
+    if (root === 'services' && leaf === 'info' && !unreadable.has(name)) derived.set(key, goneInfo(name))
   }
-  for (const [name, { spec }] of specs) {
-    derived.set(`services/${name}/info`, infoOf(name, spec.state === 'stopped' ? [] : placed.get(name) ?? []))
-  }
+  for (const [name, { spec }] of specs) derived.set(kv.info(name), infoOf(spec, placed.get(name)!, hosts))
   derived.set(policyKey, policyText(config, specs, onInvalid))
   return derived
 }
@@ -70,16 +63,27 @@ function reportOf(specs: ReadonlyMap<string, { spec: ServiceSpec }>): NodeConfig
     const spec = specs.get(name)?.spec
     return spec?.kernel === true && spec.state !== 'stopped'
   }
-  return runs('node-monitor') ? 'regularly' : runs('dns') ? 'changes' : undefined
+  const isAsked = [...specs.values()].some(({ spec: { labels, resources, spread } }) => labels || resources || spread)
+  return runs('node-monitor') ? 'regularly' : runs('dns') || isAsked ? 'changes' : undefined
 }
 
-const infoOf = (name: string, hosts: readonly string[]): string => JSON.stringify({ name, hosts })
+const goneInfo = (name: string): string => JSON.stringify({ name, hosts: [] })
+const NOWHERE: Placed = { hosts: [], missing: 0, reason: '' }
 
-/** Keys of so many segments, in order. */
-function keysIn(config: Config, count: number): readonly (readonly [string, readonly [string, string, string]])[] {
-  return [...config.keys()].sort().map((key) => [key, key.split('/')] as const)
-    .filter(([, segments]) => segments.length === count)
-    .map(([key, segments]) => [key, segments as unknown as [string, string, string]] as const)
+function infoOf({ name, state, http }: ServiceSpec, placed: Placed, hosts: readonly HostState[]): string {
+  const { hosts: at, missing, reason } = state === 'stopped' ? NOWHERE : placed
+  const states: NonNullable<ServiceInfo['states']> = {}
+  for (const host of hosts) {
+    if (!at.includes(host.name)) continue
+    if (host.life !== 'alive') states[host.name] = 'lost'
+    else if (host.state !== 'running') states[host.name] = 'draining'
+  }
+  const info: ServiceInfo = {
+    name, hosts: [...at], ...(http ? { port: http.port } : {}),
+    ...(Object.keys(states).length > 0 ? { states } : {}),
+    ...(missing > 0 ? { missing } : {}), ...(reason === '' ? {} : { reason }),
+  }
+  return JSON.stringify(info)
 }
 
 /** Only what differs from `config`, in order of key. */
@@ -117,61 +121,6 @@ function specsIn(config: Config, onInvalid: OnInvalid) {
     else unreadable.add(name)
   }
   return { specs, unreadable }
-}
-
-/** Hosts whose device document counts. A config that cannot be read is written anew. */
-function hostsIn(config: Config, readDevice: ReadDevice, onInvalid: OnInvalid): readonly HostState[] {
-  const hosts: HostState[] = []
-  for (const [key, [root, name, leaf]] of keysIn(config, 3)) {
-    if (root !== 'devices' || leaf !== 'doc') continue
-    const document = readDevice(config.get(key)!)
-    if (document?.name !== name) continue
-    const text = config.get(kv.node(name))
-    const node = text === undefined ? undefined : readNode(onInvalid, kv.node(name), text)
-    hosts.push({ name, ood: document.role === 'ood', config: node })
-  }
-  return hosts
-}
-
-const readNode = (onInvalid: OnInvalid, key: string, text: string): NodeConfig | undefined =>
-  readOr(onInvalid, NodeConfig, key, text, ({ host }) => kv.node(host) === key)
-
-/** The record, unless it is not what its key says. */
-function readOr<S extends Schema>(
-  onInvalid: OnInvalid, schema: S, key: string, text: string, fits: (read: Infer<S>) => boolean,
-): Infer<S> | undefined {
-  try {
-    const read = readRecord(schema, key, text)
-    if (fits(read)) return read
-    throw new RecordInvalid(`The value of a key speaks of another name: ${key}`, { key })
-  } catch (error) {
-    if (!(error instanceof RecordInvalid)) throw error
-    onInvalid(error)
-    return undefined
-  }
-}
-
-/**
- * Sticky first, then the host with the fewest services, then by name. Kernel services go to OODs only. One that is
- * stopped keeps its place: what it has written is there.
- */
-function place(
-  specs: ReadonlyMap<string, { spec: ServiceSpec }>, hosts: readonly HostState[],
-): ReadonlyMap<string, readonly string[]> {
-  const load = new Map(hosts.map(({ name }) => [name, 0]))
-  const placed = new Map<string, readonly string[]>()
-  for (const { spec } of specs.values()) {
-    const mayRun = ({ ood, config }: HostState): boolean =>
-      (ood || !spec.kernel) && (config?.state ?? 'running') === 'running'
-    const candidates = hosts.filter(mayRun)
-    const has = (host: HostState): number => (host.config?.services[spec.name] ? 0 : 1)
-    const ranked = [...candidates].sort((a, b) =>
-      has(a) - has(b) || (load.get(a.name) ?? 0) - (load.get(b.name) ?? 0) || (a.name < b.name ? -1 : 1))
-    const chosen = ranked.slice(0, spec.replicas ?? 1).map(({ name }) => name).sort()
-    for (const name of chosen) load.set(name, (load.get(name) ?? 0) + 1)
-    placed.set(spec.name, chosen)
-  }
-  return placed
 }
 
 /** The command line's app, as long as it is one that only people use. */

@@ -4,6 +4,7 @@ import { linkAllowed } from '../trust-matrix.ts'
 import { enforcing } from './enforcing.ts'
 import { explaining } from './explaining.ts'
 import { krpc } from './krpc.ts'
+import { leading } from './leading.ts'
 import { SystemConfig } from './protocol.ts'
 import { reading } from './reading.ts'
 import { openState } from './state.ts'
@@ -14,7 +15,7 @@ export default actor(SystemConfig, {}, async (start) => {
   const state = await openState(start)
   const own = { ...reading(state, start), ...writing(state), ...explaining(state) }
   return {
-    handlers: { ...own, ...enforcing(state, start), ...krpc(own) },
+    handlers: { ...own, ...enforcing(state, start), ...leading(state, start), ...krpc(own) },
     lifecycle: {
       authenticate: state.sessions.authenticate,
       admit: (peer, base) => {

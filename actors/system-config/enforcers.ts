@@ -19,7 +19,7 @@ export interface Enforcers {
   publishRevoked(sessions: readonly Revoked[]): void
   /**
    * A lease for the enforcer with this link key. What it enforced under the lease that this one replaces it forgets
-   * when it renews this one. @throws Overloaded
+   * when it renews this one. @throws Overloaded, Unavailable
    */
   open(linkKid: string, replaces: string): Feed<Enforcement>
   renew(lease: string, sequence: number, linkKid: string): boolean
@@ -33,6 +33,10 @@ export interface EnforcersOptions {
   readonly random: Random
   /** Those that an enforcer has to know that begins now. */
   readonly revoked: () => readonly Revoked[]
+  /** Whether time may be granted: what is known of the store is new enough. */
+  readonly mayGrant: () => boolean
+  /** Since when what is published now may have been so, by the monotonic clock. */
+  readonly changedAtMs: () => number
   /** An incarnation before this one may have given leases, which nobody here knows of. */
   readonly leasesBefore: boolean
 }
@@ -43,7 +47,8 @@ const LEASE_MS = limits.enforcerLeaseMs * CLOCK_RATE
 
 interface Published { readonly sequence: number; readonly atMs: number }
 
-export function createEnforcers({ clock, random, revoked, leasesBefore }: EnforcersOptions): Enforcers {
+export function createEnforcers(options: EnforcersOptions): Enforcers {
+  const { clock, random, revoked, mayGrant, changedAtMs, leasesBefore } = options
   const leases = new Map<string, Lease>()
   /** By the monotonic clock: then the last lease of before is over. */
   const aloneMs = leasesBefore ? clock.monotonic() + LEASE_MS : 0
@@ -51,10 +56,11 @@ export function createEnforcers({ clock, random, revoked, leasesBefore }: Enforc
   let sequence = 0
   /** Of the last `limits.enforcerLagMs`, and the last one before them. */
   let recent: Published[] = []
+  let settledFor = 0
 
   const publish = (change: Partial<Enforced>, sessions: readonly Revoked[]): void => {
     sequence++
-    recent.push({ sequence, atMs: clock.monotonic() })
+    recent.push({ sequence, atMs: changedAtMs() })
     const { boot = null, rbac = null } = change
     for (const lease of leases.values()) {
       lease.push({ lease: lease.id, sequence, whole: false, boot, rbac, revoked: [...sessions] })
@@ -63,9 +69,10 @@ export function createEnforcers({ clock, random, revoked, leasesBefore }: Enforc
   /** What an enforcer has to know that is granted more time. */
   const required = (): number => {
     const since = clock.monotonic() - limits.enforcerLagMs
-    const younger = recent.findIndex(({ atMs }) => atMs > since)
-    recent = younger === -1 ? [] : recent.slice(younger)
-    return (recent[0]?.sequence ?? sequence + 1) - 1
+    const last = recent.findLastIndex(({ atMs }) => atMs <= since)
+    settledFor = recent[last]?.sequence ?? settledFor
+    recent = recent.slice(last + 1)
+    return settledFor
   }
 
   const release = (id: string, linkKid: string): void => {
@@ -84,6 +91,7 @@ export function createEnforcers({ clock, random, revoked, leasesBefore }: Enforc
     publishRevoked: (sessions) => publish({}, sessions),
     open(linkKid, replaces) {
       if (leases.size >= limits.enforcerLeases) throw new Overloaded('Too many enforcers hold a lease')
+      if (!mayGrant()) throw new Unavailable('The store was not heard of for too long to grant a lease')
       const id = toBase64url(random.bytes(12))
       const lease = new Lease({ id, linkKid, replaces }, clock, () => leases.delete(id))
       leases.set(id, lease)
@@ -96,6 +104,7 @@ export function createEnforcers({ clock, random, revoked, leasesBefore }: Enforc
       lease.reached(known)
       release(lease.replaces, linkKid)
       if (known < required()) return false
+      if (!mayGrant()) return false
       lease.extend()
       return true
     },

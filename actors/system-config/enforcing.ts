@@ -18,7 +18,7 @@ const ENFORCING: ReadonlySet<string> = new Set(['ood', 'kernel-service', 'node',
 
 /** Services enforce, people do not. Which sessions have ended, verify-hub says, and nobody else. */
 export function enforcing(
-  { enforcers, sessions, steps, trust, revoke }: State, { denials }: Pick<ActorStart, 'denials'>,
+  { enforcers, sessions, shared, steps, trust, revoke }: State, { denials }: Pick<ActorStart, 'denials'>,
 ): Enforcing {
   const refuse = (session: Session, detail: string): Error => denials.denied([
     ...chainOf(session), deniedBy({ layer: 'rbac', reason: 'rbac/no-rule', rule: 'system-config/enforcement', detail }),
@@ -29,12 +29,17 @@ export function enforcing(
     if (!ENFORCING.has(runtimeType)) throw refuse(session, `enforcement by ${sub} (${runtimeType}) in ${appid}`)
     return session
   }
+  /** What the store says is asked for before somebody waits for the time that it takes. */
+  const granting = async (): Promise<void> => {
+    if (!shared.mayGrant()) await shared.look()
+  }
   return {
-    enforcement: ({ replaces }, cx) => new Permitted(enforcer(cx), (session) => {
+    enforcement: ({ replaces }, cx) => new Permitted(granting().then(() => enforcer(cx)), (session) => {
       steps.read(session, kv.bootConfig, trust.revision)
       return enforcers.open(cx.peer.kid, replaces)
     }),
     async renewLease({ lease, sequence }, cx) {
+      await granting()
       await enforcer(cx)
       return { granted: enforcers.renew(lease, sequence, cx.peer.kid) }
     },

@@ -9,8 +9,8 @@ import { Action, krpcReads, own as ownMembers, type SystemConfig } from './proto
 import type { KvAction } from './transaction.ts'
 
 type Krpc = Pick<Handlers<typeof SystemConfig, {}>, 'krpc' | 'krpcRead' | 'krpcStream'>
-type Enforcing = 'enforcement' | 'renewLease' | 'releaseLease' | 'revoke'
-type Own = Omit<Handlers<typeof SystemConfig, {}>, keyof Krpc | Enforcing>
+type OfActors = 'enforcement' | 'renewLease' | 'releaseLease' | 'revoke' | 'lead' | 'resign'
+type Own = Omit<Handlers<typeof SystemConfig, {}>, keyof Krpc | OfActors>
 type Cx = CallContext<{}>
 
 const revision = pipe(number(), integer(), minValue(0))

@@ -11,6 +11,7 @@ import type { Scope } from './key-path.ts'
 import type { Trust } from './phase.ts'
 import type { Operation } from '../rbac/policy.ts'
 import type { Guard } from './records.ts'
+import type { Registration } from './registration.ts'
 import { chainOf, type Caller, type Session, type Sessions } from './sessions.ts'
 import type { KvAction } from './transaction.ts'
 
@@ -37,9 +38,10 @@ export function createPermission(
     sessions: Sessions; trust: Trust; access: Access; environment: Environment
     /** What stands in the store, in force or not. */
     storedRules: () => Promise<Rules>
+    registration: Registration
   },
 ): Permission {
-  const { sessions, trust, access, environment, storedRules } = parts
+  const { sessions, trust, access, environment, storedRules, registration } = parts
   const refuse = (session: Session, reason: DenialReason, detail: string): Error =>
     start.denials.denied([...chainOf(session), deniedBy({ layer: 'rbac', reason, rule: 'system-config', detail })])
   const decide = (session: Session, operation: Operation, path: string): Decision =>
@@ -75,6 +77,14 @@ export function createPermission(
     if (thumbprint(start.keys, root) !== thumbprint(start.keys, environment.root)) {
       throw new InvalidArgument('The root key of boot/config is not the owner key of the ENV')
     }
+  }
+
+  /** A document of a device, by the service that registers hosts. */
+  const checkRegistration = async (
+    session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard,
+  ): Promise<void> => {
+    const why = await registration.refusal(actions, mainKey)
+    if (why !== undefined) throw refuse(session, 'rbac/root-only', `write ${[...actions.keys()].join(', ')}: ${why}`)
   }
 
   const checkTransaction = (session: Session, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard): void => {
@@ -129,7 +139,9 @@ export function createPermission(
     async transaction(cx, actions, mainKey) {
       const session = await sessions.current(cx)
       if (trust.phase === 'boot') checkBootTransaction(session, actions, mainKey)
-      else checkTransaction(session, actions, mainKey)
+      else if ([...actions.keys()].some((key) => registration.concerns(cx, session, key))) {
+        await checkRegistration(session, actions, mainKey)
+      } else checkTransaction(session, actions, mainKey)
       await checkRulesAfter(actions)
       return session
     },

@@ -32,6 +32,13 @@ export const Action = variant('action', [
 /** What a call comes to for the session that asks, without making it: an operator's action has a key of its own. */
 const Check = call(object({ key, act: picklist(['read', 'write']) }), object({}), { concurrent: 64 })
 
+/** A term of a leader: a transaction that names it goes through while it lasts. */
+const Fence = object({ name: string(), term: revision })
+
+/** `term` and `host` of who leads; 0 and '' while nobody does. `ttlMs` counts from when this was asked. */
+const Led = object({ leads: boolean(), term: revision, host: string(), ttlMs: revision })
+export type Led = Infer<typeof Led>
+
 const Item = object({ key, value: string(), revision })
 
 /** A session that has ended; at `until`, in epoch seconds, the last of its session tokens has expired. */
@@ -74,9 +81,14 @@ export const SystemConfig = protocol('system-config', {
   delete: call(object({ key }), written, { concurrent: 64 }),
   append: call(object({ key, value: string() }), written, { concurrent: 64 }),
   setByJsonPath: call(object({ key, path: string(), value: string() }), written, { concurrent: 64 }),
-  /** All or nothing. `mainKey`: the key's revision must be this; 0 means that it does not exist. */
+  /**
+   * All or nothing. `mainKey`: the key's revision must be this; 0 means that it does not exist. `fence`: this term must
+   * last. @throws Fenced
+   */
   execTx: call(
-    object({ actions: pipe(own, record(key, Action)), mainKey: optional(object({ key, revision })) }),
+    object({
+      actions: pipe(own, record(key, Action)), mainKey: optional(object({ key, revision })), fence: optional(Fence),
+    }),
     written, { concurrent: 64, suite: 'signature' },
   ),
   watch: stream(
@@ -97,6 +109,13 @@ export const SystemConfig = protocol('system-config', {
   releaseLease: call(object({ lease: string() }), object({}), { concurrent: 256 }),
   /** Of verify-hub alone. Answers when every enforcer goes by it, or has no lease any more. */
   revoke: call(object({ sessions: pipe(array(Revoked), maxLength(256)) }), object({}), { concurrent: 64 }),
+  /**
+   * Of a kernel service of this host, by its own name: renews its term, or begins one where nobody leads. There is one
+   * leader a name in the whole store. A term that is not renewed is over `ttlMs` after it was last asked for.
+   */
+  lead: call(object({ name: string() }), Led, { concurrent: 64 }),
+  /** Ends the term of who asks, if it has one: another leads at once. */
+  resign: call(object({ name: string() }), object({}), { concurrent: 64 }),
   /** May the session of this call do this to this key? @throws Denied, with the chain kept for `explain` */
   check: Check,
   /**
@@ -148,6 +167,8 @@ export type BootConfig = Infer<typeof BootConfig>
 export const ZoneStoreMismatch = defineError('ZoneStoreMismatch')
 /** `boot/config` and the zone document say different epochs: tokens of the one are refused by the other. */
 export const EpochMismatch = defineError('EpochMismatch')
+/** The term that a transaction was bound to is over; `details` says who leads. */
+export const Fenced = defineError('Fenced')
 export const KeyNotFound = defineError('KeyNotFound')
 export const KeyExists = defineError('KeyExists')
 export const InvalidKey = defineError('InvalidKey')

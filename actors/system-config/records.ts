@@ -1,6 +1,7 @@
 import { StoreDamaged } from '../../runtime/errors.ts'
 import { refined, type Feed } from '../../runtime/feed.ts'
 import type { Compare, Entry, Event, Operation, Store } from '../../runtime/store/store.ts'
+import { SharedWatches } from './shared-watch.ts'
 import { encodeText, inScope, STORE_PREFIX, storePrefix, type Scope } from './key-path.ts'
 
 /**
@@ -44,8 +45,17 @@ export type Write =
 
 export type CommitResult =
   | { readonly succeeded: true; readonly revision: number }
-  /** What each guard found, in order. */
-  | { readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[] }
+  /** What each guard found, in order, and each compare beside them. */
+  | {
+    readonly succeeded: false; readonly found: readonly (KvRecord | undefined)[]
+    readonly beside: readonly (Entry | undefined)[]
+  }
+
+/** What of the same store, and not of `kv://`, joins a transaction. */
+export interface Beside {
+  readonly compare: readonly Compare[]
+  readonly operations: readonly Operation[]
+}
 
 export interface Records {
   /** Which store holds them, and its present revision. */
@@ -61,7 +71,7 @@ export interface Records {
   children(scope: Scope): Promise<string[]>
   /** Whatever was there before. Returns the revision. */
   put(key: string, value: string): Promise<number>
-  commit(guards: readonly Guard[], writes: readonly Write[]): Promise<CommitResult>
+  commit(guards: readonly Guard[], writes: readonly Write[], beside?: Beside): Promise<CommitResult>
   /** Changes after `after`, without gap; of one event always the same object. @throws Compacted @throws WatchOverrun */
   watch(scope: Watched, after: number, signal: AbortSignal): Feed<Change>
 }
@@ -79,6 +89,7 @@ export function openRecords(store: Store): Records {
     const entry = store.peek!(STORE_PREFIX + key)
     return entry && decodeEntry(entry)
   }
+  const shared = new SharedWatches(store, STORE_PREFIX, (key) => !REPORT.test(key))
   return {
     store: async () => ({ id: store.id, revision: await store.revision() }),
     async get(key) {
@@ -107,13 +118,19 @@ export function openRecords(store: Store): Records {
       return [...names].sort()
     },
     put: (key, value) => store.put(STORE_PREFIX + key, encodeValue(value)),
-    async commit(guards, writes) {
-      const result = await store.transact(guards.map(compareOf), writes.map(operationOf))
+    async commit(guards, writes, { compare, operations } = NOTHING) {
+      const result = await store.transact(
+        [...guards.map(compareOf), ...compare], [...writes.map(operationOf), ...operations],
+      )
       if (result.succeeded) return { succeeded: true, revision: result.revision }
-      return { succeeded: false, found: result.found.map((entry) => entry && decodeEntry(entry)) }
+      const found = result.found.slice(0, guards.length).map((entry) => entry && decodeEntry(entry))
+      return { succeeded: false, found, beside: result.found.slice(guards.length) }
     },
     watch(scope, after, signal) {
-      const events = store.watch(storePrefix([scope]), { after, signal })
+      const prefix = storePrefix([scope])
+      // A store that has its contents in memory has one stream for all already
+      const events = store.peek ? store.watch(prefix, { after, signal })
+        : shared.watch({ prefix, after, seesUnkept: seesReports(scope) }, signal)
       // What starts with the prefix of a whole folder is in it
       if (!scope.self && scope.leaves === undefined) return refined(events, changeOf)
       return refined(events, (event) => {
@@ -123,6 +140,13 @@ export function openRecords(store: Store): Records {
     },
   }
 }
+
+/** What each host tells of itself every few seconds; few watch it, and whoever comes back to it begins anew. */
+const REPORT = /^kv\/devices\/[^/]+\/info$/
+const HAS_REPORTS = /^(?:devices(?:\/[^/]+(?:\/info)?)?)?$/
+const seesReports = ({ path, leaves }: Watched): boolean => HAS_REPORTS.test(path) && (leaves?.includes('info') ?? true)
+
+const NOTHING: Beside = { compare: [], operations: [] }
 
 const hasLeaf = (leaves: readonly string[] | undefined, key: string): boolean =>
   leaves === undefined || leaves.includes(key.slice(key.lastIndexOf('/') + 1))

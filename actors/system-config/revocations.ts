@@ -20,8 +20,15 @@ export interface Revocations {
   has(sid: string): boolean
   /** Those whose tokens may still be shown. */
   all(): readonly Revoked[]
-  /** Durable when it settles. Told to `onRevoked` before. @throws Overloaded */
-  add(sessions: readonly Revoked[]): Promise<void>
+  /**
+   * Durable when it settles. Told to `onRevoked` before. `beside` is written with them. Answers with the revision;
+   * undefined: they were there. @throws Overloaded
+   */
+  add(sessions: readonly Revoked[], beside?: readonly Operation[]): Promise<number | undefined>
+  /** Another has written these. */
+  learn(sessions: readonly Revoked[]): void
+  /** All that are there now are known when it settles. */
+  reload(): Promise<void>
 }
 
 /** `onRevoked` hears once of each that is not there yet, whoever writes it to the store. */
@@ -39,20 +46,28 @@ export async function openRevocations(
     for (const { sid, until } of fresh) known.set(sid, until)
     return fresh
   }
+  /** One that was told again, and lives longer, has another key. */
+  const forget = ({ sid, until }: Revoked): void => {
+    if (known.get(sid) === until) known.delete(sid)
+  }
   const tell = (fresh: readonly Revoked[]): void => {
     if (fresh.length > 0) onRevoked(fresh)
   }
   const readAll = async (): Promise<readonly Revoked[]> => {
     const listed = await store.list(PREFIX, { keysOnly: true })
     revision = listed.revision
-    return learn(listed.entries.map(({ key }) => revokedOf(key)))
+    const there = listed.entries.map(({ key }) => revokedOf(key))
+    const sids = new Set(there.map(({ sid }) => sid))
+    const before = forgottenUntil()
+    for (const [sid, until] of known) if (until < before && !sids.has(sid)) known.delete(sid)
+    return learn(there)
   }
   /** Forgets what is long over, a step with each write: more than is written, or the rest would only grow. */
   const overdue = async (written: number): Promise<Operation[]> => {
     const before = forgottenUntil()
     const { entries } = await store.list(PREFIX, { keysOnly: true, limit: written + limits.burnSweep })
     const old = entries.filter(({ key }) => revokedOf(key).until < before)
-    for (const { key } of old) known.delete(revokedOf(key).sid)
+    for (const { key } of old) forget(revokedOf(key))
     return old.map(({ key }) => ({ type: 'delete', key }))
   }
 
@@ -60,9 +75,11 @@ export async function openRevocations(
   return {
     has: (sid) => known.has(sid),
     all: () => [...known].map(([sid, until]) => ({ sid, until })),
-    async add(sessions) {
+    learn: (sessions) => tell(learn(sessions)),
+    reload: async () => tell(await readAll()),
+    async add(sessions, beside = []) {
       const fresh = sessions.filter(({ sid, until }) => unwritten.has(sid) || (known.get(sid) ?? -1) < until)
-      if (fresh.length === 0) return
+      if (fresh.length === 0) return undefined
       const forgotten = await overdue(fresh.length)
       if (known.size + fresh.length > limits.revocations) {
         throw new Overloaded(`Too many sessions were revoked lately: ${known.size}`)
@@ -71,15 +88,19 @@ export async function openRevocations(
       for (const { sid } of fresh) unwritten.add(sid)
       tell(learn(fresh))
       const writes = fresh.map((one): Operation => ({ type: 'put', key: keyOf(one), value: nothing }))
-      await store.transact([], [...forgotten, ...writes])
+      const { revision: written } = await store.transact([], [...forgotten, ...writes, ...beside])
       for (const { sid } of fresh) unwritten.delete(sid)
+      return written
     },
     async follow(signal) {
       while (!signal.aborted) {
         try {
           for await (const event of store.watch(PREFIX, { after: revision, signal })) {
             revision = event.revision
-            if (event.type === 'put') tell(learn([revokedOf(event.key)]))
+            const { sid, until } = revokedOf(event.key)
+            if (event.type === 'put') tell(learn([{ sid, until }]))
+            // Whoever writes forgets for all
+            else forget({ sid, until })
           }
         } catch (error) {
           if (!(error instanceof Compacted || error instanceof WatchOverrun)) throw error

@@ -45,6 +45,8 @@ export interface SessionsOptions {
   readonly trust: Trust
   readonly records: Pick<Records, 'get'>
   readonly revocations: Pick<Revocations, 'has'>
+  /** True, or settles when what is known is new enough to decide by. @throws Unavailable */
+  readonly fresh: () => true | Promise<void>
 }
 
 /** Every token comes through here, and through `verifyToken`. */
@@ -85,19 +87,24 @@ export function createSessions(options: SessionsOptions): Sessions {
     return verifying
   }
 
+  const current = (cx: Caller): Session | Promise<Session> => {
+    const session = bySpeaker.get(cx.principal)
+    if (!session || cx.token === undefined) {
+      throw denials.denied([linked, deniedBy({
+        layer: 'token', reason: 'token/absent', rule: '-', detail: `${cx.peer.actor} on ${cx.peer.host}`,
+      })])
+    }
+    return isCurrent(session) ? session : sessionOf(cx.token, cx.peer, session.link)
+  }
+
   return {
     authenticate(token, peer, { link }) {
       const session = sessionOf(token, peer, link)
       return session instanceof Promise ? session.then(({ speaker }) => speaker) : session.speaker
     },
     current(cx) {
-      const session = bySpeaker.get(cx.principal)
-      if (!session || cx.token === undefined) {
-        throw denials.denied([linked, deniedBy({
-          layer: 'token', reason: 'token/absent', rule: '-', detail: `${cx.peer.actor} on ${cx.peer.host}`,
-        })])
-      }
-      return isCurrent(session) ? session : sessionOf(cx.token, cx.peer, session.link)
+      const fresh = options.fresh()
+      return fresh === true ? current(cx) : fresh.then(() => current(cx))
     },
   }
 }

@@ -7,14 +7,18 @@ import { createAccess, type Access } from '../rbac/access.ts'
 import type { Rules } from '../rbac/model.ts'
 import { readEnvironment } from './environment.ts'
 import { createEnforcers, type Enforcers } from './enforcers.ts'
+import { createLeaders, type Leaders } from './leaders.ts'
 import { createPermission, MODEL_KEY, POLICY_KEY, type Permission } from './permission.ts'
 import { openTrust, type Trust } from './phase.ts'
 import type { Revoked } from './protocol.ts'
 import { openRecords, type Guard, type Records } from './records.ts'
+import { createRegistration } from './registration.ts'
 import { openRevocations } from './revocations.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
+import { newsOperation, type News } from './shared/news.ts'
+import { createShared, type Shared } from './shared/shared.ts'
 import { createSteps, type Steps } from './steps.ts'
-import { execute, type KvAction } from './transaction.ts'
+import { execute, type BoundTo, type KvAction } from './transaction.ts'
 import { follow } from './watch.ts'
 
 /** What the handlers share. */
@@ -26,11 +30,15 @@ export interface State {
   readonly access: Access
   readonly steps: Steps
   readonly enforcers: Enforcers
+  readonly leaders: Leaders
+  readonly shared: Shared
   /**
    * Runs a transaction that was permitted. What decides who is trusted, and who may do what, is in force before
    * the writer is answered: here, and wherever it is enforced.
    */
-  transact(session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined): Promise<number>
+  transact(
+    session: Session, actions: ReadonlyMap<string, KvAction>, mainKey: Guard | undefined, fence?: BoundTo,
+  ): Promise<number>
   /** Settles when these sessions are refused here and wherever tokens are judged. */
   revoke(sessions: readonly Revoked[]): Promise<void>
 }
@@ -53,16 +61,34 @@ export async function openState(start: ActorStart): Promise<State> {
     clock,
     random: start.random.fork('enforcers'),
     revoked: revocations.all,
+    mayGrant: () => shared.mayGrant(), changedAtMs: () => shared.changedAtMs(),
     leasesBefore: trust.phase === 'normal' && !environment.alone,
   })
-  const sessions = createSessions({ start, trust, records, revocations })
+  const sessions = createSessions({ start, trust, records, revocations, fresh: () => shared.fresh() })
   const storedRules = rulesIn(records)
-  const permission = createPermission(start, { sessions, trust, access, environment, storedRules })
+  const permission = createPermission(start, {
+    sessions, trust, access, environment, storedRules,
+    registration: createRegistration(start, { environment, records }),
+  })
   const reloadPolicy = policyReader(start, storedRules, async (rules) => {
     await access.replace(rules)
     enforcers.publish({ rbac: rules })
   })
   const { reloadTrust, boot, booting } = bootPhase(records, trust, steps, (text) => enforcers.publish({ boot: text }))
+  const reload = async (news: Pick<News, 'boot' | 'rbac'>): Promise<void> => {
+    if (news.boot && !booting()) await reloadTrust()
+    if (news.rbac) await reloadPolicy()
+  }
+  const shared = createShared({
+    start, isActive: () => trust.phase === 'normal', settled: enforcers.settled,
+    async apply(news) {
+      revocations.learn(news.revoked)
+      await reload(news)
+    },
+    async applyAll() {
+      await Promise.all([revocations.reload(), reload({ boot: true, rbac: true })])
+    },
+  })
 
   enforcers.publish({ boot: trust.text })
   if (trust.phase === 'normal') steps.normalPhase(trust, false)
@@ -73,21 +99,29 @@ export async function openState(start: ActorStart): Promise<State> {
   }))
   for (const key of [MODEL_KEY, POLICY_KEY]) start.background(() => follow(records, key, stopping, reloadPolicy))
   start.background(() => revocations.follow(stopping))
+  start.background(() => shared.run())
 
   return {
-    records, trust, sessions, permission, access, steps, enforcers,
-    async transact(session, actions, mainKey) {
-      const write = trust.phase === 'boot' ? boot(session, actions, mainKey) : execute(records, actions, mainKey)
+    records, trust, sessions, permission, access, steps, enforcers, leaders: createLeaders(start), shared,
+    async transact(session, actions, mainKey, fence) {
+      const news = {
+        boot: actions.has(kv.bootConfig), rbac: actions.has(POLICY_KEY) || actions.has(MODEL_KEY),
+      }
+      const isNews = news.boot || news.rbac
+      const beside = isNews && shared.isShared ? [newsOperation(news)] : []
+      const write = trust.phase === 'boot' ? boot(session, actions, mainKey)
+        : execute(records, actions, mainKey, { fence, beside })
       const revision = await write
+      const others = isNews ? shared.acknowledged(revision, clock.monotonic()) : undefined
       mayCrash('system-config/written')
-      if (actions.has(kv.bootConfig)) await reloadTrust()
-      if (actions.has(POLICY_KEY) || actions.has(MODEL_KEY)) await reloadPolicy()
-      if ([kv.bootConfig, MODEL_KEY, POLICY_KEY].some((key) => actions.has(key))) await enforcers.settled()
+      if (news.boot) await reloadTrust()
+      if (news.rbac) await reloadPolicy()
+      if (isNews) await Promise.all([enforcers.settled(), others])
       return revision
     },
     async revoke(revoked) {
-      await revocations.add(revoked)
-      await enforcers.settled()
+      const revision = await revocations.add(revoked, shared.isShared ? [newsOperation({ revoked: [...revoked] })] : [])
+      await Promise.all([enforcers.settled(), shared.acknowledged(revision, clock.monotonic())])
     },
   }
 }

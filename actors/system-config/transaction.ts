@@ -1,6 +1,7 @@
 import { InvalidArgument, Overloaded, RevisionMismatch } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Infer } from '../../runtime/protocol.ts'
+import type { Compare, Entry, Operation } from '../../runtime/store/store.ts'
 import { setByPath } from './json-path.ts'
 import { parseKey } from './key-path.ts'
 import { InvalidKey, KeyExists, KeyNotFound, type Action } from './protocol.ts'
@@ -8,6 +9,21 @@ import type { Guard, KvRecord, Records, Write } from './records.ts'
 import { checkWritten } from './written.ts'
 
 export type KvAction = Infer<typeof Action>
+
+/** What a transaction is bound to: a term that has to last. */
+export interface BoundTo {
+  readonly compare: Compare
+  /** @throws Fenced unless this, which the compare found, is that term */
+  check(found: Entry | undefined): void
+  /** The same of what is there now. */
+  checkNow(): Promise<void>
+}
+
+export interface Bound {
+  readonly fence?: BoundTo | undefined
+  /** What is written with it, and is none of `kv://`. */
+  readonly beside?: readonly Operation[]
+}
 
 /** @throws InvalidKey when a key is none, or is named twice */
 export function parseActions(named: Readonly<Record<string, KvAction>>): Map<string, KvAction> {
@@ -35,20 +51,24 @@ export function parseJson(text: string): unknown {
  *
  * @returns the revision
  * @throws RevisionMismatch when the key of `mainKey` is at another revision
- * @throws KeyExists, KeyNotFound, InvalidPath, Overloaded
+ * @throws KeyExists, KeyNotFound, InvalidPath, Overloaded, Fenced
  */
 export async function execute(
-  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard,
+  records: Records, actions: ReadonlyMap<string, KvAction>, mainKey?: Guard, bound: Bound = {},
 ): Promise<number> {
+  const { fence, beside = [] } = bound
   if (actions.size === 0) throw new InvalidArgument('The transaction has no actions')
-  if (actions.size > limits.transactionOperations) {
-    throw new InvalidArgument(`A transaction has at most ${limits.transactionOperations} actions: ${actions.size}`)
+  const most = limits.transactionOperations - beside.length
+  if (actions.size > most) {
+    throw new InvalidArgument(`A transaction has at most ${most} actions: ${actions.size}`)
   }
+  const joined = { compare: fence ? [fence.compare] : [], operations: beside }
   const found = await readFirst(records, actions, mainKey)
   for (let attempt = 0; attempt < limits.writeAttempts; attempt++) {
-    const { guards, writes } = plan(actions, found, mainKey)
-    const result = await records.commit(guards, writes)
+    const { guards, writes } = await planned(actions, found, mainKey, fence)
+    const result = await records.commit(guards, writes, joined)
     if (result.succeeded) return result.revision
+    fence?.check(result.beside[0])
     guards.forEach(({ key }, index) => found.set(key, result.found[index]))
   }
   throw new Overloaded(`Other writers were faster ${limits.writeAttempts} times`)
@@ -61,6 +81,19 @@ async function readFirst(
   const keys = new Set([...actions].filter(([, { action }]) => action !== 'create').map(([key]) => key))
   if (mainKey) keys.add(mainKey.key)
   return new Map(await Promise.all([...keys].map(async (key) => [key, await records.get(key)] as const)))
+}
+
+/** Whoever leads no more is told that first: what it has read may be old. */
+async function planned(
+  actions: ReadonlyMap<string, KvAction>, found: ReadonlyMap<string, KvRecord | undefined>, mainKey: Guard | undefined,
+  fence: BoundTo | undefined,
+): Promise<{ guards: Guard[]; writes: Write[] }> {
+  try {
+    return plan(actions, found, mainKey)
+  } catch (error) {
+    await fence?.checkNow()
+    throw error
+  }
 }
 
 function plan(

@@ -10,7 +10,7 @@ type Writing = Pick<
   Handlers<typeof SystemConfig, {}>, 'set' | 'create' | 'delete' | 'append' | 'setByJsonPath' | 'execTx'
 >
 
-export function writing({ records, permission, transact }: State): Writing {
+export function writing({ records, permission, leaders, transact }: State): Writing {
   const change = async (cx: Caller, text: string, action: KvAction): Promise<{ revision: number }> => {
     const key = parseKey(text)
     await permission.write(cx, key)
@@ -31,11 +31,11 @@ export function writing({ records, permission, transact }: State): Writing {
     append: ({ key, value }, cx) => change(cx, key, { action: 'append', value }),
     setByJsonPath: async ({ key, path, value }, cx) =>
       change(cx, key, { action: 'set_by_path', all_set: { [path]: parseJson(value) } }),
-    async execTx({ actions: named, mainKey }, cx) {
+    async execTx({ actions: named, mainKey, fence }, cx) {
       const actions = parseActions(named)
       const guard = mainKey && { key: parseKey(mainKey.key), revision: mainKey.revision }
       const session = await permission.transaction(cx, actions, guard)
-      return { revision: await transact(session, actions, guard) }
+      return { revision: await transact(session, actions, guard, fence && leaders.bind(fence)) }
     },
   }
 }

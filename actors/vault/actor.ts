@@ -10,6 +10,7 @@ import { sealHandlers } from './handlers/seal.ts'
 import { secretHandlers } from './handlers/secrets.ts'
 import { httpHandlers } from './http/handlers.ts'
 import { joinHandlers } from './join/handlers.ts'
+import { oodHandlers } from './join/ood-handlers.ts'
 import { pkiHandlers, zonePki } from './pki/handlers.ts'
 import { mayLink } from './policy.ts'
 import { Vault, VaultSealed } from './protocol.ts'
@@ -70,7 +71,8 @@ export default actor(Vault, {}, async (start) => {
   return {
     handlers: {
       ...sealHandlers(area), ...keyHandlers(area), ...secretHandlers(area), ...pkiHandlers(area, mounts),
-      ...joinHandlers(area, mounts), ...recoveryHandlers(area, mounts), ...httpHandlers(area),
+      ...joinHandlers(area, mounts), ...oodHandlers(area, mounts), ...recoveryHandlers(area, mounts),
+      ...httpHandlers(area),
     },
     lifecycle,
   }

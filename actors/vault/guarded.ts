@@ -6,7 +6,7 @@ import { codeOf, type Audit } from './audit/audit.ts'
 import { createStrangers } from './audit/strangers.ts'
 import type { Core, Unsealed } from './core.ts'
 import { allowingRule, type VaultMethod } from './policy.ts'
-import { JoinRefused, type Vault } from './protocol.ts'
+import { JoinRefused, NotInVault, type Vault } from './protocol.ts'
 import type { SealLife } from './seal/life.ts'
 
 type Methods = typeof Vault['methods']
@@ -98,8 +98,10 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
     if ('error' in outcome) {
       const code = codeOf(outcome.error)
       const ofBegun = of === undefined ? {} : { of }
-      const record = isOfStranger(outcome.error) ? strangers : audit.record
-      await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
+      const record = isOfStranger(outcome.error, method) ? strangers : audit.record
+      if (!isAnswer(outcome.error, method)) {
+        await record({ ...entry, outcome: code === 'Denied' ? 'denied' : 'failed', code, about, ...ofBegun })
+      }
       throw outcome.error
     }
     // Where it is not said by `begun`, which is durable by now
@@ -121,10 +123,15 @@ export function createGuarded({ start, core, audit }: Pick<Area, 'start' | 'core
   }
 }
 
-/** Whoever reaches the zone may bring a join token that nobody made. */
-const isOfStranger = (error: unknown): boolean => error instanceof JoinRefused && error.details['reason'] === 'unknown'
+/** Whoever reaches the zone may bring a join token that nobody made, or ask for the next certificate of any host. */
+const isOfStranger = (error: unknown, method: VaultMethod): boolean => error instanceof JoinRefused
+  && (method === 'renewEnrolment' ? ['device', 'proof'] : ['unknown']).includes(String(error.details['reason']))
+
+/** That no host of a name has joined, which strangers have asked by any name, and listeners of OODs that never did. */
+const isAnswer = (error: unknown, method: VaultMethod): boolean =>
+  method === 'joinedHost' && error instanceof NotInVault
 
 /** What is public anyway, and `http`, which records each request itself; denied and failed calls are recorded. */
 const unrecorded: ReadonlySet<VaultMethod> = new Set([
-  'status', 'auditHead', 'keyVersions', 'authorities', 'crl', 'roots', 'http',
+  'status', 'auditHead', 'keyVersions', 'authorities', 'crl', 'roots', 'joinedHost', 'joinedHosts', 'http',
 ])

@@ -83,12 +83,19 @@ export function createNamedKeys({ barrier, keys, random, clock }: NamedKeysPorts
   const write = (name: string, guard: Compare, versions: readonly Version[]): Promise<boolean> =>
     barrier.commit([guard], [{ path: keyPath(name), value: { type: 'ed25519', versions } }])
 
+  /** The newest of each name that the vault itself signs by: to import one takes longer than to sign by it. */
+  const imported = new Map<string, { readonly kid: string; readonly key: SigningKey }>()
+
   const keyNamed: NamedKeys = {
     async signing(name) {
-      await keyNamed.ensure(name)
-      const found = await current(name)
+      const found = await current(name) ?? (await keyNamed.ensure(name), await current(name))
       if (found === undefined) throw damaged(keyPath(name), 'it went away while it was read')
-      return keys.importPem(found.pem)
+      const { kid, pem } = found
+      const last = imported.get(name)
+      if (last?.kid === kid) return last.key
+      const key = keys.importPem(pem)
+      imported.set(name, { kid, key })
+      return key
     },
     async ensure(name) {
       const found = await current(name)

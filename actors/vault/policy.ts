@@ -71,7 +71,19 @@ export const vaultPolicy: readonly PolicyRule[] = [
   },
   {
     rule: 'vault/enrolment-lets-hosts-join', actor: 'enrolment', runtimeType: 'kernel-service',
-    host: 'own', methods: ['checkJoinToken', 'enrol', 'renewEnrolment'], resource: '-',
+    host: 'own', methods: ['checkJoinToken', 'enrol', 'renewEnrolment', 'registerHost'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-lets-oods-join', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['enrolOod', 'oodRequests', 'approveOod', 'refuseOod'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-keeps-hosts', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['joinedHosts', 'joinedHost', 'revokeHost'], resource: '-',
+  },
+  {
+    rule: 'vault/enrolment-has-a-key-made', actor: 'enrolment', runtimeType: 'kernel-service',
+    host: 'own', methods: ['ensureKey'], resource: 'enrolment',
   },
   {
     rule: 'vault/enrolment-signs-for-itself', actor: 'enrolment', runtimeType: 'kernel-service',

@@ -4,6 +4,11 @@ import {
 } from '../../runtime/protocol.ts'
 import { httpCall } from '../http-protocol.ts'
 import { PublicKey } from '../system-config/protocol.ts'
+import {
+  Enrolled, enrolmentAsked, IssuedCertificate, JoinedHost, JoinToken, oodAsked, OodIssued, OodRequest, Registrar,
+} from './join/protocol.ts'
+
+export * from './join/protocol.ts'
 
 const count = pipe(number(), integer())
 
@@ -44,49 +49,9 @@ export const CertificateRecord = object({
 })
 export type CertificateRecord = Infer<typeof CertificateRecord>
 
-export const IssuedCertificate = object({
-  serial: string(), certificate: string(),
-  /** PEM of who signed it, up to the root, without the root. */
-  chain: array(string()),
-  /** PEM of the roots that a peer's certificate may end at, now. */
-  roots: array(string()),
-  notBefore: count, notAfter: count,
-})
-export type IssuedCertificate = Infer<typeof IssuedCertificate>
-
 /** A certificate that an authority of the vault has signed without the vault: by `recover etcd`. */
 export const Unrecorded = object({ role: string(), pem: string() })
 export type Unrecorded = Infer<typeof Unrecorded>
-
-/** What is told of a join token; the token itself is told once, by `createJoinToken`. Times are epoch milliseconds. */
-export const JoinToken = object({
-  id: string(), host: string(), role: picklist(['node']),
-  state: picklist(['open', 'used', 'revoked', 'expired']),
-  cidr: optional(string()),
-  createdAt: count, expiresAt: count,
-  /** Who asked for it. */
-  createdBy: string(),
-  usedAt: optional(count), revokedAt: optional(count),
-  /** Thumbprint of the device key that used it, and the certificate it got. */
-  device: optional(string()), serial: optional(string()),
-  /** How often somebody who had it was refused. */
-  refused: count,
-})
-export type JoinToken = Infer<typeof JoinToken>
-
-export const Enrolled = object({
-  ...IssuedCertificate.entries,
-  /** Id of the join token, thumbprint of the device key. */
-  token: string(), device: string(),
-  /** It was signed before, for the same request. */
-  retried: boolean(),
-})
-export type Enrolled = Infer<typeof Enrolled>
-
-/** `csr` is PKCS #10, PEM; the others as `join-protocol` has them. */
-const enrolment = {
-  host: string(), csr: string(), device: string(), proof: string(), server: string(), skewMs: optional(count),
-} as const
 
 /** Every method asks for a sealed link; grants of key material are signed so that they can be proved later. */
 export const Vault = protocol('vault', {
@@ -212,7 +177,8 @@ export const Vault = protocol('vault', {
   /** A secret by which one host may join, once. `by`: for whom it is made. @throws InvalidArgument, LimitExceeded */
   createJoinToken: call(
     object({
-      host: string(), role: string(), cidr: optional(string()), ttlSeconds: optional(count), by: string(),
+      host: string(), role: string(), owner: optional(string()), cidr: optional(string()),
+      ttlSeconds: optional(count), by: string(),
     }),
     object({ token: string(), record: JoinToken }), { suite: 'signature' },
   ),
@@ -224,9 +190,38 @@ export const Vault = protocol('vault', {
    * One transaction uses the token up, binds it to the device key and records the certificate. The same device gets
    * the same bytes for the same request again, while token and certificate are unrevoked. @throws JoinRefused
    */
-  enrol: call(object({ ...enrolment, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
-  /** The next certificate of a host that joined, by its device key. @throws JoinRefused */
-  renewEnrolment: call(object({ ...enrolment, serial: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  enrol: call(object({ ...enrolmentAsked, token: string() }), Enrolled, { concurrent: 64, suite: 'signature' }),
+  /**
+   * The next certificate of a host that joined, by its device key; without `serial` it shows no certificate, and the
+   * last may have ended by `limits.joinRenewalSeconds`. @throws JoinRefused
+   */
+  renewEnrolment: call(
+    object({ ...enrolmentAsked, serial: optional(string()) }), Enrolled, { concurrent: 64, suite: 'signature' },
+  ),
+  /**
+   * Notes that this device wants to be an OOD; once the owner's document for it is here (`approveOod`), one transaction
+   * uses the token up, records its certificates and seals the unseal key to it. The same request gets the same again.
+   * @throws JoinRefused
+   */
+  enrolOod: call(
+    object(oodAsked), object({ request: OodRequest, issued: optional(OodIssued) }),
+    { concurrent: 16, suite: 'signature' },
+  ),
+  /** Those who wait for the owner, oldest first. */
+  oodRequests: call(object({}), object({ requests: array(OodRequest) }), { suite: 'sealed' }),
+  /** By a document that the owner key signed: for the key that asked, as an OOD. @throws NotInVault, JoinRefused */
+  approveOod: call(object({ host: string(), document: string() }), OodRequest, { suite: 'signature' }),
+  refuseOod: call(object({ host: string(), device: string(), by: string() }), OodRequest, { suite: 'signature' }),
+  /** Hosts that joined, also those that were revoked since, by name; as many as `limits.joinedHostsPage`. */
+  joinedHosts: call(
+    object({ after: optional(string()) }), object({ hosts: array(JoinedHost), more: boolean() }),
+    { concurrent: 8, suite: 'sealed' },
+  ),
+  joinedHost: call(object({ host: string() }), JoinedHost, { concurrent: 64, suite: 'sealed' }),
+  /** Signs the document of a host anew. One that was revoked stays as it is. @throws NotInVault */
+  registerHost: call(object({ host: string(), registrar: Registrar }), JoinedHost, { suite: 'signature' }),
+  /** All its certificates into the revocation lists, and the host revoked, in one transaction. @throws NotInVault */
+  revokeHost: call(object({ host: string(), by: string() }), JoinedHost, { suite: 'signature' }),
   /** Public part of the key that signs the audit, and how far that has come. */
   auditHead: call(
     object({}), object({ kid: string(), publicKey: PublicKey, sequence: count, hash: string() }), { suite: 'sealed' },
@@ -250,9 +245,6 @@ export const VaultSealed = defineError('VaultSealed')
 export const VaultDamaged = defineError('VaultDamaged')
 /** A certificate that a role does not allow, or a signing request that is not sound. `details.reason` says which. */
 export const CertificateRefused = defineError('CertificateRefused')
-/** A join that the token, the device or the address does not allow. `details.reason` is a JoinRefusal. */
-export const JoinRefused = defineError('JoinRefused')
-export type JoinRefusal = 'unknown' | 'expired' | 'revoked' | 'used' | 'host' | 'address' | 'device' | 'proof'
 /** There is no such mount, role, authority or certificate. */
 export const NotInVault = defineError('NotInVault')
 export const SecretNotFound = defineError('SecretNotFound')

@@ -37,7 +37,8 @@ export async function admitService(zone: Zone, config: Reader, login: ServiceLog
   if (wrongType !== undefined) return refuse('login/role', wrongType)
   if (isKernel(spec) && device.document.role !== 'ood') return refuse('login/kernel', `${appid} on ${host}`)
   const node = nodeText === undefined ? undefined : zone.record(NodeConfig, kv.node(host), nodeText)
-  if (node?.host !== host || node.state !== 'running' || node.services[spec.name]?.target !== 'running') {
+  // On a host that is drained runs on what has nowhere to go
+  if (node?.host !== host || node.state === 'stopped' || node.services[spec.name]?.target !== 'running') {
     return refuse('login/placement', `${appid} on ${host}`)
   }
   if (sub !== (spec.owner ?? host)) return refuse('login/subject', `sub ${sub}, of ${appid} on ${host}`)
@@ -59,6 +60,7 @@ async function admitNode(zone: Zone, config: Reader, { host, sub }: ServiceLogin
   const wrong = notByJwt(device.document.role)
   if (wrong !== undefined) return refuse('login/role', wrong)
   if (sub !== host) return refuse('login/subject', `sub ${sub}, of ${NODE_DAEMON} on ${host}`)
+  if (device.document.role === 'client-device') return refuse('login/placement', `${NODE_DAEMON} on ${host}`)
   return { admitted: true, runtimeType: 'node', audiences: ['system-config'] }
 }
 

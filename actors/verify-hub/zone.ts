@@ -2,9 +2,10 @@ import { Denied, Unavailable, type ZonewrightError } from '../../runtime/errors.
 import { limits } from '../../runtime/limits.ts'
 import type { Clock, Keys } from '../../runtime/platform/ports.ts'
 import type { Client, Infer, Schema } from '../../runtime/protocol.ts'
-import { thumbprint, trustKeyOf, verifyDocument } from '../../runtime/trust/keys.ts'
+import { thumbprint, trustKeyOf } from '../../runtime/trust/keys.ts'
 import type { TrustKey } from '../../runtime/trust/token.ts'
-import { DeviceDocument, deviceDocumentType, kv, readRecord } from '../records.ts'
+import { readDeviceBy, type ReadDevice } from '../read-device.ts'
+import { kv, readRecord, type DeviceDocument } from '../records.ts'
 import { BootConfig, type SystemConfig } from '../system-config/protocol.ts'
 import { VerifyHubKeyMismatch } from './protocol.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -39,7 +40,7 @@ export interface Zone {
   refresh(config: Reader): Promise<void>
   /** The record in a value just read. One that has not changed is not parsed again. @throws RecordInvalid */
   record<S extends Schema>(schema: S, key: string, text: string): Infer<S>
-  /** The registered device, if its document is there, names it, and the owner key signed it. */
+  /** The registered device, if its document is there, names it, and the owner or the enrolment signed it. */
   device(host: string, text: string | undefined): Device | undefined
 }
 
@@ -56,6 +57,7 @@ export async function openZone(
   let revision = 0
   let boot: BootConfig
   let trusted: readonly TrustKey[] = []
+  let readDevice: ReadDevice = () => undefined
   const documents = new Map<string, Device | undefined>()
   const records = new Map<string, { readonly text: string; readonly value: unknown }>()
 
@@ -94,6 +96,7 @@ export async function openZone(
     ]
     // Documents are judged by the root key
     documents.clear()
+    readDevice = readDeviceBy(keys, next)
     text = value
     boot = next
     epoch = next.epoch
@@ -141,7 +144,7 @@ export async function openZone(
       if (document === undefined || RESERVED.has(host)) return undefined
       if (!documents.has(document)) {
         makeRoom(documents, limits.deviceDocuments)
-        documents.set(document, openDevice(keys, boot, document))
+        documents.set(document, openDevice(keys, readDevice, document))
       }
       const device = documents.get(document)
       return device?.document.name === host ? device : undefined
@@ -163,9 +166,7 @@ function refusedByConfig(error: ZonewrightError, kid: string): ZonewrightError {
     : new Unavailable(`system-config does not let verify-hub read: ${reason}`, { reason })
 }
 
-function openDevice(keys: Keys, boot: BootConfig, text: string): Device | undefined {
-  const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: boot.root })
-  if (!verdict.accepted || verdict.payload.zone !== boot.zone) return undefined
-  const document = verdict.payload
-  return { document, key: trustKeyOf(keys, document.key, kv.device(document.name), document.name) }
+function openDevice(keys: Keys, readDevice: ReadDevice, text: string): Device | undefined {
+  const document = readDevice(text)
+  return document && { document, key: trustKeyOf(keys, document.key, kv.device(document.name), document.name) }
 }

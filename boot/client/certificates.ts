@@ -1,6 +1,7 @@
 import { array, boolean, looseObject, nullable, number, optional, picklist, record, string } from 'valibot'
 import type { Infer } from '../../runtime/protocol.ts'
 import { LimitExceeded } from '../../runtime/errors.ts'
+import { ActorState } from '../../runtime/supervision.ts'
 import { limits } from '../../runtime/limits.ts'
 import { shapeOf } from './kv.ts'
 import type { ZoneClient } from './zone-client.ts'
@@ -87,6 +88,8 @@ const Node = looseObject({
   info: nullable(looseObject({
     addresses: array(string()), runtime: string(), processors: number(), load: number(), memoryBytes: number(),
     memoryFreeBytes: number(), diskBytes: number(), diskFreeBytes: number(),
+    labels: optional(record(string(), string())), actors: optional(array(ActorState)),
+    capacity: optional(looseObject({ memoryBytes: optional(number()), processors: optional(number()) })),
   })),
 })
 export type NodeEntry = Infer<typeof Node>

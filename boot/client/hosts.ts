@@ -1,17 +1,67 @@
+import { kv, readRecord, ServiceSpec } from '../../actors/records.ts'
 import { NotFound } from '../../runtime/errors.ts'
 import { array, object, string } from '../../runtime/protocol.ts'
 import { HostState } from '../../runtime/supervision.ts'
 import { Usage } from '../errors.ts'
-import { shapeOf } from './kv.ts'
+import { readNodes, type NodeEntry } from './certificates.ts'
+import { getItem, shapeOf } from './kv.ts'
+import { unlessRefused } from './refused.ts'
 import type { ZoneClient } from './zone-client.ts'
 
 const Hosts = object({ zone: string(), hosts: array(HostState) })
 
 export type ActorState = HostState['actors'][number]
 
-export async function readHosts(client: ZoneClient, host?: string): Promise<readonly HostState[]> {
+/** A host of the zone: of the process that was asked, or of another machine, by what it told of itself last. */
+export interface SeenHost extends Omit<HostState, 'state'> {
+  /** Of another machine: `serving` while it is heard of. */
+  readonly state: HostState['state'] | Exclude<NodeEntry['state'], 'up'>
+  /** Runs elsewhere. Of one that is not heard of nothing is known of what it runs, and `actors` is empty. */
+  readonly remote: boolean
+  /** When it told of itself last, in epoch milliseconds; null of one that is here, or was never heard. */
+  readonly lastSeen: number | null
+}
+
+/** All hosts of the zone, or one; those of other machines where the zone runs its node monitor. @throws NotFound */
+export async function readHosts(client: ZoneClient, host?: string): Promise<readonly SeenHost[]> {
   const params = host === undefined ? {} : { host }
-  return shapeOf(Hosts, await client.call('node-daemon', 'ps', params), 'what runs').hosts
+  const asked = client.call('node-daemon', 'ps', params).then((told) => shapeOf(Hosts, told, 'what runs').hosts)
+  const [here, nodes] = await Promise.allSettled([asked, watchedHosts(client)])
+  if (nodes.status === 'rejected') throw nodes.reason
+  const others = nodes.value.filter(({ name }) => host === undefined || name === host)
+  // It may be one of another machine
+  if (here.status === 'rejected' && !(host !== undefined && here.reason instanceof NotFound && others.length > 0)) {
+    throw here.reason
+  }
+  const own = here.status === 'fulfilled' ? here.value : []
+  const names = new Set(own.map((each) => each.host))
+  return [
+    ...own.map((each) => ({ ...each, remote: false, lastSeen: null })),
+    ...others.filter(({ name }) => !names.has(name)).map(remoteHost),
+  ]
+}
+
+/** Where no monitor is wanted none is asked: the gateway would wait for it. */
+async function watchedHosts(client: ZoneClient): Promise<readonly NodeEntry[]> {
+  const key = kv.spec(MONITOR)
+  const item = await unlessRefused(getItem(client, key))
+  const isWatched = item && readRecord(ServiceSpec, key, item.value).state !== 'stopped'
+  return (isWatched && await unlessRefused(readNodes(client))) || []
+}
+const MONITOR = 'node-monitor'
+
+function remoteHost({ name: host, role, state, lastSeen, info }: NodeEntry): SeenHost {
+  const isHeard = state === 'up' || state === 'suspect'
+  return {
+    host, role, state: state === 'up' ? 'serving' : state, reason: '', starts: 1, remote: true, lastSeen,
+    actors: isHeard ? info?.actors ?? [] : [],
+  }
+}
+
+/** For what is done to a host by the process that runs it. @throws Usage */
+export function demandHere(hosts: readonly SeenHost[], { host }: Pick<Target, 'host'>, next: string): void {
+  if (hosts.every((each) => each.host !== host || !each.remote)) return
+  throw new Usage(`It runs on another machine, and is not reached from here: ${host}`, { next })
 }
 
 /** A host, or one actor of it. */
@@ -24,7 +74,7 @@ export interface Target {
  * `node2`, `node2/service`, or `vault` where one host has it. A name of both a host and an actor is the host's.
  * @throws NotFound, Usage
  */
-export function targetOf(hosts: readonly HostState[], text: string): Target {
+export function targetOf(hosts: readonly SeenHost[], text: string): Target {
   const [first = '', second, ...rest] = text.split('/')
   if (rest.length > 0 || first === '' || second === '') {
     throw new Usage(`It names neither a host nor an actor: ${text}`, {
@@ -45,12 +95,12 @@ export function targetOf(hosts: readonly HostState[], text: string): Target {
   throw new Usage(`Several hosts have an actor of this name: ${first}`, { next: `Say which: ${some.join(', ')}` })
 }
 
-const has = (host: HostState, name: string): boolean => host.actors.some((each) => each.name === name)
+const has = (host: SeenHost, name: string): boolean => host.actors.some((each) => each.name === name)
 
 const noSuch = (what: string, name: string, known: readonly string[]): Error =>
   new NotFound(`There is no such ${what}: ${name}`, { next: `There are: ${known.slice(0, 12).join(', ')}` })
 
 export const actorsNamed = (
-  hosts: readonly HostState[], name: string,
+  hosts: readonly SeenHost[], name: string,
 ): readonly { readonly host: string; readonly actor: ActorState }[] => hosts.flatMap((each) =>
   each.actors.filter((actor) => actor.name === name).map((actor) => ({ host: each.host, actor })))

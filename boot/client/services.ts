@@ -1,9 +1,7 @@
-import { kv, readRecord, ServiceSpec } from '../../actors/records.ts'
+import { kv, readRecord, ServiceInfo, ServiceSpec } from '../../actors/records.ts'
 import { NotFound, RevisionMismatch } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { array, object, string } from '../../runtime/protocol.ts'
-import type { HostState } from '../../runtime/supervision.ts'
-import { actorsNamed, type ActorState } from './hosts.ts'
+import { actorsNamed, type ActorState, type SeenHost } from './hosts.ts'
 import { getItem, listNames, transact } from './kv.ts'
 import type { ZoneClient } from './zone-client.ts'
 
@@ -13,18 +11,18 @@ export interface Service {
   /** Of the spec. */
   readonly revision: number
   readonly hosts: readonly string[]
+  /** As the scheduler tells of it. */
+  readonly info: ServiceInfo
 }
-
-const Info = object({ name: string(), hosts: array(string()) })
 
 export async function readService(client: ZoneClient, name: string): Promise<Service | undefined> {
   const [spec, info] = await Promise.all([
-    getItem(client, kv.spec(name)), getItem(client, `services/${name}/info`),
+    getItem(client, kv.spec(name)), getItem(client, kv.info(name)),
   ])
   if (!spec) return undefined
+  const told = info ? readRecord(ServiceInfo, kv.info(name), info.value) : { name, hosts: [] }
   return {
-    spec: readRecord(ServiceSpec, kv.spec(name), spec.value), revision: spec.revision,
-    hosts: info ? readRecord(Info, `services/${name}/info`, info.value).hosts : [],
+    spec: readRecord(ServiceSpec, kv.spec(name), spec.value), revision: spec.revision, hosts: told.hosts, info: told,
   }
 }
 
@@ -53,8 +51,9 @@ export interface Actual {
 /** What has failed stays so in the list once nobody wants it any more. */
 export const isDown = ({ state }: ActorState): boolean => state === 'stopped' || state === 'failed'
 
-export function actualOf({ spec, hosts: placed }: Service, hosts: readonly HostState[]): Actual {
-  const at = actorsNamed(hosts, spec.name)
+export function actualOf({ spec, hosts: placed }: Service, hosts: readonly SeenHost[]): Actual {
+  // What a host is made of, such as its gateway, it runs unasked, and that counts where it is asked for
+  const at = actorsNamed(hosts, spec.name).filter(({ host, actor }) => actor.managed || placed.includes(host))
   const wanted = spec.state === 'stopped' ? 0 : spec.replicas ?? 1
   const serving = at.filter(({ actor }) => actor.state === 'serving').length
   const placedServe = placed.every((host) => at.some((one) => one.host === host && one.actor.state === 'serving'))

@@ -45,8 +45,11 @@ export interface SessionOptions {
 export function openSession({ file, clock, scope, zone, asked, loginHint, hub }: SessionOptions): Session {
   const notLoggedIn = (message: string, user: string | undefined, details: object = {}): Error =>
     new NotLoggedIn(message, { ...details, next: loginHint(user) })
+  /** Why the one that was saved is gone: of what one command asks at once, all fail by that. */
+  let ended: Error | undefined
   const ofThisZone = (saved: Saved | undefined): Saved => {
     if (saved?.scope === scope) return saved
+    if (!saved && ended) throw ended
     throw notLoggedIn(saved ? `The session is of another zone than ${zone}` : nobody(asked, zone), asked)
   }
   const isFresh = ({ sessionToken }: Saved): boolean => expiry(sessionToken) - clock.now() / 1000 > RENEW_SECONDS
@@ -60,7 +63,6 @@ export function openSession({ file, clock, scope, zone, asked, loginHint, hub }:
   /** Another command may have refreshed it while this one waited for its turn. */
   const refresh = async (isGood: (saved: Saved) => boolean): Promise<string> => {
     let token = ''
-    let ended: Error | undefined
     await file.change(async (found) => {
       const saved = ofThisZone(found)
       const next = isGood(saved) ? saved : await refreshNow(saved).catch((error: unknown) => {
@@ -72,7 +74,7 @@ export function openSession({ file, clock, scope, zone, asked, loginHint, hub }:
       token = next?.sessionToken ?? ''
       return next
     })
-    if (ended) throw ended
+    if (token === '' && ended) throw ended
     return token
   }
   const refreshNow = async (saved: Saved): Promise<Saved> => {

@@ -7,18 +7,21 @@ import { Interrupted, OwnerKeyNeeded } from '../errors.ts'
 import { usesEtcd } from '../etcd/elsewhere.ts'
 import type { EtcdProgress } from '../etcd/start.ts'
 import type { GivenOwnerKey } from '../grow.ts'
+import type { OodFailed } from '../oods.ts'
 import { layoutOf, stepRow, tableHead, tableRow, type StepRow, type Style } from '../render.ts'
 import { bootSequence, initSequence, type Sequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
 import { up, type Progress, type RunningZone, type UpOptions } from '../up.ts'
 import { wholeNumber } from './command.ts'
 import { etcdLines } from './etcd-lines.ts'
+import { failureOf } from './failure.ts'
 import { FOLDER_OPTION, readGiven, type GivenFiles } from './given-files.ts'
 import { stepZero } from './step-zero.ts'
 
 /** What `up` and `prove` are told on the command line. */
 export interface ZoneOptions extends GivenFiles {
   readonly nodes?: number
+  readonly oods?: number
   readonly ownerKey?: string
   readonly json?: true
   readonly diagram?: true
@@ -31,6 +34,7 @@ export const zoneOptions = (of: Command): Command => of
   .option('--config <file>', 'read this file instead of zone.yaml in the folder')
   .option('--port <number>', 'port of the gateway; 0 takes a free one', wholeNumber(0, 65_535))
   .option('--nodes <number>', 'hosts beside the first one that this process runs', wholeNumber(0, 1_000))
+  .option('--oods <number>', 'hosts with a control plane that this process runs; needs etcd', wholeNumber(1, 9))
   .option('--otlp <url>', 'send OpenTelemetry traces to this collector: http://127.0.0.1:4318')
   .option('--owner-key <file>', 'signs for nodes that the folder has not had before; says what, before it does')
   .option('--owner-passphrase-file <file>', 'its first line encrypts the owner key, or opens it')
@@ -49,6 +53,8 @@ export interface BootedZone {
   readonly folder: string
   /** The steps as they happened. */
   rows(): readonly StepRow[]
+  /** OODs beside the first host that did not start. */
+  readonly failed: readonly { readonly host: string; readonly code: string; readonly reason: string }[]
   /** Of a zone on etcd. */
   readonly etcd: ReturnType<typeof etcdSummary> | undefined
   /** The same in mermaid. */
@@ -77,6 +83,11 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
         for (const line of etcd(progress)) say(line)
         return
       }
+      if (progress.type === 'ood-failed') {
+        steps.failed.push(progress)
+        for (const line of withoutOod(progress, style)) terminal.error(line)
+        return
+      }
       for (const line of stepZero(progress, options, style)) say(line)
       if (progress.type !== 'identity') return
       const layout = layoutOf(usesEtcd(progress.config) ? initSequence : bootSequence, terminal.columns)
@@ -96,15 +107,20 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
   }
   return {
     zone, platform, folder: given.folder, stop, rows: () => steps.rows(),
+    failed: steps.failed.map(({ host, error }) => {
+      const { code, message: reason } = failureOf(error)
+      return { host, code, reason }
+    }),
     etcd: usesEtcd(zone.config) ? etcdSummary(zone, steps) : undefined,
     diagram: () => diagram(`${steps.title}: ${zone.config.zone}`, steps.rows()),
   }
 }
 
 async function clusterOptions(
-  terminal: Terminal, { nodes, ownerKey }: ZoneOptions,
-): Promise<Pick<UpOptions, 'nodes' | 'ownerKey'>> {
+  terminal: Terminal, { nodes, oods, ownerKey }: ZoneOptions,
+): Promise<Pick<UpOptions, 'nodes' | 'oods' | 'ownerKey'>> {
   return {
+    ...(oods === undefined ? {} : { oods }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(ownerKey === undefined ? {} : { ownerKey: await readOwnerKey(terminal, terminal.absolute(ownerKey)) }),
   }
@@ -147,6 +163,8 @@ interface Steps {
   bootRows(): readonly StepRow[]
   readonly title: string
   moved: Extract<EtcdProgress, { type: 'moved' }> | undefined
+  /** OODs that did not start. */
+  readonly failed: OodFailed[]
   dangerous: Extract<EtcdProgress, { type: 'dangerous' }> | undefined
 }
 
@@ -165,7 +183,7 @@ function collectSteps(trace: Trace, beganMs: number): Steps {
   // Told by several workers: the order of arrival may differ a little from the order of events
   const bootRows = () => [...of(bootSequence)].sort((a, b) => a.atMs - b.atMs || a.number - b.number)
   return {
-    moved: undefined, dangerous: undefined,
+    moved: undefined, dangerous: undefined, failed: [],
     get title() { return shown.title },
     show(sequence, show) {
       shown = sequence
@@ -197,6 +215,15 @@ function etcdSummary({ config: { etcd, zone } }: RunningZone, { moved, dangerous
     removed: dangerous?.removed ?? [], kept: dangerous?.kept ?? [],
     bootSteps: bootRows(),
   }
+}
+
+/** On stderr, with --json as well: the zone goes on, and somebody has to mend this. */
+function withoutOod({ host, error, folder }: OodFailed, style: Style): readonly string[] {
+  const { message, next } = failureOf(error)
+  return [
+    `${style.bold(host)} did not start, and the zone goes on without it: ${message}`,
+    `  where: ${folder}`, `  next:  ${next === undefined ? 'Mend that' : next}; then start the zone again`,
+  ]
 }
 
 /** With --debug: every actor's states. */

@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { pairs } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
+import { meaningOf } from './exit-codes.ts'
 
 /** A command with the options that all have, its examples, and where its exit codes are. */
 export function command(
@@ -9,6 +11,8 @@ export function command(
     readonly examples: readonly string[]
     /** What --json does, where it is something else. */
     readonly json?: string
+    /** Exit codes that are worth more than a line in the table of all. */
+    readonly exits?: readonly number[]
   },
 ): Command {
   return bare(terminal, name, options)
@@ -28,12 +32,17 @@ export function group(
 
 function bare(
   { invocation }: Terminal, name: string,
-  { description, examples }: { readonly description: string; readonly examples: readonly string[] },
+  { description, examples, exits = [] }: {
+    readonly description: string; readonly examples: readonly string[]; readonly exits?: readonly number[]
+  },
 ): Command {
+  const told = exits.length === 0 ? '' : `Exit codes:
+${pairs(exits.map((code) => [String(code).padStart(3), meaningOf(code)])).join('\n')}
+  all: ${invocation} help exit-codes`
   const lines = examples.map((example) => `  ${invocation} ${example}`.trimEnd())
   return new Command(name)
     .description(description)
-    .addHelpText('after', `\nExamples:\n${lines.join('\n')}\n\nExit codes: ${invocation} help exit-codes`)
+    .addHelpText('after', `\nExamples:\n${lines.join('\n')}\n\n${told || `Exit codes: ${invocation} help exit-codes`}`)
 }
 
 /** An option's argument that is a whole number between two others. */

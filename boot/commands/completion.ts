@@ -108,7 +108,7 @@ const keys: Names = async (client, last) => {
 const USERS = ['show', 'suspend', 'activate', 'delete', 'unlock', 'key']
 
 const remote: Readonly<Record<string, Names>> = {
-  'ps': hosts, 'kill': targets, 'logs': targets,
+  'ps': hosts, 'drain': hosts, 'undrain': hosts, 'kill': targets, 'logs': targets,
   'services show': services, 'services start': services, 'services stop': services, 'services restart': services,
   'services remove': services,
   'devices show': devices, 'passwd': users, 'login': users,

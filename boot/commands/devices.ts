@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { DeviceDocument, deviceDocumentType, isName, kv, NodeConfig, readRecord } from '../../actors/records.ts'
+import { readDeviceBy, type ReadDevice } from '../../actors/read-device.ts'
+import { isName, kv, NodeConfig, readRecord, type DeviceDocument } from '../../actors/records.ts'
 import { NotFound } from '../../runtime/errors.ts'
-import type { PublicJwk } from '../../runtime/platform/ports.ts'
-import { verifyDocument } from '../../runtime/trust/keys.ts'
 import { getItem, listNames } from '../client/kv.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
 import { Usage } from '../errors.ts'
@@ -14,7 +13,7 @@ import { connect, connectOptions, show, type ConnectOptions } from './connect.ts
 
 export function devicesCommand(terminal: Terminal): Command {
   return group(terminal, 'devices', {
-    description: 'Show the devices of a zone: registered by the owner key, each with a key of its own',
+    description: 'Show the devices of a zone: registered by the owner key, or by a join; each with a key of its own',
     examples: ['devices', 'devices show ood1', 'devices list --json'],
   }, [showCommand(terminal)]).addCommand(listCommand(terminal), { isDefault: true })
 }
@@ -28,12 +27,12 @@ interface Device {
   readonly placement: NodeConfig | undefined
 }
 
-async function readDevice(client: ZoneClient, name: string, root: PublicJwk): Promise<Device | undefined> {
+async function readDevice(client: ZoneClient, name: string, judge: ReadDevice): Promise<Device | undefined> {
   const [text, config] = await Promise.all([getItem(client, kv.device(name)), getItem(client, kv.node(name))])
   if (!text) return undefined
   const { keys } = client.platform
-  const verdict = verifyDocument(keys, text.value, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-  const document = verdict.accepted && verdict.payload.name === name ? verdict.payload : undefined
+  const judged = judge(text.value)
+  const document = judged?.name === name ? judged : undefined
   return {
     name, document, kid: document && keys.importJwk(document.key).kid,
     placement: config ? readRecord(NodeConfig, kv.node(name), config.value) : undefined,
@@ -43,11 +42,11 @@ async function readDevice(client: ZoneClient, name: string, root: PublicJwk): Pr
 const AT_ONCE = 16
 
 async function readDevices(client: ZoneClient): Promise<readonly Device[]> {
-  const { root } = await client.boot()
+  const judge = readDeviceBy(client.platform.keys, await client.boot())
   const names = await listNames(client, 'devices')
   const found: Device[] = []
   for (let at = 0; at < names.length; at += AT_ONCE) {
-    const some = await Promise.all(names.slice(at, at + AT_ONCE).map((name) => readDevice(client, name, root)))
+    const some = await Promise.all(names.slice(at, at + AT_ONCE).map((name) => readDevice(client, name, judge)))
     found.push(...some.filter((device) => device !== undefined))
   }
   return found
@@ -81,7 +80,7 @@ const told = (device: Device) => {
   }
 }
 
-const FORGED = 'its document is not signed by the root key'
+const FORGED = 'its document is signed neither by the root key nor by the enrolment key of the zone'
 
 function row(device: Device, style: Style): readonly Cell[] {
   const { name, document, kid, placement } = device
@@ -99,7 +98,7 @@ function showCommand(terminal: Terminal): Command {
   })).argument('<name>').action(async (name: string, options: ConnectOptions) => {
     if (!isName(name)) throw new Usage(`It is not the name of a device: ${name}`)
     const client = await connect(terminal, options)
-    const device = await readDevice(client, name, (await client.boot()).root)
+    const device = await readDevice(client, name, readDeviceBy(client.platform.keys, await client.boot()))
     if (!device) throw new NotFound(`There is no such device: ${name}`, { name })
     const { document, kid, placement } = device
     show(terminal, options, told(device), () => fields([

@@ -49,6 +49,7 @@ const meanings: Readonly<Record<number, string>> = {
   45: 'The stores lie in etcd, which the config does not name',
   36: 'The audit of the vault was changed, or some of it is missing',
   50: 'A certificate ends before long (`certs --check`)',
+  55: 'The host that is drained still runs something: it has nowhere to go, or not yet',
   60: 'No control plane is reached at the address, or what listens there speaks no TLS',
   61: 'The control plane shows a certificate of another authority',
   62: 'The control plane shows a certificate for another name',
@@ -60,11 +61,19 @@ const meanings: Readonly<Record<number, string>> = {
   68: 'The join token was used',
   69: 'The join token is for another host or address, or the device could not prove itself',
   70: 'The request for a certificate was refused',
+  71: 'The folder is of no host that has joined, or of no zone that has booted',
   46: 'What is in etcd under the prefix is another zone\'s: nothing of it was changed',
   47: 'A store was used here and in etcd, so that each has what the other has not',
   48: 'Another one moves the stores, or has not finished',
   49: 'What etcd gives back is not what was copied: the stores stay where they are',
   130: 'Interrupted before it was done',
+}
+
+/** What a command says of it. @throws Error for one that has no meaning */
+export function meaningOf(exitCode: number): string {
+  const meaning = meanings[exitCode]
+  if (meaning === undefined) throw new Error(`No such exit code: ${exitCode}`)
+  return meaning
 }
 
 export const exitCodeTable = (): readonly (readonly [number, string, readonly string[]])[] => Object.entries(meanings)

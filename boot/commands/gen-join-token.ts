@@ -3,7 +3,6 @@ import { JOIN_SEQUENCE, joinStep } from '../../actors/join-steps.ts'
 import { limits } from '../../runtime/limits.ts'
 import { joinTokensOf } from '../client/join-tokens.ts'
 import { tokenFileOf } from '../join/token-file.ts'
-import { Usage } from '../errors.ts'
 import { stepRow, styleOf } from '../render.ts'
 import { duration, fields } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -17,6 +16,7 @@ interface JoinTokenOptions extends Omit<ConnectOptions, 'dir'> {
   readonly out: string
   readonly host: string
   readonly role: string
+  readonly owner?: string
   readonly cidr?: string
   readonly ttl?: number
   readonly print?: true
@@ -29,14 +29,18 @@ export function joinTokenCommand(terminal: Terminal): Command {
     description: 'Let one host join: the running zone makes a token, which becomes a file beside the root certificate',
     examples: [
       'gen join-token --host node1 --out ./for-node1',
+      'gen join-token --host ood2 --role ood --out ./for-ood2',
       'gen join-token --host node1 --out ./for-node1 --cidr 10.0.0.0/24 --ttl 600',
     ],
+    exits: [4, 14, 17, 18],
   }))
   return of
     .option('--config <file>', 'as the zone was started with: it names the folder')
     .requiredOption('--host <name>', 'the host that may join by it')
     .requiredOption('--out <folder>', 'where the two files go; made if it is missing')
-    .addOption(new Option('--role <role>', 'what it joins as').default('node'))
+    .addOption(new Option('--role <role>', 'what it joins as; ood where the stores are in etcd')
+      .choices(['node', 'ood', 'client-device']).default('node'))
+    .option('--owner <user>', 'whose a client device is; default: the owner of the zone')
     .option('--cidr <range>', 'from these addresses only: 10.0.0.0/24')
     .option('--ttl <seconds>', `how long it is good; default ${limits.joinTokenSeconds}`,
       wholeNumber(1, limits.joinTokenSecondsMax))
@@ -45,17 +49,15 @@ export function joinTokenCommand(terminal: Terminal): Command {
 }
 
 async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Promise<void> {
-  const { host, role, cidr, ttl: ttlSeconds } = options
-  if (role !== 'node') {
-    throw new Usage(`Only nodes join by a token so far: --role ${role}`, { next: 'Leave --role out, or give node' })
-  }
+  const { host, role, owner, cidr, ttl: ttlSeconds } = options
   const { config } = options
   const dir = config === undefined ? options.dir! : (await readGiven(terminal, { config })).folder
   const client = await connect(terminal, { ...options, dir })
   const { platform } = client
   const began = platform.clock.now()
   const made = await joinTokensOf(terminal, client, dir).create({
-    host, role, ...(cidr === undefined ? {} : { cidr }), ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    host, role, ...(owner === undefined ? {} : { owner }), ...(cidr === undefined ? {} : { cidr }),
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
   })
   const folder = terminal.absolute(options.out)
   const files = await platform.host.openFolder(folder)
@@ -82,7 +84,11 @@ async function runJoinToken(terminal: Terminal, options: JoinTokenOptions): Prom
       ]),
       ...(options.print ? [made.token] : []),
       '', `Bring both files to ${host}, by a way that nobody else reads, and there:`,
-      bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`),
+      bold(`  ${terminal.invocation} join --server ${made.server} --token-file ${names.token} --root ${names.root}`
+        + (role === 'ood' ? ' --role ood --listen ADDRESS:PORT' : '')),
+      ...(role === 'ood' ? [
+        '', `It shows a fingerprint; then: ${terminal.invocation} hosts approve ${host} --owner-key FILE`,
+      ] : []),
     ]
   })
 }

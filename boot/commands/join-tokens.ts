@@ -12,7 +12,7 @@ import { connect, connectOptions, show, type ConnectOptions } from './connect.ts
 export function joinTokensCommand(terminal: Terminal): Command {
   return group(terminal, 'join-tokens', {
     description: 'Show and revoke the tokens that hosts join by; `gen join-token` makes one',
-    examples: ['join-tokens', 'join-tokens revoke ID'],
+    examples: ['join-tokens', 'join-tokens --json', 'join-tokens revoke ID'],
   }, [revokeCommand(terminal)]).addCommand(listCommand(terminal), { isDefault: true })
 }
 
@@ -25,6 +25,7 @@ function listCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'list', {
     description: 'List join tokens, and what became of them; never the tokens themselves',
     examples: ['join-tokens list', 'join-tokens list --json'],
+    exits: [14, 17, 18],
   })).action(async (options: ConnectOptions) => {
     const client = await connect(terminal, options)
     const tokens = await joinTokensOf(terminal, client, options.dir).list()
@@ -47,7 +48,8 @@ const row = (token: JoinToken, now: number, good: (text: string) => string) => {
 function revokeCommand(terminal: Terminal): Command {
   return connectOptions(command(terminal, 'revoke', {
     description: 'Revoke a join token: nobody joins by it any more, nor gets again what it gave',
-    examples: ['join-tokens revoke ID'],
+    examples: ['join-tokens revoke ID', 'join-tokens revoke ID --json'],
+    exits: [14, 20],
   }))
     .argument('<id>', 'as `join-tokens` lists it')
     .action(async (id: string, options: ConnectOptions) => {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import type { HostState } from '../../runtime/supervision.ts'
 import { isPassing } from '../client/follow.ts'
-import { readHosts, targetOf, type Target } from '../client/hosts.ts'
+import { demandHere, readHosts, targetOf, type SeenHost, type Target } from '../client/hosts.ts'
 import { until } from '../client/until.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
 import { ServiceNotServing } from '../errors.ts'
@@ -35,7 +34,7 @@ interface Seen {
   readonly reason: string
 }
 
-function see(hosts: readonly HostState[], { host: name, actor }: Target): Seen | undefined {
+function see(hosts: readonly SeenHost[], { host: name, actor }: Target): Seen | undefined {
   const host = hosts.find((each) => each.host === name)
   if (!host || actor === undefined) return host
   const found = host.actors.find((each) => each.name === actor)
@@ -48,6 +47,7 @@ async function runKill(terminal: Terminal, text: string, options: KillOptions): 
   const style = styleOf(terminal.colours)
   const hosts = await readHosts(client)
   const target = targetOf(hosts, text)
+  demandHere(hosts, target, `End it there: systemctl restart zonewright, or kill its process`)
   const name = target.actor === undefined ? target.host : `${target.host}/${target.actor}`
   const before = see(hosts, target)
   const began = clock.monotonic()

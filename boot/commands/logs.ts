@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { limits } from '../../runtime/limits.ts'
 import { LogLine } from '../../runtime/supervision.ts'
 import { follow } from '../client/follow.ts'
-import { readHosts, targetOf, type Target } from '../client/hosts.ts'
+import { demandHere, readHosts, targetOf, type Target } from '../client/hosts.ts'
 import { shapeOf } from '../client/kv.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
 import { jsonLine, printable } from '../printable.ts'
@@ -52,9 +52,17 @@ async function runLogs(terminal: Terminal, text: string | undefined, options: Lo
 async function wanted(client: ZoneClient, text: string): Promise<Partial<Target>> {
   const hosts = await readHosts(client)
   const isActor = hosts.some(({ actors }) => actors.some(({ name }) => name === text))
-  if (isActor && !hosts.some(({ host }) => host === text)) return { actor: text }
-  return targetOf(hosts, text)
+  if (isActor && !hosts.some(({ host }) => host === text)) {
+    const having = hosts.filter(({ actors }) => actors.some(({ name }) => name === text))
+    if (having.every(({ remote }) => remote)) demandHere(hosts, having[0]!, ON_ITS_HOST)
+    return { actor: text }
+  }
+  const target = targetOf(hosts, text)
+  demandHere(hosts, target, ON_ITS_HOST)
+  return target
 }
+
+const ON_ITS_HOST = 'Read it there: journalctl -u zonewright, or logs/zone.jsonl in the folder of that host'
 
 const lineOf = (item: unknown) => shapeOf(LogLine, item, 'a line of log')
 

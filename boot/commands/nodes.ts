@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { readNodes, type NodeEntry } from '../client/certificates.ts'
+import { readUse, type Use } from '../client/use.ts'
 import { NotHealthy } from '../errors.ts'
 import { styleOf, type Style } from '../render.ts'
 import { duration, table, type Cell, type Column } from '../table.ts'
@@ -16,10 +17,11 @@ export function nodesCommand(terminal: Terminal): Command {
     .action(async (options: ConnectOptions & { readonly check?: true }) => {
       const client = await connect(terminal, options)
       const nodes = await readNodes(client)
+      const uses = await readUse(client, nodes)
       const now = client.platform.clock.now()
       const style = styleOf(terminal.colours)
-      show(terminal, options, { nodes }, () =>
-        table(COLUMNS, nodes.map((node) => row(node, now, style)), terminal.columns, style))
+      show(terminal, options, { nodes: nodes.map((node) => ({ ...node, use: uses.get(node.name) })) }, () =>
+        table(COLUMNS, nodes.map((node) => row(node, uses.get(node.name)!, now, style)), terminal.columns, style))
       const missing = nodes.filter(({ state }) => state !== 'up')
       if (!options.check || missing.length === 0) return
       const names = missing.slice(0, 5).map(({ name, state }) => `${name} is ${state}`).join('; ')
@@ -32,19 +34,29 @@ export function nodesCommand(terminal: Terminal): Command {
 const COLUMNS: readonly Column[] = [
   { head: 'host' }, { head: 'role' }, { head: 'state' }, { head: 'for', align: 'right' },
   { head: 'heard', align: 'right' }, { head: 'load', align: 'right' }, { head: 'memory free', align: 'right' },
-  { head: 'disk free', align: 'right' }, { head: 'runtime' }, { head: 'at', shrinks: true },
+  { head: 'disk free', align: 'right' }, { head: 'runtime' }, { head: 'placed', align: 'right' },
+  { head: 'of memory', align: 'right' }, { head: 'of processors', align: 'right' },
+  { head: 'labels', shrinks: true }, { head: 'at', shrinks: true },
 ]
 
 const share = (part: number, whole: number): string => (whole === 0 ? '' : `${Math.round(100 * part / whole)} %`)
 
-function row({ name, role, state, since, lastSeen, info }: NodeEntry, now: number, style: Style): readonly Cell[] {
+function row(
+  { name, role, state, since, lastSeen, info }: NodeEntry, { services, memoryBytes, processors, capacity, wanted }: Use,
+  now: number, style: Style,
+): readonly Cell[] {
+  const as = wanted && wanted !== 'running' ? `${state}, ${wanted}` : state
   return [
-    { text: name, paint: style.bold }, { text: role }, { text: state, paint: state === 'up' ? style.good : style.bad },
+    { text: name, paint: style.bold }, { text: role },
+    { text: as, paint: state === 'up' ? style.good : style.bad },
     { text: duration(Math.max(0, now - since)) },
     { text: lastSeen === null ? 'never' : `${duration(Math.max(0, now - lastSeen))} ago` },
     { text: info ? (info.load / 100).toFixed(2) : '' },
     { text: info ? share(info.memoryFreeBytes, info.memoryBytes) : '' },
     { text: info ? share(info.diskFreeBytes, info.diskBytes) : '' }, { text: info?.runtime ?? '' },
+    { text: String(services) }, { text: capacity ? share(memoryBytes, capacity.memoryBytes) : '' },
+    { text: capacity ? share(processors, capacity.processors) : '' },
+    { text: Object.entries(info?.labels ?? {}).map(([label, value]) => `${label}=${value}`).join(' ') },
     { text: info?.addresses.join(', ') ?? '' },
   ]
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import type { HostState } from '../../runtime/supervision.ts'
-import { readHosts, type ActorState } from '../client/hosts.ts'
+import { readHosts, type ActorState, type SeenHost } from '../client/hosts.ts'
 import { styleOf, type Style } from '../render.ts'
 import { duration, table, type Cell, type Column } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -27,12 +26,12 @@ const COLUMNS: readonly Column[] = [
   { head: 'restarts', align: 'right' }, { head: 'process', align: 'right' }, { head: 'reason' },
 ]
 
-function rowsOf(hosts: readonly HostState[], now: number, style: Style): readonly (readonly Cell[])[] {
+function rowsOf(hosts: readonly SeenHost[], now: number, style: Style): readonly (readonly Cell[])[] {
   return hosts.flatMap((host) => [
     [
       { text: host.host, paint: style.bold }, { text: '' }, { text: host.role }, stateCell(host.state, style),
-      { text: '' }, { text: String(Math.max(0, host.starts - 1)) }, { text: '' },
-      { text: host.reason, paint: style.dim },
+      { text: '' }, { text: host.remote ? '' : String(Math.max(0, host.starts - 1)) }, { text: '' },
+      { text: host.remote ? heard(host, now) : host.reason, paint: style.dim },
     ],
     ...host.actors.map((actor) => [
       { text: host.host, paint: style.dim }, { text: actor.name }, { text: actor.kind }, stateCell(actor.state, style),
@@ -42,11 +41,15 @@ function rowsOf(hosts: readonly HostState[], now: number, style: Style): readonl
   ])
 }
 
+/** A host of another machine is seen by what it tells of itself, every few seconds and when that changes. */
+const heard = ({ lastSeen }: SeenHost, now: number): string =>
+  (lastSeen === null ? 'never heard of' : `told ${duration(Math.max(0, now - lastSeen))} ago`)
+
 export const age = ({ since }: ActorState, now: number): string =>
   (since === 0 ? '' : duration(Math.max(0, now - since)))
 
-export function stateCell(state: ActorState['state'] | HostState['state'], style: Style): Cell {
+export function stateCell(state: ActorState['state'] | SeenHost['state'], style: Style): Cell {
   if (state === 'serving') return { text: state, paint: style.good }
-  if (state === 'failed' || state === 'restarting') return { text: state, paint: style.bad }
+  if (state === 'failed' || state === 'restarting' || state === 'down') return { text: state, paint: style.bad }
   return { text: state }
 }

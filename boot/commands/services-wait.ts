@@ -1,5 +1,4 @@
-import type { HostState } from '../../runtime/supervision.ts'
-import { actorsNamed, readHosts } from '../client/hosts.ts'
+import { actorsNamed, readHosts, type SeenHost } from '../client/hosts.ts'
 import { actualOf, isDown, readService, type Service } from '../client/services.ts'
 import { until } from '../client/until.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -10,7 +9,7 @@ export interface Waiting {
   readonly name: string
   readonly want: 'serving' | 'stopped'
   /** What ran before the change: what is serving must be newer, where it is to be restarted. */
-  readonly before: readonly HostState[]
+  readonly before: readonly SeenHost[]
   readonly restarted: boolean
   readonly withinMs: number
   readonly next: string
@@ -44,6 +43,10 @@ export async function waitFor(client: ZoneClient, waiting: Waiting): Promise<rea
     if (at.length === 0 && service && service.hosts.length > 0) {
       last = `it was placed on ${service.hosts.join(', ')}, where nothing of this name has been started`
     }
+    if (want === 'serving' && service?.info.missing) {
+      const { spec: { replicas = 1 }, info: { missing, reason = '' } } = service
+      last = `${missing} of ${replicas} without a host: ${reason}`
+    }
     return isThere(waiting, service, hosts) ? at.filter(({ actor }) => actor.state === 'serving') : undefined
   })
   if (done) return done.map(({ host }) => host)
@@ -52,7 +55,7 @@ export async function waitFor(client: ZoneClient, waiting: Waiting): Promise<rea
 }
 
 function isThere(
-  { name, want, before, restarted }: Waiting, service: Service | undefined, hosts: readonly HostState[],
+  { name, want, before, restarted }: Waiting, service: Service | undefined, hosts: readonly SeenHost[],
 ): boolean {
   const at = actorsNamed(hosts, name)
   if (want === 'stopped') return (service?.hosts.length ?? 0) === 0 && at.every(({ actor }) => isDown(actor))

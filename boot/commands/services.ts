@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { kv, ServiceSpec } from '../../actors/records.ts'
-import type { HostState } from '../../runtime/supervision.ts'
 import { readDocument } from '../client/document.ts'
-import { readHosts } from '../client/hosts.ts'
+import { readHosts, type SeenHost } from '../client/hosts.ts'
 import { createKey } from '../client/kv.ts'
 import { actualOf, changeSpec, noSuchService, readService, readServices, type Service } from '../client/services.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
@@ -44,12 +43,13 @@ function listCommand(terminal: Terminal): Command {
   })
 }
 
-export function summary(service: Service, hosts: readonly HostState[]) {
+export function summary(service: Service, hosts: readonly SeenHost[]) {
   const { spec, revision, hosts: placed } = service
   const { wanted, serving, ok, at } = actualOf(service, hosts)
   return {
     name: spec.name, wanted: spec.state ?? 'running', replicas: spec.replicas ?? 1, wantedServing: wanted, serving,
-    healthy: ok, placed, revision, generation: spec.generation ?? 0, runtimeType: spec.runtimeType,
+    healthy: ok, placed, missing: service.info.missing ?? 0, reason: service.info.reason ?? '', revision,
+    generation: spec.generation ?? 0, runtimeType: spec.runtimeType,
     hosts: at.map(({ host, actor }) => ({
       host, state: actor.state, since: actor.since, restarts: actor.restarts, incarnation: actor.incarnation,
       reason: actor.reason, processId: actor.processId,
@@ -57,7 +57,7 @@ export function summary(service: Service, hosts: readonly HostState[]) {
   }
 }
 
-function row(service: Service, hosts: readonly HostState[], style: Style): readonly Cell[] {
+function row(service: Service, hosts: readonly SeenHost[], style: Style): readonly Cell[] {
   const { spec } = service
   const { wanted, serving, ok, at } = actualOf(service, hosts)
   const app = spec.replicas === 0
@@ -82,7 +82,11 @@ function showCommand(terminal: Terminal): Command {
     show(terminal, options, { ...summary(service, hosts), spec: service.spec }, () => [
       ...fields(Object.entries(service.spec).map(([field, value]) =>
         [field, typeof value === 'string' ? value : JSON.stringify(value)])),
-      ...fields([['placed on', service.hosts.join(', ') || 'no host']]),
+      ...fields([
+        ['placed on', service.hosts.map((host) => placedAs(host, service.info.states?.[host])).join(', ') || 'no host'],
+        ...(service.info.missing ? [['without a host', String(service.info.missing)] as const] : []),
+        ...(service.info.reason ? [['because', service.info.reason] as const] : []),
+      ]),
       '',
       ...table(STATES, actualOf(service, hosts).at.map(({ host, actor }) => [
         { text: host }, stateCell(actor.state, style), { text: age(actor, client.platform.clock.now()) },
@@ -92,6 +96,8 @@ function showCommand(terminal: Terminal): Command {
     ])
   })
 }
+
+const placedAs = (host: string, state: string | undefined): string => (state ? `${host} (${state})` : host)
 
 const STATES: readonly Column[] = [
   { head: 'host' }, { head: 'state' }, { head: 'for', align: 'right' }, { head: 'restarts', align: 'right' },
@@ -112,6 +118,10 @@ const SPEC_EXAMPLE = `  name: web
   kernel: false
   audiences: [system-config]  # beside its own
   replicas: 1
+  resources: { memoryBytes: 268435456, processors: 50 }  # of each; hundredths of a processor
+  labels: { disk: ssd }       # its hosts have all of these
+  spread: room                # over the values of this label
+  stateful: false             # true: what it writes lies on its host, and it stays there
   run: { command: [/opt/zone/web, --port, "8080"] }
   http: { port: 8080 }        # opened by browser; with public: true by whoever comes`
 
@@ -196,7 +206,8 @@ async function finish(
   if (!options.wait) return show(terminal, options, { name, revision }, () => [said])
   if (!options.json) terminal.out(said)
   const hosts = await waitFor(client, {
-    ...waiting, withinMs: options.timeout * 1000, next: `${terminal.invocation} logs ${name}`,
+    ...waiting, withinMs: options.timeout * 1000,
+    next: `${terminal.invocation} services show ${name}, ${terminal.invocation} logs ${name}`,
     tell: (line) => { if (!options.json) terminal.out(line) },
   })
   show(terminal, options, { name, revision, state: want, hosts }, () => [want === 'serving'

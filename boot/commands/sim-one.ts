@@ -64,7 +64,7 @@ export async function runOne(terminal: Terminal, options: SimOptions): Promise<v
 
 /** @throws Usage */
 function settingOf(options: SimOptions): Setting {
-  const scenario = scenarioNamed(options.scenario)
+  const scenario = scenarioNamed(options.scenario, options.oods)
   refuseUnused(scenario, givenOf(options))
   const run = optionsOf(options)
   const planned = scenario.isCase ? 0 : planFaults(run).length

@@ -15,7 +15,7 @@ import { orInterrupted, perSecond, progress } from './sim-progress.ts'
 export async function runSeeds(terminal: Terminal, options: SimOptions, { first, last }: SeedRange): Promise<void> {
   const count = last - first + 1
   checkCount(count)
-  const scenario = scenarioNamed(options.scenario)
+  const scenario = scenarioNamed(options.scenario, options.oods)
   // What contradicts itself is said before anything runs
   refuseUnused(scenario, givenOf(options, first))
   optionsOf(options, first)

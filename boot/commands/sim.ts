@@ -42,12 +42,13 @@ export function simCommand(terminal: Terminal): Command {
     examples: [
       'sim --seed 7', 'sim --seed 7 --faults storm --nodes 3 --hours 0.5', 'sim --seed 7 --verify --trace ./trace.txt',
       'sim --seed 1 --faults none --diagram', 'sim --seeds 1..200 --faults storm', 'sim --seed 7 --only 3,7 --json',
-      'sim --scenario canary', 'sim --scenario years --seed 3', 'sim --scenario migrate --seed 120 --verify',
+      'sim --oods 3', 'sim --scenario hosts --seed 7', 'sim --scenario canary', 'sim --scenario years --seed 3',
+      'sim --scenario migrate --seed 120 --verify',
     ],
   })
     .option('--seed <number>', 'decides everything that is not said otherwise; 1 without it', wholeNumber(0, SEED_MAX))
     .option('--seeds <range>', 'one run for each seed: 1..200', seedRange)
-    .option('--oods <number>', 'control planes of the zone: 1 in this version', wholeNumber(0, COUNT_MAX))
+    .option('--oods <number>', 'control planes over one store: 2 to 5 of them are `oods`', wholeNumber(0, COUNT_MAX))
     .option('--nodes <number>', 'hosts beside the first one', wholeNumber(0, COUNT_MAX))
     .option('--hours <number>', 'virtual hours under faults; what comes after is not counted', decimal)
     .addOption(new Option('--faults <level>', 'how much goes wrong').choices(faultLevels))

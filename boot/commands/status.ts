@@ -1,11 +1,10 @@
 import type { Command } from 'commander'
 import { kv, readRecord } from '../../actors/records.ts'
 import { BootConfig } from '../../actors/system-config/protocol.ts'
-import { ZonewrightError } from '../../runtime/errors.ts'
-import type { HostState } from '../../runtime/supervision.ts'
-import { readHosts } from '../client/hosts.ts'
-import { certificateSummary, readNodes, type CertificateSummary } from '../client/certificates.ts'
+import { readHosts, type SeenHost } from '../client/hosts.ts'
+import { certificateSummary, readNodes, type CertificateSummary, type NodeEntry } from '../client/certificates.ts'
 import { getItem } from '../client/kv.ts'
+import { unlessRefused } from '../client/refused.ts'
 import { readServices } from '../client/services.ts'
 import type { ZoneClient } from '../client/zone-client.ts'
 import { NotHealthy } from '../errors.ts'
@@ -46,17 +45,20 @@ async function statusOf(client: ZoneClient) {
   const seen = services.map((service) => summary(service, hosts))
   const problems = [
     ...(ready === 200 ? [] : [`/readyz answers ${ready}`]),
-    ...hosts.filter(({ state }) => state !== 'serving').map(({ host, state }) => `host ${host} is ${state}`),
+    ...hosts.filter(({ state, remote }) => !remote && state !== 'serving')
+      .map(({ host, state }) => `host ${host} is ${state}`),
     ...hosts.flatMap((host) => failedActors(host, seen.filter(({ placed }) => placed.includes(host.host)))),
-    ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing }) =>
-      `service ${name}: ${serving} of ${wantedServing} serving`),
+    ...hosts.flatMap(waitingActors),
+    ...seen.filter(({ healthy }) => !healthy).map(({ name, serving, wantedServing, reason }) =>
+      `service ${name}: ${serving} of ${wantedServing} serving${reason === '' ? '' : `: ${reason}`}`),
     ...(certificates ? certificateProblems(certificates, client.platform.clock.now()) : []),
     ...(nodes ?? []).filter(({ state }) => state === 'down').map(({ name }) => `host ${name} tells nothing of itself`),
+    ...silenceProblems(nodes ?? []),
   ]
   return {
     zone, epoch, url, healthy: problems.length === 0, ready: ready === 200,
     uptimeMs: endpoint ? Math.max(0, Math.round(client.platform.clock.now() - endpoint.startedAt)) : null,
-    hosts: hosts.map(({ host, role, state }) => ({ host, role, state })),
+    hosts: hosts.map(({ host, role, state, remote }) => ({ host, role, state, remote })),
     services: seen.map(({ name, wanted, wantedServing, serving, healthy }) =>
       ({ name, wanted, replicas: wantedServing, serving, healthy })),
     certificates: certificates && {
@@ -70,13 +72,12 @@ async function statusOf(client: ZoneClient) {
   }
 }
 
-/** What has failed and is wanted there: by the host itself, or as a service. */
-/** Not everybody may ask, and not every zone has whom to ask: then nothing is said of it. */
-const unlessRefused = <T>(asked: Promise<T>): Promise<T | null> => asked.catch((error: unknown) => {
-  if (error instanceof ZonewrightError && QUIET.has(error.code)) return null
-  throw error
-})
-const QUIET = new Set(['Denied', 'Unavailable', 'NotFound', 'Overloaded', 'DeadlineExceeded', 'NotAZone'])
+/** Where most are silent it is as likely that nobody is heard here. */
+function silenceProblems(nodes: readonly NodeEntry[]): readonly string[] {
+  const silent = nodes.filter(({ state }) => state === 'down').length
+  return 2 * silent > nodes.length
+    ? [`${silent} of ${nodes.length} hosts are silent: more than half, so that no service is moved for it`] : []
+}
 
 /** What is only due is being renewed; what is urgent was not. */
 function certificateProblems({ expiring, authorities }: CertificateSummary, now: number): readonly string[] {
@@ -91,7 +92,13 @@ function certificateProblems({ expiring, authorities }: CertificateSummary, now:
 }
 const PROBLEMS_SHOWN = 5
 
-const failedActors = ({ host, actors }: HostState, wanted: readonly { readonly name: string }[]): readonly string[] =>
+/** Nothing has failed that waits for its store, but what it is waited for does not serve. */
+const waitingActors = ({ host, actors }: SeenHost): readonly string[] => actors
+  .filter(({ state, reason }) => (state === 'starting' || state === 'restarting') && reason !== '')
+  .map(({ name, reason }) => `${host}/${name} is not back yet: ${reason}`)
+
+/** What has failed and is wanted there: by the host itself, or as a service. */
+const failedActors = ({ host, actors }: SeenHost, wanted: readonly { readonly name: string }[]): readonly string[] =>
   actors
     .filter(({ name, state, managed }) => state === 'failed' && (!managed || wanted.some((each) => each.name === name)))
     .map(({ name, reason }) => `${host}/${name} failed: ${reason}`)

@@ -3,12 +3,13 @@ import type { EtcdProgress } from '../etcd/start.ts'
 import type { OwnerSigns } from '../grow.ts'
 import { file, type Identity } from '../init.ts'
 import { pairs, type Style } from '../render.ts'
+import type { OodFailed } from '../oods.ts'
 import type { Progress } from '../up.ts'
 import type { GivenFiles } from './given-files.ts'
 
 /** What `up` itself did, said aloud: step 0, the recovery shares, a boot schedule that was skipped. */
 export function stepZero(
-  progress: Exclude<Progress, EtcdProgress>, { ownerPassphraseFile }: GivenFiles, style: Style,
+  progress: Exclude<Progress, EtcdProgress | OodFailed>, { ownerPassphraseFile }: GivenFiles, style: Style,
 ): readonly string[] {
   switch (progress.type) {
     case 'identity': return identity(progress.identity, progress.files, ownerPassphraseFile !== undefined, style)
@@ -52,8 +53,10 @@ const shares = ({ count, path }: { count: number; path: string }, style: Style):
   style.dim(`${INDENT}move them to different places`),
 ]
 
-function identity({ zone, created }: Identity, files: Files, hasPassphrase: boolean, style: Style): readonly string[] {
-  const head = style.bold(`Zone ${zone.zone} on host ${zone.host}`)
+function identity(
+  { host, zone, created }: Identity, files: Files, hasPassphrase: boolean, style: Style,
+): readonly string[] {
+  const head = style.bold(`Zone ${zone.zone} on host ${host}`)
   const folder = files.path('.')
   const stepZeroHead = `${style.bold('Step 0')}: its keys and documents were made in ${folder}`
   if (created) return [head, '', stepZeroHead, ...made(hasPassphrase), '']

@@ -5,32 +5,47 @@ import { Interrupted } from '../errors.ts'
 import type { Proof } from '../prove.ts'
 import { pairs, styleOf, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
-import { urlOf } from '../up.ts'
+import { urlOf } from '../address.ts'
 import { bootZone, sayTo, zoneOptions, type BootedZone, type Say, type ZoneOptions } from './boot-zone.ts'
 import { command } from './command.ts'
+import { printZoneUnit } from './print-unit.ts'
 import { assertPassed, selfCheck } from './self-check.ts'
 import { watch } from './watch.ts'
 
 interface UpCommandOptions extends ZoneOptions {
   readonly once?: true
+  readonly systemd?: true
+}
+
+/** Of both commands that boot a zone and serve it. */
+function serving(terminal: Terminal, verb: 'up' | 'start', of: Command): Command {
+  return zoneOptions(of)
+    .option('--once', 'boot, attack the zone as `prove` does, stop')
+    .option('--systemd', 'print a unit for systemd that runs it at each start of the machine, and end')
+    .action((options: UpCommandOptions) => (options.systemd ? printZoneUnit(terminal, verb, options)
+      : options.once ? bootOnce(terminal, options) : serve(terminal, options)))
 }
 
 export function upCommand(terminal: Terminal): Command {
-  return zoneOptions(command(terminal, 'up', {
+  return serving(terminal, 'up', command(terminal, 'up', {
     description: 'Boot the zone of a folder and serve it until Ctrl-C',
-    examples: ['up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram'],
+    examples: [
+      'up', 'up --once --json', 'up --dir ./other --port 8080', 'up --once --diagram',
+      'up --dir /srv/zone --systemd > /etc/systemd/system/zonewright.service',
+    ],
+    exits: [3, 5, 11, 12, 71],
   }))
-    .option('--once', 'boot, attack the zone as `prove` does, stop')
-    .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
 }
 
 export function startCommand(terminal: Terminal): Command {
-  return zoneOptions(command(terminal, 'start', {
+  return serving(terminal, 'start', command(terminal, 'start', {
     description: 'Start a zone with its stores in the etcd of its config: the same as up, by the name of rk8s',
-    examples: ['start --config config.yaml', 'start --config config.yaml --once --json'],
+    examples: [
+      'start --config config.yaml', 'start --config config.yaml --once --json',
+      'start --config config.yaml --systemd > /etc/systemd/system/zonewright.service',
+    ],
+    exits: [3, 5, 11, 12, 40, 41, 42, 43, 71],
   }))
-    .option('--once', 'boot, attack the zone as `prove` does, stop')
-    .action((options: UpCommandOptions) => (options.once ? bootOnce(terminal, options) : serve(terminal, options)))
 }
 
 async function serve(terminal: Terminal, options: UpCommandOptions): Promise<void> {
@@ -107,7 +122,7 @@ function summary(booted: BootedZone, { diagram }: UpCommandOptions) {
   return {
     ready: true, bootMs: Math.round(zone.bootMs), zone: zone.config.zone, host: zone.config.host,
     address: addressOf(hostname, port), secondBoot: zone.secondBoot, steps: booted.rows(),
-    ...(booted.etcd ? { etcd: booted.etcd } : {}),
+    ...(booted.etcd ? { etcd: booted.etcd } : {}), ...(booted.failed.length > 0 ? { failed: booted.failed } : {}),
     ...(diagram ? { diagram: booted.diagram() } : {}),
   }
 }
@@ -120,7 +135,8 @@ export function addressOf(hostname: string, port: number): string {
 function readyLine({ zone }: BootedZone, style: Style): string {
   const hosts = zone.hosts()
   const serving = hosts.flatMap(({ actors }) => actors).filter(({ state }) => state === 'serving').length
-  const where = hosts.length === 1 ? '' : ` on ${hosts.length} hosts`
+  const up = hosts.filter(({ state }) => state === 'serving').length
+  const where = hosts.length === 1 ? '' : up === hosts.length ? ` on ${up} hosts` : ` on ${up} of ${hosts.length} hosts`
   return `${style.good('ready')} in ${style.bold(`${Math.round(zone.bootMs)} ms`)}, ${serving} actors serving${where}`
 }
 

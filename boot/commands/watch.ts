@@ -1,5 +1,5 @@
 import { RestartLimit } from '../../runtime/errors.ts'
-import { evidenceText, GAP, type Style } from '../render.ts'
+import { fieldsText, GAP, type Style } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import type { BootedZone } from './boot-zone.ts'
 
@@ -29,7 +29,7 @@ export function watch({ zone, platform }: BootedZone, terminal: Terminal, style:
     !ended && zone.list().some(({ name: each, state }) => each === name && state === 'failed')
   zone.trace.on('log', ({ level, host, actor, message, fields }) => {
     if (level === 'info') return
-    tell(named(host, actor), [message, evidenceText(fields)].filter((text) => text !== '').join(GAP))
+    tell(named(host, actor), [message, fieldsText(fields)].filter((text) => text !== '').join(GAP))
   })
   const broken = new Promise<Error>((settle) => {
     zone.trace.on('actor', ({ host, actor, state, reason }) => {

@@ -140,7 +140,7 @@ class PemsRun {
 
   #mark(identity: Identity, actor: string, number: number, evidence: StepEvent['evidence']): void {
     const { trace, platform: { clock } } = this.#options
-    trace.emit('step', { sequence: INIT_SEQUENCE, number, host: identity.zone.host, actor, at: clock.now(), evidence })
+    trace.emit('step', { sequence: INIT_SEQUENCE, number, host: identity.host, actor, at: clock.now(), evidence })
   }
 
   async #vaultAlone(identity: Identity, config: ZoneConfig): Promise<Supervisor> {

@@ -13,7 +13,7 @@ export async function openEtcd(
 ): Promise<EtcdStart | undefined> {
   const { platform, trace, ownerKey, onProgress = () => {} } = options
   if (options.stores) return undefined
-  await refuseWithoutEtcd(files, config)
+  await refuseWithoutEtcd(files, config, identity)
   if (!usesEtcd(config)) return undefined
   // What speaks to etcd takes as long to load as some zones to boot
   const { EtcdStart } = await import('./start.ts')

@@ -62,7 +62,7 @@ export class EtcdStart {
     this.#initialisation = initialisation
     this.#credentials = credentials
     this.#before = before
-    this.#isMoved = before?.state === 'done'
+    this.#isMoved = before?.state === 'done' || options.identity.joined !== undefined
   }
 
   /** @throws PemsMissing, EtcdCertificateExpired, FolderDamaged, StoresInEtcd, and what `reachEtcd` does */
@@ -79,7 +79,7 @@ export class EtcdStart {
         config: configPath, endpoints: config.etcd?.endpoints.length ?? 0, folder: files.path('.'),
       })
       // Where a store may lie there already it cannot be opened without
-      if (start.#before) await start.#reach()
+      if (start.#before || options.identity.joined) await start.#reach()
       return start
     } catch (error) {
       initialisation.close()
@@ -108,7 +108,9 @@ export class EtcdStart {
   }
 
   /** Everything serves. */
-  async ready(supervisor: () => Supervisor, address: string, bootMs: number): Promise<void> {
+  async ready(
+    supervisor: () => Supervisor, address: string, bootMs: number, others: () => readonly Supervisor[],
+  ): Promise<void> {
     const { platform, files, config, ownerKey, trace, identity, onProgress } = this.#options
     const serving = supervisor().list().filter(({ state }) => state === 'serving').length
     this.#mark('ood', initStep.servicesStarted, { actors: serving })
@@ -121,10 +123,10 @@ export class EtcdStart {
       platform, files, config, vault: () => supervisor().get(Vault),
       swap: async (etcd) => {
         this.#credentials = { ...this.#credentials, etcd }
-        await supervisor().renewCredentials(etcd)
+        await Promise.all([supervisor(), ...others()].map((each) => each.renewCredentials(etcd)))
       },
       log: (level, message, fields) => trace.emit('log', {
-        host: identity.zone.host, actor: 'etcd-renewal', at: platform.clock.now(), level, message, fields,
+        host: identity.host, actor: 'etcd-renewal', at: platform.clock.now(), level, message, fields,
       }),
     })
   }
@@ -139,14 +141,15 @@ export class EtcdStart {
   }
 
   #refuseOtherPlace(): void {
-    if (!this.#before || this.#before.prefix === this.target.prefix) return
-    const { files, configPath } = this.#options
+    const { files, configPath, identity: { joined } } = this.#options
+    const there = this.#before ?? joined
+    if (!there || there.prefix === this.target.prefix) return
     throw new StoresInEtcd(
-      `The stores of this folder lie in etcd under ${this.#before.prefix}, and ${configPath} names `
+      `The stores of this folder lie in etcd under ${there.prefix}, and ${configPath} names `
         + this.target.prefix,
       {
-        path: files.path(file.migration), prefix: this.#before.prefix,
-        next: `Name the same zone and xline_config.prefix as before: together they were ${this.#before.prefix}`,
+        path: files.path(file.migration), prefix: there.prefix,
+        next: `Name the same zone and xline_config.prefix as before: together they were ${there.prefix}`,
       },
     )
   }
@@ -167,8 +170,9 @@ export class EtcdStart {
   }
 
   async #move(supervisor: Supervisor): Promise<void> {
-    const { platform, files, identity: { zone }, trace, onProgress } = this.#options
-    if (this.#isMoved) return onProgress({ type: 'moved', migration: this.#before!, before: true })
+    const { platform, files, identity: { host }, trace, onProgress } = this.#options
+    if (this.#before && this.#isMoved) return onProgress({ type: 'moved', migration: this.#before, before: true })
+    if (this.#isMoved) return
     let isAsked = false
     const asked = ({ actor, total }: MoveEvent): void => {
       if (actor !== 'vault' || isAsked) return
@@ -178,7 +182,7 @@ export class EtcdStart {
     trace.on('move', asked)
     try {
       const migration = await moveStores({
-        platform, files, host: zone.host, to: this.target, supervisor: () => supervisor, trace,
+        platform, files, host, to: this.target, supervisor: () => supervisor, trace,
         onProgress: (now) => onProgress({ type: 'moving', migration: now }),
       })
       this.#isMoved = true
@@ -205,7 +209,7 @@ export class EtcdStart {
   #mark(actor: string, number: number, evidence: StepEvent['evidence']): void {
     const { trace, identity, platform } = this.#options
     trace.emit('step', {
-      sequence: INIT_SEQUENCE, number, host: identity.zone.host, actor, at: platform.clock.now(), evidence,
+      sequence: INIT_SEQUENCE, number, host: identity.host, actor, at: platform.clock.now(), evidence,
     })
   }
 }

@@ -46,6 +46,20 @@ export function answerFailure(
       case 'used': return new JoinTokenUsed(message, {
         ...details, next: `If that was not this host, revoke its certificate. ${newToken}`,
       })
+      case 'taken': return new JoinNotAllowed(message, {
+        ...details, next: 'Give --device-key of the host that joined; or revoke it, and make another token',
+      })
+      case 'owned': return new JoinNotAllowed(message, { ...details, next: 'Choose another name for this host' })
+      case 'hook': return new JoinNotAllowed(message, {
+        ...details, next: 'Ask who keeps the zone: its own program refuses this host',
+      })
+      case 'role': return new JoinNotAllowed(message, {
+        ...details, next: 'Give --role as the token was made for, or ask for another: gen join-token --role ROLE',
+      })
+      case 'refused': return new JoinNotAllowed(message, { ...details, next: 'Ask who keeps the zone, and why' })
+      case 'approval': return new JoinNotAllowed(message, {
+        ...details, next: 'The owner approves it again: hosts approve NAME --owner-key FILE',
+      })
       case 'host': return new JoinNotAllowed(message, { ...details, next: 'Give --host as the token was made for' })
       case 'address': return new JoinNotAllowed(message, {
         ...details, next: 'Join from an address that the token is for',

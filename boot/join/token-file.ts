@@ -1,14 +1,15 @@
 import { safeParse } from 'valibot'
 import { TokenMade } from '../../actors/enrolment/control.ts'
+import { DeviceRole } from '../../actors/records.ts'
 import { PublicKey } from '../../actors/system-config/protocol.ts'
-import { array, integer, number, object, picklist, pipe, string, type Infer } from '../../runtime/protocol.ts'
+import { array, integer, number, object, optional, pipe, string, type Infer } from '../../runtime/protocol.ts'
 import { Usage } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 
 /** What a new host is given beside the root certificate; a secret. */
 export const TokenFile = object({
   token: string(),
-  zone: string(), host: string(), role: picklist(['node']),
+  zone: string(), host: string(), role: DeviceRole,
   /** Where the control plane listens. */
   server: string(),
   /** Epoch milliseconds. */
@@ -17,12 +18,14 @@ export const TokenFile = object({
   anchors: array(PublicKey),
   /** The least version of such a set that is taken. */
   rootsVersion: pipe(number(), integer()),
+  /** The owner key of the zone. Absent in files from before there was one in them. */
+  owner: optional(PublicKey),
 })
 export type TokenFile = Infer<typeof TokenFile>
 
 export function tokenFileOf(made: Infer<typeof TokenMade>): string {
-  const { token, zone, server, anchors, rootsVersion, record: { host, role, expiresAt } } = made
-  const file: TokenFile = { token, zone, host, role, server, expiresAt, anchors, rootsVersion }
+  const { token, zone, server, anchors, rootsVersion, owner, record: { host, role, expiresAt } } = made
+  const file: TokenFile = { token, zone, host, role, server, expiresAt, anchors, rootsVersion, owner }
   return `${JSON.stringify(file, null, 2)}\n`
 }
 

@@ -1,7 +1,7 @@
 import type { Points } from '../../runtime/sim/points.ts'
 import { SimulationFailed, simulate, type ControlDelay, type SimulateOptions } from '../../runtime/sim/simulate.ts'
-import type { StoreLocation } from '../../runtime/store/location.ts'
-import { SimulatedCluster } from './cluster.ts'
+import type { ActorSpec } from '../../runtime/spec.ts'
+import { SimulatedCluster, type ClusterOptions } from './cluster.ts'
 import { Desk } from './desk.ts'
 import { Lookout } from './lookout.ts'
 import type { RunOptions } from './options.ts'
@@ -9,15 +9,19 @@ import { createPrograms } from './programs.ts'
 import { failureOf, loadActors, type RunHooks, type RunReport } from './run.ts'
 import { emptyCoverage, PlayedPoints } from './strikes.ts'
 
-/** More than ten times what such a run takes: one that comes here does not end. */
 const EVENTS_MAX = 1_000_000
 
 export interface CheckedOptions extends Pick<RunOptions, 'seed' | 'keys' | 'nodes'> {
   readonly virtualMsMax: number
+  /** One that comes there does not end. Default: more than ten times what a short run takes. */
+  readonly eventsMax?: number
   readonly controlDelayUs?: ControlDelay
   readonly etcd?: SimulateOptions['etcd']
-  /** Of the first host. Default: in its folder. */
-  readonly stores?: StoreLocation
+  readonly cluster?: ClusterOptions
+  /** Actors beside those of every zone. */
+  readonly actors?: readonly ActorSpec[]
+  /** Whom people at the desk call beside those of every run. */
+  readonly audiences?: readonly string[]
   /** Sees what every invariant sees. */
   readonly watch?: Pick<NonNullable<SimulateOptions['watch']>, 'commit' | 'file'>
 }
@@ -30,10 +34,13 @@ export interface CheckedScene {
 
 /** A short run that a scenario writes by hand, with every invariant checked. No fault strikes but those of `play`. */
 export async function runChecked(
-  { seed, keys, nodes, virtualMsMax, controlDelayUs, etcd = false, stores, watch: own }: CheckedOptions,
+  {
+    seed, keys, nodes, virtualMsMax, eventsMax = EVENTS_MAX, controlDelayUs, etcd = false, cluster: more, actors = [],
+    audiences = [], watch: own,
+  }: CheckedOptions,
   hooks: RunHooks, play: (scene: CheckedScene) => Promise<void>,
 ): Promise<RunReport> {
-  const { modules, definitions } = await loadActors(hooks.change)
+  const { modules, definitions } = await loadActors(hooks.change, actors)
   const options: RunOptions = {
     seed, keys, nodes, oods: 1, hours: 0, faults: 'none', store: 'embedded', only: undefined,
   }
@@ -58,13 +65,14 @@ export async function runChecked(
   })
   try {
     const { hash, events, virtualMs } = await simulate({
-      seed, keys, modules, maxEvents: EVENTS_MAX, maxVirtualMs: virtualMsMax, points, programs, etcd,
+      seed, keys, modules, maxEvents: eventsMax, maxVirtualMs: virtualMsMax, points, programs, etcd,
       watch: both,
       ...(hooks.onLine ? { onLine: hooks.onLine } : {}), ...(controlDelayUs ? { controlDelayUs } : {}),
     }, async (world) => {
-      const cluster = new SimulatedCluster(world, nodes, programs, stores)
+      const cluster = new SimulatedCluster(world, nodes, programs, more)
       lookout.follow(cluster)
-      await play({ cluster, lookout, desk: new Desk(cluster, (password) => void lookout.secrets.add(password)) })
+      const desk = new Desk(cluster, (password) => void lookout.secrets.add(password), audiences)
+      await play({ cluster, lookout, desk })
       await cluster.stop()
     })
     return { ...told(), hash, events, virtualMs, failure: undefined }

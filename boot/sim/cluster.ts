@@ -14,10 +14,13 @@ import { bootSequence } from '../sequences.ts'
 import { up, type RunningZone } from '../up.ts'
 
 export const OOD = defaultConfig.host
+/** Whether a host of that name has the control plane. */
+export const isOod = (host: string): boolean => /^ood\d+$/.test(host)
 export const FOLDER = 'zone'
 /** Where people sit: no host of the zone. */
 export const DESK = 'desk'
 const CONFIG = 'http: { hostname: 0.0.0.0, port: 8080 }\nprocesses: { allow: ["/opt/zone/*"] }\n'
+  + 'capacity: { memoryBytes: 1000, processors: 400 }\nlabels: { machine: simulated }\n'
 const PORT = 8080
 /** Milliseconds that a host needs to find out that a channel to another one does not come up. */
 const DIAL_MS = 5_000
@@ -39,10 +42,21 @@ export interface Boot {
   error: ZonewrightError | undefined
 }
 
+export interface ClusterOptions {
+  /** Where the first host's stores are. Default: in its folder. */
+  readonly stores?: StoreLocation | undefined
+  /** Lines of its config beside those of every simulated zone. */
+  readonly config?: string | undefined
+  /** Hosts with the control plane; their stores are in an etcd. Default: one. */
+  readonly oods?: number
+}
+
 /** A zone of simulated hosts, each a machine of its own, kept running as a service manager would. */
 export class SimulatedCluster {
   readonly world: World
   readonly hostNames: readonly string[]
+  /** Those with the control plane, the first host first. */
+  readonly oodNames: readonly string[]
   /** One for all processes: a listener sees the whole run. */
   readonly trace: Trace = createTrace()
   readonly boots: Boot[] = []
@@ -55,20 +69,20 @@ export class SimulatedCluster {
   /** Of the gateway, for who sits at the desk. */
   readonly port = PORT
   readonly #nodes: number
-  readonly #stores: StoreLocation | undefined
+  readonly #more: ClusterOptions
   readonly #processes = new Map<string, SimulatedProcess>()
   #stopping = false
   #current: Boot | undefined
   #running: Promise<void> = Promise.resolve()
   #over: Deferred<void> | undefined
 
-  /** `stores`: of the first host; in its folder without them. */
-  constructor(world: World, nodes: number, programs: Programs, stores?: StoreLocation) {
-    this.#stores = stores
+  constructor(world: World, nodes: number, programs: Programs, more: ClusterOptions = {}) {
+    this.#more = more
     this.world = world
     this.programs = programs
     this.#nodes = nodes
-    this.hostNames = [OOD, ...Array.from({ length: nodes }, (_, index) => `node${index + 1}`)]
+    this.oodNames = [OOD, ...Array.from({ length: (more.oods ?? 1) - 1 }, (_, index) => `ood${index + 2}`)]
+    this.hostNames = [...this.oodNames, ...Array.from({ length: nodes }, (_, index) => `node${index + 1}`)]
     this.trace.on('step', ({ sequence, number, host }) => {
       const boot = this.#current
       if (sequence !== bootSequence.name || host !== OOD || !boot) return
@@ -188,13 +202,14 @@ export class SimulatedCluster {
   }
 
   async #bootIn(boot: Boot, over: Deferred<void>): Promise<void> {
+    const { stores, config = '', oods = 1 } = this.#more
     try {
       boot.zone = await up({
-        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: CONFIG },
-        nodes: this.#nodes, trace: this.#traceOf(boot), hosts: boot.hosts,
+        platform: boot.main.platform, folder: FOLDER, config: { path: 'zone.yaml', text: `${CONFIG}${config}` },
+        nodes: this.#nodes, oods, trace: this.#traceOf(boot), hosts: boot.hosts,
         platformOf: (host) => this.#startHost(host),
-        between: (host, actor) => this.#across(host, actor),
-        ...(this.#stores ? { stores: this.#stores } : {}),
+        between: (from, to, actor) => this.#across(from, to, actor),
+        ...(stores ? { stores } : {}),
       })
       if (boot.state === 'boots') boot.state = 'serves'
     } catch (error) {
@@ -224,17 +239,17 @@ export class SimulatedCluster {
   }
 
   /** What a host learns of another one comes over the network. */
-  #across(from: string, actor: RemoteActor): RemoteActor {
+  #across(from: string, to: string, actor: RemoteActor): RemoteActor {
     const { world } = this
-    const late = (): Error => new Unavailable(`${actor.host} does not answer`)
-    const dial = (to: string, back: string): Promise<void> => within(world.clock, DIAL_MS, world.cross(to, back), late)
+    const late = (): Error => new Unavailable(`${to} does not answer`)
+    const dial = (here: string, there: string): Promise<void> =>
+      within(world.clock, DIAL_MS, world.cross(here, there), late)
     return {
-      host: actor.host,
       open: async (caller) => {
-        await dial(from, actor.host)
+        await dial(from, to)
         const channel = await actor.open(caller)
-        await dial(actor.host, from)
-        return { ...channel, gone: channel.gone.then(() => world.cross(actor.host, from)) }
+        await dial(to, from)
+        return { ...channel, gone: channel.gone.then(() => world.cross(to, from)) }
       },
     }
   }

@@ -33,12 +33,17 @@ export class Desk {
   readonly #port: KrpcPort
   /** Told of each password that it is given. */
   readonly #onPassword: (password: string) => void
+  readonly #audiences: readonly string[]
   #password: string | undefined
   /** Somebody has logged in with it. */
   #used = false
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(cluster: SimulatedCluster, onPassword: (password: string) => void) {
+  /** `audiences`: whom it calls beside those of every run. */
+  constructor(
+    cluster: SimulatedCluster, onPassword: (password: string) => void, audiences: readonly string[] = [],
+  ) {
+    this.#audiences = [...AUDIENCES, ...audiences]
     this.#cluster = cluster
     this.#onPassword = onPassword
     this.platform = cluster.world.startProcess(DESK).platform
@@ -77,7 +82,8 @@ export class Desk {
     // Tried without one it would be wrong, and so many are
     if (this.#password === undefined) throw new Unavailable('up has not said the first password yet')
     const params = {
-      type: 'password', username: 'owner', password: this.#password, appid: APPID, audiences: AUDIENCES,
+      type: 'password', username: 'owner', password: this.#password, appid: APPID,
+      audiences: this.#audiences,
     }
     const login = this.#loginOf(await this.call('verify-hub', 'login_by_password', params))
     this.#used = true

@@ -44,7 +44,7 @@ function step(cluster: SimulatedCluster, { host, amount }: PlannedFault, directi
 }
 
 /** Between one host and all others, the desk included, in one or in both directions. */
-function wires(
+export function wires(
   { world, hostNames }: SimulatedCluster, host: string, conditions: Partial<Wire>, direction: 'out' | 'both' = 'both',
 ): () => void {
   const others = [...hostNames, DESK].filter((name) => name !== host)

@@ -7,6 +7,7 @@ import type { ActorEvent, HostEvent, StepEvent } from '../../runtime/trace.ts'
 import type { Boot, SimulatedCluster } from './cluster.ts'
 import { everyBootEnds, restartLimitAtOnce } from './invariants/ends.ts'
 import { needsFirst, oneIncarnation, stepsInOrder } from './invariants/order.ts'
+import { placedFits, placedOnce } from './invariants/placement.ts'
 import { noSecretInClear } from './invariants/secrets.ts'
 import { bootConfigByRoot, revisionsGrow, transactionWhole } from './invariants/stores.ts'
 import { onlyTheMatrix, revokedStaysOut } from './invariants/tokens.ts'
@@ -83,6 +84,14 @@ export const invariants: readonly Invariant[] = [
     what: 'revisions of a store grow one by one, through every restart',
   },
   {
+    name: 'placed-once', source: 'ARCHITECTURE.md, hosts that fall silent', watch: placedOnce,
+    what: 'a program runs where the config says; it is started nowhere else while it runs on a host that is lost',
+  },
+  {
+    name: 'placed-fits', source: 'actors/scheduler/place.ts', watch: placedFits,
+    what: 'what is placed on a host fits what it has and its labels, and kernel services are on OODs',
+  },
+  {
     name: 'no-secret-in-clear', source: 'house rules, secrets', watch: noSecretInClear,
     what: 'no secret is in a store, in a frame that leaves its host, in a log, or in a file that others may read',
   },
@@ -130,6 +139,27 @@ export const caseInvariants: readonly Omit<Invariant, 'watch'>[] = [
   {
     name: 'one-store', source: 'runtime/store/move/move.ts',
     what: 'of a store that moves there is one at every moment; it is retired when all of it is in use where it went',
+  },
+]
+
+/** Of hosts that join from elsewhere, and of several OODs. */
+export const hostInvariants: readonly Omit<Invariant, 'watch'>[] = [
+  {
+    name: 'one-leader', source: 'actors/leading.ts',
+    what: 'a term has one leader, that of its record; terms grow, and no two hosts believe that they lead',
+  },
+  {
+    name: 'no-fenced-write', source: 'actors/system-config/leaders.ts',
+    what: 'no write is taken whose term is not that of the record at that moment',
+  },
+  {
+    name: 'leader-moves', source: 'design §7, several OODs',
+    what: 'when a leader falls silent another one leads within a lease and a second, and other OODs take writes',
+  },
+  { name: 'token-once', source: 'actors/vault/join/enrol.ts', what: 'a join token is redeemed by one device only' },
+  {
+    name: 'revoked-out', source: 'design §7, enrolment',
+    what: 'a host that was revoked is answered nothing 5 s and a recheck later, has no tunnel, and never comes back',
   },
 ]
 

@@ -6,6 +6,7 @@ import type { StepEvent } from '../../runtime/trace.ts'
 import { file } from '../init.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { watchAll } from './invariants.ts'
+import { changesOf, Placement } from './invariants/placement.ts'
 import { needsByHost } from './invariants/order.ts'
 
 const SECOND = 1_000
@@ -18,8 +19,11 @@ export class Lookout {
   readonly revoked = new Map<string, number>()
   /** Documented steps of the first boot, until it serves or ends. */
   readonly steps: StepEvent[] = []
+  /** Where services are to run, as it was committed last. */
+  readonly placed = new Placement()
   /** What an actor of a host needs on its own host. */
   readonly needs: ReturnType<typeof needsByHost>
+  readonly #place = changesOf((change) => void this.placed.apply(change))
   readonly #definitions: ReadonlyMap<string, ActorDefinition>
   #cluster: SimulatedCluster | undefined
   #checks: ReturnType<typeof watchAll> | undefined
@@ -38,7 +42,10 @@ export class Lookout {
   }
 
   readonly watch: Required<NonNullable<SimulateOptions['watch']>> = {
-    commit: (path, changes) => this.#checks?.commit(path, changes),
+    commit: (path, changes) => {
+      this.#place(path, changes)
+      this.#checks?.commit(path, changes)
+    },
     frame: (from, to, frame) => this.#checks?.frame(from, to, frame),
     pem: (pem) => void this.secrets.add(bodyOf(pem)),
     file: (path, contents, mode) => {

@@ -54,7 +54,7 @@ export async function runMigrate(
   const played = new Played(one)
   const report = await runChecked({
     seed, keys, nodes: 0, virtualMsMax: VIRTUAL_MS_MAX, etcd: 'beside',
-    stores: { type: 'folder', path: `/${FOLDER}/${file.stores}`, moving: to },
+    cluster: { stores: { type: 'folder', path: `/${FOLDER}/${file.stores}`, moving: to } },
     watch: {
       commit: (path, changes) => played.stores?.commit(path, changes, played.etcd),
       file: (path, contents) => {

@@ -35,7 +35,7 @@ export interface RunOptions {
   readonly only: readonly number[] | undefined
 }
 
-export const limitsOfRun = { nodes: 1_000, hours: 168 } as const
+export const limitsOfRun = { oods: 5, nodes: 1_000, hours: 168 } as const
 const NODES_DRAWN_MAX = 6
 const MINUTES_DRAWN = [1, 6] as const
 /** Digits of drawn hours after the point: a command that says them gives the same run. */
@@ -62,7 +62,10 @@ export function drawOptions(given: GivenOptions): RunOptions {
 type Check = readonly [isWrong: boolean, message: string, next: string]
 
 const faultsOf = ({ oods, nodes, hours, faults, only }: RunOptions): readonly Check[] => [
-  [oods !== 1, `A zone has one OOD in this version: ${oods} cannot be simulated`, 'Leave --oods out, or say --oods 1'],
+  [
+    !Number.isInteger(oods) || oods < 1 || oods > limitsOfRun.oods,
+    `A simulated zone has at most ${limitsOfRun.oods} OODs: ${oods}`, `Say --oods 1 to ${limitsOfRun.oods}`,
+  ],
   [
     !Number.isInteger(nodes) || nodes < 0 || nodes > limitsOfRun.nodes,
     `A simulated zone has at most ${limitsOfRun.nodes} nodes: ${nodes}`, `Say --nodes 0 to ${limitsOfRun.nodes}`,
@@ -93,17 +96,19 @@ export const DEFAULT_SCENARIO = 'zone'
 interface Named {
   readonly name: string
   readonly isCase?: true
+  readonly takes?: readonly 'oods'[]
 }
 /** What a person says for no fault at all, where the fault points still strike. */
 export const NONE = 'none'
 
 /** The one command that gives this run again. */
 export function commandOf(
-  invocation: string, { seed, nodes, hours, faults, keys, store, only }: RunOptions,
-  { name, isCase }: Named = { name: DEFAULT_SCENARIO },
+  invocation: string, { seed, oods, nodes, hours, faults, keys, store, only }: RunOptions,
+  { name, isCase, takes }: Named = { name: DEFAULT_SCENARIO },
 ): string {
   const what = name === DEFAULT_SCENARIO ? '' : ` --scenario ${name}`
-  if (isCase) return `${invocation} sim --seed ${seed} --keys ${keys}${what}`
+  const hosts = takes?.includes('oods') && oods > 1 ? ` --oods ${oods}` : ''
+  if (isCase) return `${invocation} sim --seed ${seed} --keys ${keys}${what}${hosts}`
   const list = only ? ` --only ${only.length === 0 ? NONE : only.join(',')}` : ''
   return `${invocation} sim --seed ${seed} --nodes ${nodes} --hours ${hours} --faults ${faults} --keys ${keys}`
     + ` --store ${store}${what}${list}`

@@ -3,7 +3,9 @@ import { printable } from '../printable.ts'
 import { pairs, type Style } from '../render.ts'
 import { OOD } from './cluster.ts'
 import { timeOf, type FaultKind, type PlannedFault } from './faults.ts'
-import { caseInvariants, deskInvariants, invariants, runInvariants, yearsInvariants } from './invariants.ts'
+import {
+  caseInvariants, deskInvariants, hostInvariants, invariants, runInvariants, yearsInvariants,
+} from './invariants.ts'
 import type { RunFailure, RunReport } from './run.ts'
 
 export interface Promised {
@@ -16,7 +18,7 @@ export { timeOf }
 
 /** Every invariant there is, in the order of the documentation. */
 export const allInvariants: readonly Promised[] = [
-  ...invariants, ...deskInvariants, ...caseInvariants, ...yearsInvariants, ...runInvariants,
+  ...invariants, ...deskInvariants, ...caseInvariants, ...hostInvariants, ...yearsInvariants, ...runInvariants,
 ]
 
 /** What is promised; an error that nobody expected breaks the last of them, and goes by its own name. */

@@ -4,6 +4,7 @@ import type { ActorDefinition } from '../../runtime/actor.ts'
 import { messageOf, ZonewrightError } from '../../runtime/errors.ts'
 import { SimulationFailed, SimulationLimit, simulate } from '../../runtime/sim/simulate.ts'
 import type { WireCounts } from '../../runtime/sim/wires.ts'
+import type { ActorSpec } from '../../runtime/spec.ts'
 import type { StepEvent } from '../../runtime/trace.ts'
 import { catalogue, nodeCatalogue } from '../catalogue.ts'
 import { defaultConfig } from '../config.ts'
@@ -96,17 +97,23 @@ const nameOf = (cause: unknown): string =>
   (cause instanceof ZonewrightError ? cause.code : cause instanceof Error ? cause.name : 'error')
 
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
-export async function loadActors(change: RunHooks['change']) {
+export async function loadActors(change: RunHooks['change'], more: readonly ActorSpec[] = []) {
   provideEngine(casbinEngine)
   const modules = new Map<string, ActorDefinition>()
   const definitions = new Map<string, ActorDefinition>()
-  for (const [prefix, specs] of [['', catalogue(FOLDER, defaultConfig)], ['node:', nodeCatalogue(FOLDER)]] as const) {
+  const load = async ({ href }: URL, name: string): Promise<ActorDefinition> => {
+    const { default: loaded } = (await import(href)) as { default: ActorDefinition }
+    const definition = change ? change(name, loaded) : loaded
+    modules.set(href, definition)
+    return definition
+  }
+  // With what a zone of several hosts has beside
+  const ood = catalogue(FOLDER, { ...defaultConfig, nodes: 1 })
+  for (const [prefix, specs] of [['', ood], ['node:', nodeCatalogue(FOLDER)]] as const) {
     for (const { module, protocol } of specs) {
-      const { default: loaded } = (await import(module.href)) as { default: ActorDefinition }
-      const definition = change ? change(protocol.name, loaded) : loaded
-      modules.set(module.href, definition)
-      definitions.set(prefix + protocol.name, definition)
+      definitions.set(prefix + protocol.name, await load(module, protocol.name))
     }
   }
+  for (const { module, protocol } of more) if (!modules.has(module.href)) await load(module, protocol.name)
   return { modules, definitions }
 }

@@ -83,7 +83,7 @@ export async function simulateZone({
 /** Modules are loaded before the virtual clock starts: an import goes through a thread pool. */
 async function loadModules(change: ZoneSimulation['change']): Promise<ReadonlyMap<string, ActorDefinition>> {
   provideEngine(casbinEngine)
-  const specs = [...catalogue(FOLDER, defaultConfig), ...nodeCatalogue(FOLDER)]
+  const specs = [...catalogue(FOLDER, { ...defaultConfig, nodes: 1 }), ...nodeCatalogue(FOLDER)]
   return new Map(
     await Promise.all(
       specs.map(async ({ module, protocol }): Promise<[string, ActorDefinition]> => {

@@ -6,6 +6,7 @@ import {
 } from '../errors.ts'
 import { strikes } from '../fault-points.ts'
 import { limits } from '../limits.ts'
+import { closeReason } from '../platform/port-close.ts'
 import type { Channel, Frame } from '../platform/ports.ts'
 import { object, optional, record, string, unknown } from '../protocol.ts'
 import type { Base, Link, Message } from './link.ts'
@@ -171,7 +172,8 @@ export class FramedLink implements Link {
   cut(reason: string): void {
     const text = `The channel to ${this.peer.actor} was cut: ${reason}`
     const sameProcess = this.channel === 'port' || this.channel === 'memory'
-    this.#end(sameProcess ? new Restarted(text) : new Unavailable(text))
+    const hasEnded = sameProcess || reason === closeReason.ended
+    this.#end(hasEnded ? new Restarted(text) : new Unavailable(text))
   }
 
   close(error: ZonewrightError): void {

@@ -53,8 +53,13 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     introduce: (actor, introduction, end) =>
       remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
     trust: (devices) => remote.trust(devices),
-    detach: (actor, protocol, reason) => remote.detach(actor, protocol, reason),
+    detach: (actor, protocol, reason, hasEnded) => remote.detach(actor, protocol, reason, hasEnded),
     release: (actor, caller) => remote.release(actor, caller),
+    carry: (actor, id, wanted, end) => remote.carry(actor, id, wanted, Comlink.transfer(end, [end] as Ports)),
+    releaseCarried: (actor, id) => remote.releaseCarried(actor, id),
+    accepted: (actor, id, outcome, end) =>
+      remote.accepted(actor, id, outcome, end === undefined ? end : Comlink.transfer(end, [end] as Ports)),
+    acceptedGone: (actor, id) => remote.acceptedGone(actor, id),
     inspect: () => remote.inspect(),
     beat: () => remote.beat(),
     moveStore: (actor, to) => remote.moveStore(actor, to),

@@ -1,5 +1,6 @@
+import type { Tcp } from './tcp-ports.ts'
 import type { Sockets } from './socket-ports.ts'
-import type { TlsCall, TlsPeer, TlsServing } from './tls-ports.ts'
+import type { ConnectionRoom, TlsCall, TlsConnection, TlsPeer, TlsServing, TlsStreams } from './tls-ports.ts'
 
 export interface HttpRequest {
   readonly method: string
@@ -53,6 +54,14 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+export interface TlsTarget {
+  readonly hostname: string
+  readonly port: number
+  /** Milliseconds until the handshake is done. */
+  readonly withinMs: number
+  readonly signal?: AbortSignal
+}
+
 export interface HttpServer {
   readonly port: number
   /** Of a server with TLS: for connections that come from now on. Those that are open go on. */
@@ -69,6 +78,10 @@ export interface HttpServerOptions {
   readonly bodyBytesMax: number
   readonly requestMsMax: number
   readonly tls?: HttpTls
+  /** Beside HTTP, by the same port. Only with `tls`, whose `alpn` need not name them. */
+  readonly streams?: TlsStreams
+  /** Only with `tls`. Without it all connections share `limits.httpConnections`. */
+  readonly room?: ConnectionRoom
   /** Absolute path of a Unix socket, in place of `hostname` and `port`: for this user alone (0600). */
   readonly socket?: string
   /** Takes the method LIST, which no HTTP parser knows. */
@@ -84,4 +97,8 @@ export interface Transport extends Sockets {
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
   request(call: HttpCall): Promise<HttpAnswer>
+  /** @throws TlsNotTrusted, Unavailable, DeadlineExceeded, InvalidArgument; what aborted `signal` */
+  connectTls(target: TlsTarget, tls: TlsCall): Promise<TlsConnection>
+  /** A simulated host has none. */
+  readonly tcp?: Tcp
 }

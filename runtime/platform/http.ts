@@ -2,12 +2,15 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { limits } from '../limits.ts'
+import { holdRoom, type Progress } from './connection-room.ts'
 import { Exchange, LINGER_MS, type Serving } from './http-exchange.ts'
 import { createFaults, faultOf } from './http-faults.ts'
 import { takeLists } from './http-list.ts'
 import type { HttpServer, HttpServerOptions, HttpTls, Transport } from './http-ports.ts'
 import { listenFault } from './listen-fault.ts'
+import { divertStreams } from './tls-connection.ts'
 import { createTlsServer, isTlsFault, secureContext } from './tls-server.ts'
+import { listenUnix, type UnixListener } from './unix-listener.ts'
 import { listenOn } from './unix-socket.ts'
 
 /** How often the server looks for requests that have not come whole in time; its own default is half a minute. */
@@ -25,21 +28,35 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   const server = serverOf(options, (request, response) => {
     void new Exchange(request, response, serving).run()
   })
+  const cutStreams = options.streams ? divertStreams(server as TlsServer, options.streams) : () => {}
   if (options.lists) takeLists(server, options.tls ? 'secureConnection' : 'connection')
-  server.maxConnections = limits.httpConnections
+  const cutHeld = options.room
+    ? holdRoom(server, options.room, options.streams, (socket) => progressOf(serving, socket)) : () => {}
+  if (!options.room) server.maxConnections = limits.httpConnections
   server.on('clientError', (error: { code?: string }, socket: unknown) => refuse(serving, error, socket as Socket))
+  let unix: UnixListener | undefined
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later (no more files) must not end the worker
     server.on('error', (error: Error) => reject(listenFault(error, options)))
-    if (options.socket !== undefined) listenOn(server, options.socket).then(resolve, reject)
-    else server.listen(options.port, options.hostname, resolve)
+    const { socket } = options
+    if (socket !== undefined) {
+      listenOn(server, socket, () => listenUnix(server as Server, socket, options.requestMsMax)).then((listener) => {
+        unix = listener
+        resolve()
+      }, (error: Error) => reject(listenFault(error, options)))
+    } else server.listen(options.port, options.hostname, resolve)
   })
   return {
     port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
     close: (withinMs) =>
       new Promise<void>((resolve) => {
         serving.closing = true
-        const cut = setTimeout(() => server.closeAllConnections(), withinMs)
+        if (unix) return void unix.close(withinMs).then(resolve)
+        const cut = setTimeout(() => {
+          server.closeAllConnections()
+          cutHeld()
+          cutStreams()
+        }, withinMs)
         server.close(() => {
           clearTimeout(cut)
           resolve()
@@ -55,13 +72,20 @@ export const serveHttp: Transport['serveHttp'] = async (options, handle) => {
   } satisfies HttpServer
 }
 
-function serverOf({ requestMsMax, tls }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
+function progressOf({ connections }: Serving, socket: Socket): Progress {
+  const open = [...connections.get(socket) ?? []]
+  if (open.length === 0) return 'idle'
+  return open.some(({ unread }) => !unread) ? 'answering' : 'unread'
+}
+
+function serverOf({ requestMsMax, tls, streams }: HttpServerOptions, listener: RequestListener): Server | TlsServer {
   const bounds = {
     requestTimeout: requestMsMax,
     headersTimeout: requestMsMax,
     connectionsCheckingInterval: Math.min(CHECK_MS, requestMsMax),
   }
-  return tls ? createTlsServer(tls, bounds, listener) : createServer(bounds, listener)
+  if (!tls) return createServer(bounds, listener)
+  return createTlsServer(tls, bounds, listener, streams?.alpn)
 }
 
 /** What cannot be read as HTTP is answered once, and never into the midst of another answer. */

@@ -111,7 +111,7 @@ export interface Keys {
 /** What crosses a channel: text on a `MessagePort` inside one process, bytes everywhere else. */
 export type Frame = string | Uint8Array
 
-export type ChannelKind = 'port' | 'memory' | 'tls' | 'tunnel' | 'simulated'
+export type ChannelKind = 'port' | 'memory' | 'tls' | 'tcp' | 'tunnel' | 'simulated'
 
 /** Carries frames in order between two ends. It promises nothing about who is at the other end. */
 export interface Channel {

@@ -55,6 +55,8 @@ export interface ProcessOptions {
   readonly user?: User
   /** `NAME=value`, an entry of `env`: what came of this process is known by it wherever it went. */
   readonly mark: string
+  /** All that it reads from stdin; nothing when absent. */
+  readonly input?: Uint8Array
 }
 
 export interface SpawnedProcess {

@@ -52,11 +52,13 @@ function started(options: ProcessOptions): Promise<ChildProcess> {
   }
   return new Promise((resolve, reject) => {
     void commandOf(options).then(({ program, args, user }) => {
-      const { env, folder: cwd } = options
+      const { env, folder: cwd, input } = options
       const child = spawn(program, args, {
-        cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true, ...user,
+        cwd, env, detached: true, stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'], windowsHide: true, ...user,
       })
       child.once('error', (error) => reject(failed(error)))
+      // One that does not read it has ended, or will
+      child.stdin?.on('error', () => {}).end(input)
       if (child.pid !== undefined) resolve(child)
     }).catch((error: unknown) => reject(failed(error)))
   })

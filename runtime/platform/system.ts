@@ -6,12 +6,14 @@ import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
 import { httpRequest } from './http-client.ts'
+import { openTls } from './tls-connection.ts'
 import { spawnProcess } from './process.ts'
 import { machine } from './machine.ts'
 import { portChannel, type Port } from './port-channel.ts'
 import type { Cancel, Host, Platform, ProcessUsage } from './ports.ts'
 import { systemRandom } from './random.ts'
 import { serveDatagrams, serveStreams } from './sockets.ts'
+import { tcp } from './tcp.ts'
 
 /** Longer than any process lives; only its being there counts. */
 const HOLD_MS = 2 ** 31 - 1
@@ -43,7 +45,7 @@ export async function systemPlatform(
       restrictsWorkers: workers.restrictsWorkers,
       spawnProcess, machine, usage,
     },
-    transport: { serveHttp, request: httpRequest, serveDatagrams, serveStreams },
+    transport: { serveHttp, request: httpRequest, connectTls: openTls, serveDatagrams, serveStreams, tcp },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { InvalidArgument, messageOf, TlsNotTrusted, Unavailable } from '../errors.ts'
+import { shownBy, type Shown } from './tls-peer.ts'
 import type { TlsCall, TlsFault } from './tls-ports.ts'
 
 export interface TlsTarget {
@@ -57,9 +58,9 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
 }
 
 /** @throws TlsNotTrusted */
-function shown(socket: TLSSocket, where: string): PeerCertificate {
-  const peer = socket.getPeerCertificate()
-  if (!peer?.raw) throw notTrusted('no-tls', `${where} shows no certificate`)
+function shown(socket: TLSSocket, where: string): Shown {
+  const peer = shownBy(socket)
+  if (!peer) throw notTrusted('no-tls', `${where} shows no certificate`)
   return peer
 }
 
@@ -76,7 +77,7 @@ function trusted(socket: TLSSocket, name: string, where: string): Uint8Array {
     if (now > to) throw notTrusted('expired', `The certificate of ${where} ended ${seconds(now - to)} s ago`, life)
     throw notTrusted('unknown-authority', `The certificate of ${where} ends at none of the given roots`)
   }
-  const wrong = checkServerIdentity(name, peer)
+  const wrong = checkServerIdentity(name, peer as PeerCertificate)
   if (wrong) {
     throw notTrusted('wrong-name', `The certificate of ${where} is not for ${name}: ${peer.subjectaltname ?? '-'}`)
   }

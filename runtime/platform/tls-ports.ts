@@ -38,5 +38,42 @@ export interface TlsCall {
   readonly check?: (certificate: Uint8Array) => void
 }
 
+/**
+ * Bytes both ways over TLS 1.3, once the handshake is done. What the peer may do is for whoever has it. The promises
+ * are those of a Channel, but that nothing is cut into frames.
+ */
+export interface TlsConnection {
+  readonly alpn: string
+  readonly remoteAddress: string
+  /** As in `TlsPeer`; of a server it was checked already, by `TlsCall`. */
+  readonly certificate?: Uint8Array
+  /** Never throws and never waits; after close it does nothing. */
+  send(bytes: Uint8Array): void
+  /** Bytes that were sent and that this machine has not passed on: who may wait, waits while there are many. */
+  readonly unsent: number
+  /**
+   * Called once, and at once: Deno reads on into memory while nobody does. `onClose` runs at most once, and no bytes
+   * follow it. `onDrained` runs when `unsent` has come to nothing after so much was sent that it did not leave at once.
+   */
+  receive(onBytes: (bytes: Uint8Array) => void, onClose: (reason: string) => void, onDrained?: () => void): void
+  /** What was sent before it still arrives. */
+  close(reason: string): void
+}
+
+/** Of a server: connections by these protocols (ALPN) speak no HTTP, and are handed over as they are. */
+export interface TlsStreams {
+  readonly alpn: readonly string[]
+  /** Must not throw. */
+  accept(connection: TlsConnection): void
+}
+
+/** Of a server that anybody reaches: who takes places from whom. How many there are is in `limits.edge…`. */
+export interface ConnectionRoom {
+  /** Of the certificate (DER) of a connection: whose it is, or undefined where that has no place of its own. */
+  nameOf(certificate: Uint8Array): string | undefined
+  /** Of an address: all that is to share one place. */
+  sourceOf(address: string): string
+}
+
 /** Why a server is not trusted: `TlsNotTrusted.details.reason`. */
 export type TlsFault = 'unknown-authority' | 'wrong-name' | 'not-yet-valid' | 'expired' | 'no-tls' | 'refused'

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket, type SecureContextOptions } from 'node:tls'
 import { limits } from '../limits.ts'
+import { shownBy } from './tls-peer.ts'
 import type { TlsPeer, TlsServing } from './tls-ports.ts'
 
 /** Anew for each swap: all of it is replaced. */
@@ -13,11 +14,13 @@ export const secureContext = (
 })
 
 /** `node:https` on both runtimes: `Deno.serve` asks no client for a certificate, and says nothing of it. */
-export function createTlsServer(tls: TlsServing, bounds: ServerOptions, listener: RequestListener): Server {
+export function createTlsServer(
+  tls: TlsServing, bounds: ServerOptions, listener: RequestListener, streams: readonly string[] = [],
+): Server {
   return createServer({
     ...bounds, ...secureContext(tls),
     requestCert: tls.clientRoots !== undefined, rejectUnauthorized: false,
-    ALPNProtocols: [...tls.alpn ?? ['http/1.1']],
+    ALPNProtocols: [...tls.alpn ?? ['http/1.1'], ...streams],
     handshakeTimeout: tls.handshakeMs ?? limits.tlsHandshakeMs,
   }, listener)
 }
@@ -30,7 +33,7 @@ export function tlsPeerOf(socket: Socket): TlsPeer | undefined {
   if (!(socket instanceof TLSSocket)) return undefined
   const alpn = socket.alpnProtocol || 'http/1.1'
   // Deno takes a client without one for authorised where nobody asks for it
-  const raw = socket.authorized ? socket.getPeerCertificate()?.raw : undefined
+  const raw = socket.authorized ? shownBy(socket)?.raw : undefined
   return raw ? { alpn, certificate: new Uint8Array(raw) } : { alpn }
 }
 

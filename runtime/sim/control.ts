@@ -61,6 +61,12 @@ export function remoteControl(options: RemoteControlOptions): WorkerControl {
     trust: (...args) => ask('trust', args, (copy) => real.trust(...(copy as Args<'trust'>))),
     detach: (...args) => ask('detach', args, (copy) => real.detach(...(copy as Args<'detach'>))),
     release: (...args) => ask('release', args, (copy) => real.release(...(copy as Args<'release'>))),
+    carry: (...args) => ask('carry', args, (copy) => real.carry(...(copy as Args<'carry'>))),
+    releaseCarried: (...args) => ask('releaseCarried', args, (copy) =>
+      real.releaseCarried(...(copy as Args<'releaseCarried'>))),
+    accepted: (...args) => ask('accepted', args, (copy) => real.accepted(...(copy as Args<'accepted'>))),
+    acceptedGone: (...args) => ask('acceptedGone', args, (copy) =>
+      real.acceptedGone(...(copy as Args<'acceptedGone'>))),
     inspect: () => ask('inspect', [], () => real.inspect()),
     beat: () => ask('beat', [], () => real.beat()),
     moveStore: (...args) => ask('moveStore', args, (copy) => real.moveStore(...(copy as Args<'moveStore'>))),

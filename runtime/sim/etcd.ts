@@ -102,6 +102,22 @@ export class SimulatedEtcd {
   }
 
   /**
+   * From now on nothing gets through between a host and it: calls there fail when `limits.storeCallMs` is over, and
+   * whether what was under way was done is not known. For all others it is as it was.
+   */
+  cutOff(host: string): void {
+    this.#note(`cut off ${host}`)
+    this.#cluster.wire.setCutOff(host, true)
+    this.#cluster.streams.cutOff()
+  }
+
+  /** That host reaches it again. */
+  reach(host: string): void {
+    this.#note(`reached by ${host}`)
+    this.#cluster.wire.setCutOff(host, false)
+  }
+
+  /**
    * For a time from the seed it has no leader: what is sent waits, what was under way has the fates of an outage, and
    * no lease ends. Then all leases begin anew. Watches go on.
    */

@@ -71,7 +71,7 @@ export class SimulatedHost implements Machinery {
   readonly sockets: SocketPorts
 
   constructor(name: string, shared: Shared) {
-    const { schedule, medium, random, onCommit, onFile } = shared
+    const { schedule, medium, random, keys, onCommit, onFile } = shared
     this.name = name
     this.#shared = shared
     this.tears = random.fork(`torn ${name}`)
@@ -80,7 +80,7 @@ export class SimulatedHost implements Machinery {
       onFile(own(path), contents, mode))
     this.#stores = new DiskStores(schedule, random.fork(`stores ${name}`), this.faults, (path, changes) =>
       onCommit(own(path), changes), (path) => this.#disk.hasFolder(path))
-    this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`))
+    this.#ports = new HttpPorts(name, medium, random.fork(`ports ${name}`), keys)
     this.sockets = new SocketPorts(name, medium, random.fork(`sockets ${name}`))
   }
 

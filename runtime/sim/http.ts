@@ -1,23 +1,31 @@
 import { Cancelled, DeadlineExceeded, InvalidArgument, PortInUse, Unavailable } from '../errors.ts'
 import { createFaults } from '../platform/http-faults.ts'
-import type { HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, Transport } from '../platform/ports.ts'
+import type {
+  HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, HttpTls, Keys, Transport,
+} from '../platform/ports.ts'
+import type { TlsTarget } from '../platform/http-ports.ts'
+import type { TlsCall } from '../platform/tls-ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
 import { SimulatedStream, type Deliver, type Piece } from './http-stream.ts'
 import type { SeededRandom } from './random.ts'
 import { createLane, type Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
+import { dialTls, type Dialled } from './tls.ts'
+import { shownBy } from './tls-trust.ts'
 
 const FIRST_FREE_PORT = 40_000
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 /** What a server sees of a client on another host (RFC 5737). */
 const ELSEWHERE = '192.0.2.1'
 
-const notSimulated = (): Error => new InvalidArgument('Calls by TLS, and Unix sockets, are not simulated')
+/** A port, or the path of a Unix socket. */
+type Place = number | string
 
 interface Server {
   readonly thread: SimulatedThread
   readonly options: Parameters<Transport['serveHttp']>[0]
+  tls: HttpTls | undefined
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
   /** Cuts what is not answered yet. */
   readonly running: Set<() => void>
@@ -33,12 +41,14 @@ export class HttpPorts {
   readonly #schedule: Schedule
   readonly #medium: Medium
   readonly #random: SeededRandom
-  readonly #servers = new Map<number, Server>()
+  readonly #keys: Keys
+  readonly #servers = new Map<Place, Server>()
   readonly #network: Map<string, HttpPorts>
 
-  constructor(host: string, medium: Medium, random: SeededRandom) {
+  constructor(host: string, medium: Medium, random: SeededRandom, keys: Keys) {
     const { schedule } = medium
     this.#host = host
+    this.#keys = keys
     this.#medium = medium
     this.#schedule = schedule
     this.#random = random
@@ -46,29 +56,32 @@ export class HttpPorts {
     networks.set(schedule, this.#network.set(host, this))
   }
 
-  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request'> {
+  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request' | 'connectTls'> {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
       request: (call) => this.#send(thread, call),
+      connectTls: async (target, tls) => (await this.#dial(thread, target, tls)).connection,
     }
   }
 
   #listen(thread: SimulatedThread, options: Server['options'], handle: Server['handle']): HttpServer {
-    if (options.socket !== undefined) throw notSimulated()
-    let port = options.port
+    if (options.streams && !options.tls) throw new InvalidArgument('Streams beside HTTP are for a port with TLS')
+    let { port } = options
     if (port === 0) for (port = FIRST_FREE_PORT; this.#servers.has(port);) port++
-    if (this.#servers.has(port)) throw new PortInUse(`The port is in use: ${port}`, { port })
-    const server: Server = { thread, options, handle, running: new Set(), onIdle: () => {} }
-    this.#servers.set(port, server)
-    const stopListening = (): void => void (this.#servers.get(port) === server && this.#servers.delete(port))
+    const place: Place = options.socket ?? port
+    if (this.#servers.has(place)) throw new PortInUse(`The port is in use: ${place}`, { port: place })
+    if (options.tls) shownBy(options.tls, this.#keys)
+    const server: Server = { thread, options, tls: options.tls, handle, running: new Set(), onIdle: () => {} }
+    this.#servers.set(place, server)
+    const stopListening = (): void => void (this.#servers.get(place) === server && this.#servers.delete(place))
     const cutAll = (): void => { for (const cut of [...server.running]) cut() }
     const leaveThread = thread.onEnd(() => {
       stopListening()
       cutAll()
     })
     return {
-      port,
-      ...(options.tls ? { renew: () => {} } : {}),
+      port: options.socket === undefined ? port : 0,
+      ...(options.tls ? { renew: (next) => this.#renew(server, { ...server.tls!, ...next }) } : {}),
       close: (withinMs) => new Promise<void>((resolve) => {
         stopListening()
         server.onIdle = () => {
@@ -83,8 +96,13 @@ export class HttpPorts {
     }
   }
 
+  #renew(server: Server, tls: HttpTls): void {
+    shownBy(tls, this.#keys)
+    server.tls = tls
+  }
+
   /** @throws Unavailable when nothing listens or the connection is cut */
-  request(from: SimulatedThread, port: number, request: HttpRequest): Promise<HttpResponse> {
+  request(from: SimulatedThread, port: Place, request: HttpRequest): Promise<HttpResponse> {
     const what = `${request.method} ${request.path}`
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
@@ -97,14 +115,13 @@ export class HttpPorts {
       })
       const server = this.#servers.get(port)
       if (!server) return cut('Connection refused')
-      const unlist = (task: () => void): void => {
-        server.running.delete(task)
-        if (server.running.size === 0) server.onIdle()
-      }
+      const unlist = (task: () => void): void => unlisted(server, task)
       const onCut = (): void => {
         unlist(onCut)
         cut('Connection cut')
       }
+      // It reads no handshake in what it is sent
+      if (server.tls && !request.tls) return cut('Connection cut')
       server.running.add(onCut)
       const answer = (response: HttpResponse): void => {
         if (!server.running.has(onCut)) return
@@ -150,20 +167,51 @@ export class HttpPorts {
     }
   }
 
+  async #secured(from: SimulatedThread, call: HttpCall, tls: TlsCall): Promise<HttpRequest['tls']> {
+    const { connection, accepted } = await this.#dial(from, call, tls)
+    const peer = await accepted
+    connection.close('its request has gone out')
+    return peer
+  }
+
+  /** @throws what `Transport.connectTls` does */
+  async #dial(from: SimulatedThread, target: TlsTarget, tls: TlsCall): Promise<Dialled> {
+    const { hostname, port, withinMs, signal } = target
+    const where = `${hostname}:${port}`
+    const ports = LOOPBACK.has(hostname) ? this : this.#network.get(hostname)
+    if (!ports) throw new Unavailable(`There is no such host: ${where}`)
+    const address = ports === this ? '127.0.0.1' : ELSEWHERE
+    const server = ports.#servers.get(port)
+    return dialTls({
+      from, where, hostname, withinMs, signal, medium: this.#medium, random: this.#random, keys: this.#keys,
+      addresses: { client: address, server: address },
+      listener: server && {
+        thread: server.thread, tls: () => server.tls, streams: server.options.streams,
+        begun(cut) {
+          server.running.add(cut)
+          return () => unlisted(server, cut)
+        },
+      },
+    }, tls)
+  }
+
   /** A request of a program of this host, to itself or to another. */
   #send(from: SimulatedThread, call: HttpCall): Promise<HttpAnswer> {
     const { hostname, port, method, path, headers, body, withinMs, signal } = call
-    if (call.tls || call.socket !== undefined) return Promise.reject(notSimulated())
-    const own = LOOPBACK.has(hostname)
-    const where = `${hostname}:${port}`
+    const own = call.socket !== undefined || LOOPBACK.has(hostname)
+    const where = call.socket ?? `${hostname}:${port}`
     const target = own ? this : this.#network.get(hostname)
     if (!target) return Promise.reject(new Unavailable(`There is no such host: ${where}`))
     const mark = path.indexOf('?')
-    const answered = target.request(from, port, {
+    const asked: HttpRequest = {
       method, path: mark < 0 ? path : path.slice(0, mark), query: mark < 0 ? '' : path.slice(mark + 1),
       headers: lowerCase(headers), body: isText(body) ? new TextEncoder().encode(body) : body,
       remoteAddress: own || target === this ? '127.0.0.1' : ELSEWHERE,
-    })
+    }
+    const send = (tls?: HttpRequest['tls']): Promise<HttpResponse> =>
+      target.request(from, call.socket ?? port, tls ? { ...asked, tls } : asked)
+    // One connection a request, as in the adapters; whatever is said to the server is said once it is trusted
+    const answered = call.tls ? this.#secured(from, call, call.tls).then(send) : send()
     return new Promise((resolve, reject) => {
       let ended = false
       const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
@@ -172,18 +220,27 @@ export class HttpPorts {
         reject(error)
       }
       if (signal?.aborted) return end(cancelled())
-      signal?.addEventListener('abort', () => end(cancelled()))
+      const abort = (): void => end(cancelled())
+      signal?.addEventListener('abort', abort)
       const late = this.#schedule.after({
         to: from, lane: from.lane, delayUs: withinMs * 1_000, kind: 'timer', from: `http ${method} ${path}`,
         task: () => end(new DeadlineExceeded(`No answer from ${where} within ${withinMs} ms`)),
       })
-      answered.finally(late).then((response) => {
+      answered.finally(() => {
+        late()
+        signal?.removeEventListener('abort', abort)
+      }).then((response) => {
         const { status, cookies = [], body: pieces } = response
         if (ended) return isWhole(pieces) ? undefined : void pieces[Symbol.asyncIterator]().return?.()
         resolve({ status, cookies, headers: lowerCase(response.headers), body: bytesOf(pieces, signal, cancelled) })
       }, end)
     })
   }
+}
+
+function unlisted(server: Server, task: () => void): void {
+  server.running.delete(task)
+  if (server.running.size === 0) server.onIdle()
 }
 
 const isWhole = (body: HttpResponse['body']): body is string | Uint8Array =>

@@ -1,4 +1,5 @@
 import { limits } from '../limits.ts'
+import { closeReason } from '../platform/port-close.ts'
 import type { Channel, ChannelKind, Frame } from '../platform/ports.ts'
 import { delays } from './delays.ts'
 import type { Hold, Receiver } from './queue.ts'
@@ -14,6 +15,9 @@ export interface Medium {
   /** Told of what leaves a host. */
   onFrame(from: SimulatedThread, to: SimulatedThread, frame: Frame): void
 }
+
+/** What a close says to the other end, as on a port. */
+const SAID: ReadonlySet<Frame> = new Set([closeReason.alone, closeReason.ended])
 
 /** One end of a channel. Until a thread opens it, what arrives waits, as in a MessagePort. */
 export class ChannelEnd implements Receiver {
@@ -75,7 +79,7 @@ export class ChannelEnd implements Receiver {
   moveTo(thread: SimulatedThread): void {
     this.#leaveThread()
     this.#thread = thread
-    this.#leaveThread = thread.onEnd(() => this.#close('the peer closed its end', false))
+    this.#leaveThread = thread.onEnd(() => this.#close(closeReason.alone, false))
   }
 
   toJSON(): string {
@@ -125,7 +129,7 @@ export class ChannelEnd implements Receiver {
     const peer = this.#peer
     const arrival = kind === 'frame'
       ? () => peer.#listeners?.onFrame(payload)
-      : () => peer.#finish('the peer closed its end')
+      : () => peer.#finish(SAID.has(payload) ? String(payload) : closeReason.closed)
     const event = {
       to: peer, lane: this.#lane, delayUs, kind, from: this.name, payload, task: () => peer.#arrive(arrival),
     }

@@ -77,9 +77,33 @@ export class Wires {
     const pair = `${from} ${to}`
     const wire = this.#wires.get(pair) ?? goodWire
     if (wire.cut !== 'open') return this.cross(from, to, () => this.carry(from, to, send))
-    const { lostPpm, latePpm, changedPpm } = wire
+    send(this.#slowed(wire))
+  }
+
+  /**
+   * As `carry`, for a stream whose sender repeats by itself what it knows to be lost: false where nothing gets through.
+   */
+  pass(from: string, to: string, send: (delayUs: number) => void): boolean {
+    const pair = `${from} ${to}`
+    const wire = this.#wires.get(pair) ?? goodWire
+    if (wire.cut === 'drop') {
+      this.counts.lost++
+      return false
+    }
+    if (wire.cut === 'hold') {
+      this.counts.held++
+      const held = this.#held.get(pair) ?? []
+      this.#held.set(pair, held)
+      held.push(() => void this.pass(from, to, send))
+      return true
+    }
+    send(this.#slowed(wire))
+    return true
+  }
+
+  #slowed({ delay, lostPpm, latePpm, changedPpm }: Wire): number {
     const again = this.#strikes(Math.min(MILLION / 2, lostPpm + latePpm + changedPpm))
-    send(this.#random.within(wire.delay) + (again ? this.#random.within(LATE_US) : 0))
+    return this.#random.within(delay) + (again ? this.#random.within(LATE_US) : 0)
   }
 
   #arrives(wire: Wire): Fate {

@@ -1,4 +1,4 @@
-import { ENDED, Feed, type Polled } from '../feed.ts'
+import { ENDED, Feed, PENDING, type Polled } from '../feed.ts'
 import type { Cancel } from '../platform/ports.ts'
 import { EventQueue } from './event-queue.ts'
 import type { Event } from './store.ts'
@@ -9,6 +9,7 @@ export class StoreWatch extends Feed<Event> {
   readonly #signal: AbortSignal
   readonly #queue = new EventQueue()
   #cancel: Cancel | undefined
+  #beginning = false
   #ended = false
 
   /** @param begin starts to fill the queue, and returns how to stop that */
@@ -23,6 +24,9 @@ export class StoreWatch extends Feed<Event> {
     if (this.#ended) return ENDED
     if (!this.#cancel) {
       if (this.#signal.aborted) return ENDED
+      // What is there already is told within `begin`: it waits in the queue until that is done
+      if (this.#beginning) return PENDING
+      this.#beginning = true
       this.#cancel = this.#begin(this.#queue)
       // At once: the reader may not come back
       this.#signal.addEventListener('abort', this.#onAbort, { once: true })

@@ -107,7 +107,7 @@ function demandIssuer(issuer: Certificate, chain: readonly Certificate[], search
 
 function demandValid(certificate: Certificate, at: number): void {
   const { notBefore, notAfter, unknownCritical } = certificate
-  if (at < notBefore) throw distrust('not-yet-valid', certificate, `its life begins in ${notBefore - at} ms`)
+  if (at < notBefore) throw distrust('not-yet-valid', certificate, `it begins in ${notBefore - at} ms by this clock`)
   // The last second belongs to it
   if (at >= notAfter + 1000) throw distrust('expired', certificate, `it ended ${at - notAfter} ms ago`)
   if (unknownCritical.length > 0) {

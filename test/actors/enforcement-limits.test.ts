@@ -13,7 +13,10 @@ import { hubPeer, isSettled, notes } from './enforcer-zone.ts'
 import { failure, testZone } from './system-config-zone.ts'
 
 const enforcersOf = (zone: ReturnType<typeof testZone>) =>
-  createEnforcers({ clock: zone.clock, random: systemRandom, revoked: () => [], leasesBefore: false })
+  createEnforcers({
+    clock: zone.clock, random: systemRandom, revoked: () => [], leasesBefore: false, mayGrant: () => true,
+    changedAtMs: () => zone.clock.monotonic(),
+  })
 
 test('one more lease than may be is refused, and one that is over makes room', async () => {
   const zone = testZone()
@@ -69,6 +72,35 @@ test('as many sessions as are told of at once make room for themselves, when as 
   now += (limits.revokedSeconds + 1) * 1_000
   for (let calls = 1; calls <= 10; calls++) await revocations.add(told(`later-${calls}`, Math.floor(now / 1000)))
   assert.ok(revocations.all().length <= limits.revocations)
+})
+
+test('what another OOD has revoked is forgotten when that one forgets it, and not before', async () => {
+  const zone = testZone()
+  const { store, clock } = zone
+  const stopping = new AbortController()
+  const [writer, other] = await Promise.all([openRevocations({ store, clock }, () => {}),
+    openRevocations({ store, clock }, () => {})])
+  const following = other.follow(stopping.signal)
+  const until = Math.floor(zone.now / 1000) + 900
+  const sids = (): string => other.all().map(({ sid }) => sid).join()
+  await writer.add([{ sid: 'a', until }, { sid: 'b', until }])
+  await zone.elapse(0)
+  assert.is(sids(), 'a,b')
+  await writer.add([{ sid: 'b', until: until + 7_200 }])
+  zone.now += (900 + limits.revokedSeconds + 1) * 1_000
+  await zone.elapse(0)
+  assert.is(sids(), 'a,b')
+  await writer.add([{ sid: 'c', until: until + 7_200 }])
+  await zone.elapse(0)
+  assert.is(sids(), 'b,c', 'one that was told again lives on')
+  assert.is(writer.all().map(({ sid }) => sid).join(), 'b,c')
+  stopping.abort()
+  await following
+  await writer.add([{ sid: 'd', until: until + 7_200 }])
+  zone.now += 7_200_000
+  await writer.add([{ sid: 'e', until: until + 20_000 }])
+  await other.reload()
+  assert.is(sids(), 'e', 'nor by one that heard nothing meanwhile')
 })
 
 test('an enforcer can be told of as many revoked sessions as there may be, beside the longest policy', () => {

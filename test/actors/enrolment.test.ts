@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseCidr, isWithin } from '../../actors/cidr.ts'
 import { Sources } from '../../actors/enrolment/sources.ts'
+import { renewalOf } from '../../actors/join-protocol.ts'
 import { HostCertificateNeeded, openTrust, type ZoneTrust } from '../../actors/enrolment/trust.ts'
 import { told } from '../../actors/vault/pki/authority-record.ts'
 import { listPem } from '../../actors/vault/pki/revocation.ts'
@@ -22,6 +23,8 @@ interface Trusted {
   passMs(ms: number): void
   /** The vault does not answer. */
   down: boolean
+  /** How often the vault was asked for a host. */
+  asked: number
 }
 
 /** What the listener goes by, over the real authorities and lists. */
@@ -30,7 +33,7 @@ async function trusted(): Promise<Trusted> {
   let monotonic = 0
   const warnings: string[] = []
   const roots: (readonly string[])[] = []
-  const made = { down: false }
+  const made = { down: false, asked: 0 }
   const reached = (): void => { if (made.down) throw new Unavailable('The vault does not answer') }
   const { pki } = vault
   const trust = await openTrust({
@@ -46,6 +49,11 @@ async function trusted(): Promise<Trusted> {
         await pki.revocation.refresh()
         return (await pki.revocation.lists()).map(({ authority, list }) =>
           ({ authority: authority.id, number: list.number, nextUpdate: list.nextUpdate, pem: listPem(list) }))
+      },
+      async joinedHost({ host }) {
+        reached()
+        made.asked++
+        return vault.hosts.read(host)
       },
     },
   })
@@ -84,9 +92,11 @@ test('a certificate of another zone, and one of this zone that is no host’s, o
     await csrFor(commonName), await pki.roles.read(role), { commonName, names: [] }, { holder: 'test' },
   )).der
   assert.is(await why(given, await signed('service', 'printer')), 'identity')
-  assert.is(await why(given, await signed('client-device', 'phone')), 'identity')
   assert.is(await why(given, await signed('vault', 'vault.zone.local')), 'wrong-purpose')
   assert.is(await why(given, await signed('node', 'node7')), 'node7')
+  // Known by its certificate; what it may with that is for admission to say
+  const phone = await given.trust.hostOf(await signed('client-device', 'phone'))
+  assert.equal([phone.name, phone.role], ['phone', 'client-device'])
 })
 
 test('a revoked certificate is refused as soon as the next list is asked for', async () => {
@@ -103,12 +113,55 @@ test('a revoked certificate is refused as soon as the next list is asked for', a
 test('while the vault does not answer the last lists hold, until they end', async () => {
   const given = await trusted()
   const { certificate } = await joined(given.vault)
+  const other = await joined(given.vault, 'node2')
+  assert.is(await why(given, der(certificate)), 'node1')
   given.down = true
   given.passMs(limits.enrolmentCrlMs)
   assert.is(await why(given, der(certificate)), 'node1')
   assert.is(given.warnings.length, 1)
+  assert.is(await why(given, der(certificate)), 'node1')
+  assert.is(given.warnings.length, 1, 'not each host waits for a vault that is away')
+  // Of a host that it was never asked for nobody knows whether this certificate counts
+  assert.instance(await given.trust.hostOf(der(other.certificate)).catch((error: unknown) => error), Unavailable)
   given.vault.clock.ms += 2 * DAY
   assert.ok(['expired', 'revocation-unknown'].includes(String(await why(given, der(certificate)))))
+})
+
+test('of a host that starts over and over the newest certificates count, though no list says so', async () => {
+  const given = await trusted()
+  const by = device()
+  const { vault } = given
+  const first = await vault.enrolling.enrol(await asked(await makeToken(vault), 'node1', by))
+  assert.is(await why(given, der(first.certificate)), 'node1')
+  const again = async (): Promise<string> => {
+    const { token: _, ...request } = await asked(renewalOf(ZONE, 'node1'), 'node1', by)
+    return (await vault.enrolling.renew(request)).certificate
+  }
+  const others: string[] = []
+  for (let made = 0; made <= limits.hostCertificates; made++) others.push(await again())
+  assert.is(await why(given, der(others.at(-1)!)), 'node1', 'the newest at once')
+  assert.is(await why(given, der(others[0]!)), 'node1')
+  assert.is(await why(given, der(first.certificate)), 'superseded')
+  assert.equal((await vault.pki.revocation.lists()).flatMap(({ list }) => list.revoked), [])
+  // One that is in no list is over as well when its host is revoked
+  vault.clock.ms += 1
+  await vault.hosts.revoke('node1', 'owner')
+  given.passMs(limits.enrolmentCrlMs)
+  assert.is(await why(given, der(first.certificate)), 'revoked')
+  vault.clock.ms += 1
+  await joined(vault)
+  given.passMs(limits.enrolmentCrlMs)
+  assert.is(await why(given, der(first.certificate)), 'superseded', 'the name is another device’s by now')
+})
+
+test('the vault is asked for a host once in a while', async () => {
+  const given = await trusted()
+  const { certificate } = await joined(given.vault)
+  for (let count = 0; count < 3; count++) assert.is(await why(given, der(certificate)), 'node1')
+  assert.is(given.asked, 1)
+  given.passMs(limits.enrolmentCrlMs)
+  assert.is(await why(given, der(certificate)), 'node1')
+  assert.is(given.asked, 2)
 })
 
 test('another set of roots is told, once', async () => {

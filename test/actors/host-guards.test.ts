@@ -57,6 +57,21 @@ test('an environment, with its tokens, is for the supervisor of this host', asyn
   assert.is(await denied(() => environment(peer('supervisor', { host: 'node1' }))), 'link/not-admitted')
 })
 
+test('a certificate of the enrolment key, and the program that is asked, are for enrolment of this host', async () => {
+  const { handlers } = await started()
+  const key = device.public.jwk
+  const certify = async (from: Peer) => handlers.certifyEnrolment({ key }, as(from))
+  const enrolment = peer('enrolment', { runtimeType: 'kernel-service' })
+  assert.ok((await certify(enrolment)).certificate)
+  const others = [
+    peer('enrolment'), peer('gateway', { runtimeType: 'kernel-service' }), { ...enrolment, host: 'ood2' },
+  ]
+  for (const from of others) {
+    assert.is(await denied(() => certify(from)), 'link/not-admitted')
+    assert.is(await denied(async () => handlers.joinHook({ question: '{}' }, as(from))), 'link/not-admitted')
+  }
+})
+
 test('the daemon is linked to actors of its own host', async () => {
   const { lifecycle } = await started()
   const admitted = (from: Peer): boolean => lifecycle.admit!(from, 'sealed')

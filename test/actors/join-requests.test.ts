@@ -63,9 +63,10 @@ test('a request that is unsound, weak, for others or for an authority is refused
 
 test('keys of other types than ours are certified as well', async () => {
   const vault = await joinable()
+  const by = device()
   for (const args of [['-newkey', 'rsa:2048'], ['-newkey', 'ed25519']]) {
     const token = await makeToken(vault)
-    const { serial } = await vault.enrolling.enrol(await asked(token, 'node1', device(), { csr: openssl(...args) }))
+    const { serial } = await vault.enrolling.enrol(await asked(token, 'node1', by, { csr: openssl(...args) }))
     assert.match(serial, /^[0-9a-f:]+$/)
   }
 })
@@ -78,7 +79,8 @@ test('a token that is revoked while its certificate is made gives none', async (
     return pki.issuing.sign(...given)
   }
   const racing = { ...pki, issuing: { ...pki.issuing, sign } }
-  const { enrol } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing })
+  const { signer } = vault
+  const { enrol } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer })
   let failed: unknown
   await enrol(await asked(token, 'node1', device())).catch((error: unknown) => { failed = error })
   assert.instance(failed, JoinRefused, String(failed))
@@ -109,7 +111,8 @@ test('a host that is revoked while its next certificate is made gets none', asyn
     return pki.issuing.sign(...given)
   }
   const racing = { ...pki, issuing: { ...pki.issuing, sign } }
-  const { renew } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing })
+  const { signer } = vault
+  const { renew } = createEnrolling({ barrier, keys, random, clock, zone: ZONE, tokens, pki: racing, signer })
   const { token: _, ...request } = await asked(serial, 'node1', by)
   let failed: unknown
   await renew({ ...request, serial }).catch((error: unknown) => { failed = error })

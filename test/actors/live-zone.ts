@@ -26,6 +26,8 @@ export interface LiveZone {
   state(name: string): string
   pause(ms: number): Promise<void>
   read(key: string): Promise<string | undefined>
+  /** At which the key was written last. */
+  revision(key: string): Promise<number | undefined>
   /** By the owner, with a token of their own for each. */
   set(key: string, value: unknown): Promise<void>
   createAll(records: Readonly<Record<string, unknown>>): Promise<void>
@@ -77,7 +79,7 @@ export async function inBoots(
 ): Promise<void> {
   const modules = new Map(
     await Promise.all(
-      [...catalogue(FOLDER, { ...defaultConfig, ...config }), ...nodeCatalogue(FOLDER)].map(async (spec) => {
+      [...catalogue(FOLDER, { ...defaultConfig, nodes: 1, ...config }), ...nodeCatalogue(FOLDER)].map(async (spec) => {
         const { module, protocol } = spec
         const { default: definition } = await import(module.href) as { default: ActorDefinition }
         return [module.href, changes[protocol.name]?.(definition) ?? definition] as const
@@ -125,6 +127,7 @@ function liveZone(
     state: (name) => zone.list().find((each) => each.name === name)?.state ?? '',
     pause: (ms) => pause(world, ms),
     read: async (key) => (await systemConfig.get({ key }, await owner()))?.value,
+    revision: async (key) => (await systemConfig.get({ key }, await owner()))?.revision,
     async set(key, value) {
       const action = await systemConfig.get({ key }, await owner()) === null ? 'create' : 'update'
       // The policy is written by a signed transaction only

@@ -5,7 +5,7 @@ import { NodeDaemon } from '../../actors/node-daemon/protocol.ts'
 import { Changes } from '../../actors/node-monitor/changes.ts'
 import { Liveness, type NodeState } from '../../actors/node-monitor/liveness.ts'
 import { NodeMonitor } from '../../actors/node-monitor/protocol.ts'
-import type { DeviceInfo } from '../../actors/records.ts'
+import { kv, type DeviceInfo } from '../../actors/records.ts'
 import { limits } from '../../runtime/limits.ts'
 import { defaultConfig } from '../../boot/config.ts'
 import { inLiveZone, type LiveZone } from './live-zone.ts'
@@ -171,6 +171,29 @@ test('in a zone each host tells of itself, and one that ends for good is seen to
     assert.equal(await states(live), ['node1 unknown', 'node2 up', 'ood1 up'], 'after a restart it looks anew')
     await live.pause(nodeDownMs)
     assert.equal(await states(live), ['node1 down', 'node2 up', 'ood1 up'])
+  }, {}, { config, nodes: 2 })
+})
+
+test('whether a host is lost is written when it changes, set right where it is wrong, and goes with it', async () => {
+  const hosts = async (live: LiveZone): Promise<string> => (await Promise.all(
+    (await live.names('system/hosts')).map(async (name) => {
+      const { host, state } = JSON.parse(await live.read(kv.host(name)) ?? '') as { host: string; state: string }
+      return `${host} ${state}`
+    }))).join()
+  await inLiveZone(async (live) => {
+    await live.pause(5 * reportMs)
+    assert.is(await hosts(live), '', 'who was never lost has no record')
+    await live.set(kv.host('node1'), { host: 'node1', state: 'lost', since: 1 })
+    await live.set(kv.host('gone'), { host: 'gone', state: 'lost', since: 1 })
+    await live.zone.kill('node-monitor')
+    await live.pause(3 * reportMs)
+    assert.is(await hosts(live), 'node1 alive', 'an earlier one wrote them')
+    const text = await live.read(kv.host('node1'))
+    await live.pause(5 * reportMs)
+    assert.is(await live.read(kv.host('node1')), text)
+    await live.remove(kv.device('node1'))
+    await live.pause(reportMs)
+    assert.is(await hosts(live), '')
   }, {}, { config, nodes: 2 })
 })
 

@@ -153,8 +153,11 @@ test('root is above the policy here, once, and not by a token from before a rest
   assert.ok(await call(live, await rootToken(live, 'node-daemon'), 'ps'))
   assert.is((await refusal(async () => call(live, await rootToken(live, 'system-config'), 'ps'))).what,
     'Denied token/audience')
+  const used = await rootToken(live, 'node-daemon')
+  assert.ok(await call(live, used, 'ps'))
   await live.zone.kill('node-daemon')
   await live.pause(3_000)
+  assert.is((await refusal(() => call(live, used, 'ps'))).what, 'Denied token/replayed', 'all OODs know of it')
   assert.is((await refusal(() => call(live, early, 'ps'))).what, 'Denied token/replay-unchecked')
   assert.ok(await call(live, await rootToken(live, 'node-daemon'), 'ps'))
 }))

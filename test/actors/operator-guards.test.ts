@@ -19,7 +19,7 @@ const supervision = {
 const { krpc, krpcStream } = createOperator({
   needs: { supervision }, clock, random, denials: createDenialLog({ clock, random }),
   self: { host: 'ood1', zone: 'z1' },
-} as never, () => 'session')
+} as never, () => 'session', async () => ({}))
 
 /** Of somebody who may do what `may` says, by key. */
 function caller(may: (key: string) => boolean) {

@@ -85,14 +85,29 @@ pure('a service goes to the host with the fewest, by name where they are equal, 
   assert.equal(on(placed, 'h1'), ['a', 'd', 'e'])
   assert.equal(on(placed, 'h2'), ['b', 'e'])
   assert.equal(on(placed, 'h3'), ['c', 'e'])
-  assert.is(derive(placed).get('services/e/info'), '{"name":"e","hosts":["h1","h2","h3"]}')
+  assert.is(
+    derive(placed).get('services/e/info'),
+    '{"name":"e","hosts":["h1","h2","h3"],"missing":6,"reason":"there is no other host"}',
+  )
   assert.is(derive(placed).get('services/f/info'), '{"name":"f","hosts":[]}')
+})
+
+pure('a kernel service that does not say where runs on every OOD', () => {
+  const hosts = config(
+    device('a'), device('x', 'ood'), device('z', 'ood'), service('k', { kernel: true }),
+    service('one', { kernel: true, replicas: 1 }),
+  )
+  assert.is(derive(hosts).get('services/k/info'), '{"name":"k","hosts":["x","z"]}')
+  assert.is(derive(hosts).get('services/one/info'), '{"name":"one","hosts":["x"]}')
 })
 
 pure('a kernel service runs on an OOD or not at all', () => {
   const kernel = service('k', { kernel: true })
   assert.equal(on(config(device('a'), device('z', 'ood'), kernel), 'z'), ['k'])
-  assert.is(derive(config(device('a'), kernel)).get('services/k/info'), '{"name":"k","hosts":[]}')
+  assert.is(
+    derive(config(device('a'), kernel)).get('services/k/info'),
+    '{"name":"k","hosts":[],"missing":1,"reason":"it runs on OODs only, and there is no OOD"}',
+  )
 })
 
 pure('what runs stays where it is when hosts and services come, and moves when its host is drained', () => {
@@ -102,6 +117,22 @@ pure('what runs stays where it is when hosts and services come, and moves when i
   const moved = applied(drained(grown, 'h2'))
   assert.equal([on(moved, 'h1'), on(moved, 'h2')], [['a', 'b', 'c'], []])
   assert.match(moved.get(kv.node('h2')) ?? '', /"state":"draining"/)
+})
+
+pure('hosts that are silent for long lose what they have, but not when they are most of all', () => {
+  const lost = (...names: string[]) => names.map((name): [string, string] =>
+    [kv.host(name), JSON.stringify({ host: name, state: 'lost', since: 1 })])
+  const before = applied(config(device('h1'), device('h2'), device('h3'), device('h4'), service('a'), service('b')))
+  const at = (from: Config, silent: readonly string[]): string => (JSON.parse(
+    schedule(from, readDevice, () => {}, new Set(silent)).get('services/a/info')!) as { hosts: string[] }).hosts.join()
+  assert.is(at(before, []), 'h1')
+  const one = new Map([...before, ...lost('h1')])
+  assert.equal([at(one, []), at(one, ['h1'])], ['h1', 'h3'])
+  assert.match(derive(one).get('services/a/info')!, /"states":\{"h1":"lost"\}/)
+  assert.is(at(before, ['h1']), 'h1', 'one that is heard of again')
+  assert.is(at(new Map([...one, ...lost('h2')]), ['h1', 'h2']), 'h3')
+  assert.is(at(new Map([...one, ...lost('h2', 'h3')]), ['h1', 'h2', 'h3']), 'h1')
+  assert.is(at(new Map([...one, [kv.host('h1'), '{']]), ['h1']), 'h1', 'a record that cannot be read says nothing')
 })
 
 pure('a service that is stopped runs nowhere, is found nowhere, and comes back where it was', () => {

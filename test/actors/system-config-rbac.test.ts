@@ -144,6 +144,7 @@ function permitting(speaker: Partial<Speaker>, lines: string) {
     access, environment: {} as never, trust: { phase: 'normal', epoch: 0, generation: 1 } as never,
     sessions: { authenticate: () => session.speaker, current: () => session },
     storedRules: async () => access.rules,
+    registration: { concerns: () => false, refusal: async () => undefined },
   })
   const cx = { principal: session.speaker, peer: peer('gateway'), token: 'token' }
   return {

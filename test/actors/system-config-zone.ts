@@ -3,6 +3,7 @@ import type { SystemConfig } from '../../actors/system-config/protocol.ts'
 import { zoneDocumentType } from '../../actors/zone-document.ts'
 import { deviceDocumentType } from '../../actors/records.ts'
 import type { ActorStart, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
+import { noCarriage } from '../../runtime/carriage.ts'
 import { Cancelled, Denied, type ErrorClass, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Clock, SigningKey } from '../../runtime/platform/ports.ts'
@@ -47,6 +48,8 @@ export interface TestZone {
   readonly hub: SigningKey
   readonly other: SigningKey
   readonly env: Record<string, string>
+  /** Of another OOD. */
+  envOf(host: string): Record<string, string>
   now: number
   /** Moves on, and runs what falls due. */
   elapse(ms: number): Promise<void>
@@ -66,6 +69,10 @@ interface Around {
   readonly deaf?: boolean
   /** What was written is answered late. */
   readonly slow?: boolean
+  /** Which OOD it is. Default: the first. */
+  readonly host?: string
+  /** Reaches the store in a way of its own. */
+  readonly store?: Store
 }
 
 interface Serving {
@@ -75,10 +82,11 @@ interface Serving {
 
 let links = 0
 
-export function testZone(): TestZone {
+/** `clock`: the machine's. Else time stands still, and `elapse` moves it on. */
+export function testZone({ clock: real }: { clock?: Clock } = {}): TestZone {
   const [owner, device, hub, other] = [key(), key(), key(), key()]
   const timers = new Set<{ at: number; task: () => void }>()
-  const clock: Clock = {
+  const clock: Clock = real ?? {
     now: () => zone.now, monotonic: () => zone.now, soon: (task) => queueMicrotask(task),
     after(delayMs, task) {
       const timer = { at: zone.now + delayMs, task }
@@ -91,7 +99,7 @@ export function testZone(): TestZone {
     zone: 'z1', name: 'ood1', role: 'ood', key: device.public.jwk, owner: 'alice', iat: START_MS / 1000,
   }
   const token = (by: SigningKey, claims: FixedClaims, life: number, changes: Partial<TokenClaims> = {}) => {
-    const iat = Math.floor(zone.now / 1000)
+    const iat = Math.floor(clock.now() / 1000)
     const jti = toBase64url(systemRandom.bytes(12))
     return signToken(by, { iat, exp: iat + life, jti, epoch: 0, ...claims, ...changes })
   }
@@ -112,6 +120,11 @@ export function testZone(): TestZone {
       }),
       BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, deviceDocument),
     },
+    envOf: (host) => ({
+      BUCKYOS_THIS_DEVICE: signDocument(owner, deviceDocumentType, {
+        ...deviceDocument, name: host, key: key().public.jwk,
+      }),
+    }),
     tokens: {
       boot: (changes, by = device) => token(by, {
         iss: 'ood1', sub: 'scheduler', aud, token_use: 'boot', appid: 'scheduler', runtime_type: 'kernel-service',
@@ -133,11 +146,13 @@ export function testZone(): TestZone {
     },
     bootConfig: (changes = {}) =>
       JSON.stringify({ zone: 'z1', root: owner.public.jwk, verifyHub: [hub.public.jwk], epoch: 0, ...changes }),
-    async start(env = {}, { deaf = false, slow = false } = {}) {
+    async start(env = {}, { deaf = false, slow = false, host = 'ood1', store: own } = {}) {
       const stopping = new AbortController()
       const { start, steps, said } = actorStart(zone, clock, { ...zone.env, ...env }, stopping.signal)
       if (deaf) start.background = () => {}
       if (slow) start.store = slowStore(store)
+      if (own) start.store = own
+      start.self = { ...start.self, host }
       const serving = await systemConfigActor.start(start as never) as Serving
       return {
         lifecycle: serving.lifecycle, steps, said, denials: start.denials, stop: () => stopping.abort(),
@@ -168,7 +183,8 @@ function actorStart(zone: TestZone, clock: Clock, env: Record<string, string>, s
     denials: createDenialLog({ random: systemRandom, clock }),
     background: (task) => void task().catch((error: unknown) => say(`background: ${String(error)}`)),
     count: () => {}, gauge: () => {},
-    roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
+    ...noCarriage,
+    roleOf: (host) => ({ ood1: 'ood', ood2: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),
     self: {
@@ -272,7 +288,6 @@ export async function failure(Class: ErrorClass, run: () => unknown): Promise<Zo
 export const denied = async (run: () => unknown): Promise<unknown> => (await failure(Denied, run)).details['reason']
 
 export type Change = { type: 'put' | 'delete'; key: string; value: string; revision: number }
-
 /** The first `count` items, then the stream is ended. */
 export async function take(stream: AsyncIterable<Change>, count: number): Promise<Change[]> {
   const taken: Change[] = []
@@ -282,5 +297,4 @@ export async function take(stream: AsyncIterable<Change>, count: number): Promis
   }
   return taken
 }
-
 export const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))

@@ -2,7 +2,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { AuditRecord } from '../../actors/vault/audit/record.ts'
-import { JoinRefused } from '../../actors/vault/protocol.ts'
+import { JoinRefused, NotInVault } from '../../actors/vault/protocol.ts'
+import { Denied } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { as, failure, kernelPeer } from './vault-fixture.ts'
 import { openHttpVault } from './vault-http-fixture.ts'
@@ -23,6 +24,11 @@ test('what strangers try is in the audit up to the limit of each window, and the
     handlers.checkJoinToken({ token: stranger, host: 'node1' }, as(enrolment)))
   await many(join)
   assert.is((await failed('checkJoinToken')).length, limits.auditStrangers)
+  const request = { csr: 'x', device: 'x', proof: 'x', server: 'x', host: 'node1' }
+  await clock.advance(limits.auditStrangersMs)
+  await many(() => failure(JoinRefused, async () => handlers.renewEnrolment(request, as(enrolment))))
+  assert.is((await failed('renewEnrolment')).length, limits.auditStrangers)
+  await clock.advance(limits.auditStrangersMs)
   await root('PUT', 'sys/seal')
   const unseal = () => ask('PUT', 'sys/unseal', { body: { key: '00'.repeat(32) } })
   await many(unseal)
@@ -31,6 +37,20 @@ test('what strangers try is in the audit up to the limit of each window, and the
   await unseal()
   const [last] = (await failed('unseal')).slice(-1)
   assert.equal(last!.about, { by: 'shares', unrecorded: 5 })
+})
+
+test('that no host of a name has joined is in no audit, however often strangers have it asked', async () => {
+  const { handlers, auditRecords } = await openHttpVault({ audited: true })
+  const before = (await auditRecords()).length
+  for (let count = 0; count < 20; count++) {
+    await failure(NotInVault, async () => handlers.joinedHost({ host: `node${count}` }, as(enrolment)))
+  }
+  assert.equal((await auditRecords()).slice(before).map(({ method }) => method), [])
+  // Who may not ask is in it all the same
+  await failure(Denied, async () => handlers.joinedHost({ host: 'node1' }, as(kernelPeer('gateway'))))
+  assert.equal((await auditRecords()).slice(before).map(({ method, outcome }) => [method, outcome]), [
+    ['joinedHost', 'denied'],
+  ])
 })
 
 test('wrong shares for a root token or a rekey are in the audit', async () => {

@@ -4,6 +4,10 @@ import * as assert from 'uvu/assert'
 import { kv } from '../../actors/records.ts'
 import { ask, krpc, people, type KrpcPair, type People } from './accounts-fixture.ts'
 import { InvalidPassword } from '../../actors/verify-hub/protocol.ts'
+import { Denied } from '../../runtime/errors.ts'
+import { systemRandom } from '../../runtime/platform/random.ts'
+import { documents } from './registration-fixture.ts'
+import { crypto as keys } from './system-config-zone.ts'
 import { denied, failure, peer, service, type Running, type TestZone } from './verify-hub-zone.ts'
 
 const live = async (hub: Running, sid: string): Promise<boolean> =>
@@ -121,6 +125,29 @@ test('with a device all sessions of its services end, and with a service all of 
   // A document that the owner key did not sign is none
   zone.put(kv.device('ood1'), 'x.y.z')
   assert.equal(await alive(), ['console'])
+})
+
+test('a device that joined logs its services in by the document of the enrolment key, until that goes', async () => {
+  const { hub, zone } = await people()
+  const enrolment = keys.generate(systemRandom)
+  const ood = zone.kv.get(kv.device('ood1'))!
+  const { enrolled } = documents({ ...zone, device: zone.devices.ood1, env: { BUCKYOS_THIS_DEVICE: ood } }, enrolment)
+  const far = peer('service', { host: 'node1' })
+  const login = () => {
+    const jwt = zone.login({ iss: 'node1', sub: 'node1' }, zone.devices.node1)
+    return hub.handlers.loginByJwt({ jwt }, hub.as(far))
+  }
+  const key = zone.devices.node1.public.jwk
+  zone.put(kv.device('node1'), enrolled({ key }, keys.generate(systemRandom)))
+  await failure(Denied, login)
+  zone.put(kv.device('node1'), enrolled({ key }))
+  const { sid } = await login()
+  await zone.clock.advance(1)
+  assert.is(await live(hub, sid), true)
+  zone.kv.delete(kv.device('node1'))
+  await zone.clock.advance(1)
+  assert.is(await live(hub, sid), false)
+  await failure(Denied, login)
 })
 
 test('whoever has the name of a deleted user next does not have the password', async () => {

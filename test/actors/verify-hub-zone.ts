@@ -6,6 +6,7 @@ import { deviceDocumentType, kv, type ServiceSpec } from '../../actors/records.t
 import { schedule } from '../../actors/scheduler/schedule.ts'
 import { onlyUse, rulesFor } from '../../actors/trust-matrix.ts'
 import type { ActorStart, CallContext, Evidence, Handlers, Lifecycle, Peer } from '../../runtime/actor.ts'
+import { noCarriage } from '../../runtime/carriage.ts'
 import { Denied, type ErrorClass, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { createCrypto } from '../../runtime/platform/crypto.ts'
 import type { Clock, Keys, SigningKey } from '../../runtime/platform/ports.ts'
@@ -224,6 +225,7 @@ function actorStart(actor: string, around: Around) {
     counted,
     count: (sample, by = 1) => void (counted[sample] = (counted[sample] ?? 0) + by),
     gauge: () => {},
+    ...noCarriage,
     roleOf: (host) => ({ ood1: 'ood', node1: 'node' } as const)[host],
     unbind: () => {},
     step: (_, number, evidence) => void steps.push({ number, evidence }),

@@ -22,8 +22,8 @@ export interface Started {
   readonly ended: Promise<Ended>
   readonly pid: number
   signal(name: NodeJS.Signals): void
-  /** The first match in what it has printed so far, or prints later. */
-  printed(pattern: RegExp): Promise<RegExpExecArray>
+  /** The first match in what it has printed so far, or prints within that time. */
+  printed(pattern: RegExp, msMax?: number): Promise<RegExpExecArray>
   type(text: string): void
 }
 
@@ -32,9 +32,11 @@ export interface Place {
   readonly env?: Readonly<Record<string, string>>
   /** What stdin holds; without it nothing, and with `open` what `type` writes. */
   readonly input?: string | 'open'
+  /** Milliseconds that it may run. */
+  readonly msMax?: number
 }
 
-export function start(command: readonly string[], { cwd, env = {}, input }: Place): Started {
+export function start(command: readonly string[], { cwd, env = {}, input, msMax = PROCESS_MS }: Place): Started {
   const [program = '', ...args] = command
   const child = spawn(program, args, {
     cwd, env: { ...process.env, NO_COLOR: '1', XDG_STATE_HOME: join(cwd, 'state'), ...env }, stdio: 'pipe',
@@ -49,7 +51,7 @@ export function start(command: readonly string[], { cwd, env = {}, input }: Plac
     look()
   })
   child.stderr.on('data', (data) => { stderr += data })
-  const late = setTimeout(() => child.kill('SIGKILL'), PROCESS_MS)
+  const late = setTimeout(() => child.kill('SIGKILL'), msMax)
   const ended = new Promise<Ended>((settle) => {
     child.on('close', (exitCode) => {
       clearTimeout(late)
@@ -63,8 +65,8 @@ export function start(command: readonly string[], { cwd, env = {}, input }: Plac
     // Not child.kill: Deno's sends one signal only
     signal: (name) => void process.kill(child.pid ?? 0, name),
     type: (text) => void child.stdin.write(text),
-    printed: (pattern) => new Promise((settle, reject) => {
-      const late = setTimeout(() => reject(new Error(`Not printed: ${pattern}\n${stdout}${stderr}`)), LINE_MS)
+    printed: (pattern, msMax = LINE_MS) => new Promise((settle, reject) => {
+      const late = setTimeout(() => reject(new Error(`Not printed: ${pattern}\n${stdout}${stderr}`)), msMax)
       look = () => {
         const match = pattern.exec(stdout)
         if (!match) return

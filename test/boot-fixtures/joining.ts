@@ -11,7 +11,7 @@ import { addressOf } from '../../boot/commands/up.ts'
 import { keepEndpoint } from '../../boot/endpoint.ts'
 import { join, type Joined, type JoinOptions } from '../../boot/join/join-client.ts'
 import { readTokenFile, tokenFileOf } from '../../boot/join/token-file.ts'
-import { type RunningZone, up } from '../../boot/up.ts'
+import { type RunningZone, up, type UpOptions } from '../../boot/up.ts'
 import type { Evidence } from '../../runtime/actor.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { Platform } from '../../runtime/platform/ports.ts'
@@ -44,6 +44,8 @@ export function programs(): readonly (readonly [name: string, command: readonly 
   return [['this runtime', zonewright], ...all.filter(([, [program = '']]) => existsSync(program))]
 }
 
+export interface Config { readonly path: string; readonly text: string }
+
 export interface JoiningZone {
   readonly zone: RunningZone
   /** Working folder of the commands; the zone is in `.zone` below. */
@@ -65,19 +67,23 @@ export interface JoiningZone {
   stop(): Promise<void>
 }
 
-/** `more`: of its config. `prepare` runs before it starts. */
+/**
+ * @param more lines of its config
+ * @param before what is done in its folder before it is started
+ */
 export async function joiningZone(
-  more = '', prepare: (folder: string, config: { path: string; text: string }) => Promise<void> = async () => {},
+  more = '', cwd = newFolder(), before: (folder: string, config: Config) => Promise<void> = async () => {},
+  upOptions: Partial<UpOptions> = {},
 ): Promise<JoiningZone> {
-  const cwd = newFolder()
   const folder = path(cwd, '.zone')
   const port = await freePort()
-  const config = { path: 'config.yaml', text: `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n${more}` }
-  await prepare(folder, config)
+  const text = `addr: 127.0.0.1:${port}\ntls_config: { enable: true }\n${more}`
   const trace = createTrace()
   const steps: StepEvent[] = []
   trace.on('step', (event) => void (event.sequence === 'join' && steps.push(event)))
-  const zone = await up({ platform, folder, trace, config })
+  const config = { path: 'config.yaml', text }
+  await before(folder, config)
+  const zone = await up({ platform, folder, trace, config, ...upOptions })
   const remove = await keepEndpoint(zone, {
     root: platform.keys.importJwk(zone.identity.zone.root).kid, pid: process.pid, startedAt: Date.now(),
   }, addressOf)

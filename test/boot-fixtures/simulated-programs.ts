@@ -50,7 +50,7 @@ export interface ProgramZoneOptions {
 
 /** The modules of the zone, imported before a virtual clock starts. */
 export async function zoneModules(): Promise<ReadonlyMap<string, ActorDefinition>> {
-  const specs = [...catalogue(FOLDER, defaultConfig), ...nodeCatalogue(FOLDER)]
+  const specs = [...catalogue(FOLDER, { ...defaultConfig, nodes: 1 }), ...nodeCatalogue(FOLDER)]
   return new Map(await Promise.all(specs.map(async ({ module }) =>
     [module.href, (await import(module.href) as { default: ActorDefinition }).default] as const)))
 }

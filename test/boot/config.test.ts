@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import { defaultConfig, readConfig, withSetting } from '../../boot/config.ts'
 import { ZonewrightError } from '../../runtime/errors.ts'
 
-const mapping = 'a mapping of zone, host, owner, http, nodes, processes, telemetry, vault and the keys of rk8s'
+const mapping =
+  'a mapping of zone, host, owner, http, nodes, processes, labels, capacity, join, telemetry, vault and rk8s keys'
 
 const PATH = '/zone/zone.yaml'
 

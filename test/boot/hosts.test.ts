@@ -3,22 +3,30 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { HostLife, Hosts, type HostRun } from '../../boot/hosts.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
+import { Unavailable, storeAway } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Platform } from '../../runtime/platform/ports.ts'
 import { createTrace } from '../../runtime/trace.ts'
 import { within } from '../../runtime/within.ts'
+import { manualClock } from '../actors/manual-clock.ts'
 
 const platform = await openPlatform()
 
 interface Parts {
+  readonly platform?: Platform
+  readonly run?: () => Promise<void>
   readonly crash?: () => Promise<void>
   readonly stopAll?: () => Promise<void>
 }
 
 const nothing = async (): Promise<void> => {}
 
-const lifeOf = (name: string, { crash = nothing, stopAll = nothing }: Parts): HostLife => new HostLife({
-  name, role: 'node', platform, trace: createTrace(),
+const lifeOf = (
+  name: string, { crash = nothing, stopAll = nothing, run = nothing, platform: on = platform }: Parts,
+): HostLife => new HostLife({
+  name, role: 'node', platform: on, trace: createTrace(),
   make: () => ({
-    run: nothing, supervisor: () => ({ crash, stopAll, list: () => [] }), processes: { list: () => [], close: nothing },
+    run, supervisor: () => ({ crash, stopAll, list: () => [] }), processes: { list: () => [], close: nothing },
     managed: () => true, versions: new Map(),
   }) as unknown as HostRun,
 })
@@ -51,6 +59,26 @@ test('who kills a host is told when it is gone, whatever came of it', async () =
   await life.start()
   assert.is(await messageOf(life.kill()), 'done')
   assert.is(await messageOf(life.stop()), 'It cannot be put away')
+})
+
+test('a host that starts again waits for a store that is away, and for nothing else', async () => {
+  const away = storeAway(new Unavailable('away'))
+  for (const [error, state] of [[away, 'restarting'], [new Error('broken'), 'failed']] as const) {
+    const clock = manualClock()
+    let healthy = true
+    const run = async (): Promise<void> => { if (!healthy) throw error }
+    const life = lifeOf('host', { platform: { ...platform, clock }, run })
+    await life.start()
+    healthy = false
+    await life.kill()
+    await clock.advance(2 * limits.restartWindowMs)
+    assert.is(life.state, state)
+    assert.ok(life.starts > limits.restarts)
+    healthy = true
+    await clock.advance(limits.storeAwayMsMax)
+    assert.is(life.state, state === 'failed' ? 'failed' : 'serving')
+    await life.stop()
+  }
 })
 
 test.run()

@@ -37,6 +37,7 @@ test('only the node daemon starts, stops, kills, reads logs and denials, and say
     () => handlers.logs({ tail: 1, follow: false }, as('gateway')),
     () => handlers.denial({ id: 'D-00000000' }, as('gateway')),
     () => handlers.devices({ documents: {} }, as('gateway')),
+    () => handlers.devicesChanged({ from: '', put: {}, gone: [] }, as('gateway')),
     () => handlers.migrate({}, as('gateway')),
     () => handlers.migration({}, as('gateway')),
     () => handlers.migrationPlan({}, as('gateway')),

@@ -36,9 +36,12 @@ test('of more than the vault takes at once the rest follows; more at once is ref
   const vault = zone.get(Vault)
   const record = (certificates: typeof many): Promise<unknown> =>
     vault.recordCertificates({ mount: 'pki-etcd', certificates }).catch((error: ZonewrightError) => error.code)
-  assert.equal(await record(many.slice(1)), { recorded: 0, known: limits.unrecordedCertificates })
-  assert.is(await record(many), 'InvalidArgument')
-  await zone.stop()
+  try {
+    assert.equal(await record(many.slice(1)), { recorded: 0, known: limits.unrecordedCertificates })
+    assert.is(await record(many), 'InvalidArgument')
+  } finally {
+    await zone.stop()
+  }
 })
 
 test.run()

@@ -3,7 +3,9 @@ import type { Coverage } from './registry-verify-hub.ts'
 export const join: Coverage = {
   'actors/join-tokens.test.ts': {
     'a token is a secret of 256 bits that the vault does not keep': ['joinTokenSeconds'],
-    'a token has a host, the role of a node, a range that is one, and an end within a day': ['joinTokenSecondsMax'],
+    'a token has a host, the role of a node or an OOD, a range that is one, and an end within a day': [
+      'joinTokenSecondsMax',
+    ],
     'a device gets a certificate for its host, and the same bytes again for the same request': [
       'joinCertificateSeconds',
     ],

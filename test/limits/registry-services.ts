@@ -15,9 +15,6 @@ export const ofServices: Readonly<Record<string, Readonly<Record<string, readonl
     'one address has as many connections to the name server as its share, and another has its own': [
       'dnsConnectionsPerAddress',
     ],
-    'a host reports as often as it is to, and is silent when nobody asks': [
-      'reportMs', 'reportLookMs',
-    ],
     'a round comes when something is due, and as often as the limit': [
       'certificateRoundMs', 'certificateKeepMs',
     ],
@@ -26,6 +23,11 @@ export const ofServices: Readonly<Record<string, Readonly<Record<string, readonl
     ],
     'the inventory is told in pages of at most the limit': ['certificatesShown'],
     'the command line collects as many certificates as the limit, and says when there are more': ['clientCertificates'],
+  },
+  'limits/reports.test.ts': {
+    'a host reports as often as it is to, and is silent when nobody asks': [
+      'reportMs', 'reportLookMs', 'reportActors', 'reportSoonMs',
+    ],
   },
   'runtime/sockets.test.ts': {
     'as many answers wait for the network as the limit, and what asks for more is dropped': ['datagramsSending'],

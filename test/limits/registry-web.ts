@@ -1,5 +1,8 @@
 /** Where the limits of the sign-in by browser, and of the apps behind the gateway, are tested. */
 export const web: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'local-ways.test.ts': {
+    'a socket that is used, or was told of a moment ago, never leads to another service': ['localWays', 'localWayMs'],
+  },
   'limits/web.test.ts': {
     'of more sign-ins than may wait the oldest is ended': ['signInCodes'],
   },

@@ -6,7 +6,7 @@ import { ofServices } from './registry-services.ts'
 import { verifyHubCoverage, type Coverage } from './registry-verify-hub.ts'
 import { pki } from './registry-pki.ts'
 import { vaultHttp } from './registry-vault-http.ts'
-import { join } from './registry-join.ts'
+import { ofHosts } from './registry-hosts.ts'
 import { web } from './registry-web.ts'
 import { signIn } from './registry-sign-in.ts'
 import { vault } from './registry-vault.ts'
@@ -17,6 +17,7 @@ import { vault } from './registry-vault.ts'
  */
 export const coverage: Coverage = {
   ...ofActors,
+  ...ofHosts,
   ...ofCertificates,
   ...ofMoves,
   ...etcd,
@@ -27,7 +28,6 @@ export const coverage: Coverage = {
   ...vaultHttp,
   ...web,
   ...pki,
-  ...join,
   'compliance/store/transactions.ts': {
     'a key may be as long as the limit in bytes, and no longer': ['keyBytes'],
     'a value may be as long as the limit, and no longer': ['valueBytes'],

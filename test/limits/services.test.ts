@@ -4,7 +4,6 @@ import * as assert from 'uvu/assert'
 import { createRounds } from '../../actors/cert-manager/rounds.ts'
 import { Rates, networkOf } from '../../actors/dns/rate.ts'
 import { converse } from '../../actors/dns/stream.ts'
-import { createReports } from '../../actors/node-daemon/reports.ts'
 import type { Told } from '../../actors/cert-manager/due.ts'
 import { listCertificates } from '../../boot/client/certificates.ts'
 import type { ZoneClient } from '../../boot/client/zone-client.ts'
@@ -155,41 +154,12 @@ test('one address has as many connections to the name server as its share, and a
   }, { config: { dns: { port: 5_353 } } })
 })
 
-test('a host reports as often as it is to, and is silent when nobody asks', async () => {
-  const clock = manualClock()
-  const stopping = new AbortController()
-  const written: number[] = []
-  let address = '192.0.2.1'
-  const reports = createReports({
-    host: 'h', incarnation: 1, clock, stopping: stopping.signal, warn: () => {},
-    machine: async () => ({
-      runtime: '', processors: 1, load: 0, memoryBytes: 0, memoryFreeBytes: 0, diskBytes: 0, diskFreeBytes: 0,
-      addresses: [address],
-    }),
-    write: async () => void written.push(clock.monotonic() - START_MS),
-  })
-  const running = reports.run()
-  await clock.advance(10 * limits.reportLookMs)
-  assert.equal(written, [])
-  const began = clock.monotonic() - START_MS
-  reports.wanted('regularly')
-  await clock.advance(3 * limits.reportMs)
-  assert.equal(written.splice(0), [0, 1, 2, 3].map((count) => began + count * limits.reportMs))
-  reports.wanted('changes')
-  await clock.advance(limits.reportLookMs - 1)
-  assert.equal(written, [])
-  address = '192.0.2.2'
-  await clock.advance(limits.reportLookMs)
-  assert.is(written.length, 1)
-  stopping.abort()
-  await running
-})
-
 /** A manager of certificates whose vault answers as it is told to. */
 function rounds(vault: object, published: object = {}) {
   const clock = manualClock()
   const stopping = new AbortController()
   const made = createRounds({
+    term: () => ({ write: async () => ({ revision: 1 }) }),
     start: {
       clock, random: new SeededRandom('rounds'), stopping: stopping.signal, gauge: () => {}, count: () => {},
       log: { info: () => {}, warn: () => {}, error: () => {} },

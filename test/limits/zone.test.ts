@@ -92,7 +92,7 @@ test('when the gateway stops, a running request has the time of the limit, then 
 })
 
 test('as many nodes as the limit start at the same time, and the others wait', async () => {
-  const specs = [...catalogue('zone', defaultConfig), ...nodeCatalogue('zone')]
+  const specs = [...catalogue('zone', { ...defaultConfig, nodes: 1 }), ...nodeCatalogue('zone')]
   const modules = new Map(await Promise.all(specs.map(async ({ module }) =>
     [module.href, (await import(module.href) as { default: ActorDefinition }).default] as const)))
   const options = { seed: 70, keys: 'cheap', modules, maxEvents: 1_000_000, maxVirtualMs: 3_600_000 } as const

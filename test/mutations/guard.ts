@@ -24,8 +24,8 @@ export interface SeedJudge {
   readonly by: 'seed'
   readonly seed: number
   readonly options: Omit<GivenOptions, 'seed'> & {
-    /** Default: a zone under faults. Of `migrate` the seed is the case. */
-    readonly scenario?: 'years' | 'migrate'
+    /** Default: a zone under faults. Of all but `years` the seed is the case. */
+    readonly scenario?: 'years' | 'migrate' | 'placement' | 'hosts' | 'oods'
     readonly years?: number
   }
   readonly invariant: string

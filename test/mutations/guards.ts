@@ -32,6 +32,11 @@ import { backup } from './guards/backup.ts'
 import { migrate } from './guards/migrate.ts'
 import { commandLine } from './guards/command-line.ts'
 import { join } from './guards/join.ts'
+import { carrier } from './guards/carrier.ts'
+import { joinOod } from './guards/join-ood.ts'
+import { joinRevoked } from './guards/join-revoked.ts'
+import { clientDevice } from './guards/client-device.ts'
+import { registration } from './guards/registration.ts'
 import { storm } from './guards/storm.ts'
 import { signIn } from './guards/sign-in.ts'
 import { x509 } from './guards/x509.ts'
@@ -39,8 +44,18 @@ import { genPems } from './guards/gen-pems.ts'
 import { years } from './guards/years.ts'
 import { certManager } from './guards/cert-manager.ts'
 import { dns } from './guards/dns.ts'
+import { ofLeading } from './guards/leading.ts'
 import { nodeMonitor } from './guards/node-monitor.ts'
+import { placement } from './guards/placement.ts'
+import { simHosts } from './guards/sim-hosts.ts'
 import { kept } from './guards/kept.ts'
+import { tunnel } from './guards/tunnel.ts'
+import { scale } from './guards/scale.ts'
+import { tunnels } from './guards/tunnels.ts'
+import { edge } from './guards/edge.ts'
+import { relay } from './guards/relay.ts'
+import { uplink } from './guards/uplink.ts'
+import { span } from './guards/span.ts'
 
 export { secondLines } from './guards/second-lines.ts'
 
@@ -73,12 +88,27 @@ export const guards: readonly Guard[] = [
   ...migrate,
   ...commandLine,
   ...join,
+  ...carrier,
+  ...clientDevice,
+  ...registration,
+  ...joinOod,
+  ...joinRevoked,
   ...storm,
   ...signIn,
   ...x509,
   ...genPems, ...years,
   ...certManager,
   ...dns,
+  ...ofLeading,
   ...nodeMonitor,
+  ...placement,
+  ...simHosts,
   ...kept,
+  ...tunnel,
+  ...scale,
+  ...tunnels,
+  ...uplink,
+  ...span,
+  ...edge,
+  ...relay,
 ]

@@ -1,6 +1,6 @@
 /** HTTP over TLS and over a Unix socket: who is at the other end is known before anything is said. */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect as connectPlain, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -234,6 +234,39 @@ test('a Unix socket is for this user alone, replaces what a killed server left, 
   const again = await open()
   assert.is((await ask(0, undefined, { socket }))['bytes'], 5)
   await again.close(100)
+})
+
+test('a Unix socket is handed down to no process that is started, and its connections have their bounds', async () => {
+  const socket = join(folder, 'b.sock')
+  let answer: (() => void) | undefined
+  const bounds = { hostname: '', port: 0, socket, bodyBytesMax: 1_000, requestMsMax: 1_500 }
+  const server = await serveHttp(bounds, async () => {
+    await new Promise<void>((resolve) => { answer = resolve })
+    return { status: 200, headers: {}, body: '{"late":true}' }
+  })
+  const inodes = readFileSync('/proc/net/unix', 'utf8').split('\n').filter((line) => line.endsWith(` ${socket}`))
+    .map((line) => `socket:[${line.trim().split(/ +/)[6]}]`)
+  assert.is(inodes.length, 1)
+  const child = spawn('sleep', ['20'], { stdio: 'ignore' })
+  await new Promise((resolve) => child.on('spawn', resolve))
+  const held = `/proc/${child.pid}/fd`
+  assert.equal(readdirSync(held).filter((name) => inodes.includes(readlinkSync(join(held, name)))), [])
+  child.kill('SIGKILL')
+
+  const began = performance.now()
+  const silent = connectPlain(socket).resume()
+  silent.write('GET / HTTP/1.1\r\n')
+  await new Promise((resolve) => silent.on('error', () => {}).on('close', resolve))
+  const took = performance.now() - began
+  assert.ok(took > 1_400 && took < 6_000, `${took} ms`)
+
+  const asked = ask(0, undefined, { socket })
+  while (!answer) await new Promise((resolve) => setTimeout(resolve, 10))
+  const closed = server.close(10_000)
+  await fails(Unavailable, () => ask(0, undefined, { socket }))
+  answer()
+  assert.equal(await asked, { late: true })
+  await closed
 })
 
 test.run()

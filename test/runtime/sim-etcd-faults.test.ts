@@ -45,6 +45,26 @@ test('while it is away every call is Unavailable when its time is over, and noth
   })
 })
 
+test('a host that is cut off does nothing, its lease ends, and it is told later what it missed', async () => {
+  await forSeeds(SEEDS / 4, async ({ etcd, open, thread, wait }) => {
+    const [cut, well] = [await open('store', thread('a', 'ood1')), await open('store', thread('b', 'ood2'))]
+    const lease = await cut.grant(10_000)
+    const after = await cut.put('leader', bytes('ood1'), { lease: lease.id })
+    await watching(cut, '', after, async (events) => {
+      await wait(10)
+      etcd.cutOff('ood1')
+      await well.put('a', bytes('1'))
+      assert.is(await codeOf(cut.put('b', bytes('2'))), 'Unavailable')
+      assert.is(await well.get('b'), undefined)
+      await wait(10_000)
+      assert.is(await well.get('leader'), undefined)
+      etcd.reach('ood1')
+      assert.equal(keysOf(await take(events, 2)), ['a', 'leader'])
+      assert.is(await codeOf(cut.put('b', bytes('2'))), 'done')
+    })
+  })
+})
+
 test('a call that waits through a short outage is done once', async () => {
   await forSeeds(SEEDS, async ({ etcd, open, wait }) => {
     const store = await open()

@@ -2,7 +2,8 @@ import process from 'node:process'
 import { SimulatedEtcd } from '../../runtime/sim/etcd.ts'
 import { SeededRandom } from '../../runtime/sim/random.ts'
 import { Schedule } from '../../runtime/sim/schedule.ts'
-import { clockOf } from '../../runtime/sim/host-clock.ts'
+import { clockOf, HostClock } from '../../runtime/sim/host-clock.ts'
+import { Hold } from '../../runtime/sim/queue.ts'
 import { SimulatedThread } from '../../runtime/sim/thread.ts'
 import { installTraps } from '../../runtime/sim/traps.ts'
 import { createWebCrypto } from '../../runtime/sim/webcrypto.ts'
@@ -14,7 +15,8 @@ export interface EtcdWorld {
   readonly schedule: Schedule
   /** The thread of the program. */
   readonly observer: SimulatedThread
-  thread(name: string): SimulatedThread
+  /** Of a machine of its own, where one is named. */
+  thread(name: string, host?: string): SimulatedThread
   open(name?: string, thread?: SimulatedThread): Promise<Store>
   /** Milliseconds since the start. */
   nowMs(): number
@@ -30,8 +32,10 @@ export interface EtcdRun {
 export async function runWithEtcd(seed: number, program: (world: EtcdWorld) => Promise<void>): Promise<EtcdRun> {
   const schedule = new Schedule({ eventsMax: 1_000_000, virtualMsMax: 3_600_000 })
   const random = new SeededRandom(`etcd ${seed}`)
-  const thread = (name: string): SimulatedThread =>
-    new SimulatedThread(name, random.fork(name), (error) => schedule.fail(error))
+  const thread = (name: string, host?: string): SimulatedThread => new SimulatedThread(
+    name, random.fork(name), (error) => schedule.fail(error),
+    ...(host === undefined ? [] : [{ name: host, clock: new HostClock(), hold: new Hold() }]),
+  )
   const observer = thread('observer')
   const etcd = new SimulatedEtcd(schedule, random.fork('etcd'))
   const clock = clockOf(schedule, observer)

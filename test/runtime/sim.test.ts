@@ -177,7 +177,7 @@ processes('a killed process does nothing more; its peers see the close, its file
     assert.is(await again.read('late'), undefined)
     await again.lock('lock')
   })
-  assert.equal(seen, ['last words', 'the peer closed its end'])
+  assert.equal(seen, ['last words', 'the peer is gone'])
 })
 
 processes('files keep their modes, refuse a taken name and a path outside, and a lock names its holder', async () => {

@@ -81,7 +81,8 @@ export interface Host {
 
 export interface HostOptions {
   readonly startMs?: number
-  readonly stores?: boolean
+  /** `etcd` beside the folders of its disks: in the simulated etcd. */
+  readonly stores?: boolean | 'etcd'
   /** Its clock, as the supervisor and its workers' threads see it. */
   readonly platform?: (platform: Platform) => Platform
 }
@@ -112,7 +113,8 @@ export async function withHost(
       devices: [{ host: 'ood1', role: 'ood', jwk: device.public.jwk }],
       trace,
       kernelActors: [],
-      ...(options.stores ? { stores: { type: 'folder', path: '/stores' } } : {}),
+      ...(options.stores === 'etcd' ? { stores: { type: 'etcd', endpoints: [], prefix: '/zone' } }
+        : options.stores ? { stores: { type: 'folder', path: '/stores' } } : {}),
       ...(options.startMs === undefined ? {} : { startMs: options.startMs }),
     }, Object.entries(parts).map(([name, part]) => specOf(name, part)))
     await supervisor.load()
@@ -133,7 +135,7 @@ export async function withHost(
         return world.clock.monotonic() - began
       },
     })
-  }, { modules, maxEvents: 200_000 })
+  }, { modules, maxEvents: 200_000, ...(options.stores === 'etcd' ? { etcd: 'beside' } : {}) })
 }
 
 export const boom = (): never => {

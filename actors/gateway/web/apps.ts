@@ -1,5 +1,6 @@
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
+import { findService } from '../../find-service.ts'
 import { kv, NodeConfig, readRecord, ServiceSpec } from '../../records.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 
@@ -9,8 +10,8 @@ export interface App {
   readonly port: number
   /** Whoever comes is let through. */
   readonly public: boolean
-  /** The scheduler placed it on this host. */
-  readonly here: boolean
+  /** Where it is: this host, if it is here; undefined where no host that is heard of runs it. */
+  readonly host: string | undefined
 }
 
 /** Undefined where there is none of that name. */
@@ -34,7 +35,10 @@ export function findingApps(options: {
     const { appid, http, kernel } = readRecord(ServiceSpec, kv.spec(name), spec.value)
     if (!http || kernel || appid !== name || http.port === ownPort()) return undefined
     const config = node ? readRecord(NodeConfig, kv.node(host), node.value) : undefined
-    const here = config?.state === 'running' && config.services[name]?.target === 'running'
-    return { port: http.port, public: http.public ?? false, here }
+    const app = { port: http.port, public: http.public ?? false }
+    if (config && config.state !== 'stopped' && config.services[name]?.target === 'running') return { ...app, host }
+    const found = await findService(systemConfig, name, { host, key: host }, settings)
+    // By its own config this host does not run it, or not any more
+    return { ...app, host: found?.host === host ? undefined : found?.host }
   }
 }

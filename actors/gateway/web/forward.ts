@@ -10,12 +10,14 @@ import type { Mark } from './steps.ts'
 
 export interface Onward {
   readonly place: AppPlace
+  /** On this host; of another one, what leads to it is a Unix socket. */
   readonly port: number
+  readonly socket?: string
   /** For the service in place of the cookie; without it, whoever comes is let through. */
   readonly token?: string
 }
 
-/** Hands a request on to a service on this host, and its answer back. @throws Overloaded */
+/** Hands a request on to a service, and its answer back. @throws Overloaded */
 export type Forward = (request: HttpRequest, onward: Onward) => Promise<HttpResponse>
 
 /** What belongs to one connection and not to the message (RFC 9110 §7.6.1), and what each end writes for itself. */
@@ -43,6 +45,7 @@ export function createForward(options: {
       const { method, path, query, body } = request
       const answer = await transport.request({
         hostname: '127.0.0.1', port: onward.port, method, path: query === '' ? path : `${path}?${query}`,
+        ...(onward.socket === undefined ? {} : { socket: onward.socket }),
         headers: headersTo(request, onward), body, withinMs: limits.forwardMs, bytesMax: Infinity,
         signal: leave.signal,
       })

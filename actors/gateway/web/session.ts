@@ -26,9 +26,15 @@ export type Judge = (token: string, audience: string) => Promise<{ readonly prin
 /** A token of at most a minute for one service. @throws Denied */
 export type ServiceTokens = (sessionToken: string, audience: string) => Promise<string>
 
+export type WayTo = (
+  app: { readonly service: string; readonly host: string; readonly port: number },
+) => Promise<string | undefined>
+
 export type AppPlace = Extract<Place, { kind: 'app' }> & { readonly scheme: Scheme }
 
 export interface SessionOptions {
+  /** Of this gateway. */
+  readonly host: string
   readonly clock: Clock
   readonly keys: Keys
   readonly random: Random
@@ -39,6 +45,8 @@ export interface SessionOptions {
   readonly codes: Codes
   readonly pages: Pages
   readonly forward: Forward
+  /** A Unix socket that leads to an app on another host; undefined where nothing does. */
+  readonly wayTo: WayTo
   readonly mark: Mark
   /** Ends the session of a sign-in that nobody may have. */
   readonly abandon: (pair: Pair) => void
@@ -53,7 +61,8 @@ const PATH = /^\/[\x21-\x7e]*$/
 const STATE_COOKIE = /^[A-Za-z0-9_-]{22}$/
 
 export function createAppSessions(options: SessionOptions): AppSessions {
-  const { clock, keys, random, findApp, judge, serviceToken, hub, codes, pages, forward, mark, abandon } = options
+  const { host, clock, keys, random, findApp, judge, serviceToken, hub, codes, pages, forward, wayTo, mark, abandon } =
+    options
   const stateOf = (held: string): string => toBase64url(keys.hash(new TextEncoder().encode(held)))
   const cookiesOf = (pair: Pair, scheme: Scheme): readonly string[] => {
     const seconds = clock.now() / 1_000
@@ -163,8 +172,13 @@ export function createAppSessions(options: SessionOptions): AppSessions {
   }
 
   const handOn = async (request: HttpRequest, place: AppPlace, app: App, token?: string): Promise<HttpResponse> => {
-    if (!app.here) return text(503, `${place.app} does not run on this host\n`, { 'retry-after': '5' })
-    return await forward(request, { place, port: app.port, ...(token === undefined ? {} : { token }) })
+    const later = { 'retry-after': '5' }
+    if (app.host === undefined) return text(503, `${place.app} runs on no host now\n`, later)
+    const onward = { place, port: app.port, ...(token === undefined ? {} : { token }) }
+    if (app.host === host) return await forward(request, onward)
+    const socket = await wayTo({ service: place.app, host: app.host, port: app.port })
+    if (socket !== undefined) return await forward(request, { ...onward, socket })
+    return text(503, `${place.app} runs on another host, which is not reached from here\n`, later)
   }
 
   const ofApp = async (request: HttpRequest, place: AppPlace): Promise<HttpResponse> => {

@@ -1,9 +1,11 @@
 import type { Evidence } from '../../../runtime/actor.ts'
-import { messageOf } from '../../../runtime/errors.ts'
+import { messageOf, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import type {
   Clock, HttpRequest, HttpResponse, Keys, Random, Transport,
 } from '../../../runtime/platform/ports.ts'
+import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
+import type { Enrolment } from '../../enrolment/protocol.ts'
 import type { Enforcer } from '../../enforcement/enforcer.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { VerifyHub } from '../../verify-hub/protocol.ts'
@@ -14,7 +16,7 @@ import { createForward } from './forward.ts'
 import { hubDoor, type Pair } from './hub.ts'
 import { createOrigins } from './origins.ts'
 import { createPages } from './pages.ts'
-import { createAppSessions, judgeOf, serviceTokens } from './session.ts'
+import { createAppSessions, judgeOf, serviceTokens, type WayTo } from './session.ts'
 import { createSignIn } from './sign-in.ts'
 import { createMark } from './steps.ts'
 
@@ -28,6 +30,7 @@ export interface WebOptions {
   readonly needs: {
     readonly systemConfig: Client<typeof SystemConfig>
     readonly verifyHub: Client<typeof VerifyHub>
+    readonly enrolment: Pick<Client<typeof Enrolment>, 'way'>
   }
   /** By row `gateway` of the trust matrix. */
   readonly enforcer: Pick<Enforcer, 'judge'>
@@ -59,9 +62,9 @@ export function createWeb(options: WebOptions): Web {
   const mark = createMark(step)
   const signIn = createSignIn({ keys, random: random.fork('forms'), origins, findApp, hub, codes, pages, mark })
   const sessions = createAppSessions({
-    clock, keys, random: random.fork('states'), findApp, judge: judgeOf(options.enforcer),
+    host, clock, keys, random: random.fork('states'), findApp, judge: judgeOf(options.enforcer),
     serviceToken: serviceTokens(needs.verifyHub, clock), hub, codes, pages,
-    forward: createForward({ transport, clock, warn, mark }), mark, abandon,
+    forward: createForward({ transport, clock, warn, mark }), wayTo: waysBy(needs.enrolment), mark, abandon,
   })
 
   const placeOf = (request: HttpRequest) => {
@@ -88,6 +91,16 @@ export function createWeb(options: WebOptions): Web {
       return Object.hasOwn(paths, request.path) ? 'sign-in' : undefined
     },
     close: () => codes.close(),
+  }
+}
+
+/** No host can be reached where hosts do not join, or none that has is connected. */
+const waysBy = (enrolment: WebOptions['needs']['enrolment']): WayTo => async (app) => {
+  try {
+    return (await enrolment.way(app, { withinMs: limits.gatewayCallMs })).socket
+  } catch (error) {
+    if (error instanceof Unavailable || error instanceof Overloaded) return undefined
+    throw error
   }
 }
 

@@ -1,11 +1,15 @@
 import { JOIN_SEQUENCE, joinStep } from '../../join-steps.ts'
+import { limits } from '../../../runtime/limits.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
 import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
 import { zonePki } from '../pki/handlers.ts'
 import { createEnrolling } from './enrol.ts'
+import { createJoinedHosts } from './hosts.ts'
+import { enrolmentKey } from './register.ts'
 import { openJoinTokens, tokenTold } from './tokens.ts'
 
 type Methods = 'createJoinToken' | 'listJoinTokens' | 'revokeJoinToken' | 'checkJoinToken' | 'enrol' | 'renewEnrolment'
+  | 'joinedHosts' | 'joinedHost' | 'registerHost' | 'revokeHost'
 
 /** Seed: rk8s-libvault, join steps 2, 12 and 15. */
 export function joinHandlers(
@@ -16,7 +20,12 @@ export function joinHandlers(
   const joining = perUnseal((vault: Unsealed) => {
     const ports = { barrier: vault.barrier, keys, random, clock }
     const tokens = openJoinTokens(ports)
-    return { tokens, enrolling: createEnrolling({ ...ports, zone, tokens, pki: mountsOf(vault).get('pki')! }) }
+    const mounts = mountsOf(vault)
+    const pki = mounts.get('pki')!
+    const signer = () => vault.namedKeys.signing(enrolmentKey)
+    const registering = { ...ports, zone, pki, signer }
+    const hosts = createJoinedHosts({ ...registering, etcd: mounts.get('pki-etcd') })
+    return { tokens, enrolling: createEnrolling({ ...registering, tokens }), hosts }
   })
   return {
     createJoinToken: guarded.open('createJoinToken', noResource, async (asked, { vault, note }) => {
@@ -54,6 +63,22 @@ export function joinHandlers(
       const enrolled = await joining(vault).enrolling.renew(asked)
       note({ serial: enrolled.serial, device: enrolled.device })
       return enrolled
+    }),
+    joinedHosts: guarded.open('joinedHosts', noResource, async ({ after }, { vault }) => {
+      const { hosts, more } = await joining(vault).hosts.page(after, limits.joinedHostsPage)
+      return { hosts: [...hosts], more }
+    }),
+    joinedHost: guarded.open('joinedHost', noResource, ({ host }, { vault }) => joining(vault).hosts.read(host)),
+    registerHost: guarded.open('registerHost', noResource, async ({ host, registrar }, { vault, note }) => {
+      const registered = await joining(vault).hosts.register(host, registrar)
+      note({ host, device: registered.device })
+      return registered
+    }),
+    revokeHost: guarded.open('revokeHost', noResource, async ({ host, by }, { vault, note }) => {
+      const revoked = await joining(vault).hosts.revoke(host, by)
+      note({ host, device: revoked.device, serial: revoked.serial })
+      log.info('A host was revoked', { host, device: revoked.device, serial: revoked.serial, by })
+      return revoked
     }),
   }
 }

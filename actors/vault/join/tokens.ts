@@ -1,9 +1,10 @@
+import { safeParse } from 'valibot'
 import { InvalidArgument, LimitExceeded, Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Clock, Keys, Random } from '../../../runtime/platform/ports.ts'
 import { fromBase64url, toBase64url } from '../../../runtime/trust/base64url.ts'
 import { parseCidr } from '../../cidr.ts'
-import { isName } from '../../records.ts'
+import { DeviceRole, isName, type EnrolledRole } from '../../records.ts'
 import { isReserved } from '../../trust-matrix.ts'
 import type { Barrier } from '../barrier.ts'
 import { JoinRefused, NotInVault, type JoinRefusal, type JoinToken } from '../protocol.ts'
@@ -20,6 +21,7 @@ export interface JoinPorts {
 export interface TokenAsked {
   readonly host: string
   readonly role: string
+  readonly owner?: string | undefined
   readonly cidr?: string | undefined
   readonly ttlSeconds?: number | undefined
   readonly by: string
@@ -42,6 +44,14 @@ export interface JoinTokens {
   find(token: string): Promise<FoundToken>
   /** Whether it may still be used for this host, by nobody yet. @throws JoinRefused */
   demandGood(found: FoundToken, host: string): void
+  /** Whether it is for this role: a refusal is counted. @throws JoinRefused */
+  demandRole(found: FoundToken, role: DeviceRole): Promise<void>
+  /** Its role, of which the enrolment key may sign. @throws JoinRefused, as `demandRole` */
+  demandEnrolled(found: FoundToken): Promise<EnrolledRole>
+  /** What `next` makes of it, in one transaction; undefined changes nothing. @throws NotInVault, Overloaded */
+  change(id: string, next: (stored: StoredToken) => StoredToken | undefined): Promise<FoundToken>
+  /** All that are there, in no order. */
+  all(): Promise<readonly FoundToken[]>
   /** A refusal of somebody who has the token; it is counted. */
   refused(found: FoundToken, reason: JoinRefusal, message: string): Promise<Error>
 }
@@ -56,11 +66,11 @@ const SHAPE = /^zwj_([0-9a-f]{20})_([\w-]{43})$/
 const unknown = (): Error => new JoinRefused('The join token is not known here', { reason: 'unknown' })
 
 export const tokenTold = (id: string, stored: StoredToken, now: number): JoinToken => {
-  const { host, role, cidr, createdAt, expiresAt, createdBy, revokedAt, used, refused } = stored
+  const { host, role, owner, cidr, createdAt, expiresAt, createdBy, revokedAt, used, refused } = stored
   const state = revokedAt !== undefined ? 'revoked' : used ? 'used' : now >= expiresAt ? 'expired' : 'open'
   return {
     id, host, role, state, createdAt, expiresAt, createdBy, refused,
-    ...(cidr === undefined ? {} : { cidr }),
+    ...(cidr === undefined ? {} : { cidr }), ...(owner === undefined ? {} : { owner }),
     ...(used ? { usedAt: used.at, device: used.kid, serial: used.serial } : {}),
     ...(revokedAt === undefined ? {} : { revokedAt }),
   }
@@ -112,17 +122,20 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
     return found.length - old.length
   }
 
-  return {
-    async create({ host, role, cidr, ttlSeconds = limits.joinTokenSeconds, by }) {
-      if (role !== 'node') {
-        throw new InvalidArgument(`Only nodes join by a token so far: role ${role}`, { next: 'Give --role node' })
+  const tokens: JoinTokens = {
+    change, all,
+    async create({ host, role: asked, owner, cidr, ttlSeconds = limits.joinTokenSeconds, by }) {
+      const role = roleOf(asked)
+      if (owner !== undefined && (role !== 'client-device' || !isName(owner) || isReserved(owner))) {
+        throw new InvalidArgument(`A ${role} cannot belong to this user: ${owner.slice(0, 80)}`)
       }
       if (!isName(host) || isReserved(host)) throw new InvalidArgument(`It is no name for a host: ${host.slice(0, 80)}`)
       if (!(ttlSeconds >= 1 && ttlSeconds <= limits.joinTokenSecondsMax)) {
         throw new InvalidArgument(`A join token lives 1 to ${limits.joinTokenSecondsMax} s: ${ttlSeconds}`)
       }
       if (cidr !== undefined) parseCidr(cidr)
-      if (await forgetOld(await all()) >= limits.joinTokens) {
+      // To look at all of them for each new one took as long as there were tokens
+      if ((await ids()).length >= limits.joinTokens && await forgetOld(await all()) >= limits.joinTokens) {
         throw new LimitExceeded(`There are ${limits.joinTokens} join tokens`)
       }
       const [id, secret] = [serialKey(random.bytes(ID_BYTES)), random.bytes(SECRET_BYTES)]
@@ -130,6 +143,7 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       const stored: StoredToken = {
         format: 1, digest: toBase64url(await digestOf(id, secret)), host, role, createdAt: now,
         expiresAt: now + ttlSeconds * 1_000, createdBy: by, refused: 0, ...(cidr === undefined ? {} : { cidr }),
+        ...(owner === undefined ? {} : { owner }),
       }
       const path = joinPaths.token(id)
       if (!await barrier.commit([{ key: path, modRevision: 0 }], [{ path, value: stored }])) throw overtaken()
@@ -162,12 +176,31 @@ export function openJoinTokens({ barrier, keys, random, clock }: JoinPorts): Joi
       if (revokedAt !== undefined) throw refuse('revoked', 'The join token was revoked')
       if (clock.now() >= expiresAt) throw refuse('expired', 'The join token has expired')
     },
+    async demandRole(found, role) {
+      if (found.stored.role === role) return
+      throw await tokens.refused(found, 'role', `The join token is for the role ${found.stored.role}, not ${role}`)
+    },
+    async demandEnrolled(found) {
+      const { role } = found.stored
+      if (role !== 'ood') return role
+      throw await tokens.refused(found, 'role', 'The join token is for the role ood, which the owner key signs')
+    },
     async refused({ id }, reason, message) {
       await change(id, (before) =>
         (before.refused < limits.joinTokenRefusals ? { ...before, refused: before.refused + 1 } : undefined))
       return new JoinRefused(message, { reason })
     },
   }
+  return tokens
+}
+
+/** @throws InvalidArgument */
+function roleOf(asked: string): DeviceRole {
+  const role = safeParse(DeviceRole, asked)
+  if (role.success) return role.output
+  throw new InvalidArgument(`Nodes, OODs and client devices join by a token: role ${asked.slice(0, 80)}`, {
+    next: 'Give --role node, ood or client-device',
+  })
 }
 
 const overtaken = (): Error =>

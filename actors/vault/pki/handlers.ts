@@ -3,6 +3,7 @@ import type { Authority, CertificateRecord, IssuedCertificate } from '../protoco
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
 import type { Engine, EnginePorts } from '../engine.ts'
+import { whileUnrevoked } from '../join/of-host.ts'
 import { noResource, type Area, type VaultHandlers } from '../guarded.ts'
 import { certificatePem, told } from './authority-record.ts'
 import type { Book } from './book.ts'
@@ -74,6 +75,7 @@ export function pkiHandlers(
       { mount, role, csr, commonName, dns = [], ip = [], uri = [], ttl, skewMs }, { vault, peer, audit },
     ) => {
       const pki = at(vault, mount)
+      const beside = await whileUnrevoked(vault.barrier, peer.host)
       const issued = await pki.issuing.sign(csr, await pki.roles.read(role), {
         commonName, ttl, skewMs,
         names: [
@@ -81,7 +83,7 @@ export function pkiHandlers(
           ...ip.map((value) => ({ type: 'ip', value }) as const),
           ...uri.map((value) => ({ type: 'uri', value }) as const),
         ],
-      }, { holder: `${peer.actor}@${peer.host}`, peer, onMade: (serial) => void audit({ serial }) })
+      }, { holder: `${peer.actor}@${peer.host}`, peer, onMade: (serial) => void audit({ serial }) }, beside)
       return answerOf(issued)
     }),
     certificates: guarded.open('certificates', ofMount, async ({ mount, after, limit }, { vault }) => {

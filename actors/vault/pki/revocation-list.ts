@@ -52,15 +52,17 @@ export interface ListWrite {
 
 /**
  * The next list of an authority, to be committed with what it says. Its number follows that of the last.
+ * @param most certificates on it: fewer than there may be, for what is not to fill the list
  * @throws LimitExceeded
  */
 export function nextList(
   authority: OpenAuthority, last: OpenList | undefined, revoked: readonly RevokedCertificate[],
-  { now, lifeMs }: { readonly now: number; readonly lifeMs: number },
+  { now, lifeMs, most = limits.vaultRevoked }: {
+    readonly now: number; readonly lifeMs: number; readonly most?: number
+  },
 ): ListWrite {
-  if (revoked.length > limits.vaultRevoked) {
-    throw new LimitExceeded(
-      `A revocation list has at most ${limits.vaultRevoked} certificates: revoke their authority, or tidy`)
+  if (revoked.length > most) {
+    throw new LimitExceeded(`This revocation list has at most ${most} certificates: revoke their authority, or wait`)
   }
   const path = crlPath(authority.id)
   const { certificate: { subject, extensions: { subjectKeyId } } } = authority

@@ -1,30 +1,14 @@
 import { Overloaded } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
-import type { Keys, PublicJwk, SigningKey } from '../../../runtime/platform/ports.ts'
-import { array, integer, minLength, number, object, pipe, string, type Infer } from '../../../runtime/protocol.ts'
-import { signDocument, verifyDocument } from '../../../runtime/trust/keys.ts'
+import type { SigningKey } from '../../../runtime/platform/ports.ts'
+import { array, integer, number, object, pipe, string } from '../../../runtime/protocol.ts'
+import { signDocument } from '../../../runtime/trust/keys.ts'
+import { rootSetSeconds, rootSetType, type RootSet } from '../../root-set.ts'
 import type { EnginePorts } from '../engine.ts'
 import type { Authorities } from './book.ts'
 import { rootsOf } from './book.ts'
 
-export const rootSetType = 'zw-roots+jws'
-
 const count = pipe(number(), integer())
-
-/** The roots that are to be trusted now. Times are seconds since the epoch, as in a token. */
-export const RootSet = object({
-  zone: string(),
-  /** Grows with every change of the set; who has seen one takes none that is older. */
-  version: count,
-  /** PEM, oldest first. */
-  roots: pipe(array(string()), minLength(1)),
-  iat: count,
-  notAfter: count,
-})
-export type RootSet = Infer<typeof RootSet>
-
-const DAY_SECONDS = 86_400
-const LIFE_SECONDS = 30 * DAY_SECONDS
 
 const Stored = object({
   document: string(), version: count, kid: string(),
@@ -58,34 +42,13 @@ export async function rootSet({ zone, ports, authorities, anchor }: RootSetPorts
     const iat = Math.floor(clock.now() / 1_000)
     const last = found?.value
     const same = last?.kid === key.public.kid && last.roots.join() === ids.join()
-    if (last && same && iat < last.iat + LIFE_SECONDS / 2) return { document: last.document, version: last.version }
+    if (last && same && iat < last.iat + rootSetSeconds / 2) return { document: last.document, version: last.version }
     const version = last === undefined ? 1 : last.roots.join() === ids.join() ? last.version : last.version + 1
-    const content: RootSet = { zone, version, roots: roots.map(({ pem }) => pem), iat, notAfter: iat + LIFE_SECONDS }
+    const content: RootSet = { zone, version, roots: roots.map(({ pem }) => pem), iat, notAfter: iat + rootSetSeconds }
     const document = signDocument(key, rootSetType, content)
     const guards = [{ key: PATH, modRevision: found?.revision ?? 0 }, authorities.guard(book)]
     const value = { document, version, kid: key.public.kid, roots: ids, iat }
     if (await barrier.commit(guards, [{ path: PATH, value }])) return { document, version }
   }
   throw new Overloaded(`The roots change too often; attempts: ${limits.vaultTransactionAttempts}`)
-}
-
-export type RootSetVerdict =
-  | { readonly accepted: true; readonly set: RootSet }
-  | { readonly accepted: false; readonly why: string }
-
-/** For who trusts the anchor, and has seen no set that is newer than `versionMin`. */
-export function readRootSet(
-  keys: Keys, document: string,
-  { zone, anchor, now, versionMin = 0 }: { zone: string; anchor: PublicJwk; now: number; versionMin?: number },
-): RootSetVerdict {
-  const verdict = verifyDocument(keys, document, { typ: rootSetType, schema: RootSet, key: anchor })
-  if (!verdict.accepted) return { accepted: false, why: verdict.denial.detail }
-  const { payload: set } = verdict
-  const seconds = Math.floor(now / 1_000)
-  const why = set.zone !== zone ? `it is of another zone: ${set.zone}`
-    : set.version < versionMin ? `a newer one is known: ${set.version}, not ${versionMin}`
-    : set.notAfter <= seconds ? 'it has ended'
-    : set.notAfter - set.iat > LIFE_SECONDS ? 'it is for longer than such a set may be'
-    : undefined
-  return why === undefined ? { accepted: true, set } : { accepted: false, why }
 }

@@ -3,7 +3,7 @@ import { reachableActors } from '../../../actors/trust-matrix.ts'
 import { Supervision } from '../../../runtime/supervision.ts'
 import type { ActorEvent } from '../../../runtime/trace.ts'
 import { bootSequence } from '../../sequences.ts'
-import { OOD } from '../cluster.ts'
+import { isOod, OOD } from '../cluster.ts'
 import type { Checks, Scene } from '../invariants.ts'
 
 /** States of the actors of each host, forgotten when the host or its process begins anew. */
@@ -27,8 +27,8 @@ export function needsByHost(definitions: Scene['definitions']): (name: string, h
   const hard = new Map([...definitions].map(([name, { needs, servesWithout = [] }]) =>
     [name, Object.values(needs).map((need) => need.name).filter((need) => !servesWithout.includes(need))]))
   return (name, host) => {
-    const needs = hard.get(host === OOD ? name : `node:${name}`) ?? []
-    return needs.filter((need) => need !== Supervision.name && (host === OOD || !reachableActors.includes(need)))
+    const needs = hard.get(isOod(host) ? name : `node:${name}`) ?? []
+    return needs.filter((need) => need !== Supervision.name && (isOod(host) || !reachableActors.includes(need)))
   }
 }
 

@@ -2,7 +2,8 @@ import type { Change } from '../../../runtime/store/change.ts'
 import type { Entry } from '../../../runtime/store/store.ts'
 import type { Checks, Scene } from '../invariants.ts'
 
-const CONFIG_STORE = /^(etcd\/)?ood1:.*\/system-config$/
+/** Where the store of system-config lies, as a commit names it. */
+export const CONFIG_STORE = /^(etcd\/)?ood1:.*\/system-config$/
 const BOOT_CONFIG = 'kv/boot/config'
 const PAIR = /^kv\/users\/owner\/sim\/(left|right)-(\d+)$/
 

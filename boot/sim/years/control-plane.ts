@@ -173,7 +173,7 @@ export class ControlPlane {
     const published = createPublished({
       start: managerStart, systemConfig: records, session: { token: () => '' }, vault,
     })
-    const rounds = createRounds({ start: managerStart, vault, published })
+    const rounds = createRounds({ start: managerStart, vault, published, term: () => published.unbound })
     const serving = this.#serving = {
       main, store, records, rounds, published, clock: platform.clock, as, lifecycle, stopping,
     }

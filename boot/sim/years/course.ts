@@ -163,13 +163,20 @@ export class Course {
     if (!shown || !holder.alive || promises.aside.has(holder.host)) return
     this.counts.revocations++
     const { done } = promises.revoking(shown)
+    const { serial } = shown
+    const reason = 'keyCompromise'
     await this.#ask(async ({ as, published, rounds }) => {
-      await as('cert-manager').revokeCertificate({ mount: 'pki', serial: shown.serial, reason: 'keyCompromise' })
+      if (holder.host === OOD) await as('cert-manager').revokeCertificate({ mount: 'pki', serial, reason })
+      // Also a newer certificate, whose answer it lost
+      else await as('enrolment').revokeHost({ host: holder.host, by: 'owner' })
       await published.lists(mounts)
       rounds.wake()
     })
     done()
-    world.clock.after(random.within([MINUTE, 8 * HOUR]), () => holder.alive && holder.startAnew())
+    world.clock.after(random.within([MINUTE, 8 * HOUR]), () => {
+      // It may have learned by itself
+      if (holder.alive && holder.shown?.serial === serial) holder.startAnew()
+    })
   }
 
   async #rotateBarrier(random: SeededRandom): Promise<void> {

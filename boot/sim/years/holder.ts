@@ -2,7 +2,7 @@ import { signProof, signStatement } from '../../../actors/join-protocol.ts'
 import { pkiKey, PublishedList, PublishedRoots } from '../../../actors/cert-manager/published.ts'
 import { readRecord } from '../../../actors/records.ts'
 import { renewalOf } from '../../../actors/vault/listener/certificate.ts'
-import { readRootSet } from '../../../actors/vault/pki/root-set.ts'
+import { readRootSet } from '../../../actors/root-set.ts'
 import type { IssuedCertificate } from '../../../actors/vault/protocol.ts'
 import { Unavailable, ZonewrightError } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
@@ -140,7 +140,8 @@ export class Holder {
       this.#state = state
     }
     const { issued } = this.#state
-    if (issued) this.#show(issued, fraction(random))
+    // One that ended while it was off is shown to nobody
+    if (issued && issued.notAfter > this.now) this.#show(issued, fraction(random))
     for (let failures = 0; ;) {
       this.#wake = new AbortController()
       try {

@@ -1,4 +1,6 @@
 import type { ActorStart, Evidence, Handlers, Log, Peer } from '../../../runtime/actor.ts'
+import { noCarriage } from '../../../runtime/carriage.ts'
+import { RevisionMismatch } from '../../../runtime/errors.ts'
 import type { Files, Platform } from '../../../runtime/platform/ports.ts'
 import type { Client } from '../../../runtime/protocol.ts'
 import type { SimulatedProcess } from '../../../runtime/sim/simulate.ts'
@@ -39,6 +41,7 @@ export function startOf(given: GivenStart): ActorStart<{}> {
     unbind() {},
     count() {},
     gauge() {},
+    ...noCarriage,
     self: {
       zone: ZONE, host: OOD, actor: given.actor, runtimeType: 'kernel-service', incarnation: given.incarnation,
       linkKid: `${given.actor}-${given.incarnation}`,
@@ -60,7 +63,7 @@ export function clientOf(handlers: Handlers<typeof Vault>, peer: Peer): Client<t
   }) as Client<typeof Vault>
 }
 
-export type Records = Pick<Client<typeof SystemConfig>, 'get' | 'set' | 'delete' | 'dump'>
+export type Records = Pick<Client<typeof SystemConfig>, 'get' | 'execTx' | 'dump'>
 
 /**
  * What the certificate manager publishes lies in a store, as in a zone. That a token of a session of 15 minutes goes
@@ -73,9 +76,15 @@ export function recordsOf(store: Store): Records {
       const found = await store.get(key)
       return found ? { value: decode(found.value), revision: found.modRevision } : null
     },
-    set: async ({ key, value }: { key: string; value: string }) =>
-      ({ revision: await store.put(key, new TextEncoder().encode(value)) }),
-    delete: async ({ key }: { key: string }) => ({ deleted: await store.delete(key) }),
+    /** Of what the certificate manager does: one key, which is there as it was read. */
+    async execTx({ actions, mainKey }: Parameters<Records['execTx']>[0]) {
+      const [[key, action]] = Object.entries(actions) as [[string, (typeof actions)[string]]]
+      const value = 'value' in action ? new TextEncoder().encode(action.value) : undefined
+      const result = await store.transact([{ key, modRevision: mainKey!.revision }],
+        [value ? { type: 'put', key, value } : { type: 'delete', key }])
+      if (!result.succeeded) throw new RevisionMismatch(`Another was faster: ${key}`)
+      return { revision: result.revision }
+    },
     async dump({ prefixes = [''] }: { prefixes?: readonly string[] }) {
       const listings = await Promise.all(prefixes.map((prefix) => store.list(prefix)))
       const items = listings.flatMap(({ entries }) => entries.map(({ key, value, modRevision }) =>

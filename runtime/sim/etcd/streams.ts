@@ -81,6 +81,15 @@ export class Streams {
     }
   }
 
+  /** Nothing gets through to a host: it finds out by itself. What it is sent meanwhile is nowhere. */
+  cutOff(): void {
+    for (const stream of this.#alive()) {
+      if (!this.#wire.isCutOff(stream.thread)) continue
+      stream.lost = true
+      this.#end(stream, undefined, this.#random.within(delays.etcdSilence))
+    }
+  }
+
   /** After a compaction: the server may not have kept up with a stream that is behind. */
   compacted(): void {
     for (const stream of this.#alive()) {

@@ -41,6 +41,8 @@ export class Wire {
   #factor = 1
   /** Grows when an outage or an election begins: what was sent before and arrives after was under way. */
   #disturbances = 0
+  /** Names of hosts that do not reach the server, nor it them. */
+  readonly #cutOff = new Set<string>()
   #awayUntilUs = 0
   #electingUntilUs = 0
 
@@ -62,6 +64,16 @@ export class Wire {
     return Math.ceil(leftUs / AGAIN_US) * AGAIN_US / 1_000
   }
 
+  /** What a host says, and what is said to it, is lost from now on; or not any more. */
+  setCutOff(host: string, cutOff: boolean): void {
+    if (cutOff) this.#cutOff.add(host)
+    else this.#cutOff.delete(host)
+  }
+
+  isCutOff(thread: SimulatedThread): boolean {
+    return this.#cutOff.has(thread.on?.name ?? '')
+  }
+
   goAway(forMs: number): void {
     this.#disturbances++
     this.#awayUntilUs = Math.max(this.#awayUntilUs, this.schedule.nowUs + Math.round(forMs * 1_000))
@@ -80,7 +92,7 @@ export class Wire {
   /** Nothing happens when the thread that asks has ended; when it ends later, only the answer does not. */
   ask<T>(question: Question<T>): void {
     const { from, lane, kind, payload, durable } = question
-    if (!from.alive) return
+    if (!from.alive || this.isCutOff(from)) return
     const sent = this.#disturbances
     const delayUs = this.#drawn(delays.etcd) + (durable ? this.#drawn(delays.etcdCommit) : 0)
     this.schedule.after({
@@ -140,6 +152,7 @@ export class Wire {
   }
 
   #tell<T>({ from, lane, told }: Question<T>, outcome: Outcome<T>): void {
+    if (this.isCutOff(from)) return
     const sent = this.#disturbances
     const isAnswer = outcome.type === 'answer' || outcome.type === 'error'
     const payload = outcome.type === 'error' ? outcome.error.name : String(this.#revision())

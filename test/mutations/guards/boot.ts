@@ -68,12 +68,14 @@ export const boot: readonly Guard[] = [
     ],
     [
       'the two documents of a folder belong together',
-      'if (device.payload.zone !== zone.payload.zone || device.payload.name !== zone.payload.host) {', 'if (false) {',
+      'if (device.payload.zone !== zone.payload.zone || (host === zone.payload.host) === (joined !== undefined)) {',
+      'if (false) {',
       'documents that do not verify, or not belong together, are damage',
     ],
     [
-      'a folder is of the zone that was asked for', 'refuseOtherZone(files, read, zone.payload)\n  const pem',
-      'const pem', 'a folder is of the zone that is asked for, and its device key is that of its document',
+      'a folder is of the zone that was asked for',
+      'refuseOtherZone(files, read, { ...zone.payload, host })\n  const pem', 'const pem',
+      'a folder is of the zone that is asked for, and its device key is that of its document',
     ],
     [
       'the device key is that of its document', 'if (key.public.jwk.x !== expected.x) throw', 'if (false) throw',
@@ -92,7 +94,7 @@ export const boot: readonly Guard[] = [
       'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
     [
-      'a node’s document is of this node', "if (named !== name || role !== 'node' || inZone !== zone.zone) throw",
+      'a node’s document is of this node', "if (named !== name || as !== role || inZone !== zone.zone) throw",
       'if (false) throw', 'the folder of a node holds documents of this zone, of this node, and of its OOD',
     ],
     [

@@ -47,13 +47,12 @@ export const certManager: readonly Guard[] = [
   ),
   ...guardsOf('actors/scheduler/built-in.ts', 'test/actors/services-on-request.test.ts',
     [
-      'a service that is there stays as it was left', 'if (asked.has(spec.name) && present === undefined)',
+      'a service that is there stays as it was left', 'if (asked.has(spec.name) && !config.has(key))',
       'if (asked.has(spec.name))',
       'a service is there when the config asks for it, and one that was stopped stays so',
     ],
     [
-      'what only has the name is left alone', 'present !== undefined && isOurs(spec, key, present)',
-      'present !== undefined',
+      'only what is asked for is added', 'if (asked.has(spec.name) && !config.has(key))', 'if (!config.has(key))',
       'what an operator made of a spec is left alone, and so is what only has the name',
     ],
     [

@@ -112,7 +112,7 @@ export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/system-config/state.ts', limitsTest,
     [
       'who writes the policy waits for all that go by it',
-      'if ([kv.bootConfig, MODEL_KEY, POLICY_KEY].some((key) => actions.has(key))) await enforcers.settled()', '',
+      'if (isNews) await Promise.all([enforcers.settled(), others])', '',
       'a write of the policy waits for an enforcer that is cut off, until it goes by nothing',
     ],
   ),
@@ -189,7 +189,7 @@ export const enforcement: readonly Guard[] = [
   ...guardsOf('actors/system-config/enforcing.ts', test,
     [
       'people do not enforce',
-      'new Permitted(enforcer(cx), (session)',
+      'new Permitted(granting().then(() => enforcer(cx)), (session)',
       'new Permitted(sessions.current(cx), (session)',
       whoEnds,
     ],
@@ -241,7 +241,10 @@ export const enforcement: readonly Guard[] = [
     ],
   ),
   ...guardsOf('actors/system-config/revocations.ts', test,
-    ['a revoked session is durable', 'await store.transact([], [...forgotten, ...writes])', '', outlives],
+    [
+      'a revoked session is durable', 'await store.transact([], [...forgotten, ...writes, ...beside])',
+      '{ revision: undefined }', outlives,
+    ],
     ['a revoked session is remembered beyond its tokens', '- limits.revokedSeconds', '', outlives],
   ),
   ...guardsOf('actors/system-config/enforcers.ts', 'test/actors/enforcer-leases.test.ts',

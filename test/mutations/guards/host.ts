@@ -59,6 +59,11 @@ export const host: readonly Guard[] = [
       'an admin sees what runs, kills it, reads the log, and has refusals explained',
     ],
     [
+      'a root token is used up for all OODs', 'onceSinceSeconds: startedSeconds, burn,',
+      'onceSinceSeconds: startedSeconds,',
+      'root is above the policy here, once, and not by a token from before a restart',
+    ],
+    [
       'an operator may by the policy', 'for (const key of keys) await cx.systemConfig.check({ key, act })', '',
       'every method asks for a session that is for this verifier, and for a right that has its own key',
     ],
@@ -88,8 +93,8 @@ export const host: readonly Guard[] = [
   ),
   ...guardsOf('actors/scheduler/actor.ts', 'test/actors/scheduler.test.ts',
     [
-      'a write of the scheduler is guarded', 'execTx({ actions, mainKey }, { token: session.token() })',
-      'execTx({ actions }, { token: session.token() })',
+      'a write of the scheduler is guarded', 'term.write({ actions, mainKey })',
+      'term.write({ actions })',
       'loses no line of the policy that was written while it made its own',
     ],
   ),
@@ -114,27 +119,30 @@ export const host: readonly Guard[] = [
   ...guardsOf('actors/scheduler/boot-actor.ts', 'test/boot/nodes.test.ts',
     [
       'the nodes of a first boot are nodes',
-      "if (device?.role !== 'node' || device.name === ood || documents.has(device.name)) {", 'if (!device) {',
+      "if (!device || device.name === ood || documents.has(device.name)) {", 'if (!device) {',
       'the boot scheduler refuses a document that the owner did not sign, or that takes another’s name',
     ],
   ),
   ...guardsOf('actors/read-device.ts', 'test/boot/nodes.test.ts',
     [
       'the scheduler reads documents of this zone',
-      'verdict.accepted && verdict.payload.zone === zone ? verdict.payload', 'verdict.accepted ? verdict.payload',
+      'return payload.zone === zone && payload.enrolment === undefined ? payload : undefined',
+      'return payload.enrolment === undefined ? payload : undefined',
       'the boot scheduler refuses a document that the owner did not sign, or that takes another’s name',
     ],
   ),
-  ...guardsOf('actors/scheduler/schedule.ts', 'test/actors/schedule-placement.test.ts',
+  ...guardsOf('actors/scheduler/place.ts', 'test/actors/schedule-placement.test.ts',
     [
-      'kernel services go to OODs', '(ood || !spec.kernel) && (config?.state', '(config?.state',
-      'a kernel service runs on an OOD or not at all',
+      'kernel services go to OODs', "(host.ood || !spec.kernel) && host.state === 'running'",
+      "host.state === 'running'", 'a kernel service runs on an OOD or not at all',
     ],
     [
-      'nothing goes to a host that drains', "(ood || !spec.kernel) && (config?.state ?? 'running') === 'running'",
-      '(ood || !spec.kernel)',
+      'nothing goes to a host that drains', "(host.ood || !spec.kernel) && host.state === 'running'",
+      '(host.ood || !spec.kernel)',
       'what runs stays where it is when hosts and services come, and moves when its host is drained',
     ],
+  ),
+  ...guardsOf('actors/scheduler/schedule.ts', 'test/actors/schedule-placement.test.ts',
     [
       'a spec lies under its name', 'readOr(onInvalid, ServiceSpec, key, text, (read) => read.name === name)',
       'readOr(onInvalid, ServiceSpec, key, text, () => true)',
@@ -158,15 +166,9 @@ export const host: readonly Guard[] = [
   ),
   ...guardsOf('boot/known-hosts.ts', 'test/boot/nodes.test.ts',
     [
-      'a known host is one that the owner signed for this zone',
-      'verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)',
-      'verdict.accepted && !isReserved(verdict.payload.name)',
-      'only what the owner of this zone signed is a host, and a reserved name never',
-    ],
-    [
       'no host has a reserved name',
-      'verdict.accepted && verdict.payload.zone === zone && !isReserved(verdict.payload.name)',
-      'verdict.accepted && verdict.payload.zone === zone',
+      'const device = document && !isReserved(document.name) ? trusted(document) : undefined',
+      'const device = document && trusted(document)',
       'only what the owner of this zone signed is a host, and a reserved name never',
     ],
     [

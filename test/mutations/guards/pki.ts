@@ -190,10 +190,12 @@ export const pki: readonly Guard[] = [
       'authorities are made once: by a retry, by two at once, and after a restart',
     ],
   ),
-  ...guardsOf('actors/vault/pki/root-set.ts', rotation,
+  ...guardsOf('actors/root-set.ts', rotation,
     ['a root set is of this zone', 'set.zone !== zone ?', 'set.zone === undefined ?', rootSet],
     ['an older root set is refused', 'set.version < versionMin ?', 'set.version === undefined ?', rootSet],
     ['a root set ends', 'set.notAfter <= seconds ?', 'set.notAfter === undefined ?', rootSet],
+  ),
+  ...guardsOf('actors/vault/pki/root-set.ts', rotation,
     [
       'a changed set has another version', '? last.version : last.version + 1', '? last.version : last.version',
       rootSet,
@@ -252,7 +254,7 @@ export const pki: readonly Guard[] = [
     'what nothing was kept of is revoked by itself, if it is of this mount, and by who has its key',
   ]),
   ...guardsOf('actors/vault/pki/revocation-list.ts', 'test/limits/pki.test.ts', [
-    'a revocation list fits into the store', 'if (revoked.length > limits.vaultRevoked) {', 'if (false) {',
+    'a revocation list fits into the store', 'if (revoked.length > most) {', 'if (false) {',
     'a revocation list has so many certificates, and one more is refused',
   ]),
   ...guardsOf('actors/vault/pki/revocation-list.ts', revocation,

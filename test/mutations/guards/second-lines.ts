@@ -15,7 +15,7 @@ export const secondLines: readonly SecondLine[] = [
   },
   {
     name: 'a transaction has so many actions', file: 'actors/system-config/transaction.ts',
-    guard: 'if (actions.size > limits.transactionOperations) {',
+    guard: 'if (actions.size > most) {',
     second: 'The store refuses a transaction of more operations',
   },
   {
@@ -87,5 +87,15 @@ export const secondLines: readonly SecondLine[] = [
     name: 'a tar header has its sum', file: 'boot/backup/tar.ts',
     guard: "if (Number.parseInt(text('sum'), 8) !== sumOf(block)) throw",
     second: 'The whole header is compared with the one that would have been written',
+  },
+  {
+    name: 'what was given to a host that was revoked is not given again', file: 'actors/vault/join/enrol.ts',
+    guard: 'if (host?.kid !== used.kid || host.revokedAt !== undefined) {',
+    second: 'All certificates of a host are revoked with it, and what was revoked is not given again',
+  },
+  {
+    name: 'a host that was revoked is no OOD again', file: 'actors/vault/join/ood.ts',
+    guard: 'if (host?.kid !== kid || host.revokedAt !== undefined || host.document === undefined || !ood) {',
+    second: 'Both of its certificates are revoked with it, and looked at next',
   },
 ]

@@ -62,15 +62,15 @@ export const storm: readonly Guard[] = [
   ...found('runtime/trust/verify.ts',
     [
       'the signature of a token is checked',
-      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 3, 'matrix',
+      'if (!verifier.verify(opened.signingInput, opened.signature)) return', 'if (false) return', 4, 'matrix',
     ],
     [
       'a rule names the keys that may sign for it',
       'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
       3, 'matrix', longer,
     ],
-    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 1, 'matrix'],
-    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 4, 'matrix'],
+    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 2, 'matrix'],
+    ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 13, 'matrix'],
     ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 40, 'matrix', longer],
     ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
     [
@@ -82,7 +82,7 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a token does not live too long', 'exp > iat && exp - iat <= lifetimeSecondsMax', 'lifetimeSecondsMax > 0',
-      6, 'matrix',
+      1, 'matrix',
     ],
     [
       'a rule names its subjects', "rule.subject === 'issuer' ? sub === iss : rule.subject.is.includes(sub)", 'true',
@@ -115,9 +115,9 @@ export const storm: readonly Guard[] = [
   ),
   ...found('actors/system-config/transaction.ts',
     [
-      'a transaction is one commit', 'const result = await records.commit(guards, writes)',
+      'a transaction is one commit', 'const result = await records.commit(guards, writes, joined)',
       'if (writes.length === 2) await records.commit([], writes.slice(0, 1))\n'
-      + '    const result = await records.commit([], writes.slice(writes.length === 2 ? 1 : 0))',
+      + '    const result = await records.commit([], writes.slice(writes.length === 2 ? 1 : 0), joined)',
       1, 'transaction-whole',
     ],
   ),
@@ -126,7 +126,7 @@ export const storm: readonly Guard[] = [
       'a session writes no boot/config',
       "    demand(session, 'write', key)\n"
       + "    if (needsSignature(key)) throw refuse(session, 'rbac/signed-only', `write ${key}`)\n", '',
-      4, 'boot-config',
+      6, 'boot-config',
     ],
   ),
   ...found('actors/rbac/base.ts',
@@ -181,7 +181,7 @@ export const storm: readonly Guard[] = [
   ...found('runtime/supervisor.ts',
     [
       'what needs an actor goes with it',
-      'for (const name of withDependents(this.#graph(), served)) this.#life(name).lostNeed()', '', 2, 'needs-first',
+      'for (const name of withDependents(this.#graph(), served)) this.#life(name).lostNeed()', '', 12, 'needs-first',
     ],
   ),
   ...found('runtime/introduce.ts',

@@ -14,6 +14,16 @@ export const systemConfig2: readonly Guard[] = [
       'a watch ends with the token that it was opened by, also when nothing happens',
     ],
   ),
+  ...guardsOf('actors/system-config/revocations.ts', 'test/actors/enforcement-limits.test.ts',
+    [
+      'a session that was told again stays revoked', 'if (known.get(sid) === until) known.delete(sid)',
+      'known.delete(sid)', 'what another OOD has revoked is forgotten when that one forgets it, and not before',
+    ],
+    [
+      'what others have forgotten goes', 'else forget({ sid, until })', 'else void until',
+      'what another OOD has revoked is forgotten when that one forgets it, and not before',
+    ],
+  ),
   ...guardsOf('actors/system-config/phase.ts', 'test/actors/system-config-boot.test.ts',
     [
       'a host that has booted finds its zone', 'if (booted) throw new ZoneStoreMismatch(',

@@ -139,8 +139,23 @@ export const web: readonly Guard[] = [
       'what begins as ours is ours', "path.startsWith('/sso_') ? text(404", 'false ? text(404', hosts,
     ],
     [
-      'only what is placed here is asked', 'if (!app.here) return', 'if (false) return',
-      'an app that is public is open to all, without a token; one that runs elsewhere answers nobody here',
+      'only what is placed here is asked', 'if (app.host === host) return await', 'if (true) return await',
+      'a request for an app that another host runs is answered 503, and goes to nobody who listens here',
+    ],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/local-ways.ts', 'test/local-ways.test.ts',
+    [
+      'a way in use leads nowhere else', 'open === 0 && now', 'now',
+      'a socket that is used, or was told of a moment ago, never leads to another service',
+    ],
+    [
+      'a way leads nowhere else while somebody may be about to use it', '&& now - toldMs > limits.localWayMs', '',
+      'a socket that is used, or was told of a moment ago, never leads to another service',
+    ],
+    [
+      'a way is of one host', 'JSON.stringify([wanted.service, wanted.host, wanted.port])',
+      'JSON.stringify([wanted.service])',
+      'a socket for this user alone leads to one service of one host, and is the same for who asks again',
     ],
   ),
   ...guardsOf('actors/gateway/web/apps.ts', 'test/web-apps.test.ts',

@@ -1,0 +1,119 @@
+import type { ActorStart } from '../../../runtime/actor.ts'
+import { Denied, NotFound, Unavailable } from '../../../runtime/errors.ts'
+import { limits } from '../../../runtime/limits.ts'
+import type { AcceptedStream, OpenedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
+import type { LinkWanted } from './admission.ts'
+
+/** A host that is connected to this one. */
+export interface Way {
+  readonly role: string
+  readonly end: Pick<TunnelEnd, 'open'>
+}
+
+/** Where streams lead: to this host, to one that is connected to it, or to one that is connected to another OOD. */
+export interface Ways {
+  /** To an actor of this host, or beyond. @param from host whose tunnel it came by @throws Unavailable */
+  lead(request: LinkWanted, from: string, signal: AbortSignal): Promise<AcceptedStream>
+  /**
+   * To the first of these hosts that there is a way to. Of what came by the tunnel of another OOD none leads on to an
+   * OOD: it has asked all of them itself, and nothing goes round.
+   * @param from host whose tunnel it came by; undefined: it is of this host @throws Unavailable
+   */
+  reach(
+    request: StreamRequest, hosts: readonly string[], from?: string, signal?: AbortSignal,
+  ): Promise<OpenedStream>
+  /** Whether there may be a way to that host now: it is connected, or another OOD is. */
+  leadsTo(host: string): boolean
+  /** A link of this host to whatever serves that. @throws Unavailable */
+  find(request: LinkWanted): Promise<OpenedStream>
+}
+
+export interface WaysOptions {
+  readonly start: Pick<ActorStart, 'self' | 'accept'>
+  /** Where an actor is that does not run here, and nobody says where: names of hosts. */
+  readonly placed: (service: string) => Promise<readonly string[]>
+  readonly held: ReadonlyMap<string, Way>
+}
+
+export function createWays({ start: { self, accept }, placed, held }: WaysOptions): Ways {
+  const nothing = (what: StreamRequest, hosts: readonly string[]): Error => {
+    const name = what.type === 'link' ? what.protocol : what.service
+    return new Unavailable(`Nothing here leads to ${name} on ${hosts.join(' or ') || 'any host'}`)
+  }
+  /** `by`: whose tunnel. */
+  const open = async (
+    by: string, host: string, request: StreamRequest, signal: AbortSignal | undefined,
+  ): Promise<OpenedStream> => {
+    const way = held.get(by)
+    if (!way) throw new Unavailable(`The host is not connected: ${by}`, { host: by })
+    const opened = await way.end.open({ ...request, host }, signal)
+    if (opened.granted.host === host) return opened
+    opened.channel.close('it is another host')
+    throw new Denied(`${by} leads to ${opened.granted.host} in place of ${host}`, { reason: 'stream/host' })
+  }
+  /** All other OODs are asked at once: whose tunnel it is has it, and the others say no. */
+  const ask = async (
+    others: readonly string[], host: string, request: StreamRequest, signal: AbortSignal | undefined,
+  ): Promise<OpenedStream> => {
+    const enough = new AbortController()
+    const over = AbortSignal.any(signal ? [signal, enough.signal] : [enough.signal])
+    let taken: OpenedStream | undefined
+    const asking = others.map(async (other) => {
+      const opened = await open(other, host, request, over)
+      // A host that has just gone from one to the other may be there twice
+      if (taken) opened.channel.close('another way was faster')
+      else taken = opened
+      return opened
+    })
+    try {
+      await Promise.any(asking)
+      return taken!
+    } catch (error) {
+      const errors = (error as AggregateError).errors as readonly Error[]
+      // What is more than that it is not there
+      throw errors.find((one) => !(one instanceof Unavailable || one instanceof NotFound)) ?? errors[0]!
+    } finally {
+      enough.abort()
+    }
+  }
+
+  const ways: Ways = {
+    async lead(request, from, signal) {
+      const { protocol, host, caller } = request
+      if (host === undefined || host === self.host) {
+        try {
+          const { channel, incarnation, gone, release } = await accept(protocol, caller)
+          void gone.then(() => channel.close('the actor has ended'))
+          return { granted: { host: self.host, incarnation }, channel, release }
+        } catch (error) {
+          if (host !== undefined || !(error instanceof Unavailable)) throw error
+        }
+      }
+      const hosts = host === undefined ? await placed(protocol) : [host]
+      const { channel, granted } = await ways.reach(request, hosts, from, signal)
+      return { granted, channel, release: () => channel.close('the caller is gone') }
+    },
+    async reach(request, hosts, from, signal) {
+      const others = hosts.filter((host) => host !== self.host && host !== from)
+      const isRelayed = from !== undefined && held.get(from)?.role === 'ood'
+      const direct = others.find((host) => held.has(host) && !(isRelayed && held.get(host)!.role === 'ood'))
+      if (direct !== undefined) return await open(direct, direct, request, signal)
+      if (isRelayed) throw nothing(request, others)
+      let failed: unknown
+      for (const host of others.slice(0, limits.relayedHosts)) {
+        const oods = [...held].filter(([name, { role }]) => role === 'ood' && name !== from).map(([name]) => name)
+        if (oods.length === 0) break
+        try {
+          return await ask(oods, host, request, signal)
+        } catch (error) {
+          failed ??= error
+        }
+      }
+      throw failed ?? nothing(request, others)
+    },
+    leadsTo: (host) => held.has(host) || [...held.values()].some(({ role }) => role === 'ood'),
+    find: async (request) =>
+      ways.reach(request, request.host === undefined ? await placed(request.protocol) : [request.host]),
+  }
+  return ways
+}

@@ -1,0 +1,42 @@
+import type { ActorStart } from '../../runtime/actor.ts'
+import { NotFound, Overloaded, Unavailable } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { tcpChannel } from '../../transport/tcp.ts'
+import type { AcceptedStream, StreamRequest } from '../../transport/tunnel/protocol.ts'
+
+export interface HttpHereOptions {
+  readonly start: Pick<ActorStart, 'transport' | 'self'>
+  /** Whether this host says that a program of that name serves here. */
+  readonly serving: (service: string) => Promise<boolean>
+  /** Where this host itself listens: no service is there. */
+  readonly ownPorts: readonly number[]
+}
+
+/** Bytes of client devices, that the control plane has let in, to the HTTP port of a service of this host. */
+export type HttpHere = (
+  request: Extract<StreamRequest, { type: 'http' }>, signal: AbortSignal,
+) => Promise<AcceptedStream>
+
+/** Whoever writes a spec names a port of it: it has to be that of a service which is at work here. */
+export function httpHere({ start: { transport, self }, serving, ownPorts }: HttpHereOptions): HttpHere {
+  let open = 0
+  return async ({ service, host, port }, signal) => {
+    if (host !== self.host) throw new NotFound(`It is another host: ${host ?? 'none'}`, { service })
+    if (port === undefined || ownPorts.includes(port) || !await serving(service)) {
+      throw new NotFound(`The service answers no HTTP here: ${service}`, { service })
+    }
+    if (!transport.tcp) throw new Unavailable('This host has no TCP')
+    if (open >= limits.nodeHttpStreams) throw new Overloaded(`Too many streams of devices: ${open}`)
+    open++
+    try {
+      const connection =
+        await transport.tcp.connect({ hostname: '127.0.0.1', port, withinMs: limits.httpStreamConnectMs, signal })
+      return {
+        granted: { host: self.host, incarnation: 0 }, channel: tcpChannel(connection), release: () => void open--,
+      }
+    } catch (error) {
+      open--
+      throw error
+    }
+  }
+}

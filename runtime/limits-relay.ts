@@ -1,0 +1,14 @@
+/** Of `limits`: what bounds the ways between the hosts of a control plane, and what hosts know of them. */
+export const relayLimits = {
+  /** Addresses of one host of the control plane; it tells no more. */
+  oodServers: 4,
+  /** Milliseconds after which a host of the control plane looks for others that it is to be connected to. */
+  oodLookMs: 2_500,
+  /** Milliseconds before it tries another one again: doubled from the first up to the last, by chance. */
+  oodRetryMsMin: 200,
+  oodRetryMsMax: 5_000,
+  /** Hosts of a service that one link is tried with through other hosts of the control plane; then Unavailable. */
+  relayedHosts: 4,
+  /** Streams of devices to the programs of one node; one more is Overloaded. */
+  nodeHttpStreams: 1_024,
+} as const

@@ -1,0 +1,19 @@
+import type { Coverage } from './registry-verify-hub.ts'
+
+export const relay: Coverage = {
+  'actors/tunnel-peers.test.ts': {
+    'an OOD dials those whose name comes after its own, at growing intervals, and no more when they are gone': [
+      'oodRetryMsMin', 'oodRetryMsMax',
+    ],
+    'it looks for others and tells its nodes as often as the limits': ['oodLookMs'],
+  },
+  'actors/uplink-documents.test.ts': {
+    'hosts that the owner has not signed for, or nobody could reach, are not taken': ['oodServers'],
+  },
+  'actors/client-device.test.ts': {
+    'a node leads bytes to a service that is at work there, and to nothing else': ['nodeHttpStreams'],
+  },
+  'tunnels-relay.test.ts': {
+    'of the hosts of a service so many are asked for at other OODs': ['relayedHosts'],
+  },
+}

@@ -1,0 +1,65 @@
+/** Ways between the hosts of a control plane, and what hosts are told of them. */
+import { guardsOf, type Guard } from '../guard.ts'
+
+const RELAY = 'test/tunnels-relay.test.ts'
+const NO_THIRD = 'what comes from another OOD goes to a node of this one, and to no third'
+const NOT_ANOTHER = 'who leads to another host than was asked for leads nowhere'
+const NOT_DIALLED = 'who answers in place of the OOD that was dialled is no way'
+const DOCUMENTS = 'test/actors/uplink-documents.test.ts'
+const SIGNED = 'hosts that the owner has not signed for, or nobody could reach, are not taken'
+const KNOWN =
+  'hosts of the control plane are known with their addresses, across starts, and forgotten when told no more'
+const HOSTS = 'test/actors/uplink-hosts.test.ts'
+const LEFT =
+  'who says that it is no control plane any more is left; whom the owner has not signed for is not heard of'
+const DEVICE = 'test/actors/client-device.test.ts'
+const TAKES = 'of an OOD the other one takes what it relays, and no link to what each has of its own'
+const BYTES = 'bytes go to the host of a service: from a device to any, from another OOD to the one that it names'
+const AT_WORK = 'a node leads bytes to a service that is at work there, and to nothing else'
+const NO_BYTES = 'a client device opens links to system-config and verify-hub only, and hosts open no bytes'
+
+export const relay: readonly Guard[] = [
+  ...guardsOf('actors/enrolment/tunnels/ways.ts', RELAY,
+    ['what one OOD has relayed no other relays', 'if (isRelayed) throw nothing(request, others)', '', NO_THIRD],
+    ['nor does it lead to an OOD', " && !(isRelayed && held.get(host)!.role === 'ood')", '', NO_THIRD],
+    ['a host leads to itself alone', 'if (opened.granted.host === host) return opened', 'return opened', NOT_ANOTHER],
+    ['one of two ways is taken', "if (taken) opened.channel.close('another way was faster')", 'if (taken) void 0',
+      'of two that have it one is taken, and the other one is closed'],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/tunnels.ts', RELAY,
+    ['who was dialled answers', 'found.host.name !== dialled || ', '', NOT_DIALLED],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/admission.ts', DEVICE,
+    ['an OOD has its own control plane', '(kernelActors as readonly string[]).includes(what)',
+      "role !== 'ood' && (kernelActors as readonly string[]).includes(what)", TAKES],
+    ['only an OOD passes bytes on', "role === 'ood' && request.type === 'http' && request.host !== undefined",
+      "request.type === 'http' && request.host !== undefined", NO_BYTES],
+    ['an OOD asks for no bytes of its own', " && request.type === 'http' && request.host !== undefined",
+      " && request.type === 'http'", NO_BYTES],
+    ['a node speaks for its own actors only', "if (caller.host === host.name || host.role === 'ood') return",
+      'return', TAKES],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/http-streams.ts', DEVICE,
+    ['what is relayed is where the zone says', "if (isRelayed && !hosts.includes(host ?? '')) throw",
+      'if (false) throw', BYTES],
+    ['what is relayed is at work', ' || (isRelayed && !await serving(service))', '', BYTES],
+  ),
+  ...guardsOf('actors/uplink/http.ts', DEVICE,
+    ['a node takes bytes for itself', 'if (host !== self.host) throw', 'if (false) throw', AT_WORK],
+    ['no service is where the host itself listens', ' || ownPorts.includes(port)', '', AT_WORK],
+    ['a service is at work', ' || !await serving(service)', '', AT_WORK],
+  ),
+  ...guardsOf('actors/uplink/documents.ts', DOCUMENTS,
+    ['the zone document is by the owner key', 'next?.root.x !== first.root.x', 'false', SIGNED],
+    ['no older list is taken', 'if (next.iat < newest.iat || next.epoch < newest.epoch) return', 'if (false) return',
+      SIGNED],
+    ['who is told no more is forgotten', 'addresses = judged.servers',
+      'addresses = new Map([...addresses, ...judged.servers])', KNOWN],
+  ),
+  ...guardsOf('actors/uplink/connection.ts', HOSTS,
+    ['who says that it is no host of the control plane is none',
+      'if (isList) isListed = hosts.names.includes(ood)', '', LEFT],
+    ['a live control plane is judged after each telling', 'hosts.names.includes(ood)\n        judge()',
+      'hosts.names.includes(ood)', LEFT],
+  ),
+]
