@@ -162,7 +162,8 @@ const gateway = (
   get permissions() {
     // What services answer by HTTP it fetches on this machine, wherever they listen
     const own = [...new Set([http.port, portBefore()])].map((port) => address({ ...http, port }))
-    return { net: [...own, '127.0.0.1', ...sockets.map((path) => `unix:${path}`)], write: sockets }
+    const net = [...own, '127.0.0.1', ...sockets.map((path) => `unix:${path}`)]
+    return sockets.length > 0 ? { net, write: sockets } : { net }
   },
 })
 

@@ -9,6 +9,8 @@ export const relayLimits = {
   oodRetryMsMax: 5_000,
   /** Hosts of a service that one link is tried with through other hosts of the control plane; then Unavailable. */
   relayedHosts: 4,
+  /** Streams that wait, by each other OOD, for one host that is connected there; one more is Overloaded. */
+  relayWaiting: 64,
   /** Streams of devices to the programs of one node; one more is Overloaded. */
   nodeHttpStreams: 1_024,
 } as const

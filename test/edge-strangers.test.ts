@@ -21,14 +21,17 @@ function strangers(port: number) {
   let over = false
   let opened = 0
   const held = new Set<Socket>()
+  const all = new Set<Socket>()
   const open = (address: string): void => {
     if (over) return
     const socket = connect({ host: '127.0.0.1', port, localAddress: address })
+    all.add(socket)
     socket.on('error', () => {}).on('connect', () => {
       opened++
       held.add(socket)
     }).on('close', () => {
       held.delete(socket)
+      all.delete(socket)
       setTimeout(open, 500, address)
     })
   }
@@ -38,7 +41,8 @@ function strangers(port: number) {
     get held() { return held.size },
     stop() {
       over = true
-      for (const socket of held) socket.destroy()
+      // Also those that are on their way: nobody would hear of their end
+      for (const socket of all) socket.destroy()
     },
   }
 }

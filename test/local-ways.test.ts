@@ -1,5 +1,5 @@
 /** Sockets of this host that lead to programs of other hosts: to whom, for how long, and what is cut. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,6 +105,19 @@ test('a socket that is used, or was told of a moment ago, never leads to another
   again.end()
   end()
   assert.equal(reached, ['s0 node1 80', 's100 node1 80'])
+})
+
+test('a place that cannot be taken over is found under no name any more', async () => {
+  const paths = []
+  for (let index = 0; index < limits.localWays; index++) paths.push(await ways.to(service(index)))
+  now = limits.localWayMs + 1
+  rmSync(folder, { recursive: true })
+  assert.is.not(await codeOf(ways.to(service(100))), 'done')
+  mkdirSync(folder, { mode: 0o700 })
+  const path = await ways.to(service(0))
+  const { text, end } = await heard(path, 'hello')
+  end()
+  assert.is(text, 'hello')
 })
 
 test.run()

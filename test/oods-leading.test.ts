@@ -108,7 +108,8 @@ function leader(kv: Client<typeof SystemConfig>) {
       endedMs.push(clock.monotonic())
     },
   })
-  return { led, terms, begunMs, endedMs, freeze: () => { frozenAt = { wall: clock.now(), monotonic: clock.monotonic() } }, stop: () => stopping.abort() }
+  const freeze = (): void => { frozenAt = { wall: clock.now(), monotonic: clock.monotonic() } }
+  return { led, terms, begunMs, endedMs, freeze, stop: () => stopping.abort() }
 }
 
 async function until(what: string, withinMs: number, holds: () => boolean): Promise<void> {

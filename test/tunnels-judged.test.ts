@@ -99,6 +99,18 @@ test('a zone that never answers is none either', withTunnels(async (world) => {
   assert.is.not(over.is, undefined)
 }))
 
+test('a zone that cannot be asked, since a session has ended, is not seen for now', withTunnels(async (world) => {
+  let over = false
+  world.tunnels.run().catch(() => { over = true })
+  const first = reasonOf(await world.dial())
+  world.ask = () => { throw new Unavailable('The session has expired') }
+  await world.pass(limits.tunnelBlindMs + 2 * limits.tunnelSightMs)
+  assert.equal([first.is === undefined, over], [false, false])
+  world.ask = async () => {}
+  await world.pass(2 * limits.tunnelSightMs)
+  assert.is(reasonOf(await world.dial()).is, undefined)
+}))
+
 test('a link closes when the policy does not allow it any more, and the tunnel goes on', withTunnels(async (world) => {
   void world.tunnels.run()
   const end = await world.dial()

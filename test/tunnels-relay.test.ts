@@ -104,6 +104,31 @@ test('of the hosts of a service so many are asked for at other OODs', withTunnel
   assert.is(ood2.asked.length, limits.relayedHosts)
 }))
 
+test('a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs', withTunnels(
+  async (world) => {
+    const silent = async (request: StreamRequest): Promise<AcceptedStream> => {
+      if (request.host === 'node3') return new Promise(() => {})
+      const [inner, outer] = memoryChannelPair(world.clock)
+      outer.receive(() => {}, () => {})
+      return { granted: { host: request.host!, incarnation: 7 }, channel: inner, release() {} }
+    }
+    await world.dial({ host: 'ood2', certificate: await another('ood2'), onOpen: silent })
+    await world.pass(limits.tunnelAgainMs)
+    const reach = (to: string) => codeOf(world.tunnels.ways.reach({ type: 'http', service: 's', port: 1 }, [to]))
+    const waits = Array.from({ length: limits.relayWaiting }, () => reach('node3'))
+    await world.pass(200)
+    let oneMore = 'it waits'
+    void reach('node3').then((code) => { oneMore = code })
+    await world.pass(200)
+    assert.is(oneMore, 'Overloaded')
+    assert.is(await settled(world, reach('node4')), 'none')
+    await world.pass(limits.tunnelOpenMs + 200)
+    assert.equal([...new Set(await Promise.all(waits))], ['DeadlineExceeded'])
+    const later = reach('node3')
+    await world.pass(limits.tunnelOpenMs + 200)
+    assert.is(await later, 'DeadlineExceeded', 'there are places again')
+  }))
+
 test('who answers in place of the OOD that was dialled is no way', withTunnels(async (world) => {
   const signal = new AbortController().signal
   const dial = () => world.tunnels.dial('ood2', { hostname: '10.0.0.2', port: 1 }, signal)

@@ -17,6 +17,8 @@ interface Ports {
  */
 export function countingOf({ clock, vault }: Ports) {
   const known = new Map<string, Counting>()
+  /** When the vault last did not answer. */
+  let failedMs = -Infinity
   const look = async (host: string): Promise<Counting> => {
     const atMs = clock.monotonic()
     try {
@@ -38,10 +40,13 @@ export function countingOf({ clock, vault }: Ports) {
     const isFresh = last && clock.monotonic() - last.atMs < limits.enrolmentCrlMs
     // The next certificate of a host is shown as soon as it has it
     if (isFresh && faultOf(last, role, serial) === undefined) return undefined
+    // While the vault is away not each of many hosts waits for it
+    if (last && clock.monotonic() - failedMs < limits.enrolmentCrlMs) return faultOf(last, role, serial)
     let now = last
     try {
       now = await look(host)
     } catch (error) {
+      failedMs = clock.monotonic()
       if (!now) throw error
     }
     known.delete(host)

@@ -10,9 +10,11 @@ interface Conn {
   close(): void
 }
 interface Runtime {
-  listen(options: { transport: 'unix'; path: string }): AsyncIterable<Conn> & { close(): void }
+  listen(options: { transport: 'unix'; path: string }): { accept(): Promise<Conn>; close(): void }
   removeSync(path: string): void
 }
+
+const AGAIN_MS = 100
 
 export interface UnixListener {
   /** Takes no more; what is under way has so many milliseconds. */
@@ -28,11 +30,21 @@ export function acceptUnix(
 ): { close(): void } {
   const runtime = (globalThis as unknown as { Deno: Runtime }).Deno
   const listener = runtime.listen({ transport: 'unix', path })
-  void (async () => {
-    for await (const conn of listener) take(streamOf(conn, allowHalfOpen))
-  })().catch(() => {})
+  let closed = false
+  const accept = async (): Promise<void> => {
+    while (!closed) {
+      try {
+        take(streamOf(await listener.accept(), allowHalfOpen))
+      } catch {
+        // No more files, for one: it is tried again, and nobody is deaf for good
+        if (!closed) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+      }
+    }
+  }
+  void accept()
   return {
     close() {
+      closed = true
       listener.close()
       // Another server may have taken the path meanwhile only after it found nobody here
       try {

@@ -171,9 +171,10 @@ test('bytes go to the host of a service: from a device to any, from another OOD 
   }
   const wanted = { type: 'http', service: 'notes', port: 80 }
   assert.is(await open('client-device', { ...http(), host: 'node9', port: 22 }), 'Denied')
-  assert.equal(asked.splice(0), [[wanted, ['node3', 'node2'], 'laptop']], 'one that is lost comes last')
+  const device = { name: 'laptop', role: 'client-device' }
+  assert.equal(asked.splice(0), [[wanted, ['node3', 'node2'], device]], 'one that is lost comes last')
   assert.is(await open('ood', { ...http(), host: 'node2' }), 'Denied')
-  assert.equal(asked.splice(0), [[wanted, ['node2'], 'ood2']])
+  assert.equal(asked.splice(0), [[wanted, ['node2'], { name: 'ood2', role: 'ood' }]])
   assert.is(await open('ood', { ...http(), host: 'node9' }), 'NotFound', 'it is not there')
   placed = { name: 'notes', hosts: ['ood1'], port: 80 }
   assert.is(await open('ood', { ...http(), host: 'ood1' }), 'Overloaded', 'it is here')

@@ -20,7 +20,7 @@ test('a connection has so long for its first request, and so long for all; what 
     for (const [name, socket] of Object.entries(all)) {
       socket.on('close', () => ended.set(name, clock.monotonic() - began)).resume()
     }
-    for (let count = 0; !asking.destroyed && count < 30; count++) {
+    for (let count = 0; !asking.destroyed && count < 23; count++) {
       await ask(asking)
       await pause(clock, 1_000)
     }

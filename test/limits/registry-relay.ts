@@ -15,5 +15,6 @@ export const relay: Coverage = {
   },
   'tunnels-relay.test.ts': {
     'of the hosts of a service so many are asked for at other OODs': ['relayedHosts'],
+    'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs': ['relayWaiting'],
   },
 }

@@ -133,13 +133,13 @@ test('a new tunnel is told what was read a moment ago, and no longer', async () 
     },
   }, async () => 'hosts')
   const told: string[] = []
-  const end = { tell: (kind: string) => void told.push(kind) } as Partial<TunnelEnd> as TunnelEnd
-  await Promise.all(Array.from({ length: 50 }, () => telling.toOne(end)))
+  const newEnd = () => ({ tell: (kind: string) => void told.push(kind) }) as Partial<TunnelEnd> as TunnelEnd
+  await Promise.all(Array.from({ length: 50 }, () => telling.toOne(newEnd())))
   assert.equal([reads, told.length], [1, 150])
   await clock.advance(limits.tunnelToldMs)
-  await telling.toOne(end)
+  await telling.toOne(newEnd())
   assert.is(reads, 2)
-  await telling.toAll([end])
+  await telling.toAll([newEnd()])
   assert.is(reads, 3, 'whoever is connected is told what is so now')
 })
 

@@ -249,6 +249,10 @@ test('a Unix socket is handed down to no process that is started, and its connec
   assert.is(inodes.length, 1)
   const child = spawn('sleep', ['20'], { stdio: 'ignore' })
   await new Promise((resolve) => child.on('spawn', resolve))
+  // Until it is that program it has what is closed as it begins
+  while (readFileSync(`/proc/${child.pid}/comm`, 'utf8').trim() !== 'sleep') {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   const held = `/proc/${child.pid}/fd`
   assert.equal(readdirSync(held).filter((name) => inodes.includes(readlinkSync(join(held, name)))), [])
   child.kill('SIGKILL')

@@ -72,7 +72,7 @@ export function createHttpStreams({
     if (isRelayed && !hosts.includes(host ?? '')) throw notThere(service)
     const first = chooseHost(info, { host: self.host, key: from })?.host
     const wanted = isRelayed ? [host!] : [...hosts].sort((a, b) => Number(b === first) - Number(a === first))
-    const { channel, granted } = await reach({ type: 'http', service, port }, wanted, from, signal)
+    const { channel, granted } = await reach({ type: 'http', service, port }, wanted, { name: from, role }, signal)
     return { granted, channel, release: () => channel.close('the device is gone') }
   }
   return {

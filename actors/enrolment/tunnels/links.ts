@@ -24,7 +24,7 @@ export function createLinks({ start, admission, ways }: {
     async open(by, request, signal) {
       const place = quota.take(request.caller.host)
       try {
-        const accepted = await ways.lead(request, by().host.name, signal)
+        const accepted = await ways.lead(request, by().host, signal)
         place.open()
         const forget = live.add(by, request, (reason) => accepted.channel.close(reason))
         return {

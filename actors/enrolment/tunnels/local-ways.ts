@@ -74,6 +74,8 @@ export function createLocalWays({ start: { clock, transport, log }, folder, ways
       const oldest = idle.reduce((a, b) => (b.toldMs < a.toldMs ? b : a), idle[0]!)
       if (!oldest) throw new Overloaded(`Services of other hosts are asked for, more at once than ${limits.localWays}`)
       index = locals.indexOf(oldest)
+      // Nobody finds it any more, whatever becomes of the next one
+      locals[index] = { ...oldest, key: '', toldMs: -Infinity, open: 0, close: () => Promise.resolve() }
       await oldest.close()
     }
     return locals[index] = await listen(index, key, wanted)

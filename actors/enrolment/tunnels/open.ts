@@ -46,7 +46,7 @@ export function openTunnels(options: OpenTunnelsOptions): Tunnels {
   const tunnels: Tunnels = createTunnels({
     start, trust, admission, certificate,
     telling: createTelling(start, vault, async () => (await hosts()).document),
-    sight: createSight(start, () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
+    sight: createSight(start, async () => systemConfig.get({ key: kv.bootConfig }, { token: token() })),
     async news() {
       const settings = { token: token() }
       const [boot, { digest }] = await Promise.all([

@@ -23,7 +23,9 @@ export function createSight(
     if (asking) return
     asking = true
     const atMs = clock.monotonic()
-    within(clock, limits.tunnelBlindMs, ask(), () => new DeadlineExceeded('The zone does not answer'))
+    // Whatever keeps it from asking, as a session that has ended, is no answer and no end of this actor
+    const asked = async (): Promise<unknown> => ask()
+    within(clock, limits.tunnelBlindMs, asked(), () => new DeadlineExceeded('The zone does not answer'))
       .then(() => { answeredMs = atMs }, () => {}).finally(() => { asking = false })
   }
   return {

@@ -24,8 +24,8 @@ export function createTelling(
   hosts: () => Promise<string>,
 ): Telling {
   let last: Told = []
-  /** Those that were told nothing yet: the vault was sealed or away when they came. */
-  const due = new WeakSet<TunnelEnd>()
+  /** What each has heard last: nothing yet, where the vault was sealed or away when it came. */
+  const heard = new WeakMap<TunnelEnd, Map<TellKind, string>>()
   const read = async (): Promise<Told> => {
     const [signed, authorities, lists, control] = await Promise.all([
       vault.roots({}, BRIEFLY).catch((error: unknown) => {
@@ -61,14 +61,21 @@ export function createTelling(
   const failed = (error: unknown): void =>
     log.warn(`The hosts could not be told of roots and revocations: ${messageOf(error)}`)
   const say = (end: TunnelEnd, told: Told): void => {
-    for (const [kind, document] of told) end.tell(kind, document)
+    const before = heard.get(end) ?? new Map<TellKind, string>()
+    heard.set(end, before)
+    for (const [kind, text] of told) {
+      if (before.get(kind) === text) continue
+      before.set(kind, text)
+      end.tell(kind, text)
+    }
   }
   return {
     async toOne(end) {
       try {
-        say(end, await lately())
+        const told = await lately()
+        // What it has heard meanwhile is newer
+        if (!heard.has(end)) say(end, told)
       } catch (error) {
-        due.add(end)
         failed(error)
       }
     },
@@ -81,7 +88,7 @@ export function createTelling(
           log.error(`The hosts cannot be told of ${long[0]}: ${long[1].length} characters, of ${limits.tunnelDocument}`)
         }
         last = told
-        for (const end of ends) say(end, due.delete(end) ? told : news)
+        for (const end of ends) say(end, told)
       } catch (error) {
         failed(error)
       }

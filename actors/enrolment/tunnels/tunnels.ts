@@ -236,7 +236,11 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       // Whoever speaks by these tunnels waits for no round
       await pause(clock, 0, stopping)
     }
-    await Promise.all([http.recheck(), links.recheck()])
+  }
+  /** As long as a round may take, what is open waits for none. */
+  const lookAtStreams = async (): Promise<void> => {
+    await pause(clock, limits.tunnelRecheckMs, stopping)
+    if (!stopping.aborted) await Promise.all([http.recheck(), links.recheck()])
   }
 
   return {
@@ -264,11 +268,16 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       const seeing = sight.run(() => {
         for (const { end } of held.values()) end.close(BLIND)
       })
-      while (!stopping.aborted) {
-        await pause(clock, limits.tunnelRecheckMs, stopping)
-        if (!stopping.aborted && held.size > 0) await look()
+      const judging = async (): Promise<void> => {
+        while (!stopping.aborted) {
+          await pause(clock, limits.tunnelRecheckMs, stopping)
+          if (!stopping.aborted && held.size > 0) await look()
+        }
       }
-      await seeing
+      const following = async (): Promise<void> => {
+        while (!stopping.aborted) await lookAtStreams()
+      }
+      await Promise.all([seeing, judging(), following()])
     },
     close() {
       for (const { end } of held.values()) end.close('the control plane stops')

@@ -1,5 +1,5 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
-import { Denied, NotFound, Unavailable } from '../../../runtime/errors.ts'
+import { Denied, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { AcceptedStream, OpenedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import type { LinkWanted } from './admission.ts'
@@ -10,17 +10,23 @@ export interface Way {
   readonly end: Pick<TunnelEnd, 'open'>
 }
 
+/** The host by whose tunnel a stream came. */
+export interface Origin {
+  readonly name: string
+  readonly role: string
+}
+
 /** Where streams lead: to this host, to one that is connected to it, or to one that is connected to another OOD. */
 export interface Ways {
   /** To an actor of this host, or beyond. @param from host whose tunnel it came by @throws Unavailable */
-  lead(request: LinkWanted, from: string, signal: AbortSignal): Promise<AcceptedStream>
+  lead(request: LinkWanted, from: Origin, signal: AbortSignal): Promise<AcceptedStream>
   /**
    * To the first of these hosts that there is a way to. Of what came by the tunnel of another OOD none leads on to an
    * OOD: it has asked all of them itself, and nothing goes round.
    * @param from host whose tunnel it came by; undefined: it is of this host @throws Unavailable
    */
   reach(
-    request: StreamRequest, hosts: readonly string[], from?: string, signal?: AbortSignal,
+    request: StreamRequest, hosts: readonly string[], from?: Origin, signal?: AbortSignal,
   ): Promise<OpenedStream>
   /** Whether there may be a way to that host now: it is connected, or another OOD is. */
   leadsTo(host: string): boolean
@@ -40,13 +46,26 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
     const name = what.type === 'link' ? what.protocol : what.service
     return new Unavailable(`Nothing here leads to ${name} on ${hosts.join(' or ') || 'any host'}`)
   }
+  /** Streams that wait for a host of another OOD: who answers nobody takes no places of all others there. */
+  const waiting = new Map<string, number>()
+  const waitFor = (host: string): (() => void) => {
+    const now = waiting.get(host) ?? 0
+    if (now >= limits.relayWaiting) throw new Overloaded(`Too many streams wait for ${host}: ${now}`, { host })
+    waiting.set(host, now + 1)
+    return () => {
+      const left = waiting.get(host)! - 1
+      if (left > 0) waiting.set(host, left)
+      else waiting.delete(host)
+    }
+  }
   /** `by`: whose tunnel. */
   const open = async (
     by: string, host: string, request: StreamRequest, signal: AbortSignal | undefined,
   ): Promise<OpenedStream> => {
     const way = held.get(by)
     if (!way) throw new Unavailable(`The host is not connected: ${by}`, { host: by })
-    const opened = await way.end.open({ ...request, host }, signal)
+    const leave = by === host ? () => {} : waitFor(host)
+    const opened = await way.end.open({ ...request, host }, signal).finally(leave)
     if (opened.granted.host === host) return opened
     opened.channel.close('it is another host')
     throw new Denied(`${by} leads to ${opened.granted.host} in place of ${host}`, { reason: 'stream/host' })
@@ -94,14 +113,14 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
       return { granted, channel, release: () => channel.close('the caller is gone') }
     },
     async reach(request, hosts, from, signal) {
-      const others = hosts.filter((host) => host !== self.host && host !== from)
-      const isRelayed = from !== undefined && held.get(from)?.role === 'ood'
+      const others = hosts.filter((host) => host !== self.host && host !== from?.name)
+      const isRelayed = from?.role === 'ood'
       const direct = others.find((host) => held.has(host) && !(isRelayed && held.get(host)!.role === 'ood'))
       if (direct !== undefined) return await open(direct, direct, request, signal)
       if (isRelayed) throw nothing(request, others)
       let failed: unknown
       for (const host of others.slice(0, limits.relayedHosts)) {
-        const oods = [...held].filter(([name, { role }]) => role === 'ood' && name !== from).map(([name]) => name)
+        const oods = [...held].filter(([name, { role }]) => role === 'ood' && name !== from?.name).map(([name]) => name)
         if (oods.length === 0) break
         try {
           return await ask(oods, host, request, signal)

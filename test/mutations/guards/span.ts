@@ -61,7 +61,8 @@ export const span: readonly Guard[] = [
   ),
   ...guardsOf('actors/enrolment/tunnels/telling.ts', 'test/limits/tunnels.test.ts',
     [
-      'who comes while the vault is sealed is told later', '        due.add(end)\n', '',
+      'who comes while the vault is sealed is told later', 'for (const end of ends) say(end, told)',
+      'for (const end of ends) say(end, news)',
       'whoever comes while the vault is sealed is told all once it is not, and the others what is new',
     ],
   ),
