@@ -216,3 +216,13 @@ export function tlsPair(
   }
   return [end(0, ofThere), end(1, ofHere)]
 }
+
+/** A test in a world of its own, which ends with it. */
+export const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
+  const world = tunnelsWorld()
+  try {
+    await task(world)
+  } finally {
+    await world.stop()
+  }
+}

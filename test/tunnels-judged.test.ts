@@ -3,21 +3,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Denied, Unavailable } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
-import { codeOf, link, node, nodeNext, renewalOf, tunnelsWorld, type World } from './tunnels-fixture.ts'
+import { codeOf, link, node, nodeNext, renewalOf, withTunnels } from './tunnels-fixture.ts'
 import type { TunnelEnd } from '../transport/tunnel/protocol.ts'
 
 const reasonOf = (end: TunnelEnd): { is?: string } => {
   const found: { is?: string } = {}
   void end.closed.then((reason) => { found.is = reason })
   return found
-}
-const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
-  const world = tunnelsWorld()
-  try {
-    await task(world)
-  } finally {
-    await world.stop()
-  }
 }
 const gone = async (): Promise<void> => { throw new Denied('not registered any more') }
 

@@ -5,18 +5,13 @@ import { Unavailable } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { memoryChannelPair } from '../transport/memory.ts'
 import type { AcceptedStream, StreamRequest, TunnelEnd } from '../transport/tunnel/protocol.ts'
-import { another, codeOf, link, tunnelsWorld, type World } from './tunnels-fixture.ts'
+import { another, codeOf, link, withTunnels as withWorld, type World } from './tunnels-fixture.ts'
 
-const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
-  const world = tunnelsWorld()
+const withTunnels = (task: (world: World) => Promise<void>) => withWorld(async (world) => {
   // This host has no actor of that name
   world.accept = async () => { throw new Unavailable('it does not serve') }
-  try {
-    await task(world)
-  } finally {
-    await world.stop()
-  }
-}
+  await task(world)
+})
 interface Dialled {
   readonly end: TunnelEnd
   /** What it was asked for: protocol, or service, and host. */

@@ -1,8 +1,8 @@
 import type { ActorStart } from '../../runtime/actor.ts'
-import { NotFound, Overloaded, Unavailable } from '../../runtime/errors.ts'
+import { NotFound, Overloaded } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { tcpChannel } from '../../transport/tcp.ts'
 import type { AcceptedStream, StreamRequest } from '../../transport/tunnel/protocol.ts'
+import { openHttpPort } from '../http-port.ts'
 
 export interface HttpHereOptions {
   readonly start: Pick<ActorStart, 'transport' | 'self'>
@@ -18,22 +18,17 @@ export type HttpHere = (
 ) => Promise<AcceptedStream>
 
 /** Whoever writes a spec names a port of it: it has to be that of a service which is at work here. */
-export function httpHere({ start: { transport, self }, serving, ownPorts }: HttpHereOptions): HttpHere {
+export function httpHere({ start, serving, ownPorts }: HttpHereOptions): HttpHere {
   let open = 0
   return async ({ service, host, port }, signal) => {
-    if (host !== self.host) throw new NotFound(`It is another host: ${host ?? 'none'}`, { service })
+    if (host !== start.self.host) throw new NotFound(`It is another host: ${host ?? 'none'}`, { service })
     if (port === undefined || ownPorts.includes(port) || !await serving(service)) {
       throw new NotFound(`The service answers no HTTP here: ${service}`, { service })
     }
-    if (!transport.tcp) throw new Unavailable('This host has no TCP')
     if (open >= limits.nodeHttpStreams) throw new Overloaded(`Too many streams of devices: ${open}`)
     open++
     try {
-      const connection =
-        await transport.tcp.connect({ hostname: '127.0.0.1', port, withinMs: limits.httpStreamConnectMs, signal })
-      return {
-        granted: { host: self.host, incarnation: 0 }, channel: tcpChannel(connection), release: () => void open--,
-      }
+      return { ...await openHttpPort(start, port, signal), release: () => void open-- }
     } catch (error) {
       open--
       throw error

@@ -9,7 +9,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { HttpRequest } from '../../runtime/platform/ports.ts'
 import type { TunnelEnd } from '../../transport/tunnel/protocol.ts'
 import { manualClock } from '../actors/manual-clock.ts'
-import { another, codeOf, link, node, nodeNext, tunnelsWorld, type World } from '../tunnels-fixture.ts'
+import { another, codeOf, link, node, nodeNext, withTunnels, type World } from '../tunnels-fixture.ts'
 
 /** What became of it in a moment. */
 async function soon(world: World, work: Promise<unknown>): Promise<string> {
@@ -17,14 +17,6 @@ async function soon(world: World, work: Promise<unknown>): Promise<string> {
   void codeOf(work).then((code) => { found = code })
   await world.pass(50)
   return found
-}
-const withTunnels = (task: (world: World) => Promise<void>) => async (): Promise<void> => {
-  const world = tunnelsWorld()
-  try {
-    await task(world)
-  } finally {
-    await world.stop()
-  }
 }
 
 test('so many links of one host wait, and so many there are; others have their places', withTunnels(async (world) => {

@@ -2,9 +2,9 @@ import type { ActorStart } from '../../../runtime/actor.ts'
 import { NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
 import type { Client } from '../../../runtime/protocol.ts'
-import { tcpChannel } from '../../../transport/tcp.ts'
 import type { AcceptedStream, StreamRequest } from '../../../transport/tunnel/protocol.ts'
 import { chooseHost } from '../../find-service.ts'
+import { openHttpPort } from '../../http-port.ts'
 import { isName, kv, readRecord, ServiceInfo } from '../../records.ts'
 import type { SystemConfig } from '../../system-config/protocol.ts'
 import type { Admission, Admitted } from './admission.ts'
@@ -23,7 +23,7 @@ export interface HttpStreams {
 }
 
 export function createHttpStreams({
-  start: { transport, self, log, count }, admission, systemConfig, token, ownPorts, serving, reach,
+  start, admission, systemConfig, token, ownPorts, serving, reach,
 }: {
   readonly start: Pick<ActorStart, 'transport' | 'self' | 'log' | 'count'>
   readonly admission: Pick<Admission, 'authorise'>
@@ -36,7 +36,8 @@ export function createHttpStreams({
   /** To other hosts. */
   readonly reach: Ways['reach']
 }): HttpStreams {
-  const live = createLive({ log, count }, admission)
+  const { self } = start
+  const live = createLive(start, admission)
   const held = new Map<string, number>()
   const hold = (device: string, more: number): void => {
     const now = (held.get(device) ?? 0) + more
@@ -49,12 +50,6 @@ export function createHttpStreams({
     return readRecord(ServiceInfo, kv.info(service), item.value)
   }
   const notThere = (service: string): Error => new NotFound(`The service answers no HTTP: ${service}`, { service })
-  const connect = async (port: number, signal: AbortSignal): Promise<AcceptedStream> => {
-    if (!transport.tcp) throw new Unavailable('This host has no TCP')
-    const connection =
-      await transport.tcp.connect({ hostname: '127.0.0.1', port, withinMs: limits.httpStreamConnectMs, signal })
-    return { granted: { host: self.host, incarnation: 0 }, channel: tcpChannel(connection), release() {} }
-  }
   /** To this host, if the service is here; else to one that it is on, which sees for itself that it is. */
   const lead = async (
     { host: { name: from, role } }: Admitted, { service, host }: HttpWanted, signal: AbortSignal,
@@ -67,7 +62,7 @@ export function createHttpStreams({
     if (isRelayed ? host === self.host : hosts.includes(self.host)) {
       // Whoever has asked the other OOD may have been let in because it is public: where it is at work
       if (ownPorts().includes(port) || (isRelayed && !await serving(service))) throw notThere(service)
-      return connect(port, signal)
+      return openHttpPort(start, port, signal)
     }
     if (isRelayed && !hosts.includes(host ?? '')) throw notThere(service)
     const first = chooseHost(info, { host: self.host, key: from })?.host

@@ -237,11 +237,6 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       await pause(clock, 0, stopping)
     }
   }
-  /** As long as a round may take, what is open waits for none. */
-  const lookAtStreams = async (): Promise<void> => {
-    await pause(clock, limits.tunnelRecheckMs, stopping)
-    if (!stopping.aborted) await Promise.all([http.recheck(), links.recheck()])
-  }
 
   return {
     take(connection) {
@@ -268,16 +263,14 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       const seeing = sight.run(() => {
         for (const { end } of held.values()) end.close(BLIND)
       })
-      const judging = async (): Promise<void> => {
+      const again = async (task: () => Promise<unknown>): Promise<void> => {
         while (!stopping.aborted) {
           await pause(clock, limits.tunnelRecheckMs, stopping)
-          if (!stopping.aborted && held.size > 0) await look()
+          if (!stopping.aborted && held.size > 0) await task()
         }
       }
-      const following = async (): Promise<void> => {
-        while (!stopping.aborted) await lookAtStreams()
-      }
-      await Promise.all([seeing, judging(), following()])
+      // As long as a round may take, what is open waits for none
+      await Promise.all([seeing, again(look), again(() => Promise.all([http.recheck(), links.recheck()]))])
     },
     close() {
       for (const { end } of held.values()) end.close('the control plane stops')

@@ -51,7 +51,7 @@ export const relay: readonly Guard[] = [
     ['what is relayed is at work', ' || (isRelayed && !await serving(service))', '', BYTES],
   ),
   ...guardsOf('actors/uplink/http.ts', DEVICE,
-    ['a node takes bytes for itself', 'if (host !== self.host) throw', 'if (false) throw', AT_WORK],
+    ['a node takes bytes for itself', 'if (host !== start.self.host) throw', 'if (false) throw', AT_WORK],
     ['no service is where the host itself listens', ' || ownPorts.includes(port)', '', AT_WORK],
     ['a service is at work', ' || !await serving(service)', '', AT_WORK],
   ),
