@@ -30,7 +30,7 @@ export const product = { folders: ['runtime', 'transport', 'actors', 'boot'], en
 ] }
 export const tests = { folders: ['test'], entries: [
   /^test\/(.*\/)?[^/]+\.test\.ts$/,
-  /^test\/(run|soak)\.ts$/,
+  /^test\/(run|soak|tell-hooks)\.ts$/,
   /^test\/examples\/[^/]+\.ts$/,
 ] }
 const bench = { folders: ['bench'], entries: [/^bench\/[^/]+\.ts$/, /^bench\/link\/zone\.ts$/] }
@@ -188,6 +188,8 @@ export const common = outdir => ({
   write: false,
   format: 'esm',
   platform: 'node',
+  // ES modules where a package has them: of those only what is used is kept
+  mainFields: ['module', 'main'],
   target: 'node20',
   chunkNames: 'chunks/[name]-[hash]',
   alias,
