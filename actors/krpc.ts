@@ -7,7 +7,7 @@ import type { Infer, Schema } from '../runtime/protocol.ts'
 
 export const UnknownMethod = defineError('UnknownMethod')
 
-interface Request {
+export interface Request {
   readonly method: string
   readonly params?: unknown
   /** Number of the envelope. */

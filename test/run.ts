@@ -136,7 +136,8 @@ const checkJobs = (only: RuntimeName | undefined): readonly Job[] => {
     runtime, file, suite: suiteOf(file), command, isCheck: true,
   })
   const jobs: Job[] = []
-  if (!onDeno && only !== 'deno') jobs.push(job('check: tsc', 'typescript', ['node_modules/.bin/tsc', '-p', '.']))
+  // With the declarations that the package is shipped with
+  if (!onDeno && only !== 'deno') jobs.push(job('check: tsc', 'typescript', ['npm', 'run', 'types', '--silent']))
   if (existsSync(denoProgram()) && (only === undefined || only === 'deno')) {
     jobs.push(job('check: deno check', 'deno', [denoProgram(), 'check', '--quiet', ...folders]))
   }
