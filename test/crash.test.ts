@@ -14,6 +14,7 @@ import { runChild, twoAtATime } from './boot-fixtures/child.ts'
 import { crashChild, type Report } from './boot-fixtures/crash-child.ts'
 import { services } from './boot-fixtures/promises.ts'
 import { bootIn, type SimulatedBoot, simulateZones } from './boot-fixtures/simulated.ts'
+import { halfOf } from './commit.ts'
 
 const CHILD = '--child'
 const BOOT_MS_MAX = 30_000
@@ -131,7 +132,7 @@ const killTest = (title: string, chains: readonly Chain[]): void =>
     assert.equal(faults, [])
   })
 
-const SEEDS = [1, 2]
+const SEEDS = halfOf([1, 2])
 const RANDOM_KILLS = 24
 /** A first boot takes about a hundred. */
 const BOOT_VIRTUAL_MS = 70
@@ -214,11 +215,11 @@ function defineTests(): void {
       assert.ok(second > 0 && second < RANDOM_KILLS, `some were killed before the first write, some after: ${second}`)
     })
   }
-  killTest('killed at each step in turn, each boot comes further, and the last is whole', [everyStep, ...stepsAlone])
+  killTest('killed at each step in turn, each boot comes further, and the last is whole', [everyStep, ...halfOf(stepsAlone)])
   killTest('killed after each file of step 0, and around the booted marker, it boots again', [stepZero, marker])
   killTest(
     'killed before all recovery shares are written, it boots again, and does not hide that they are lost',
-    shares,
+    halfOf(shares),
   )
   test.run()
 }

@@ -1,4 +1,5 @@
 import { actor, type ActorStart, type Serving } from '../../runtime/actor.ts'
+import { Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { allowedBy, deniedBy, type DenialReason } from '../../runtime/trust/denial.ts'
 import { pause } from '../../runtime/within.ts'
@@ -45,7 +46,7 @@ async function serve(start: ActorStart<typeof needs>): Promise<Served> {
   const once = marker(start)
   const refuse = (reason: DenialReason, detail: string): Error =>
     denials.denied([deniedBy({ layer: 'link', reason, rule: 'verify-hub/first-password', detail })])
-  start.background(() => sweep(hub, start.stopping))
+  start.background(() => sweep(hub, start))
   watchPrincipals({ start, hub, config: systemConfig, vault })
 
   return {
@@ -145,10 +146,16 @@ function marker(start: ActorStart<typeof needs>) {
   }
 }
 
-async function sweep(hub: Hub, stopping: AbortSignal): Promise<void> {
+/** While the store is away nothing is forgotten; whoever asks is told so by what was asked for. */
+async function sweep(hub: Hub, { stopping, log }: Pick<ActorStart, 'stopping' | 'log'>): Promise<void> {
   const parts = [() => hub.sessions.sweep(nowSeconds(hub.clock)), hub.lockout.sweep, hub.risk.sweep]
   while (!stopping.aborted) {
     await pause(hub.clock, limits.sessionSweepMs, stopping)
-    for (const part of parts) while (!stopping.aborted && await part() >= limits.sessionSweep) continue
+    try {
+      for (const part of parts) while (!stopping.aborted && await part() >= limits.sessionSweep) continue
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      log.warn(`What has ended was not forgotten: ${error.message}`)
+    }
   }
 }

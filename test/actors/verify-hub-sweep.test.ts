@@ -2,11 +2,12 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openTallies } from '../../actors/verify-hub/tallies.ts'
 import { openSessions, type Session, type Sessions } from '../../actors/verify-hub/sessions.ts'
+import { StoreDamaged, Unavailable } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { systemRandom } from '../../runtime/platform/random.ts'
 import { createMemoryStore } from '../../runtime/store/memory.ts'
 import type { Store } from '../../runtime/store/store.ts'
-import { check, denied, loggedIn, manualClock, seconds, service } from './verify-hub-zone.ts'
+import { check, denied, loggedIn, manualClock, seconds, service, testZone } from './verify-hub-zone.ts'
 
 /** Two verify-hubs may run at once on one store: an incarnation that is going and one that comes, or two OODs. */
 
@@ -147,6 +148,32 @@ test('what is counted on while a sweep is at it is not forgotten', async () => {
   assert.is(await fast.get('one'), 2)
   await fast.sweep((now + 900) * 1000)
   assert.is((await store.list('locks/')).entries.length, 0)
+})
+
+test('a sweep that finds the store away is made up for by the next one, and other faults end the actor', async () => {
+  const zone = await testZone()
+  let fault: Error | undefined
+  const faulty = new Proxy(zone.store, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...args: unknown[]) => unknown
+      return (...args: unknown[]) => (fault && name === 'list' ? Promise.reject(fault) : method.apply(target, args))
+    },
+  })
+  const hub = await zone.start(faulty)
+  await hub.handlers.loginByJwt({ jwt: zone.login() }, hub.as(service))
+  zone.clock.set(zone.clock.now() + 25 * 60_000 + limits.usedTokenSeconds * 1_000)
+  fault = new Unavailable('etcd did not answer')
+  await zone.clock.advance(limits.sessionSweepMs)
+  assert.equal(hub.ended, [])
+  assert.ok(hub.said.some((text) => text.includes('etcd did not answer')), hub.said.join('\n'))
+  fault = undefined
+  assert.is((await zone.store.list('logins/')).entries.length, 1)
+  await zone.clock.advance(limits.sessionSweepMs)
+  assert.is((await zone.store.list('logins/')).entries.length, 0)
+  fault = new StoreDamaged('a record cannot be read')
+  await zone.clock.advance(limits.sessionSweepMs)
+  assert.equal(hub.ended, [fault])
+  hub.stop()
 })
 
 test.run()

@@ -22,6 +22,16 @@ export const verifyHub: readonly Guard[] = [
       'a refresh token in the hands of another key ends the session, used or not',
     ],
   ),
+  ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-sweep.test.ts',
+    [
+      'a sweep outlives a store that is away', 'if (!(error instanceof Unavailable)) throw error', 'throw error',
+      'a sweep that finds the store away is made up for by the next one, and other faults end the actor',
+    ],
+    [
+      'a sweep does not outlive other faults', 'if (!(error instanceof Unavailable)) throw error', '',
+      'a sweep that finds the store away is made up for by the next one, and other faults end the actor',
+    ],
+  ),
   ...guardsOf('actors/verify-hub/actor.ts', 'test/actors/verify-hub-start.test.ts',
     [
       'who links to verify-hub is in the matrix', 'return verdict.allowed', 'return true',
