@@ -15,6 +15,8 @@ export const zonewright: readonly string[] =
 const LINE_MS = 20_000
 /** Then it is killed: a test that failed may leave one behind. */
 const PROCESS_MS = 50_000
+/** A zone serves for as long as its file may run, which `suites.ts` says. */
+const ZONE_MS = 300_000
 
 export interface Ended { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }
 
@@ -63,7 +65,11 @@ export function start(command: readonly string[], { cwd, env = {}, input, msMax 
     ended,
     pid: child.pid ?? 0,
     // Not child.kill: Deno's sends one signal only
-    signal: (name) => void process.kill(child.pid ?? 0, name),
+    signal(name) {
+      const ended = child.exitCode ?? child.signalCode
+      if (ended !== null) throw new Error(`It has ended: ${ended}\n${stdout}${stderr}`)
+      process.kill(child.pid ?? 0, name)
+    },
     type: (text) => void child.stdin.write(text),
     printed: (pattern, msMax = LINE_MS) => new Promise((settle, reject) => {
       const late = setTimeout(() => reject(new Error(`Not printed: ${pattern}\n${stdout}${stderr}`)), msMax)
@@ -123,7 +129,7 @@ export async function liveZone(
   const begin = (words: readonly string[], input?: string): Started =>
     start([...zonewright, ...words], { cwd, ...(input === undefined ? {} : { input }) })
   const run = (...words: readonly string[]): Promise<Ended> => begin(words).ended
-  const up = begin(['up', ...args])
+  const up = start([...zonewright, 'up', ...args], { cwd, msMax: ZONE_MS })
   await up.printed(/Ctrl-C stops it/)
   const [, password = ''] = await up.printed(/(?:with the password (\S+)|Ctrl-C stops it)/)
   const passwordFile = join(cwd, 'password')
