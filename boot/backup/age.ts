@@ -1,10 +1,13 @@
-import { Decrypter, Encrypter } from 'age-encryption'
 import { BackupDamaged, BackupLocked } from '../errors.ts'
+
+/** Loaded when it is used: a help, or a copy that is not encrypted, need not wait for so many files. */
+const age = () => import('age-encryption')
 
 /** The age format (C2SP/age): what is encrypted here any age tool opens with the same passphrase. */
 const firstLine = new TextEncoder().encode('age-encryption.org/v1\n')
 
 export async function* encrypted(plain: AsyncIterable<Uint8Array>, passphrase: string): AsyncGenerator<Uint8Array> {
+  const { Encrypter } = await age()
   const encrypter = new Encrypter()
   encrypter.setPassphrase(passphrase)
   yield* piecesOf(await encrypter.encrypt(streamOf(plain)))
@@ -25,6 +28,7 @@ export async function opened(source: AsyncIterable<Uint8Array>, passphrase: stri
     await pieces.return?.()
     throw new BackupLocked('The backup is encrypted', { next: 'Give its passphrase with --passphrase-file' })
   }
+  const { Decrypter } = await age()
   const decrypter = new Decrypter()
   decrypter.addPassphrase(passphrase)
   try {
