@@ -11,6 +11,12 @@ export const relayLimits = {
   relayedHosts: 4,
   /** Streams that wait, by each other OOD, for one host that is connected there; one more is Overloaded. */
   relayWaiting: 64,
+  /** Streams by one tunnel for one origin, the host or device by whose tunnel they came; one more is Overloaded. */
+  relayedPerOrigin: 512,
+  /** The part of a tunnel's free streams that an origin may have: what some take leaves places for others. */
+  relayedPart: 4,
+  /** How many of its streams may wait for their answer for each such place that is free; one more is Overloaded. */
+  relayedWaitingRatio: 3,
   /** Streams of devices to the programs of one node; one more is Overloaded. */
   nodeHttpStreams: 1_024,
 } as const
