@@ -123,6 +123,10 @@ export function createOodJoins(
     if (host.revokedAt === undefined) {
       throw await tokens.refused(found, 'taken', 'A host has joined under this name, and was not revoked')
     }
+    // Lines of the policy are given to a client device by its name, and were meant for that one
+    if (host.role === 'client-device') {
+      throw await tokens.refused(found, 'owned', 'A client device of this name was revoked: an OOD takes another name')
+    }
     if (found.stored.createdAt > host.revokedAt) return
     throw await tokens.refused(found, 'revoked', 'The host was revoked after this join token was made')
   }

@@ -54,6 +54,8 @@ export const joinOod: readonly Guard[] = [
     ['a name that a host has is not given twice',
       "throw await tokens.refused(found, 'taken', 'A host has joined under this name, and was not revoked')", 'return',
       ONE],
+    ['the name of a client device is for good', "if (host.role === 'client-device') {", 'if (false) {',
+      'no OOD takes the name that a client device has had, also when the owner has signed for it'],
   ),
   ...guardsOf('actors/vault/join/enrol.ts', 'test/actors/join-oods.test.ts',
     ['a token of an OOD makes no node', 'await tokens.demandEnrolled(found)',
