@@ -34,7 +34,7 @@ export const relay: readonly Guard[] = [
       'if (false) refuse', WAITS],
     ['a place is given back', 'entry.leave?.()', '',
       'a place is free again after each end that a stream may come to'],
-    ['who has an answer waits no more', '      answered()\n', '', WAITS],
+    ['who has an answer waits no more', '      answered()\n', '', FOUR],
   ),
   ...guardsOf('transport/tunnel/places.ts', SHARES,
     ['an OOD takes no more than it leaves', 'by.length > 1 ? free - this.taken(by.slice(0, 1)) : free', 'free', THEIRS],
