@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Cancelled, DeadlineExceeded, Overloaded, ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { StreamChannel } from '../transport/tunnel/protocol.ts'
 import { quiet } from './runtime/link-fixture.ts'
 import { link, optionsOf } from './tunnel-ends.ts'
 import { accepted, asked, credit, failure, gone, greeting, opened, piece, violated, wanted } from './tunnel-script.ts'
@@ -235,6 +236,25 @@ test('while the channel is full nothing is added to it, and each stream has its 
   assert.is(one.pieces.length, 0)
   one.full(false)
   assert.equal(one.pieces.map((bytes) => bytes[7]), [2, 4, 2, 4, 2])
+})
+
+test('each origin has its turn, behind an OOD as well, however many streams another has', async () => {
+  const one = await opened()
+  const laptop = Array.from({ length: 6 }, () => ['laptop'])
+  const names = [...laptop, ['ood3', 'x1'], ['ood3', 'x1'], ['ood3', 'x2'], ['phone']]
+  const streams: StreamChannel[] = []
+  for (const [at, by] of names.entries()) streams.push(await asked(one, 2 + at * 2, by))
+  one.full(true)
+  for (const stream of streams) stream.send(new Uint8Array(limits.tunnelPieceBytes * 3))
+  one.full(false)
+  const turns = one.pieces.map((bytes) => names[bytes[7]! / 2 - 1]!)
+  assert.equal(turns.slice(0, 9).map(([first]) => first), [
+    'laptop', 'ood3', 'phone', 'laptop', 'ood3', 'phone', 'laptop', 'ood3', 'phone',
+  ])
+  const behind = turns.filter(([first]) => first === 'ood3').map(([, second]) => second)
+  assert.equal(behind.slice(0, 6), ['x1', 'x2', 'x1', 'x2', 'x1', 'x2'])
+  assert.is(one.pieces.length, names.length * 3, 'and all of them go')
+  one.tunnel.close('done')
 })
 
 test.run()

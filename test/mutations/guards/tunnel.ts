@@ -99,6 +99,17 @@ export const tunnel: readonly Guard[] = [
       'const old', 'a frame that has no end closes the tunnel at the longest that there may be',
     ],
   ),
+  ...guardsOf('transport/tunnel/outbox.ts', LIMITS,
+    [
+      'origins send in turn', "const [first = '', second = ''] = source.by ?? []", "const [first, second] = ['', '']",
+      'each origin has its turn, behind an OOD as well, however many streams another has',
+    ],
+    [
+      'behind an OOD origins send in turn', "const [first = '', second = ''] = source.by ?? []",
+      "const [[first = ''], second] = [source.by ?? [], '']",
+      'each origin has its turn, behind an OOD as well, however many streams another has',
+    ],
+  ),
   ...guardsOf('transport/tunnel/held.ts', LIMITS,
     [
       'a tunnel holds no more than its share', 'while (this.load[kind] > MOST[kind]) {', 'while (false) {',
