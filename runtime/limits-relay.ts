@@ -17,6 +17,8 @@ export const relayLimits = {
   relayedPart: 4,
   /** How many of its streams may wait for their answer for each such place that is free; one more is Overloaded. */
   relayedWaitingRatio: 3,
+  /** Milliseconds for which one that was taken back keeps its place among those that wait. */
+  relayedBackMs: 100,
   /** Streams of devices to the programs of one node; one more is Overloaded. */
   nodeHttpStreams: 1_024,
 } as const

@@ -128,6 +128,24 @@ test('what waits for answers that do not come leaves others theirs', withShared(
   assert.is((await world.reach('laptop', 'later')).granted.host, 'node9')
 }))
 
+test('who asks and takes back at once does so as often as there are places to wait, and others wait', withShared(
+  async (world) => {
+    const back = async (name: string): Promise<string> => {
+      const stop = new AbortController()
+      const opening = codeOf(world.reach('laptop', name, 'node9', stop.signal))
+      stop.abort()
+      return opening
+    }
+    const codes: string[] = []
+    for (let count = 0; count < limits.tunnelOpening; count++) codes.push(await back(`mute ${count}`))
+    const most = limits.tunnelOpening * limits.relayedWaitingRatio / (limits.relayedWaitingRatio + 1)
+    assert.equal([codes.indexOf('Overloaded'), codes.lastIndexOf('Cancelled')], [most, most - 1])
+    assert.is((await world.reach('phone', 'mine')).granted.host, 'node9')
+    await world.pass(limits.relayedBackMs)
+    assert.is(await back('later'), 'Cancelled')
+  },
+))
+
 test('whomever another OOD says that its streams are for, they are its own', withShared(async (world) => {
   await world.host('node7')
   const ood3 = await world.host('ood3')

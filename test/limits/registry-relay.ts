@@ -21,5 +21,6 @@ export const relay: Coverage = {
     'what four hosts open keeps no fifth out, and they are told why': ['relayedPerOrigin'],
     'the more origins there are, the less each may have, and the next one has a place': ['relayedPart'],
     'what waits for answers that do not come leaves others theirs': ['relayedWaitingRatio'],
+    'who asks and takes back at once does so as often as there are places to wait, and others wait': ['relayedBackMs'],
   },
 }

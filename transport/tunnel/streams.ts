@@ -82,12 +82,20 @@ export class Streams implements StreamGround {
     }
     this.#entries.set(id, entry)
     this.#waiting++
+    let isBack = false
     const takeBack = (error: Error): void => {
       if (this.#entries.get(id) !== entry || !entry.asked) return
       this.close(entry.stream, 'it was taken back')
       entry.asked.reject(error)
     }
-    const cancelled = (): void => takeBack(new Cancelled('The stream was cancelled before it was open'))
+    const leave = (): void => {
+      answered()
+      this.#waiting--
+    }
+    const cancelled = (): void => {
+      isBack = true
+      takeBack(new Cancelled('The stream was cancelled before it was open'))
+    }
     const late = this.#ground.clock.after(limits.tunnelOpenMs, () =>
       takeBack(new DeadlineExceeded(`No answer about a stream within ${limits.tunnelOpenMs} ms`)))
     signal?.addEventListener('abort', cancelled)
@@ -97,8 +105,9 @@ export class Streams implements StreamGround {
     } finally {
       late()
       signal?.removeEventListener('abort', cancelled)
-      answered()
-      this.#waiting--
+      // The other end has yet to hear of it: who asks and takes back fills no tunnel with that
+      if (isBack && by.length > 0 && this.#closed === undefined) this.#ground.clock.after(limits.relayedBackMs, leave)
+      else leave()
     }
   }
 

@@ -35,6 +35,8 @@ export const relay: readonly Guard[] = [
     ['a place is given back', 'entry.leave?.()', '',
       'a place is free again after each end that a stream may come to'],
     ['who has an answer waits no more', '      answered()\n', '', FOUR],
+    ['who takes back has its place still', 'if (isBack && by.length > 0 && ', 'if (false && ',
+      'who asks and takes back at once does so as often as there are places to wait, and others wait'],
   ),
   ...guardsOf('transport/tunnel/places.ts', SHARES,
     ['an OOD takes no more than it leaves', 'by.length > 1 ? free - this.taken(by.slice(0, 1)) : free', 'free', THEIRS],
