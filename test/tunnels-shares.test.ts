@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import type { ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { OpenedStream, StreamRequest } from '../transport/tunnel/protocol.ts'
-import { codeOf } from './tunnels-fixture.ts'
+import { codeOf, link } from './tunnels-fixture.ts'
 import { listen, withShared } from './tunnels-shares-fixture.ts'
 
 /** Asks for more until it is refused. @returns what was opened, and the error */
@@ -145,6 +145,18 @@ test('who asks and takes back at once does so as often as there are places to wa
     assert.is(await back('later'), 'Cancelled')
   },
 ))
+
+test('in whose name ever another OOD asks, whoever has that name here has its own places', withShared(async (world) => {
+  world.accept = () => new Promise(() => {})
+  const ood3 = await world.host('ood3')
+  const wants = { ...link('notes', 'node1'), host: 'ood1' } as StreamRequest
+  const waits = Array.from({ length: limits.tunnelHostWaiting + 1 }, () => codeOf(ood3.open(wants)))
+  await world.settle()
+  assert.is(await Promise.race([...waits, 'they wait']), 'Overloaded')
+  const end = await world.host('node1')
+  world.accept = async () => {}
+  assert.is((await world.open(end, 'node1', 'notes', { host: 'ood1' })).granted.host, 'ood1')
+}))
 
 test('whomever another OOD says that its streams are for, they are its own', withShared(async (world) => {
   await world.host('node7')
