@@ -33,12 +33,23 @@ test('what four hosts open keeps no fifth out, and they are told why', withShare
     assert.is(error.message, `Too many streams for ${name} go by the tunnel to ood2: relayedPerOrigin`)
   }
   assert.is((await world.open(await world.host('node5'), 'node5', 'mine')).granted.host, 'node9')
-  // Their other ways are theirs still, and this host is one of those that streams are for
+  // Their other ways are theirs still
   await world.host('node6')
   assert.is((await world.reach('node1', 'other', 'node6')).granted.host, 'node6')
-  const own = world.tunnels.ways.reach({ type: 'http', service: 'own', port: 1 }, ['node9'])
-  await world.settle()
-  assert.is((await own).granted.host, 'node9')
+}))
+
+test('what comes by the gateway leaves the actors of this host their places', withShared(async (world) => {
+  const { ways } = world.tunnels
+  const own = async (request: StreamRequest): Promise<OpenedStream> => {
+    const opening = ways.reach(request, ['node9'])
+    opening.catch(() => {})
+    await world.settle()
+    return opening
+  }
+  const [web, error] = await asMany((at) => own({ type: 'http', service: `own ${at}`, port: 1 }))
+  assert.equal([web.length, error.details['origin']], [limits.relayedPerOrigin, 'ood1/gateway'])
+  const [links, more] = await asMany((at) => own(link(`own ${at}`, 'ood1')))
+  assert.equal([links.length, more.details['origin']], [limits.relayedPerOrigin, 'ood1'])
 }))
 
 test('the more origins there are, the less each may have, and the next one has a place', withShared(async (world) => {

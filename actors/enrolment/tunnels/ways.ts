@@ -59,9 +59,14 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
       else waiting.delete(host)
     }
   }
-  /** For whom it is led on: what another OOD says of that counts as a part of its own. */
-  const forWhom = ({ by }: StreamRequest, from: Origin | undefined): By =>
-    from?.role === 'ood' ? [from.name, by?.at(-1) ?? from.name] : [from?.name ?? self.host]
+  /**
+   * For whom it is led on: what another OOD says of that counts as a part of its own. Of this host there are two: who
+   * comes to the gateway is anybody, and takes no places of its actors.
+   */
+  const forWhom = ({ type, by }: StreamRequest, from: Origin | undefined): By => {
+    if (from?.role === 'ood') return [from.name, by?.at(-1) ?? from.name]
+    return [from?.name ?? (type === 'http' ? `${self.host}/gateway` : self.host)]
+  }
   /** `to`: whose tunnel. */
   const open = async (
     to: string, host: string, request: StreamRequest, from: Origin | undefined, signal: AbortSignal | undefined,
