@@ -272,6 +272,8 @@ export function createOodJoins(
       const device = word.read(document)
       if (!device) throw new InvalidArgument('The owner key did not sign this document')
       const found = await waiting(host, keys.importJwk(device.key).kid)
+      // The owner is told before anything says that it is one
+      await demandFree(found, (await hostOf(host))?.value)
       return decide(found, (request) => {
         word.demand(document, host, request.device)
         if (request.refusedAt !== undefined) throw refuse('refused', 'The host was refused already')
