@@ -2,6 +2,7 @@ import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
 import { Enrolment, enrolmentEnv, localWayPath } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
+import { serverOf } from '../actors/host-identity.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
 import { SERVICES } from '../actors/scheduler/built-in.ts'
@@ -11,7 +12,6 @@ import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Uplink } from '../actors/uplink/protocol.ts'
 import { REACHED_AT, Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
-import { splitAddress } from './config-rk8s.ts'
 import type { ZoneConfig } from './config.ts'
 import { ENROLMENT_SOCKET, file } from './init.ts'
 import { limits } from '../runtime/limits.ts'
@@ -62,7 +62,7 @@ export function catalogue(
   const services = { [SERVICES]: asked.join(' ') }
   const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
   return [
-    vaultActor(stores, etcd, enrols(config) ? splitAddress(config.addr!).hostname : undefined),
+    vaultActor(stores, etcd, enrols(config) ? serverOf(config.addr!).hostname : undefined),
     ...(config.vault ? [vaultListener(config.vault)] : []),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
       ...kernel,
@@ -183,7 +183,7 @@ export const runFolder = (stores: string): string => `${stores.slice(0, stores.l
 
 /** It has a thread of its own: what comes there comes from anybody. */
 function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: ZoneConfig): ActorSpec {
-  const { hostname, port } = splitAddress(addr)
+  const { hostname, port } = serverOf(addr)
   const run = runFolder(stores)
   const socket = `${run}/${ENROLMENT_SOCKET}`
   return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {

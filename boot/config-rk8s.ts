@@ -2,6 +2,7 @@ import {
   array, boolean, integer, maxLength, maxValue, minLength, minValue, number, object, optional, pipe, regex, string,
   unknown, type Infer,
 } from '../runtime/protocol.ts'
+import { serverOf } from '../actors/host-identity.ts'
 import { isMappedIpv4, parseIp } from '../runtime/x509/ip.ts'
 import type { Expected } from './config-faults.ts'
 
@@ -46,12 +47,6 @@ export const rk8sKeys = {
   })),
   dns_config: optional(object({ Port: port })),
 } as const
-
-/** Of an `addr`: the name, or the address without brackets, and the port. */
-export function splitAddress(addr: string): { readonly hostname: string; readonly port: number } {
-  const at = addr.lastIndexOf(':')
-  return { hostname: addr.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(addr.slice(at + 1)) }
-}
 
 /** Every address of this host, as one listens on them, and none that another host could connect to. */
 export function isEvery(hostname: string): boolean {
@@ -144,7 +139,7 @@ export function rk8sFault(
   if (plain >= 0) {
     return fault(plain, `with tls_config.enable it has to be https://, found ${endpoints[plain]}`, 'Write https://')
   }
-  if (addr !== undefined && isEvery(splitAddress(addr).hostname)) {
+  if (addr !== undefined && isEvery(serverOf(addr).hostname)) {
     return {
       keys: ['addr'], what: `addr: no other host can connect to ${addr}, and it is told to all of them`,
       next: 'Write the name or address by which other hosts reach this one, such as 192.168.1.10:50051',
