@@ -9,7 +9,10 @@ export const relayLimits = {
   oodRetryMsMax: 5_000,
   /** Hosts of a service that one link is tried with through other hosts of the control plane; then Unavailable. */
   relayedHosts: 4,
-  /** Streams that wait, by each other OOD, for one host that is connected there; one more is Overloaded. */
+  /**
+   * Streams that wait, by each other OOD, for one host that is connected there, of one origin `relayedWaitingRatio` for
+   * each such place that is free; one more is Overloaded.
+   */
   relayWaiting: 64,
   /** Streams by one tunnel for one origin, the host or device by whose tunnel they came; one more is Overloaded. */
   relayedPerOrigin: 512,

@@ -1,7 +1,7 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import { Denied, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
-import type { By } from '../../../transport/tunnel/places.ts'
+import { Places, type By } from '../../../transport/tunnel/places.ts'
 import type { AcceptedStream, OpenedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import type { LinkWanted } from './admission.ts'
 
@@ -47,18 +47,6 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
     const name = what.type === 'link' ? what.protocol : what.service
     return new Unavailable(`Nothing here leads to ${name} on ${hosts.join(' or ') || 'any host'}`)
   }
-  /** Streams that wait for a host of another OOD: who answers nobody takes no places of all others there. */
-  const waiting = new Map<string, number>()
-  const waitFor = (host: string): (() => void) => {
-    const now = waiting.get(host) ?? 0
-    if (now >= limits.relayWaiting) throw new Overloaded(`Too many streams wait for ${host}: ${now}`, { host })
-    waiting.set(host, now + 1)
-    return () => {
-      const left = waiting.get(host)! - 1
-      if (left > 0) waiting.set(host, left)
-      else waiting.delete(host)
-    }
-  }
   /**
    * For whom it is led on: what another OOD says of that counts as a part of its own. Of this host there are two: who
    * comes to the gateway is anybody, and takes no places of its actors.
@@ -67,14 +55,36 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
     if (from?.role === 'ood') return [from.name, by?.at(-1) ?? from.name]
     return [from?.name ?? (type === 'http' ? `${self.host}/gateway` : self.host)]
   }
+  /** Streams that wait, by another OOD, for a host of it: who answers nobody takes no places of all others there. */
+  const waiting = new Map<string, { all: number; readonly places: Places }>()
+  const waitFor = (to: string, host: string, by: By): (() => void) => {
+    const key = `${to} ${host}`
+    const one = waiting.get(key) ?? { all: 0, places: new Places() }
+    const left = one.places.left(by, limits.relayWaiting - one.all)
+    // Nor does who asks for it keep it from others
+    if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {
+      const origin = by.join(', ')
+      throw new Overloaded(`Too many streams wait for ${host} by ${to}: ${one.all}, and one more for ${origin}`, {
+        host, origin, limit: 'relayWaiting',
+      })
+    }
+    waiting.set(key, one)
+    one.all++
+    const leave = one.places.take(by)
+    return () => {
+      leave()
+      if (--one.all === 0) waiting.delete(key)
+    }
+  }
   /** `to`: whose tunnel. */
   const open = async (
     to: string, host: string, request: StreamRequest, from: Origin | undefined, signal: AbortSignal | undefined,
   ): Promise<OpenedStream> => {
     const way = held.get(to)
     if (!way) throw new Unavailable(`The host is not connected: ${to}`, { host: to })
-    const leave = to === host ? () => {} : waitFor(host)
-    const opened = await way.end.open({ ...request, host, by: [...forWhom(request, from)] }, signal).finally(leave)
+    const by = forWhom(request, from)
+    const leave = to === host ? () => {} : waitFor(to, host, by)
+    const opened = await way.end.open({ ...request, host, by: [...by] }, signal).finally(leave)
     if (opened.granted.host === host) return opened
     opened.channel.close('it is another host')
     throw new Denied(`${to} leads to ${opened.granted.host} in place of ${host}`, { reason: 'stream/host' })

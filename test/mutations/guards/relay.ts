@@ -18,6 +18,8 @@ const BYTES = 'bytes go to the host of a service: from a device to any, from ano
 const AT_WORK = 'a node leads bytes to a service that is at work there, and to nothing else'
 const NO_BYTES = 'a client device opens links to system-config and verify-hub only, and hosts open no bytes'
 
+const SILENT =
+  'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs'
 const SHARES = 'test/tunnels-shares.test.ts'
 const FOUR = 'what four hosts open keeps no fifth out, and they are told why'
 const THEIRS = 'whomever another OOD says that its streams are for, they are its own'
@@ -71,8 +73,10 @@ export const relay: readonly Guard[] = [
   ...guardsOf('actors/enrolment/tunnels/ways.ts', RELAY,
     ['what one OOD has relayed no other relays', 'if (isRelayed) throw nothing(request, others)', '', NO_THIRD],
     ['nor does it lead to an OOD', " && !(isRelayed && held.get(host)!.role === 'ood')", '', NO_THIRD],
-    ['a host that answers nobody takes few places', 'if (now >= limits.relayWaiting) throw', 'if (false) throw',
-      'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs'],
+    ['a host that answers nobody takes few places', 'if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {',
+      'if (false) {', SILENT],
+    ['nobody keeps a host from others', 'if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {',
+      'if (one.all >= limits.relayWaiting) {', SILENT],
     ['a host leads to itself alone', 'if (opened.granted.host === host) return opened', 'return opened', NOT_ANOTHER],
     ['one of two ways is taken', "if (taken) opened.channel.close('another way was faster')", 'if (taken) void 0',
       'of two that have it one is taken, and the other one is closed'],
