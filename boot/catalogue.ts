@@ -2,6 +2,7 @@ import { CertManager } from '../actors/cert-manager/protocol.ts'
 import { Dns } from '../actors/dns/protocol.ts'
 import { Enrolment, enrolmentEnv, localWayPath } from '../actors/enrolment/protocol.ts'
 import { Gateway } from '../actors/gateway/protocol.ts'
+import { serverOf } from '../actors/host-identity.ts'
 import { NodeDaemon } from '../actors/node-daemon/protocol.ts'
 import { NodeMonitor } from '../actors/node-monitor/protocol.ts'
 import { SERVICES } from '../actors/scheduler/built-in.ts'
@@ -9,7 +10,7 @@ import { BootScheduler, Scheduler } from '../actors/scheduler/protocol.ts'
 import { Service } from '../actors/service/protocol.ts'
 import { SystemConfig } from '../actors/system-config/protocol.ts'
 import { Uplink } from '../actors/uplink/protocol.ts'
-import { Vault, VaultListener } from '../actors/vault/protocol.ts'
+import { REACHED_AT, Vault, VaultListener } from '../actors/vault/protocol.ts'
 import { VerifyHub } from '../actors/verify-hub/protocol.ts'
 import type { ZoneConfig } from './config.ts'
 import { ENROLMENT_SOCKET, file } from './init.ts'
@@ -61,7 +62,7 @@ export function catalogue(
   const services = { [SERVICES]: asked.join(' ') }
   const store = (name: string) => ({ write: [`${stores}/${name}`], ...(etcd.length > 0 && { net: etcd }) })
   return [
-    vaultActor(stores, etcd),
+    vaultActor(stores, etcd, enrols(config) ? serverOf(config.addr!).hostname : undefined),
     ...(config.vault ? [vaultListener(config.vault)] : []),
     worker(SystemConfig, new URL('../actors/system-config/actor.ts', import.meta.url), {
       ...kernel,
@@ -101,10 +102,12 @@ export const servicesAskedBy = ({ addr, dns, tls, etcd, nodes }: ZoneConfig): re
   ...(tls.enable || etcd || nodes > 0 ? ['node-monitor'] : []),
 ]
 
-export const vaultActor = (stores: string, etcd: readonly string[] = []): ActorSpec => {
+/** @param reachedAt where other hosts reach this one, if they do: its certificates may name it */
+export const vaultActor = (stores: string, etcd: readonly string[] = [], reachedAt?: string): ActorSpec => {
   const audit = auditBeside(stores)
   return worker(Vault, new URL('../actors/vault/actor.ts', import.meta.url), {
     runtimeType: 'kernel-service', manual: true, files: audit,
+    env: reachedAt === undefined ? {} : { [REACHED_AT]: reachedAt },
     permissions: { write: [`${stores}/vault`, audit], ...(etcd.length > 0 && { net: etcd }) },
   })
 }
@@ -180,9 +183,7 @@ export const runFolder = (stores: string): string => `${stores.slice(0, stores.l
 
 /** It has a thread of its own: what comes there comes from anybody. */
 function enrolment(stores: string, { addr = '', join, etcd, http, dns, vault }: ZoneConfig): ActorSpec {
-  const at = addr.lastIndexOf(':')
-  const hostname = addr.slice(0, at).replace(/^\[|\]$/g, '')
-  const port = Number(addr.slice(at + 1))
+  const { hostname, port } = serverOf(addr)
   const run = runFolder(stores)
   const socket = `${run}/${ENROLMENT_SOCKET}`
   return worker(Enrolment, new URL('../actors/enrolment/actor.ts', import.meta.url), {

@@ -2,6 +2,8 @@ import {
   array, boolean, integer, maxLength, maxValue, minLength, minValue, number, object, optional, pipe, regex, string,
   unknown, type Infer,
 } from '../runtime/protocol.ts'
+import { serverOf } from '../actors/host-identity.ts'
+import { isMappedIpv4, parseIp } from '../runtime/x509/ip.ts'
 import type { Expected } from './config-faults.ts'
 
 /**
@@ -45,6 +47,12 @@ export const rk8sKeys = {
   })),
   dns_config: optional(object({ Port: port })),
 } as const
+
+/** Every address of this host, as one listens on them, and none that another host could connect to. */
+export function isEvery(hostname: string): boolean {
+  const bytes = parseIp(hostname)
+  return bytes !== undefined && (isMappedIpv4(bytes) ? bytes.slice(12) : bytes).every((byte) => byte === 0)
+}
 
 const Rk8sFile = object(rk8sKeys)
 type Rk8sFile = Infer<typeof Rk8sFile>
@@ -115,7 +123,7 @@ export function unusedOf({ xline_config: etcd, network_config: network }: Rk8sFi
 
 /** What no schema says, as the key that is wrong and what. */
 export function rk8sFault(
-  { xline_config: etcd, tls_config: tls }: Rk8sFile,
+  { addr, xline_config: etcd, tls_config: tls }: Rk8sFile,
 ): { readonly keys: readonly string[]; readonly what: string; readonly next: string } | undefined {
   const endpoints = etcd?.endpoints ?? []
   const fault = (index: number, what: string, next: string) =>
@@ -130,6 +138,12 @@ export function rk8sFault(
   const plain = endpoints.findIndex((each) => !each.startsWith('https://'))
   if (plain >= 0) {
     return fault(plain, `with tls_config.enable it has to be https://, found ${endpoints[plain]}`, 'Write https://')
+  }
+  if (addr !== undefined && isEvery(serverOf(addr).hostname)) {
+    return {
+      keys: ['addr'], what: `addr: no other host can connect to ${addr}, and it is told to all of them`,
+      next: 'Write the name or address by which other hosts reach this one, such as 192.168.1.10:50051',
+    }
   }
   return undefined
 }

@@ -9,8 +9,19 @@ export const relayLimits = {
   oodRetryMsMax: 5_000,
   /** Hosts of a service that one link is tried with through other hosts of the control plane; then Unavailable. */
   relayedHosts: 4,
-  /** Streams that wait, by each other OOD, for one host that is connected there; one more is Overloaded. */
+  /**
+   * Streams that wait, by each other OOD, for one host that is connected there, of one origin `relayedWaitingRatio` for
+   * each such place that is free; one more is Overloaded.
+   */
   relayWaiting: 64,
+  /** Streams by one tunnel for one origin, the host or device by whose tunnel they came; one more is Overloaded. */
+  relayedPerOrigin: 512,
+  /** The part of a tunnel's free streams that an origin may have: what some take leaves places for others. */
+  relayedPart: 4,
+  /** How many of its streams may wait for their answer for each such place that is free; one more is Overloaded. */
+  relayedWaitingRatio: 3,
+  /** Milliseconds for which one that was taken back keeps its place among those that wait. */
+  relayedBackMs: 100,
   /** Streams of devices to the programs of one node; one more is Overloaded. */
   nodeHttpStreams: 1_024,
 } as const

@@ -26,10 +26,10 @@ export const tunnelLimits = {
   tunnelWindowBytesMax: 16 * 1_024 * 1_024,
   /** Bytes of one piece of a frame: how long the others wait for a stream. */
   tunnelPieceBytes: 16 * 1_024,
-  /** Bytes that one stream, and all of a tunnel, hold for an end that does not read; the stream with more is closed. */
+  /** Bytes that one stream, and all of a tunnel, hold for an end that does not read; the one with most is closed. */
   tunnelBacklogBytes: 32 * 1_024 * 1_024,
   tunnelBacklogsBytes: 64 * 1_024 * 1_024,
-  /** Bytes of frames that are not whole, or that nobody reads, on one tunnel; the stream that brings more is closed. */
+  /** Bytes of frames that are not whole, or that nobody reads, on one tunnel; the stream with most is closed. */
   tunnelUnreadBytes: 64 * 1_024 * 1_024,
   /** Milliseconds that a closed stream has to send what it was given; then the rest is dropped. */
   tunnelLingerMs: 10_000,

@@ -40,7 +40,8 @@ process.on('exit', () => rmSync(scripts, { recursive: true, force: true }))
 /** Answers `/N` with so many letters. */
 const PAGES = `
 import { createServer } from 'node:http'
-createServer(({ url }, response) => response.end('x'.repeat(Number(url.slice(1)))))
+const all = Buffer.alloc(8 * 1024 * 1024, 'x')
+createServer(({ url }, response) => response.end(all.subarray(0, Number(url.slice(1)))))
   .listen(Number(process.argv[2]), '127.0.0.1')
 `
 const BIG = 4 * 1_024 * 1_024
@@ -62,10 +63,10 @@ const goesOn = async (what: string, host: 'ood1' | 'node1'): Promise<number> => 
 }
 
 /** A client device that has joined at the first OOD. @returns its folder */
-async function register(joining: JoiningZone): Promise<string> {
+async function register(joining: JoiningZone, host = 'laptop'): Promise<string> {
   const folder = newFolder()
-  const made = await joining.token('laptop', { role: 'client-device' })
-  const opened = await openJoining(platform, folder, { host: 'laptop' })
+  const made = await joining.token(host, { role: 'client-device' })
+  const opened = await openJoining(platform, folder, { host })
   const joined = await joining.join(made, { device: opened.device })
   await opened.keep(joined, { hostname: '127.0.0.1', port: joining.port }, joining.options(made).given)
   await opened.close()
@@ -159,6 +160,31 @@ async function browse(at: string): Promise<{ readonly status: number; readonly t
 test('the gateway of one OOD answers for a program on a node at the other', async () => {
   assert.equal(await browse('/5'), { status: 200, text: 'xxxxx' })
   assert.is((await browse(`/${BIG}`)).text.length, BIG)
+})
+
+/** Of two devices more than all tunnels on the way hold together for readers who do not read. */
+const UNREAD = 170
+
+test('downloads that two devices do not read stop nobody else’s', async () => {
+  const devices = await Promise.all(['tablet', 'phone'].map(async (name) =>
+    openClientDevice({ platform, folder: await register(zone.joining, name) })))
+  const get = new TextEncoder().encode(`GET /${2 * BIG} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+  try {
+    for (const device of devices) {
+      await device.connected()
+      for (let count = 0; count < UNREAD; count++) {
+        const channel = await device.openChannel('pages')
+        channel.hold(true)
+        channel.receive(() => {}, () => {})
+        channel.send(get)
+      }
+    }
+    await new Promise((settle) => setTimeout(settle, 3_000))
+    const [own, { text }] = await Promise.all([ask(`/${BIG}`), browse(`/${BIG}`)])
+    assert.equal([own.length, text.length], [BIG, BIG])
+  } finally {
+    await Promise.all(devices.map((device) => device.close()))
+  }
 })
 
 test('its OOD is killed: the node goes to the other one, which it was told of, and the calls go on', async () => {

@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Cancelled, DeadlineExceeded, Overloaded, ZonewrightError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import type { StreamChannel } from '../transport/tunnel/protocol.ts'
 import { quiet } from './runtime/link-fixture.ts'
 import { link, optionsOf } from './tunnel-ends.ts'
 import { accepted, asked, credit, failure, gone, greeting, opened, piece, violated, wanted } from './tunnel-script.ts'
@@ -109,21 +110,26 @@ test('a stream that is closed has its time to send the rest, and no more', async
   assert.equal([other.tunnel.streams, other.tunnel.held, told(other.said, 'close').length], [0, 0, 1])
 })
 
-test('frames that nobody reads are held up to the limit; the stream that brings more is closed', async () => {
+test('frames that nobody reads are held up to the limit; then the stream that has most of them is closed', async () => {
   const one = await opened()
   const each = limits.tunnelWindowBytes
   const most = limits.tunnelUnreadBytes / each
   for (let count = 0; count < most; count++) {
     await asked(one, 2 + count * 2)
-    one.bring(piece(2 + count * 2, new Uint8Array(each - COST)))
+    // One has a little more than the others
+    one.bring(piece(2 + count * 2, new Uint8Array(each - COST - (count === 7 ? 0 : 1))))
   }
-  assert.equal([one.tunnel.held, one.tunnel.streams], [limits.tunnelUnreadBytes, most])
+  const held = limits.tunnelUnreadBytes - most + 1
+  assert.equal([one.tunnel.held, one.tunnel.streams], [held, most])
   const id = 2 + most * 2
-  await asked(one, id)
-  one.bring(piece(id, [1]))
+  const last = await asked(one, id)
+  one.bring(piece(id, new Uint8Array(each / 2 - COST)))
   await quiet()
-  assert.equal(told(one.said, 'close').map((message) => message['id']), [id])
-  assert.is(one.tunnel.held, limits.tunnelUnreadBytes)
+  assert.equal(told(one.said, 'close').map((message) => message['id']), [2 + 7 * 2])
+  assert.is(one.tunnel.held, held - each / 2)
+  let seen = 0
+  last.receive((frame) => { seen = frame.length }, () => {})
+  assert.is(seen, each / 2 - COST)
   one.tunnel.close('done')
   await quiet()
   assert.is(one.tunnel.streams, 0)
@@ -230,6 +236,25 @@ test('while the channel is full nothing is added to it, and each stream has its 
   assert.is(one.pieces.length, 0)
   one.full(false)
   assert.equal(one.pieces.map((bytes) => bytes[7]), [2, 4, 2, 4, 2])
+})
+
+test('each origin has its turn, behind an OOD as well, however many streams another has', async () => {
+  const one = await opened()
+  const laptop = Array.from({ length: 6 }, () => ['laptop'])
+  const names = [...laptop, ['ood3', 'x1'], ['ood3', 'x1'], ['ood3', 'x2'], ['phone']]
+  const streams: StreamChannel[] = []
+  for (const [at, by] of names.entries()) streams.push(await asked(one, 2 + at * 2, by))
+  one.full(true)
+  for (const stream of streams) stream.send(new Uint8Array(limits.tunnelPieceBytes * 3))
+  one.full(false)
+  const turns = one.pieces.map((bytes) => names[bytes[7]! / 2 - 1]!)
+  assert.equal(turns.slice(0, 9).map(([first]) => first), [
+    'laptop', 'ood3', 'phone', 'laptop', 'ood3', 'phone', 'laptop', 'ood3', 'phone',
+  ])
+  const behind = turns.filter(([first]) => first === 'ood3').map(([, second]) => second)
+  assert.equal(behind.slice(0, 6), ['x1', 'x2', 'x1', 'x2', 'x1', 'x2'])
+  assert.is(one.pieces.length, names.length * 3, 'and all of them go')
+  one.tunnel.close('done')
 })
 
 test.run()

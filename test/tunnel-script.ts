@@ -89,8 +89,8 @@ export async function accepted(one: OpenScript, id: number): Promise<void> {
 }
 
 /** A stream that the tunnel under test opened. */
-export async function asked(one: OpenScript, id: number): Promise<StreamChannel> {
-  const opening = one.tunnel.open(link('asked'))
+export async function asked(one: OpenScript, id: number, by?: readonly string[]): Promise<StreamChannel> {
+  const opening = one.tunnel.open({ ...link('asked'), ...(by ? { by: [...by] } : {}) })
   one.say({ t: 'opened', id, granted: { host: 'hostile', incarnation: 1 } })
   return (await soon(opening)).channel
 }

@@ -109,13 +109,19 @@ test('a host that answers nobody takes so many places of another OOD’s tunnel,
     }
     await world.dial({ host: 'ood2', certificate: await another('ood2'), onOpen: silent })
     await world.pass(limits.tunnelAgainMs)
-    const reach = (to: string) => codeOf(world.tunnels.ways.reach({ type: 'http', service: 's', port: 1 }, [to]))
-    const waits = Array.from({ length: limits.relayWaiting }, () => reach('node3'))
-    await world.pass(200)
-    let oneMore = 'it waits'
-    void reach('node3').then((code) => { oneMore = code })
-    await world.pass(200)
-    assert.is(oneMore, 'Overloaded')
+    const reach = (to: string, device = 'laptop') => codeOf(world.tunnels.ways.reach(
+      { type: 'http', service: 's', port: 1 }, [to], { name: device, role: 'client-device' }))
+    const soon = async (work: Promise<string>): Promise<string> => {
+      await world.pass(50)
+      return Promise.race([work, 'it waits'])
+    }
+    const waits: Promise<string>[] = []
+    while (await soon(waits[waits.push(reach('node3')) - 1]!) === 'it waits') {}
+    assert.is(await waits.pop(), 'Overloaded')
+    assert.is(waits.length, limits.relayWaiting * limits.relayedWaitingRatio / (limits.relayedWaitingRatio + 1))
+    while (await soon(waits[waits.push(reach('node3', `phone${waits.length}`)) - 1]!) === 'it waits') {}
+    assert.is(await waits.pop(), 'Overloaded')
+    assert.is(waits.length, limits.relayWaiting)
     assert.is(await settled(world, reach('node4')), 'none')
     await world.pass(limits.tunnelOpenMs + 200)
     assert.equal([...new Set(await Promise.all(waits))], ['DeadlineExceeded'])

@@ -10,6 +10,9 @@ import {
 
 export * from './join/protocol.ts'
 
+/** In the ENV of the vault: the name or address by which other hosts reach this one; its certificates may name it. */
+export const REACHED_AT = 'ZONEWRIGHT_REACHED_AT'
+
 const count = pipe(number(), integer())
 
 /** What is told of one version of a key; its private part is read by `readKey`. */

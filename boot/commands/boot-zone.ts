@@ -13,7 +13,7 @@ import { bootSequence, initSequence, type Sequence } from '../sequences.ts'
 import type { Terminal } from '../terminal.ts'
 import { up, type Progress, type RunningZone, type UpOptions } from '../up.ts'
 import { wholeNumber } from './command.ts'
-import { etcdLines } from './etcd-lines.ts'
+import { etcdLines, withoutMemberKeys } from './etcd-lines.ts'
 import { failureOf } from './failure.ts'
 import { FOLDER_OPTION, readGiven, type GivenFiles } from './given-files.ts'
 import { stepZero } from './step-zero.ts'
@@ -81,6 +81,9 @@ export async function bootZone(terminal: Terminal, options: ZoneOptions, style: 
         if (progress.type === 'moved') steps.moved = progress
         if (progress.type === 'dangerous') steps.dangerous = progress
         for (const line of etcd(progress)) say(line)
+        if (progress.type !== 'dangerous') return
+        // On stderr, with --json as well: a member may need what is gone
+        for (const line of withoutMemberKeys(progress.memberKeys, given.folder, style)) terminal.error(line)
         return
       }
       if (progress.type === 'ood-failed') {

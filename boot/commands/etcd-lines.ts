@@ -57,6 +57,21 @@ export function etcdLines(
   }
 }
 
+/**
+ * A member that reads its key by a path to this disk goes on, until somebody connects to it anew.
+ * @param names of keys of members that were removed, in this folder
+ */
+export function withoutMemberKeys(names: readonly string[], folder: string, style: Style): readonly string[] {
+  if (names.length === 0) return []
+  return [
+    `${style.bold('warning')}: keys of members of etcd were removed here, which have shown that they have them:`,
+    ...names.map((name) => `  ${folder}/${name}`),
+    '  A member that reads these very files, by a mount or a share, needs a copy of its own: new connections to it',
+    '  fail from now on. `gen pems --renew` makes its files anew: copy them, and start the member with the copies.',
+    '  To keep such files here, the config says: tls_config: { enable: true, keep_dangerous_files: true }',
+  ]
+}
+
 const doneLine = ({ name, entries, bytes, fenceMs }: StoreMigration): string =>
   `moved  ${name}: ${entries} entries, ${sizeText(bytes)}, read back and the same; `
   + `writes waited ${Math.round(fenceMs)} ms`

@@ -1,5 +1,7 @@
+import { serverOf } from '../../actors/host-identity.ts'
 import { isName } from '../../actors/records.ts'
 import { decodePems, encodePem } from '../../runtime/x509/pem.ts'
+import { isEvery } from '../config-rk8s.ts'
 import { Usage } from '../errors.ts'
 import type { Terminal } from '../terminal.ts'
 import { textFile } from './files.ts'
@@ -27,7 +29,12 @@ export function addressOf(server: string | undefined): { hostname: string; port:
 /** Where an OOD takes hosts: of the config's `addr`. */
 export function listenOf(address: string | undefined): string {
   const [, port = ''] = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):(\d{1,5})$/.exec(address ?? '') ?? []
-  if (address !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return address
+  if (address !== undefined && Number(port) >= 1 && Number(port) <= 65_535) {
+    if (!isEvery(serverOf(address).hostname)) return address
+    throw new Usage(`No other host can connect to ${address}, and it is told to all of them`, {
+      next: 'Give --listen HOST:PORT with a name or address of this host: 192.168.1.11:50051',
+    })
+  }
   throw new Usage(`Where does this OOD listen for hosts: ${address ?? 'not given'}`, {
     next: 'Give --listen HOST:PORT, as other hosts reach it: 192.168.1.11:50051',
   })

@@ -106,7 +106,8 @@ export function pemsLines(
     ...(tls.keepDangerousFiles ? [] : [
       'tls_config.keep_dangerous_files is false: once the stores are in etcd and verified, `start` removes here',
       `the recovery shares (${files.path(file.recoveryShares)}) and the keys of members that have them.`,
-      'Keep copies of the shares elsewhere first.',
+      'Keep copies of the shares elsewhere first. A member that reads its key in this very folder, by a mount or a',
+      'share, needs its own copy, or the files have to stay: tls_config: { enable: true, keep_dangerous_files: true }',
       '',
     ]),
     'Then:',

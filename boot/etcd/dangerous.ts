@@ -10,6 +10,8 @@ import type { Shown } from './reach.ts'
 /** Of `tls_config.keep_dangerous_files`: what this host needs no more once its stores are in etcd. */
 export interface Dangerous {
   readonly removed: readonly string[]
+  /** Those of them that are keys of members of etcd. */
+  readonly memberKeys: readonly string[]
   /** And why it stays. */
   readonly kept: readonly { readonly name: string; readonly why: string }[]
 }
@@ -29,7 +31,7 @@ export async function removeDangerous(
     readonly ownerKey: GivenOwnerKey | undefined
   },
 ): Promise<Dangerous> {
-  const [removed, kept]: [string[], Dangerous['kept'][number][]] = [[], []]
+  const [removed, memberKeys, kept]: [string[], string[], Dangerous['kept'][number][]] = [[], [], []]
   const all = config.tls.keepDangerousFiles ? 'keep_dangerous_files is true' : undefined
   const decide = async (name: string, reason: string | undefined): Promise<void> => {
     const why = all ?? reason
@@ -49,10 +51,11 @@ export async function removeDangerous(
     const has = leaf !== undefined && theirs !== undefined && sameBytes(leaf.raw, theirs.certificate)
     await decide(key, !theirs ? `${url} did not answer` : !has ? `${url} shows another certificate`
       : theirs.isHere ? `${url} is on this machine, and may read it from here` : undefined)
+    if (removed.at(-1) === key) memberKeys.push(key)
   }
   const owner = await files.read(file.ownerKey)
   if (owner) await decide(file.ownerKey, await whyOwnerKeyStays(files, keys, owner, ownerKey))
-  return { removed, kept }
+  return { removed, memberKeys, kept }
 }
 
 async function whyOwnerKeyStays(

@@ -4,7 +4,7 @@ import type { Migration } from '../../runtime/migration.ts'
 import type { Files, Platform } from '../../runtime/platform/ports.ts'
 import type { StoreLocation } from '../../runtime/store/location.ts'
 import type { Supervisor } from '../../runtime/supervisor.ts'
-import type { MoveEvent, StepEvent, Trace } from '../../runtime/trace.ts'
+import type { LogEvent, MoveEvent, StepEvent, Trace } from '../../runtime/trace.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
 import type { ZoneConfig } from '../config.ts'
 import { StoresInEtcd } from '../errors.ts'
@@ -111,12 +111,17 @@ export class EtcdStart {
   async ready(
     supervisor: () => Supervisor, address: string, bootMs: number, others: () => readonly Supervisor[],
   ): Promise<void> {
-    const { platform, files, config, ownerKey, trace, identity, onProgress } = this.#options
+    const { platform, files, config, ownerKey, onProgress } = this.#options
     const serving = supervisor().list().filter(({ state }) => state === 'serving').length
     this.#mark('ood', initStep.servicesStarted, { actors: serving })
     const { keys } = platform
     const shown = this.#reached?.shown ?? new Map<string, Shown>()
-    onProgress({ type: 'dangerous', ...await removeDangerous({ files, keys, config, shown, ownerKey }) })
+    const dangerous = await removeDangerous({ files, keys, config, shown, ownerKey })
+    onProgress({ type: 'dangerous', ...dangerous })
+    if (dangerous.memberKeys.length > 0) {
+      this.#log('etcd', 'warn', 'Keys of members of etcd were removed from this folder: a member that reads them here '
+        + 'needs its own copy', { removed: dangerous.memberKeys.join(', ') })
+    }
     this.#mark('admin', initStep.ready, { address, bootMs: Math.round(bootMs) })
     await this.#initialisation.keep()
     this.#renewal = new EtcdRenewal({
@@ -125,9 +130,7 @@ export class EtcdStart {
         this.#credentials = { ...this.#credentials, etcd }
         await Promise.all([supervisor(), ...others()].map((each) => each.renewCredentials(etcd)))
       },
-      log: (level, message, fields) => trace.emit('log', {
-        host: identity.host, actor: 'etcd-renewal', at: platform.clock.now(), level, message, fields,
-      }),
+      log: (level, message, fields) => this.#log('etcd-renewal', level, message, fields),
     })
   }
 
@@ -204,6 +207,11 @@ export class EtcdStart {
       verified: sum(({ verified }) => verified), digest: vault?.digest ?? '',
     })
     this.#mark('ood', initStep.moveConfirmed, { prefix, revision: vault?.revision ?? 0 })
+  }
+
+  #log(actor: string, level: LogEvent['level'], message: string, fields: LogEvent['fields']): void {
+    const { platform, trace, identity } = this.#options
+    trace.emit('log', { host: identity.host, actor, at: platform.clock.now(), level, message, fields })
   }
 
   #mark(actor: string, number: number, evidence: StepEvent['evidence']): void {

@@ -175,6 +175,8 @@ test('bytes go to the host of a service: from a device to any, from another OOD 
   assert.equal(asked.splice(0), [[wanted, ['node3', 'node2'], device]], 'one that is lost comes last')
   assert.is(await open('ood', { ...http(), host: 'node2' }), 'Denied')
   assert.equal(asked.splice(0), [[wanted, ['node2'], { name: 'ood2', role: 'ood' }]])
+  assert.is(await open('ood', { ...http(), host: 'node2', by: ['phone'] }), 'Denied')
+  assert.equal(asked.splice(0)[0], [{ ...wanted, by: ['phone'] }, ['node2'], { name: 'ood2', role: 'ood' }])
   assert.is(await open('ood', { ...http(), host: 'node9' }), 'NotFound', 'it is not there')
   placed = { name: 'notes', hosts: ['ood1'], port: 80 }
   assert.is(await open('ood', { ...http(), host: 'ood1' }), 'Overloaded', 'it is here')
@@ -183,14 +185,15 @@ test('bytes go to the host of a service: from a device to any, from another OOD 
   assert.equal(asked, [])
 })
 
-test('a node leads bytes to a service that is at work there, and to nothing else', async () => {
-  let connections = 0
+/** A node, with a service that is at work and one that is not. */
+function node() {
+  const made = { connections: 0 }
   const here = httpHere({
     start: {
       self: { ...self, host: 'node2' },
       transport: { tcp: { async connect({ port }: { port: number }) {
         if (port === 81) throw new Unavailable('nothing listens')
-        connections++
+        made.connections++
         return { send() {}, end() {}, hold() {}, receive() {}, close() {}, unsent: 0, remoteAddress: '' }
       } } } as never,
     },
@@ -200,16 +203,43 @@ test('a node leads bytes to a service that is at work there, and to nothing else
     here({ ...http(service), host: 'node2', port: 80, ...more }, new AbortController().signal)
   const code = (more: object, service?: string): Promise<string> =>
     open(more, service).then(() => 'open', (error: ZonewrightError) => error.code)
+  return Object.assign(made, { open, code })
+}
+
+test('a node leads bytes to a service that is at work there, and to nothing else', async () => {
+  const made = node()
+  const { open, code } = made
   assert.is((await open({})).granted.host, 'node2')
   for (const more of [{ host: 'node3' }, { host: undefined }, { port: undefined }, { port: 22 }]) {
     assert.is(await code(more), 'NotFound', JSON.stringify(more))
   }
-  assert.equal([await code({}, 'other'), connections], ['NotFound', 1])
+  assert.equal([await code({}, 'other'), made.connections], ['NotFound', 1])
   assert.is(await code({ port: 81 }), 'Unavailable')
   const all = await Promise.all(Array.from({ length: limits.nodeHttpStreams - 1 }, () => open({})))
   assert.is(await code({}), 'Overloaded')
   all[0]!.release()
   assert.is(await code({}), 'open')
+})
+
+test('of the streams to programs of a node nobody has more than is left for others', async () => {
+  const { open, code } = node()
+  const fill = async (by: readonly string[]): Promise<number> => {
+    for (let count = 0; ; count++) if (await code({ by }) === 'Overloaded') return count
+  }
+  const most = limits.nodeHttpStreams
+  const laptop = await Promise.all(Array.from({ length: most / 2 }, () => open({ by: ['laptop'] })))
+  const error = await open({ by: ['laptop'] }).then(() => undefined, (failed: ZonewrightError) => failed)
+  assert.equal([error?.code, error?.details], [
+    'Overloaded', { host: 'node2', limit: 'nodeHttpStreams', origin: 'laptop' },
+  ])
+  // What another OOD passes on is its own, whomever it says that it is for
+  const passed = await fill(['ood2', 'x1']) + await fill(['ood2', 'x2'])
+  assert.ok(passed > most / 5 && passed <= most / 4, `${passed}`)
+  const phone = await fill(['phone'])
+  assert.ok(phone >= (most / 2 - passed) / 2, `${phone}`)
+  assert.is(await code({ by: ['laptop'] }), 'Overloaded')
+  for (const { release } of laptop) release()
+  assert.ok(await fill(['laptop']) > most / 4, 'its places are free again')
 })
 
 test('a stream of bytes closes when it may not be open any more, and no other one', async () => {

@@ -265,4 +265,26 @@ test('no OOD takes the name of a node, no node that of an OOD, and an OOD is cer
   assert.is(document, other.document(host.by.public.jwk), 'the owner’s document stays')
 })
 
+test('no OOD takes the name that a client device has had, also when the owner has signed for it', async () => {
+  const vault = await oodVault()
+  const laptop = device()
+  const before = await wanting(await vault.token())
+  await vault.oods.enrol(before.asked)
+  const signed = await wanting(await vault.token())
+  await approved(vault, signed)
+  const { token } = await vault.tokens.create({ host: 'ood2', role: 'client-device', by: 'owner', owner: 'alice' })
+  await vault.enrolling.enrol(await askedByNode(token, 'ood2', laptop, { role: 'client-device' }))
+  assert.is(await reasonOf(() => vault.oods.enrol(before.asked)), 'taken')
+  vault.clock.ms += 1
+  await vault.hosts.revoke('ood2', 'owner')
+  vault.clock.ms += 1
+  assert.is(await reasonOf(() => vault.oods.approve('ood2', vault.document(before.by.public.jwk))), 'owned')
+  for (const { asked } of [before, signed]) assert.is(await reasonOf(() => vault.oods.enrol(asked)), 'owned')
+  const after = await vault.token()
+  for (const by of [device(), laptop]) {
+    assert.is(await reasonOf(async () => vault.oods.enrol((await wanting(after, {}, by)).asked)), 'owned')
+  }
+  assert.equal((await vault.hosts.read('ood2')).role, 'client-device')
+})
+
 test.run()

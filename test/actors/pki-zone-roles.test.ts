@@ -20,6 +20,8 @@ test('a certificate of the zone says who it is for, by the link of who asks or b
     ['uri:spiffe://zone.local/service/vault', 'dns:localhost', 'dns:a.zone.local', 'dns:zone.example', 'ip:127.0.0.1'])
   assert.equal(await names('ood', { names: [dns('ood1'), dns('ood1.zone.local')] }),
     ['uri:spiffe://zone.local/ood/ood1', 'dns:ood1', 'dns:ood1.zone.local'])
+  assert.equal(await names('ood', { names: [dns('ood1'), dns('zone.example')] }),
+    ['uri:spiffe://zone.local/ood/ood1', 'dns:ood1', 'dns:zone.example'])
   assert.equal(await names('ood', {}, askerAt('ood2')), ['uri:spiffe://zone.local/ood/ood2'])
   assert.equal(await names('gateway', { names: [dns('zone.example')] }),
     ['uri:spiffe://zone.local/gateway/ood1', 'dns:zone.example'])
@@ -36,6 +38,7 @@ test('nobody is certified as somebody else of the zone, by no role and on no way
   await refusedFor('uri', () => sign(made, 'ood', { names: [other] }, {}, askerAt('ood1')))
   await refusedFor('common-name', () => sign(made, 'ood', { commonName: 'ood2' }, {}, askerAt('ood1')))
   await refusedFor('name', () => sign(made, 'ood', { names: [dns('ood2')] }, {}, askerAt('ood1')))
+  await refusedFor('name', () => sign(made, 'ood', { names: [dns('zone.example')] }, {}, askerAt('ood1')))
   await refusedFor('name', () => sign(made, 'ood', { names: [dns('a.ood1.zone.local')] }, {}, askerAt('ood1')))
   await refusedFor('name', () => sign(made, 'vault', { names: [dns('a.zone.locale')] }, {}, askerAt('ood1')))
   await refusedFor('identity', () => sign(made, 'ood', {}))

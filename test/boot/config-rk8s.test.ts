@@ -103,6 +103,10 @@ const refused: readonly (readonly [what: string, text: string, message: string])
   ['text for a switch', 'tls_config: { enable: "yes" }\n', '1: tls_config.enable: expected true or false, found "yes"'],
   ['an address without a port', 'addr: 10.0.0.1\n',
     '1: addr: expected an address and a port, such as 192.168.1.10:50051, found "10.0.0.1"'],
+  ...['0.0.0.0:1', '[::]:1', '[0:0::0]:1', '[::ffff:0.0.0.0]:1'].map((addr) => [
+    `every address of this host, as ${addr}`, `${https}addr: '${addr}'\n`,
+    `2: addr: no other host can connect to ${addr}, and it is told to all of them`,
+  ] as const),
   ['a DNS port of 0', 'dns_config: { Port: 0 }\n',
     '1: dns_config.Port: expected a whole number from 1 to 65535, found 0'],
   ['dns_config without its port', 'dns_config: {}\n',

@@ -4,6 +4,10 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { certificatesIn } from '../../boot/etcd/certificates.ts'
+import { withoutMemberKeys } from '../../boot/commands/etcd-lines.ts'
+import { pemsLines } from '../../boot/commands/pems-lines.ts'
+import { styleOf } from '../../boot/render.ts'
+import type { Terminal } from '../../boot/terminal.ts'
 import { removeDangerous, type Dangerous } from '../../boot/etcd/dangerous.ts'
 import { endpointOf, memberNames } from '../../boot/etcd/names.ts'
 import type { Shown } from '../../boot/etcd/reach.ts'
@@ -24,7 +28,8 @@ async function zone(keep: boolean) {
     certificatesIn(readFileSync(join(folder, memberNames(endpointOf(url)).certificate), 'utf8'))[0]!.raw
   const remove = (shown: ReadonlyMap<string, Shown>, ownerKey?: GivenOwnerKey): Promise<Dangerous> =>
     removeDangerous({ files, keys: platform.keys, config, shown, ownerKey })
-  return { folder, certificate, remove, has: (name: string) => existsSync(join(folder, name)) }
+  const lines = pemsLines({ colours: false, invocation: 'zonewright' } as Terminal, made!, { folder })
+  return { folder, certificate, remove, lines: lines.join('\n'), has: (name: string) => existsSync(join(folder, name)) }
 }
 const whyKept = ({ kept }: Dangerous, name: string): string => kept.find((each) => each.name === name)?.why ?? ''
 
@@ -46,11 +51,33 @@ test('a member that shows its certificate has its key; one that does not, or is 
   assert.ok(has(keyOf(second)) && has(keyOf(third)))
   assert.match(whyKept(told, keyOf(second)), /shows another certificate/)
   assert.match(whyKept(told, keyOf(third)), /did not answer/)
+  assert.equal(told.memberKeys, [keyOf(first)])
   const local = await remove(new Map([[second, { certificate: certificate(second), isHere: true }]]))
   assert.ok(has(keyOf(second)))
   assert.match(whyKept(local, keyOf(second)), /is on this machine/)
+  assert.equal(local.memberKeys, [])
   assert.not(has('recovery-shares/share-1.txt'))
   assert.ok(has('unseal.key'), 'each start needs it')
+})
+
+test('who starts is told which keys of members have gone, what needs a copy, and how to keep them', async () => {
+  const { folder, certificate, remove, has } = await zone(false)
+  const { memberKeys } = await remove(new Map([[first, { certificate: certificate(first), isHere: false }]]))
+  const lines = withoutMemberKeys(memberKeys, folder, styleOf(false))
+  assert.match(lines[0]!, /^warning: keys of members of etcd were removed/)
+  assert.ok(lines.includes(`  ${folder}/${keyOf(first)}`) && !has(keyOf(first)))
+  assert.not.ok(lines.some((line) => line.includes(keyOf(second))))
+  assert.match(lines.join('\n'), /needs a copy of its own[^]*gen pems --renew/)
+  const [, told = ''] = /the config says: tls_config: (.*)/.exec(lines.join('\n')) ?? []
+  assert.is(told, '{ enable: true, keep_dangerous_files: true }')
+  assert.ok(lines.every(({ length }) => length <= 120 + folder.length))
+  assert.equal(withoutMemberKeys([], folder, styleOf(false)), [])
+})
+
+test('`gen pems` says which files go, and how they stay', async () => {
+  const { lines } = await zone(false)
+  assert.match(lines, /reads its key in this very folder[^]*keep_dangerous_files: true/)
+  assert.not.match((await zone(true)).lines, /very folder/)
 })
 
 test('the owner key goes only where another copy of it was given', async () => {

@@ -17,4 +17,10 @@ export const relay: Coverage = {
     'of the hosts of a service so many are asked for at other OODs': ['relayedHosts'],
     'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs': ['relayWaiting'],
   },
+  'tunnels-shares.test.ts': {
+    'what four hosts open keeps no fifth out, and they are told why': ['relayedPerOrigin'],
+    'the more origins there are, the less each may have, and the next one has a place': ['relayedPart'],
+    'what waits for answers that do not come leaves others theirs': ['relayedWaitingRatio'],
+    'who asks and takes back at once does so as often as there are places to wait, and others wait': ['relayedBackMs'],
+  },
 }

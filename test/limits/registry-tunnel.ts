@@ -18,7 +18,9 @@ export const tunnel: Coverage = {
     ],
     'all streams of a tunnel together hold no more than its share': ['tunnelBacklogsBytes'],
     'a stream that is closed has its time to send the rest, and no more': ['tunnelLingerMs'],
-    'frames that nobody reads are held up to the limit; the stream that brings more is closed': ['tunnelUnreadBytes'],
+    'frames that nobody reads are held up to the limit; then the stream that has most of them is closed': [
+      'tunnelUnreadBytes',
+    ],
     'there are so many streams, and so many that wait for an answer; one more is refused': [
       'tunnelStreams', 'tunnelOpening',
     ],

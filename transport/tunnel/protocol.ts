@@ -2,8 +2,8 @@ import { defineError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Clock, Keys, Random } from '../../runtime/platform/ports.ts'
 import {
-  integer, literal, maxLength, maxValue, minLength, minValue, number, object, optional, picklist, pipe, string, variant,
-  type Infer,
+  array, integer, literal, maxLength, maxValue, minLength, minValue, number, object, optional, picklist, pipe, string,
+  variant, type Infer,
 } from '../../runtime/protocol.ts'
 import type { Channel, PacedChannel } from '../channel.ts'
 
@@ -22,17 +22,22 @@ const text = (charactersMax: number) => pipe(string(), minLength(1), maxLength(c
 const name = text(255)
 const count = pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_INTEGER))
 
+/** For whom a stream is led on, by the host that leads it on: see `By`. */
+const by = pipe(array(name), minLength(1), maxLength(2))
+
 /** A link between two actors: to `protocol`, on `host` and no other if it is there. */
 export const LinkRequest = object({
   type: literal('link'),
   protocol: name,
   host: optional(name),
   caller: object({ host: name, actor: name, incarnation: count }),
+  by: optional(by),
 })
 /** Bytes to and from a service's HTTP port, for a client device; from host to host with where that is. */
 export const HttpRequest = object({
   type: literal('http'), service: name, host: optional(name),
   port: optional(pipe(number(), integer(), minValue(1), maxValue(65_535))),
+  by: optional(by),
 })
 
 /** What a stream is to lead to. */

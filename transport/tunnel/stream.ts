@@ -2,25 +2,11 @@ import { limits } from '../../runtime/limits.ts'
 import type { Frame } from '../channel.ts'
 import { decodeText, encodeText } from '../frames.ts'
 import { CREDIT_MAX, encodeCredit, encodeData, MORE, TEXT, violation } from './messages.ts'
+import type { StreamGround } from './ground.ts'
+import type { Holder, Kind, Load } from './held.ts'
 import type { Source } from './outbox.ts'
+import type { By } from './places.ts'
 import type { StreamChannel } from './protocol.ts'
-
-/** What a stream needs of its tunnel. */
-export interface StreamGround {
-  /** Bytes that the other end may send to a stream before it is given credit, and this end. */
-  readonly window: number
-  readonly peerWindow: number
-  send(message: Frame): void
-  /** It has something to send. */
-  ready(source: Source): void
-  soon(task: () => void): void
-  /** Bytes that this tunnel holds for its readers and for its peer; false when there are too many. */
-  hold(what: 'unread' | 'backlog', bytes: number): boolean
-  /** This end has closed and still has to send. */
-  lingers(stream: Stream): void
-  /** Says so to the other end. */
-  close(stream: Stream, reason: string): void
-}
 
 /**
  * What a piece takes beside its bytes, of credit and of what may be held: an empty frame is not free. Both ends count
@@ -43,9 +29,11 @@ interface Unread {
 }
 
 /** One end of a stream. The tunnel brings what the other end sends, and says when it is over. */
-export class Stream implements StreamChannel, Source {
+export class Stream implements StreamChannel, Source, Holder {
   readonly kind = 'tunnel'
   readonly id: number
+  readonly by: By
+  readonly load: Load = { unread: 0, backlog: 0 }
   readonly #ground: StreamGround
   #listeners: { onFrame: (frame: Frame) => void; onClose: (reason: string) => void } | undefined
   #onDrained: (() => void) | undefined
@@ -74,8 +62,9 @@ export class Stream implements StreamChannel, Source {
   #ending: string | undefined
   #over = false
 
-  constructor(id: number, ground: StreamGround) {
+  constructor(id: number, ground: StreamGround, by: By) {
     this.id = id
+    this.by = by
     this.#ground = ground
     this.#credit = ground.peerWindow
     this.#window = ground.window
@@ -99,16 +88,15 @@ export class Stream implements StreamChannel, Source {
     if (this.#done) return
     const text = typeof frame === 'string'
     const bytes = text ? encodeText(frame) : frame
-    if (bytes.length > limits.frame) return this.#give(`a frame to be sent is longer than ${limits.frame} bytes`)
+    if (bytes.length > limits.frame) return this.giveWay(`a frame to be sent is longer than ${limits.frame} bytes`)
     const cost = bytes.length + PIECE_COST
     this.#queue.push({ bytes, flags: text ? TEXT : 0 })
     this.#queuedCost += cost
-    const fits = this.#ground.hold('backlog', cost)
+    this.#hold('backlog', cost)
     // It goes on its way first: what leaves at once waits for nobody
     this.#ground.ready(this)
-    if ((!fits && this.#queuedCost > 0) || this.#queuedCost > limits.tunnelBacklogBytes) {
-      this.#give('the other end does not read')
-    }
+    if (this.#queuedCost > limits.tunnelBacklogBytes) this.giveWay('the other end does not read')
+    this.#ground.relieve()
   }
 
   sendPiece(): boolean {
@@ -136,7 +124,7 @@ export class Stream implements StreamChannel, Source {
 
   #sent(cost: number): void {
     this.#queuedCost -= cost
-    this.#ground.hold('backlog', -cost)
+    this.#hold('backlog', -cost)
     if (!this.#waits || this.#queuedCost > limits.tunnelWindowBytes / 2) return
     this.#waits = false
     this.#onDrained?.()
@@ -185,7 +173,8 @@ export class Stream implements StreamChannel, Source {
     if (this.#reading && this.#unread.length === 0) return this.#listeners!.onFrame(frame)
     const held = Math.max(cost, bytes.length)
     this.#unread.push({ frame, cost: held })
-    if (!this.#ground.hold('unread', held)) this.#give('nobody reads the stream')
+    this.#hold('unread', held)
+    this.#ground.relieve()
   }
 
   #keepPart(piece: Uint8Array): void {
@@ -196,7 +185,10 @@ export class Stream implements StreamChannel, Source {
       const size = Math.min(limits.frame, Math.max(2 * bytes, limits.tunnelPieceBytes))
       this.#parts = new Uint8Array(size)
       if (old) this.#parts.set(old.subarray(0, this.#partsBytes))
-      if (!this.#ground.hold('unread', size - (old?.length ?? 0))) return this.#give('too much is under way')
+      this.#hold('unread', size - (old?.length ?? 0))
+      this.#ground.relieve()
+      // It was this one that had to give way
+      if (this.#done) return
     }
     this.#parts!.set(piece, this.#partsBytes)
     this.#partsBytes = bytes
@@ -215,7 +207,7 @@ export class Stream implements StreamChannel, Source {
   }
 
   #dropParts(): void {
-    if (this.#parts) this.#ground.hold('unread', -this.#parts.length)
+    if (this.#parts) this.#hold('unread', -this.#parts.length)
     this.#parts = undefined
     this.#partsBytes = 0
   }
@@ -224,7 +216,7 @@ export class Stream implements StreamChannel, Source {
     while (this.#reading && !this.#over && this.#closing === undefined) {
       const next = this.#unread.shift()
       if (!next) break
-      this.#ground.hold('unread', -next.cost)
+      this.#hold('unread', -next.cost)
       this.#listeners!.onFrame(next.frame)
     }
     if (!this.#reading || this.#over) return
@@ -255,11 +247,11 @@ export class Stream implements StreamChannel, Source {
     this.#ground.soon(() => this.#finish(reason))
   }
 
-  /** As `close`, but what waits to be sent is dropped. */
-  #give(reason: string): void {
-    if (this.#done) return
+  /** As `close`, but what waits to be sent is dropped, and of a stream that has ended what nobody has read. */
+  giveWay(reason: string): void {
     this.#dropQueue()
-    this.close(reason)
+    if (this.#closing === undefined) this.close(reason)
+    else this.cut()
   }
 
   /** It has taken too long to send what was left. */
@@ -280,16 +272,18 @@ export class Stream implements StreamChannel, Source {
   #dropQueue(): void {
     this.#queue = []
     this.#head = this.#offset = 0
-    this.#ground.hold('backlog', -this.#queuedCost)
+    this.#hold('backlog', -this.#queuedCost)
     this.#queuedCost = 0
     this.#waits = false
   }
 
   #dropUnread(): void {
-    for (const { cost } of this.#unread) this.#ground.hold('unread', -cost)
+    for (const { cost } of this.#unread) this.#hold('unread', -cost)
     this.#unread = []
     this.#dropParts()
   }
+
+  #hold(kind: Kind, bytes: number): void { this.#ground.hold(this, kind, bytes) }
 
   #finish(reason: string): void {
     if (this.#over) return

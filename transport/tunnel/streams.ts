@@ -7,14 +7,19 @@ import {
   asText, DATA, faultOf, ID_MAX, thrownOf, violation, type Control, type ControlOf, type StreamMessage,
 } from './messages.ts'
 import type { Source } from './outbox.ts'
+import { Held, type Kind } from './held.ts'
+import { Places, type By } from './places.ts'
 import { StreamRequest, type AcceptedStream, type OpenedStream, type StreamGranted } from './protocol.ts'
 import { splice } from './splice.ts'
-import { Stream, type StreamGround } from './stream.ts'
+import { Stream } from './stream.ts'
+import type { StreamGround } from './ground.ts'
 
 export interface StreamsGround {
   readonly role: 'dialer' | 'listener'
   readonly clock: Clock
   readonly peerWindow: number
+  /** To whom the tunnel is. */
+  readonly peer: string
   say(message: Control): void
   send(message: Frame): void
   ready(source: Source): void
@@ -27,6 +32,8 @@ interface Entry {
   asked?: Deferred<StreamGranted>
   deciding?: AbortController
   linger?: Cancel
+  /** Of one that is led on for somebody: gives its place back. */
+  leave?: () => void
 }
 
 /** The streams of one tunnel. What comes for one that is over, by an id that is here no more, is dropped. */
@@ -39,7 +46,10 @@ export class Streams implements StreamGround {
   #ours: number
   #theirs: number
   #deciding = 0
-  readonly #held = { unread: 0, backlog: 0 }
+  readonly #held = new Held()
+  /** For whom this end has opened streams, and for whom of these it waits for an answer. */
+  readonly #places = { open: new Places(), waiting: new Places() }
+  #waiting = 0
   #closed: string | undefined
 
   constructor(ground: StreamsGround) {
@@ -52,7 +62,7 @@ export class Streams implements StreamGround {
 
   get size(): number { return this.#entries.size }
 
-  get held(): number { return this.#held.unread + this.#held.backlog }
+  get held(): number { return this.#held.load.unread + this.#held.load.backlog }
 
   /** @throws what `TunnelEnd.open` does */
   async open(request: StreamRequest, signal?: AbortSignal): Promise<OpenedStream> {
@@ -63,15 +73,29 @@ export class Streams implements StreamGround {
       throw new Overloaded(`The tunnel has ${limits.tunnelStreams} streams already`)
     }
     if (this.#ours + 2 > ID_MAX) throw new Unavailable('The tunnel has no ids left')
+    const { by = [] } = request
+    if (by.length > 0) this.#demandPlaces(by)
+    const answered = this.#places.waiting.take(by)
     const id = this.#ours += 2
-    const entry: Entry = { stream: new Stream(id, this), asked: deferred<StreamGranted>() }
+    const entry: Entry = {
+      stream: new Stream(id, this, by), asked: deferred<StreamGranted>(), leave: this.#places.open.take(by),
+    }
     this.#entries.set(id, entry)
+    this.#waiting++
+    let isBack = false
     const takeBack = (error: Error): void => {
       if (this.#entries.get(id) !== entry || !entry.asked) return
       this.close(entry.stream, 'it was taken back')
       entry.asked.reject(error)
     }
-    const cancelled = (): void => takeBack(new Cancelled('The stream was cancelled before it was open'))
+    const leave = (): void => {
+      answered()
+      this.#waiting--
+    }
+    const cancelled = (): void => {
+      isBack = true
+      takeBack(new Cancelled('The stream was cancelled before it was open'))
+    }
     const late = this.#ground.clock.after(limits.tunnelOpenMs, () =>
       takeBack(new DeadlineExceeded(`No answer about a stream within ${limits.tunnelOpenMs} ms`)))
     signal?.addEventListener('abort', cancelled)
@@ -81,7 +105,25 @@ export class Streams implements StreamGround {
     } finally {
       late()
       signal?.removeEventListener('abort', cancelled)
+      // The other end has yet to hear of it: who asks and takes back fills no tunnel with that
+      if (isBack && by.length > 0 && this.#closed === undefined) this.#ground.clock.after(limits.relayedBackMs, leave)
+      else leave()
     }
+  }
+
+  /** Whoever it is for takes a part of what is free at most: there is always some for others. @throws Overloaded */
+  #demandPlaces(by: By): void {
+    const { open, waiting } = this.#places
+    const refuse = (what: string, limit: keyof typeof limits): never => {
+      const [who, where] = [by.join(', '), this.#ground.peer]
+      throw new Overloaded(`Too many streams for ${who} ${what} by the tunnel to ${where}: ${limit}`, {
+        origin: who, host: where, limit,
+      })
+    }
+    const free = open.left(by, limits.tunnelStreams - this.#entries.size)
+    if (open.taken(by) >= Math.min(limits.relayedPerOrigin, free / limits.relayedPart)) refuse('go', 'relayedPerOrigin')
+    const others = waiting.left(by, limits.tunnelOpening - this.#waiting)
+    if (waiting.taken(by) >= limits.relayedWaitingRatio * others) refuse('wait', 'relayedWaitingRatio')
   }
 
   // ---- what the other end says
@@ -93,7 +135,7 @@ export class Streams implements StreamGround {
     if (this.#entries.size >= limits.tunnelStreams || this.#deciding >= limits.tunnelOpening) {
       return this.#refuse(id, new Overloaded('The tunnel has as many streams as it may have'))
     }
-    const entry: Entry = { stream: new Stream(id, this), deciding: new AbortController() }
+    const entry: Entry = { stream: new Stream(id, this, request.by ?? []), deciding: new AbortController() }
     this.#entries.set(id, entry)
     void this.#decide(entry, request)
   }
@@ -107,7 +149,7 @@ export class Streams implements StreamGround {
       accepted = await this.#ground.onOpen(request, deciding!.signal)
     } catch (error) {
       if (!isWanted()) return
-      this.#entries.delete(stream.id)
+      this.#remove(stream.id, entry)
       return this.#refuse(stream.id, error)
     } finally {
       this.#deciding--
@@ -133,9 +175,10 @@ export class Streams implements StreamGround {
 
   /** @throws TunnelViolation */
   refused({ id, error }: ControlOf<'refused'>): void {
+    const entry = this.#entries.get(id)
     const asked = this.#answered(id)
     if (!asked) return
-    this.#entries.delete(id)
+    this.#remove(id, entry!)
     asked.reject(thrownOf(error))
   }
 
@@ -181,6 +224,7 @@ export class Streams implements StreamGround {
 
   #remove(id: number, entry: Entry): void {
     entry.linger?.()
+    entry.leave?.()
     this.#entries.delete(id)
   }
 
@@ -201,10 +245,8 @@ export class Streams implements StreamGround {
   ready(source: Source): void { this.#ground.ready(source) }
   soon(task: () => void): void { this.#ground.clock.soon(task) }
 
-  hold(what: 'unread' | 'backlog', bytes: number): boolean {
-    this.#held[what] += bytes
-    return this.#held[what] <= (what === 'unread' ? limits.tunnelUnreadBytes : limits.tunnelBacklogsBytes)
-  }
+  hold(stream: Stream, kind: Kind, bytes: number): void { this.#held.add(stream, kind, bytes) }
+  relieve(): void { this.#held.relieve() }
 
   lingers(stream: Stream): void {
     const entry = this.#entries.get(stream.id)

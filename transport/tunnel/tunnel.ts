@@ -160,7 +160,8 @@ class Tunnel implements TunnelEnd {
     return {
       peer,
       streams: new Streams({
-        role, clock, peerWindow: peer.window, say, onOpen: async (request, signal) => onOpen(request, signal),
+        role, clock, peer: peer.host, peerWindow: peer.window, say,
+        onOpen: async (request, signal) => onOpen(request, signal),
         send: (message) => { if (!this.#isOver()) channel.send(message) },
         ready: (source) => this.#outbox.add(source),
       }),

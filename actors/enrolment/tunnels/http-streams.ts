@@ -52,7 +52,7 @@ export function createHttpStreams({
   const notThere = (service: string): Error => new NotFound(`The service answers no HTTP: ${service}`, { service })
   /** To this host, if the service is here; else to one that it is on, which sees for itself that it is. */
   const lead = async (
-    { host: { name: from, role } }: Admitted, { service, host }: HttpWanted, signal: AbortSignal,
+    { host: { name: from, role } }: Admitted, { service, host, by }: HttpWanted, signal: AbortSignal,
   ): Promise<AcceptedStream> => {
     const info = await infoOf(service)
     const { hosts, port } = info
@@ -67,7 +67,8 @@ export function createHttpStreams({
     if (isRelayed && !hosts.includes(host ?? '')) throw notThere(service)
     const first = chooseHost(info, { host: self.host, key: from })?.host
     const wanted = isRelayed ? [host!] : [...hosts].sort((a, b) => Number(b === first) - Number(a === first))
-    const { channel, granted } = await reach({ type: 'http', service, port }, wanted, { name: from, role }, signal)
+    const request = { type: 'http' as const, service, port, ...(by ? { by } : {}) }
+    const { channel, granted } = await reach(request, wanted, { name: from, role }, signal)
     return { granted, channel, release: () => channel.close('the device is gone') }
   }
   return {

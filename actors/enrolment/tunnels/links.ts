@@ -22,9 +22,12 @@ export function createLinks({ start, admission, ways }: {
   const live = createLive(start, admission)
   return {
     async open(by, request, signal) {
-      const place = quota.take(request.caller.host)
+      const { host } = by()
+      // Another OOD speaks for whom it likes: what it takes is none of theirs
+      const caller = host.role === 'ood' ? `${request.caller.host} by ${host.name}` : request.caller.host
+      const place = quota.take(caller)
       try {
-        const accepted = await ways.lead(request, by().host, signal)
+        const accepted = await ways.lead(request, host, signal)
         place.open()
         const forget = live.add(by, request, (reason) => accepted.channel.close(reason))
         return {

@@ -1,6 +1,7 @@
 import type { ActorStart } from '../../../runtime/actor.ts'
 import { Denied, NotFound, Overloaded, Unavailable } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
+import { Places, type By } from '../../../transport/tunnel/places.ts'
 import type { AcceptedStream, OpenedStream, StreamRequest, TunnelEnd } from '../../../transport/tunnel/protocol.ts'
 import type { LinkWanted } from './admission.ts'
 
@@ -46,39 +47,58 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
     const name = what.type === 'link' ? what.protocol : what.service
     return new Unavailable(`Nothing here leads to ${name} on ${hosts.join(' or ') || 'any host'}`)
   }
-  /** Streams that wait for a host of another OOD: who answers nobody takes no places of all others there. */
-  const waiting = new Map<string, number>()
-  const waitFor = (host: string): (() => void) => {
-    const now = waiting.get(host) ?? 0
-    if (now >= limits.relayWaiting) throw new Overloaded(`Too many streams wait for ${host}: ${now}`, { host })
-    waiting.set(host, now + 1)
+  /**
+   * For whom it is led on: what another OOD says of that counts as a part of its own. Of this host there are two: who
+   * comes to the gateway is anybody, and takes no places of its actors.
+   */
+  const forWhom = ({ type, by }: StreamRequest, from: Origin | undefined): By => {
+    if (from?.role === 'ood') return [from.name, by?.at(-1) ?? from.name]
+    return [from?.name ?? (type === 'http' ? `${self.host}/gateway` : self.host)]
+  }
+  /** Streams that wait, by another OOD, for a host of it: who answers nobody takes no places of all others there. */
+  const waiting = new Map<string, { all: number; readonly places: Places }>()
+  const waitFor = (to: string, host: string, by: By): (() => void) => {
+    const key = `${to} ${host}`
+    const one = waiting.get(key) ?? { all: 0, places: new Places() }
+    const left = one.places.left(by, limits.relayWaiting - one.all)
+    // Nor does who asks for it keep it from others
+    if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {
+      const origin = by.join(', ')
+      throw new Overloaded(`Too many streams wait for ${host} by ${to}: ${one.all}, and one more for ${origin}`, {
+        host, origin, limit: 'relayWaiting',
+      })
+    }
+    waiting.set(key, one)
+    one.all++
+    const leave = one.places.take(by)
     return () => {
-      const left = waiting.get(host)! - 1
-      if (left > 0) waiting.set(host, left)
-      else waiting.delete(host)
+      leave()
+      if (--one.all === 0) waiting.delete(key)
     }
   }
-  /** `by`: whose tunnel. */
+  /** `to`: whose tunnel. */
   const open = async (
-    by: string, host: string, request: StreamRequest, signal: AbortSignal | undefined,
+    to: string, host: string, request: StreamRequest, from: Origin | undefined, signal: AbortSignal | undefined,
   ): Promise<OpenedStream> => {
-    const way = held.get(by)
-    if (!way) throw new Unavailable(`The host is not connected: ${by}`, { host: by })
-    const leave = by === host ? () => {} : waitFor(host)
-    const opened = await way.end.open({ ...request, host }, signal).finally(leave)
+    const way = held.get(to)
+    if (!way) throw new Unavailable(`The host is not connected: ${to}`, { host: to })
+    const by = forWhom(request, from)
+    const leave = to === host ? () => {} : waitFor(to, host, by)
+    const opened = await way.end.open({ ...request, host, by: [...by] }, signal).finally(leave)
     if (opened.granted.host === host) return opened
     opened.channel.close('it is another host')
-    throw new Denied(`${by} leads to ${opened.granted.host} in place of ${host}`, { reason: 'stream/host' })
+    throw new Denied(`${to} leads to ${opened.granted.host} in place of ${host}`, { reason: 'stream/host' })
   }
   /** All other OODs are asked at once: whose tunnel it is has it, and the others say no. */
   const ask = async (
-    others: readonly string[], host: string, request: StreamRequest, signal: AbortSignal | undefined,
+    others: readonly string[], host: string, request: StreamRequest, from: Origin | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<OpenedStream> => {
     const enough = new AbortController()
     const over = AbortSignal.any(signal ? [signal, enough.signal] : [enough.signal])
     let taken: OpenedStream | undefined
     const asking = others.map(async (other) => {
-      const opened = await open(other, host, request, over)
+      const opened = await open(other, host, request, from, over)
       // A host that has just gone from one to the other may be there twice
       if (taken) opened.channel.close('another way was faster')
       else taken = opened
@@ -116,14 +136,14 @@ export function createWays({ start: { self, accept }, placed, held }: WaysOption
       const others = hosts.filter((host) => host !== self.host && host !== from?.name)
       const isRelayed = from?.role === 'ood'
       const direct = others.find((host) => held.has(host) && !(isRelayed && held.get(host)!.role === 'ood'))
-      if (direct !== undefined) return await open(direct, direct, request, signal)
+      if (direct !== undefined) return await open(direct, direct, request, from, signal)
       if (isRelayed) throw nothing(request, others)
       let failed: unknown
       for (const host of others.slice(0, limits.relayedHosts)) {
         const oods = [...held].filter(([name, { role }]) => role === 'ood' && name !== from?.name).map(([name]) => name)
         if (oods.length === 0) break
         try {
-          return await ask(oods, host, request, signal)
+          return await ask(oods, host, request, from, signal)
         } catch (error) {
           failed ??= error
         }

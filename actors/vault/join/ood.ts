@@ -123,6 +123,10 @@ export function createOodJoins(
     if (host.revokedAt === undefined) {
       throw await tokens.refused(found, 'taken', 'A host has joined under this name, and was not revoked')
     }
+    // Lines of the policy are given to a client device by its name, and were meant for that one
+    if (host.role === 'client-device') {
+      throw await tokens.refused(found, 'owned', 'A client device of this name was revoked: an OOD takes another name')
+    }
     if (found.stored.createdAt > host.revokedAt) return
     throw await tokens.refused(found, 'revoked', 'The host was revoked after this join token was made')
   }
@@ -268,6 +272,8 @@ export function createOodJoins(
       const device = word.read(document)
       if (!device) throw new InvalidArgument('The owner key did not sign this document')
       const found = await waiting(host, keys.importJwk(device.key).kid)
+      // The owner is told before anything says that it is one
+      await demandFree(found, (await hostOf(host))?.value)
       return decide(found, (request) => {
         word.demand(document, host, request.device)
         if (request.refusedAt !== undefined) throw refuse('refused', 'The host was refused already')

@@ -36,7 +36,9 @@ const etcdRole = (changes: Partial<Role>): Role => zoneRole({
 /** Roles of the mounts that every zone has. They are data of this program: nobody writes them. */
 export const builtInRoles: Readonly<Record<string, Readonly<Record<string, BuiltInRole>>>> = {
   pki: {
-    ood: { role: zoneRole(month), identity: { kind: 'ood', name: { from: 'caller-host' } }, domains: own },
+    ood: {
+      role: zoneRole(month), identity: { kind: 'ood', name: { from: 'caller-host' } }, domains: own, hostnames: true,
+    },
     // An address is no name of a host: who holds one today is not who holds it tomorrow
     node: {
       role: zoneRole({ ...month, allow_ip_sans: false, allow_localhost: false }),

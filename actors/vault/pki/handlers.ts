@@ -1,5 +1,6 @@
 import { INIT_ENV, INIT_SEQUENCE, initStep } from '../../init-steps.ts'
-import type { Authority, CertificateRecord, IssuedCertificate } from '../protocol.ts'
+import { isHostname } from '../../../runtime/x509/alternative-names.ts'
+import { REACHED_AT, type Authority, type CertificateRecord, type IssuedCertificate } from '../protocol.ts'
 import { barrierView } from '../barrier.ts'
 import { perUnseal, type Unsealed } from '../core.ts'
 import type { Engine, EnginePorts } from '../engine.ts'
@@ -23,9 +24,11 @@ export const anchorKey = 'anchor'
 /** The mounts of the zone, by name, as they are while the vault is open. */
 export function zonePki({ start, core }: Pick<Area, 'start' | 'core'>): (vault: Unsealed) => ReadonlyMap<string, Pki> {
   const { keys, random, clock } = core.ports
-  const { zone } = start.self
+  const { env, self: { zone } } = start
+  const reachedAt = (env[REACHED_AT] ?? '').toLowerCase()
+  const hostnames = isHostname(reachedAt) ? [reachedAt] : []
   return perUnseal(({ barrier, namedKeys }) => new Map(Object.keys(zoneMounts).map((mount) => [mount, createPki({
-    mount, zone, anchor: () => namedKeys.signing(anchorKey),
+    mount, zone, hostnames, anchor: () => namedKeys.signing(anchorKey),
     ports: { barrier: barrierView(barrier, `${mount}/`), keys, random, clock },
   })])))
 }

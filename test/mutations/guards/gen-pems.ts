@@ -2,6 +2,22 @@ import { guardsOf, type Guard } from '../guard.ts'
 
 /** Certificates of a zone and of its etcd, and the way there. */
 export const genPems: readonly Guard[] = [
+  ...guardsOf('boot/config-rk8s.ts', 'test/boot/config-rk8s.test.ts', [
+    'hosts are told of something that they can connect to',
+    'if (addr !== undefined && isEvery(serverOf(addr).hostname)) {', 'if (false) {',
+  ]),
+  ...guardsOf('boot/etcd/dangerous.ts', 'test/boot/etcd-dangerous.test.ts', [
+    'who starts is told of keys of members that have gone', 'if (removed.at(-1) === key) memberKeys.push(key)', '',
+    'who starts is told which keys of members have gone, what needs a copy, and how to keep them',
+  ]),
+  ...guardsOf('boot/commands/join-given.ts', 'test/server-certificate.test.ts', [
+    'an OOD that joins is reached by something', 'if (!isEvery(serverOf(address).hostname)) return address',
+    'return address', 'an OOD that joins is reached by something that there is',
+  ]),
+  ...guardsOf('actors/vault/pki/wish.ts', 'test/server-certificate.test.ts', [
+    'an OOD is certified by no name that its config does not have', '...(hostnames ? zone.hostnames : [])',
+    "...(hostnames ? ['*'] : [])", 'it is for the host, and for the name or address of `addr`',
+  ]),
   ...guardsOf('boot/config-rk8s.ts', 'test/boot/config-rk8s.test.ts',
     [
       'with TLS every endpoint is https', 'if (plain >= 0) {', 'if (false) {',

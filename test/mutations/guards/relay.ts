@@ -18,12 +18,65 @@ const BYTES = 'bytes go to the host of a service: from a device to any, from ano
 const AT_WORK = 'a node leads bytes to a service that is at work there, and to nothing else'
 const NO_BYTES = 'a client device opens links to system-config and verify-hub only, and hosts open no bytes'
 
+const SILENT =
+  'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs'
+const SHARES = 'test/tunnels-shares.test.ts'
+const FOUR = 'what four hosts open keeps no fifth out, and they are told why'
+const THEIRS = 'whomever another OOD says that its streams are for, they are its own'
+const WAITS = 'what waits for answers that do not come leaves others theirs'
+const NOBODY_MORE = 'of the streams to programs of a node nobody has more than is left for others'
+
 export const relay: readonly Guard[] = [
+  ...guardsOf('transport/tunnel/streams.ts', SHARES,
+    ['an origin has so many streams by a tunnel', 'Math.min(limits.relayedPerOrigin, free / limits.relayedPart)',
+      'free / limits.relayedPart', FOUR],
+    ['an origin leaves places to others', 'Math.min(limits.relayedPerOrigin, free / limits.relayedPart)',
+      'limits.relayedPerOrigin', 'the more origins there are, the less each may have, and the next one has a place'],
+    ['what waits leaves places to others', 'if (waiting.taken(by) >= limits.relayedWaitingRatio * others) refuse',
+      'if (false) refuse', WAITS],
+    ['a place is given back', 'entry.leave?.()', '',
+      'a place is free again after each end that a stream may come to'],
+    ['who has an answer waits no more', '      answered()\n', '', FOUR],
+    ['who takes back has its place still', 'if (isBack && by.length > 0 && ', 'if (false && ',
+      'who asks and takes back at once does so as often as there are places to wait, and others wait'],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/links.ts', SHARES,
+    ['another OOD takes nobody’s places', "host.role === 'ood' ? `${request.caller.host} by ${host.name}`",
+      'false ? host.name', 'in whose name ever another OOD asks, whoever has that name here has its own places'],
+  ),
+  ...guardsOf('transport/tunnel/places.ts', SHARES,
+    ['an OOD takes no more than it leaves', 'by.length > 1 ? free - this.taken(by.slice(0, 1)) : free', 'free', THEIRS],
+  ),
+  ...guardsOf('transport/tunnel/held.ts', 'test/tunnels-unread.test.ts',
+    ['of an OOD that holds most a stream gives way', 'for (const at of [0, 1])', 'for (const at of [1])',
+      'what another OOD does not read stops nothing of this one'],
+    ['of whoever holds most a stream gives way', 'for (const at of [0, 1])', 'for (const at of [] as number[])',
+      'downloads that two hosts do not read stop nobody else’s'],
+    ['behind an OOD it is who holds most', 'for (const at of [0, 1])', 'for (const at of [0])',
+      'behind an OOD what one does not read stops nothing of another'],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/ways.ts', SHARES,
+    ['a host says for itself alone whom a stream is for', 'return [from?.name ?? (', 'return by ?? [from?.name ?? (',
+      FOUR],
+    ['what an OOD passes on is its own', '[from.name, by?.at(-1) ?? from.name]', '[by?.at(-1) ?? from.name]', THEIRS],
+    ['who comes to the gateway takes no places of actors', "type === 'http' ? `${self.host}/gateway` : self.host",
+      'self.host', 'what comes by the gateway leaves the actors of this host their places'],
+  ),
+  ...guardsOf('actors/uplink/http.ts', DEVICE,
+    ['nobody has more of a node than is left', ' || (by.length > 0 && places.taken(by) >= places.left(by, free))', '',
+      NOBODY_MORE],
+    ['places of a node are given back', '      leave()\n', '', NOBODY_MORE],
+  ),
+  ...guardsOf('actors/enrolment/tunnels/http-streams.ts', DEVICE,
+    ['whom bytes are for goes on to the next host', ', ...(by ? { by } : {})', '', BYTES],
+  ),
   ...guardsOf('actors/enrolment/tunnels/ways.ts', RELAY,
     ['what one OOD has relayed no other relays', 'if (isRelayed) throw nothing(request, others)', '', NO_THIRD],
     ['nor does it lead to an OOD', " && !(isRelayed && held.get(host)!.role === 'ood')", '', NO_THIRD],
-    ['a host that answers nobody takes few places', 'if (now >= limits.relayWaiting) throw', 'if (false) throw',
-      'a host that answers nobody takes so many places of another OOD’s tunnel, and others have theirs'],
+    ['a host that answers nobody takes few places', 'if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {',
+      'if (false) {', SILENT],
+    ['nobody keeps a host from others', 'if (one.places.taken(by) >= limits.relayedWaitingRatio * left) {',
+      'if (one.all >= limits.relayWaiting) {', SILENT],
     ['a host leads to itself alone', 'if (opened.granted.host === host) return opened', 'return opened', NOT_ANOTHER],
     ['one of two ways is taken', "if (taken) opened.channel.close('another way was faster')", 'if (taken) void 0',
       'of two that have it one is taken, and the other one is closed'],

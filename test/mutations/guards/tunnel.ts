@@ -90,21 +90,39 @@ export const tunnel: readonly Guard[] = [
       'credit has an end', 'if (this.#credit > CREDIT_MAX) throw', 'if (false) throw', 'credit has an end',
     ],
     [
-      'a stream holds no more than its share', ' || this.#queuedCost > limits.tunnelBacklogBytes) {', ') {',
+      'a stream holds no more than its share', 'if (this.#queuedCost > limits.tunnelBacklogBytes) this',
+      'if (false) this',
       'without credit a stream sends its window, then waits, then is closed, and others go on',
-    ],
-    [
-      'a tunnel holds no more than its share', 'if ((!fits && this.#queuedCost > 0) || ', 'if (',
-      'all streams of a tunnel together hold no more than its share',
-    ],
-    [
-      'what nobody reads is counted', "if (!this.#ground.hold('unread', held)) this.#give(",
-      "this.#ground.hold('unread', held)\n    if (false) this.#give(",
-      'frames that nobody reads are held up to the limit; the stream that brings more is closed',
     ],
     [
       'a frame has an end', "if (bytes > limits.frame) throw violation('a frame is too long')\n    const old",
       'const old', 'a frame that has no end closes the tunnel at the longest that there may be',
+    ],
+  ),
+  ...guardsOf('transport/tunnel/outbox.ts', LIMITS,
+    [
+      'origins send in turn', "const [first = '', second = ''] = source.by ?? []", "const [first, second] = ['', '']",
+      'each origin has its turn, behind an OOD as well, however many streams another has',
+    ],
+    [
+      'behind an OOD origins send in turn', "const [first = '', second = ''] = source.by ?? []",
+      "const [[first = ''], second] = [source.by ?? [], '']",
+      'each origin has its turn, behind an OOD as well, however many streams another has',
+    ],
+  ),
+  ...guardsOf('transport/tunnel/held.ts', LIMITS,
+    [
+      'a tunnel holds no more than its share', 'while (this.load[kind] > MOST[kind]) {', 'while (false) {',
+      'all streams of a tunnel together hold no more than its share',
+    ],
+    [
+      'what nobody reads is counted', 'while (this.load[kind] > MOST[kind]) {',
+      "while (kind === 'backlog' && this.load[kind] > MOST[kind]) {",
+      'frames that nobody reads are held up to the limit; then the stream that has most of them is closed',
+    ],
+    [
+      'what holds most gives way', 'among.reduce((a, b) => (b.load[kind] > a.load[kind] ? b : a))', 'among[0]!',
+      'frames that nobody reads are held up to the limit; then the stream that has most of them is closed',
     ],
   ),
   ...guardsOf('transport/tunnel/stream.ts', 'test/tunnel.test.ts', [

@@ -42,7 +42,7 @@ export const tunnels: readonly Guard[] = [
       'who has no good certificate takes no place, and is told so beside so many others'],
   ),
   ...guardsOf('actors/enrolment/tunnels/links.ts', LIMITS,
-    ['a host has so many links', 'const place = quota.take(request.caller.host)',
+    ['a host has so many links', 'const place = quota.take(caller)',
       'const place = { open() {}, leave() {} }',
       'so many links of one host wait, and so many there are; others have their places'],
   ),
