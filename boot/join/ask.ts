@@ -40,7 +40,9 @@ export async function askingOf(
 }
 
 /** What is asked by one connection. @throws what `Transport.connectHttp` does, and what is in `boot/errors` */
-export async function withServer<T>(options: JoinOptions, tls: TlsCall, use: (asking: Asking) => Promise<T>): Promise<T> {
+export async function withServer<T>(
+  options: JoinOptions, tls: TlsCall, use: (asking: Asking) => Promise<T>,
+): Promise<T> {
   const asking = await askingOf(options, tls)
   try {
     return await use(asking)

@@ -105,7 +105,7 @@ export class HttpPorts {
     server.tls = tls
   }
 
-  /** @param held whom the connection is to, where there is one. @throws Unavailable when nothing listens or it is cut */
+  /** By a connection to `held`, where there is one. @throws Unavailable when nothing listens or it is cut */
   request(from: SimulatedThread, port: Place, request: HttpRequest, held?: Server): Promise<HttpResponse> {
     const what = `${request.method} ${request.path}`
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)

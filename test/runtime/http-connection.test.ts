@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Cancelled, DeadlineExceeded, LimitExceeded, TlsNotTrusted, Unavailable, type ErrorClass } from '../../runtime/errors.ts'
+import {
+  Cancelled, DeadlineExceeded, LimitExceeded, TlsNotTrusted, Unavailable, type ErrorClass,
+} from '../../runtime/errors.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { HttpAnswer, HttpAsk, HttpConnection, HttpRequest, HttpServer } from '../../runtime/platform/ports.ts'
 import type { TlsCall } from '../../runtime/platform/tls-ports.ts'
@@ -45,10 +47,13 @@ async function fails(Class: ErrorClass, work: Promise<unknown>): Promise<Error> 
   return error as Error
 }
 /** Bare, so that what reaches it is counted by somebody else's code. */
-async function bare(answer: (path: string, count: number) => string | undefined): Promise<{ port: number; seen: string[] }> {
+async function bare(
+  answer: (path: string, count: number) => string | undefined,
+): Promise<{ port: number; seen: string[] }> {
   const seen: string[] = []
   let connections = 0
-  const server: Server = createServer({ cert: pair.certificate, key: pair.key, ALPNProtocols: ['a/1'] }, (request, response) => {
+  const certified = { cert: pair.certificate, key: pair.key, ALPNProtocols: ['a/1'] }
+  const server: Server = createServer(certified, (request, response) => {
     seen.push(`${connections} ${request.method} ${request.url}`)
     request.resume()
     const text = answer(request.url ?? '', seen.length)
@@ -76,7 +81,8 @@ test('requests one after another go by one connection, whose server was judged o
 })
 
 test('each request shows what the connection has shown, and has a body and an answer of its own', async () => {
-  const { port } = await serve(async ({ tls, path, body }) => `${path} ${tls?.alpn} ${body.length} ${!!tls?.certificate}`)
+  const { port } = await serve(async ({ tls, path, body }) =>
+    `${path} ${tls?.alpn} ${body.length} ${!!tls?.certificate}`)
   const connection = await connected(port, { client })
   assert.is(await textOf(await connection.request(asked('/one', { body: 'x'.repeat(50_000) }))), '/one a/1 50000 true')
   assert.is(await textOf(await connection.request(asked('/two', { method: 'GET', body: '' }))), '/two a/1 0 true')
