@@ -1,8 +1,8 @@
 import { safeParse } from 'valibot'
 import { limits } from '../runtime/limits.ts'
-import type { Keys, PublicJwk } from '../runtime/platform/ports.ts'
-import { parseCompact } from '../runtime/trust/jws.ts'
-import { verifyDocument } from '../runtime/trust/keys.ts'
+import type { Keys, PublicJwk, VerifyKey } from '../runtime/platform/ports.ts'
+import { parseCompact, type JwsResult } from '../runtime/trust/jws.ts'
+import { importedKey, verifyDocument, verifyParsed } from '../runtime/trust/keys.ts'
 import {
   DeviceDocument, deviceDocumentType, EnrolmentCertificate, enrolmentCertificateType,
 } from './records.ts'
@@ -23,7 +23,7 @@ interface Standing {
   /** The OOD that certified it. */
   readonly ood: DeviceDocument
   /** The enrolment key. */
-  readonly key: PublicJwk
+  readonly key: VerifyKey
 }
 
 /**
@@ -34,15 +34,17 @@ interface Standing {
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
   const standingOf = standings(keys, { zone, root })
   const rule = { typ: deviceDocumentType, schema: DeviceDocument } as const
+  const owner = importedKey(keys, root)
   const judge: ReadDevice = (text) => {
-    const byOwner = verifyDocument(keys, text, { ...rule, key: root })
+    const parsed = parseCompact(text, limits.document)
+    const byOwner = verifyParsed(keys, parsed, { ...rule, by: owner })
     if (byOwner.accepted) {
       const { payload } = byOwner
       return payload.zone === zone && payload.enrolment === undefined ? payload : undefined
     }
     if (byOwner.denial.reason !== 'document/unknown-key') return undefined
-    const standing = standingOf(claimedIn(text))
-    const verdict = standing && verifyDocument(keys, text, { ...rule, key: standing.key })
+    const standing = standingOf(claimedIn(parsed))
+    const verdict = standing && verifyParsed(keys, parsed, { ...rule, by: standing.key })
     if (!standing || !verdict?.accepted) return undefined
     const { payload } = verdict
     // An OOD is the zone, and only its owner makes one
@@ -90,7 +92,8 @@ function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | 
     if (!verdict.accepted || verdict.payload.zone !== zone) return undefined
     const ood = verdict.payload
     const certified = readEnrolmentCertificate(keys, certificate, ood)
-    return certified && { ood, key: certified.key }
+    const key = certified && importedKey(keys, certified.key)
+    return key && { ood, key }
   }
   return (claimed) => {
     if (claimed === undefined) return undefined
@@ -104,8 +107,7 @@ function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | 
 }
 
 /** Before anything of it is believed. */
-function claimedIn(text: string): Enrolment | undefined {
-  const parsed = parseCompact(text, limits.document)
+function claimedIn(parsed: JwsResult): Enrolment | undefined {
   const claimed = 'fault' in parsed ? undefined : safeParse(DeviceDocument, parsed.jws.payload)
   return claimed?.success ? claimed.output.enrolment : undefined
 }
