@@ -3,6 +3,8 @@ export const actorLimits = {
   /** Milliseconds between rounds of the scheduler when nothing changes; before it tries again, doubled each time. */
   schedulerRoundMs: 30_000,
   schedulerRetryMs: 100,
+  /** Milliseconds after a round for which changes are gathered before the next; the first change waits for nothing. */
+  schedulerGatherMs: 200,
   /** Milliseconds before the node daemon tries again, doubled up to those between its rounds when nothing changes. */
   convergeRetryMs: 500,
   convergeRoundMs: 30_000,
