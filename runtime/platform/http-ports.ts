@@ -61,7 +61,7 @@ export type HttpAsk = Omit<HttpCall, 'hostname' | 'port' | 'tls' | 'socket'>
 export interface HttpConnection {
   /** @throws as `Transport.request`; Unavailable also where the connection has ended meanwhile, which it then stays */
   request(call: HttpAsk): Promise<HttpAnswer>
-  /** Ends what is under way as well. */
+  /** Ends what is under way as well; a second time is nothing. */
   close(): void
 }
 
