@@ -32,9 +32,24 @@ interface Standing {
  * Whether the host is registered is another question: then its document lies in `kv://`.
  */
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
-  const standingOf = standings(keys, { zone, root })
   const rule = { typ: deviceDocumentType, schema: DeviceDocument } as const
   const owner = importedKey(keys, root)
+  // The same text has the same signatures; strangers' texts, which are good for nothing, push none of these out
+  const good = new Map<string, DeviceDocument>()
+  const remember = (text: string, document: DeviceDocument): DeviceDocument => {
+    if (good.size >= limits.deviceDocuments) good.delete(good.keys().next().value!)
+    good.set(text, Object.freeze(document))
+    return document
+  }
+  const byOwnerAlone: ReadDevice = (text) => {
+    const known = good.get(text)
+    if (known) return known.enrolment === undefined ? known : undefined
+    const verdict = verifyDocument(keys, text, { ...rule, by: owner })
+    if (!verdict.accepted) return undefined
+    const { payload } = verdict
+    return payload.zone === zone && payload.enrolment === undefined ? remember(text, payload) : undefined
+  }
+  const standingOf = standings(keys, byOwnerAlone)
   const judge: ReadDevice = (text) => {
     const parsed = parseCompact(text, limits.document)
     const byOwner = verifyParsed(keys, parsed, { ...rule, by: owner })
@@ -51,16 +66,11 @@ export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
     const mayBe = payload.role !== 'ood' && payload.name !== standing.ood.name && !isReserved(payload.name)
     return payload.zone === zone && mayBe ? payload : undefined
   }
-  // The same text has the same signatures; strangers' texts, which are good for nothing, push none of these out
-  const good = new Map<string, DeviceDocument>()
   return (text) => {
     const known = good.get(text)
     if (known) return known
     const document = judge(text)
-    if (!document) return undefined
-    if (good.size >= limits.deviceDocuments) good.delete(good.keys().next().value!)
-    good.set(text, Object.freeze(document))
-    return document
+    return document && remember(text, document)
   }
 }
 
@@ -85,13 +95,11 @@ export function readEnrolmentCertificate(
 }
 
 /** The nodes of a zone stand by few certificates: each is checked once, and the oldest is forgotten. */
-function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | undefined) => Standing | undefined {
+function standings(keys: Keys, byOwner: ReadDevice): (claimed: Enrolment | undefined) => Standing | undefined {
   const known = new Map<string, Standing | undefined>()
   const check = ({ ood: text, certificate }: Enrolment): Standing | undefined => {
-    const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    if (!verdict.accepted || verdict.payload.zone !== zone) return undefined
-    const ood = verdict.payload
-    const certified = readEnrolmentCertificate(keys, certificate, ood)
+    const ood = byOwner(text)
+    const certified = ood && readEnrolmentCertificate(keys, certificate, ood)
     const key = certified && importedKey(keys, certified.key)
     return key && { ood, key }
   }

@@ -62,6 +62,10 @@ export const serverBy = (fingerprints: () => readonly string[]) =>
 export function createJoins({ keys, clock, step, vault, fingerprints, registrations, checks, late }: Ports): Joins {
   const [skewOf, toServer] = [skewBy(clock), serverBy(fingerprints)]
   const { registrar } = registrations
+  const kidIn = (statement: string): string | undefined => {
+    const stated = verifyStatement(keys, statement)
+    return stated.accepted ? stated.kid : undefined
+  }
   /** Nobody is told that it joined before everybody can know of it. */
   const told = async (
     host: string, enrolled: Enrolled, skewMs: number, there?: { readonly found: There | undefined },
@@ -96,8 +100,7 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
       const found = await registrations.demandFree(host)
       step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
       const rules: string[] = []
-      const stated = verifyStatement(keys, device)
-      const attempt = { token: known, host, address, device: stated.accepted ? stated.kid : undefined }
+      const attempt = { token: known, host, address, device: () => kidIn(device) }
       for (const { name, check } of checks) rules.push(`${name}: ${await check(attempt)}`)
       step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
       const enrolled = await toServer((server) =>
