@@ -47,6 +47,8 @@ export const actorLimits = {
   deviceDocuments: 4_096,
   /** Lists of devices that a process remembers by the digest of their documents; the oldest is sent again in full. */
   deviceLists: 8,
+  /** Keys that are read one by one for the digest of a dump; where more have changed all of it is read. */
+  dumpDigestReads: 16,
   /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */
   recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */
