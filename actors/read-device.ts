@@ -1,8 +1,8 @@
 import { safeParse } from 'valibot'
 import { limits } from '../runtime/limits.ts'
-import type { Keys, PublicJwk } from '../runtime/platform/ports.ts'
-import { parseCompact } from '../runtime/trust/jws.ts'
-import { verifyDocument } from '../runtime/trust/keys.ts'
+import type { Keys, PublicJwk, VerifyKey } from '../runtime/platform/ports.ts'
+import { parseCompact, type JwsResult } from '../runtime/trust/jws.ts'
+import { importedKey, verifyDocument, verifyParsed } from '../runtime/trust/keys.ts'
 import {
   DeviceDocument, deviceDocumentType, EnrolmentCertificate, enrolmentCertificateType,
 } from './records.ts'
@@ -23,7 +23,7 @@ interface Standing {
   /** The OOD that certified it. */
   readonly ood: DeviceDocument
   /** The enrolment key. */
-  readonly key: PublicJwk
+  readonly key: VerifyKey
 }
 
 /**
@@ -32,33 +32,45 @@ interface Standing {
  * Whether the host is registered is another question: then its document lies in `kv://`.
  */
 export function readDeviceBy(keys: Keys, { zone, root }: ZoneRoot): ReadDevice {
-  const standingOf = standings(keys, { zone, root })
   const rule = { typ: deviceDocumentType, schema: DeviceDocument } as const
+  const owner = importedKey(keys, root)
+  // The same text has the same signatures; strangers' texts, which are good for nothing, push none of these out
+  const good = new Map<string, DeviceDocument>()
+  const remember = (text: string, document: DeviceDocument): DeviceDocument => {
+    if (good.size >= limits.deviceDocuments) good.delete(good.keys().next().value!)
+    good.set(text, Object.freeze(document))
+    return document
+  }
+  const byOwnerAlone: ReadDevice = (text) => {
+    const known = good.get(text)
+    if (known) return known.enrolment === undefined ? known : undefined
+    const verdict = verifyDocument(keys, text, { ...rule, by: owner })
+    if (!verdict.accepted) return undefined
+    const { payload } = verdict
+    return payload.zone === zone && payload.enrolment === undefined ? remember(text, payload) : undefined
+  }
+  const standingOf = standings(keys, byOwnerAlone)
   const judge: ReadDevice = (text) => {
-    const byOwner = verifyDocument(keys, text, { ...rule, key: root })
+    const parsed = parseCompact(text, limits.document)
+    const byOwner = verifyParsed(keys, parsed, { ...rule, by: owner })
     if (byOwner.accepted) {
       const { payload } = byOwner
       return payload.zone === zone && payload.enrolment === undefined ? payload : undefined
     }
     if (byOwner.denial.reason !== 'document/unknown-key') return undefined
-    const standing = standingOf(claimedIn(text))
-    const verdict = standing && verifyDocument(keys, text, { ...rule, key: standing.key })
+    const standing = standingOf(claimedIn(parsed))
+    const verdict = standing && verifyParsed(keys, parsed, { ...rule, by: standing.key })
     if (!standing || !verdict?.accepted) return undefined
     const { payload } = verdict
     // An OOD is the zone, and only its owner makes one
     const mayBe = payload.role !== 'ood' && payload.name !== standing.ood.name && !isReserved(payload.name)
     return payload.zone === zone && mayBe ? payload : undefined
   }
-  // The same text has the same signatures; strangers' texts, which are good for nothing, push none of these out
-  const good = new Map<string, DeviceDocument>()
   return (text) => {
     const known = good.get(text)
     if (known) return known
     const document = judge(text)
-    if (!document) return undefined
-    if (good.size >= limits.deviceDocuments) good.delete(good.keys().next().value!)
-    good.set(text, Object.freeze(document))
-    return document
+    return document && remember(text, document)
   }
 }
 
@@ -83,14 +95,13 @@ export function readEnrolmentCertificate(
 }
 
 /** The nodes of a zone stand by few certificates: each is checked once, and the oldest is forgotten. */
-function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | undefined) => Standing | undefined {
+function standings(keys: Keys, byOwner: ReadDevice): (claimed: Enrolment | undefined) => Standing | undefined {
   const known = new Map<string, Standing | undefined>()
   const check = ({ ood: text, certificate }: Enrolment): Standing | undefined => {
-    const verdict = verifyDocument(keys, text, { typ: deviceDocumentType, schema: DeviceDocument, key: root })
-    if (!verdict.accepted || verdict.payload.zone !== zone) return undefined
-    const ood = verdict.payload
-    const certified = readEnrolmentCertificate(keys, certificate, ood)
-    return certified && { ood, key: certified.key }
+    const ood = byOwner(text)
+    const certified = ood && readEnrolmentCertificate(keys, certificate, ood)
+    const key = certified && importedKey(keys, certified.key)
+    return key && { ood, key }
   }
   return (claimed) => {
     if (claimed === undefined) return undefined
@@ -104,8 +115,7 @@ function standings(keys: Keys, { zone, root }: ZoneRoot): (claimed: Enrolment | 
 }
 
 /** Before anything of it is believed. */
-function claimedIn(text: string): Enrolment | undefined {
-  const parsed = parseCompact(text, limits.document)
+function claimedIn(parsed: JwsResult): Enrolment | undefined {
   const claimed = 'fault' in parsed ? undefined : safeParse(DeviceDocument, parsed.jws.payload)
   return claimed?.success ? claimed.output.enrolment : undefined
 }

@@ -84,9 +84,18 @@ function rowsOf(micros: Each, cpu: Each): readonly Row[] {
       name: 'joins, against one of each', inFlight, value: perSecond(micros.join), unit: 'joins/s',
       ratio: (micros.handshake + micros.sign) / micros.join, target: SHARE_MIN,
     },
+    // One before the host has a certificate and one that shows it: a join cannot do with fewer
+    {
+      name: 'joins, against two handshakes and one certificate', inFlight, value: perSecond(micros.join),
+      unit: 'joins/s', ratio: (2 * micros.handshake + micros.sign) / micros.join,
+    },
     {
       name: 'joins by processor time, against one of each', inFlight, value: perSecond(cpu.join), unit: 'joins/s',
       ratio: (cpu.handshake + cpu.sign) / cpu.join,
+    },
+    {
+      name: 'the same, against two handshakes and one certificate', inFlight, value: perSecond(cpu.join),
+      unit: 'joins/s', ratio: (2 * cpu.handshake + cpu.sign) / cpu.join,
     },
   ]
 }

@@ -1,5 +1,5 @@
 import { readDeviceBy, type ReadDevice } from '../actors/read-device.ts'
-import { digestOfItems, kv, type DeviceDocument } from '../actors/records.ts'
+import { digestOfDigests, digestOfText, kv, type DeviceDocument } from '../actors/records.ts'
 import { isReserved } from '../actors/trust-matrix.ts'
 import type { ZoneDocument } from '../actors/zone-document.ts'
 import { limits } from '../runtime/limits.ts'
@@ -8,6 +8,9 @@ import type { TrustedDevice } from '../runtime/worker.ts'
 
 /** By key of `kv://`. */
 export type DeviceDocuments = Readonly<Record<string, string>>
+
+/** What is known of a document: whom it makes trusted, if anybody, and its digest. */
+interface Checked { readonly device: TrustedDevice | undefined; readonly digest: string }
 
 interface List { readonly documents: DeviceDocuments; readonly devices: readonly TrustedDevice[] }
 
@@ -18,7 +21,7 @@ interface List { readonly documents: DeviceDocuments; readonly devices: readonly
 export class KnownHosts {
   readonly #keys: Keys
   readonly #readDevice: ReadDevice
-  readonly #checked = new Map<string, TrustedDevice | undefined>()
+  readonly #checked = new Map<string, Checked>()
   /** By the digest of the documents that each was read from: no host can give another one a list of its own making. */
   readonly #lists = new Map<string, List>()
 
@@ -29,14 +32,12 @@ export class KnownHosts {
 
   /** In the order of the documents; one that lies under the name of another host registers nobody. */
   read(documents: DeviceDocuments): { readonly devices: readonly TrustedDevice[]; readonly digest: string } {
-    const items = Object.entries(documents)
-    const digest = digestOfItems(this.#keys, items)
+    const items = Object.entries(documents).map(([key, text]) => [key, this.#check(text)] as const)
+    const digest = digestOfDigests(this.#keys, items.map(([key, checked]) => [key, checked.digest]))
     const before = this.before(digest)
     if (before) return { devices: before, digest }
-    const devices = Object.freeze(items.flatMap(([key, text]) => {
-      const device = this.#device(text)
-      return device && kv.device(device.host) === key ? [device] : []
-    }))
+    const devices = Object.freeze(items.flatMap(([key, { device }]) =>
+      (device && kv.device(device.host) === key ? [device] : [])))
     if (this.#lists.size >= limits.deviceLists) this.#lists.delete(this.#lists.keys().next().value!)
     this.#lists.set(digest, { documents, devices })
     return { devices, digest }
@@ -57,14 +58,16 @@ export class KnownHosts {
     return this.#lists.get(digest)?.devices
   }
 
-  #device(text: string): TrustedDevice | undefined {
-    if (this.#checked.has(text)) return this.#checked.get(text)
+  #check(text: string): Checked {
+    const known = this.#checked.get(text)
+    if (known) return known
     // The oldest is checked again when it comes again
     if (this.#checked.size >= limits.deviceDocuments) this.#checked.delete(this.#checked.keys().next().value!)
     const document = this.#readDevice(text)
     const device = document && !isReserved(document.name) ? trusted(document) : undefined
-    this.#checked.set(text, device)
-    return device
+    const checked = { device, digest: digestOfText(this.#keys, text) }
+    this.#checked.set(text, checked)
+    return checked
   }
 }
 

@@ -3,6 +3,8 @@ export const actorLimits = {
   /** Milliseconds between rounds of the scheduler when nothing changes; before it tries again, doubled each time. */
   schedulerRoundMs: 30_000,
   schedulerRetryMs: 100,
+  /** Milliseconds after a round for which changes are gathered before the next; the first change waits for nothing. */
+  schedulerGatherMs: 200,
   /** Milliseconds before the node daemon tries again, doubled up to those between its rounds when nothing changes. */
   convergeRetryMs: 500,
   convergeRoundMs: 30_000,
@@ -45,6 +47,8 @@ export const actorLimits = {
   deviceDocuments: 4_096,
   /** Lists of devices that a process remembers by the digest of their documents; the oldest is sent again in full. */
   deviceLists: 8,
+  /** Keys that are read one by one for the digest of a dump; where more have changed all of it is read. */
+  dumpDigestReads: 16,
   /** Records of kv:// that verify-hub remembers parsed; the oldest is forgotten. */
   recordsRemembered: 4_096,
   /** Bytes of a password; a longer one is InvalidPassword. */

@@ -52,11 +52,15 @@ test('while a member of etcd is dead a host joins, and its retry gets the same c
   const transport = {
     ...platform.transport,
     // The first answer to the request is lost on its way
-    request: async (call: Parameters<typeof platform.transport.request>[0]) => {
-      const answer = await platform.transport.request(call)
-      if (call.path !== '/join/request' || lost++ > 0) return answer
-      for await (const piece of answer.body) void piece
-      throw new Unavailable('The answer was lost')
+    connectHttp: async (...to: Parameters<typeof platform.transport.connectHttp>) => {
+      const connection = await platform.transport.connectHttp(...to)
+      const request: typeof connection.request = async (call) => {
+        const answer = await connection.request(call)
+        if (call.path !== '/join/request' || lost++ > 0) return answer
+        for await (const piece of answer.body) void piece
+        throw new Unavailable('The answer was lost')
+      }
+      return { ...connection, request }
     },
   }
   const joined = await zone!.join(made, { device, attempts: 4, platform: { ...platform, transport } })

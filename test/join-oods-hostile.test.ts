@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { OodJoinAnswer } from '../actors/join-ood-protocol.ts'
 import { Vault } from '../actors/vault/protocol.ts'
-import { ask } from '../boot/join/ask.ts'
+import { withServer } from '../boot/join/ask.ts'
 import { openOodJoining, type OodJoining } from '../boot/join/ood-folder.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Platform } from '../runtime/platform/ports.ts'
@@ -107,9 +107,9 @@ test('a token for a node makes no OOD, and one for an OOD no node', async () => 
   assert.is(await reasonOf(zone.join(ofNode, folder)), 'JoinNotAllowed role')
   assert.is(await reasonOf(zone.joining.join(ofOod, { device: folder.device })), 'JoinNotAllowed role')
   const hello = zone.joining.options(ofOod)
-  assert.is(await reasonOf(ask(hello, OodJoinAnswer, 'POST', '/join/ood', { token: ofOod.token }, {
-    roots: hello.roots, alpn: 'zonewright-join/1',
-  })), 'NotAZone undefined', 'half a request is none')
+  const tls = { roots: hello.roots, alpn: 'zonewright-join/1' }
+  const half = withServer(hello, tls, ({ ask }) => ask(OodJoinAnswer, 'POST', '/join/ood', { token: ofOod.token }))
+  assert.is(await reasonOf(half), 'NotAZone undefined', 'half a request is none')
   await folder.close()
 })
 

@@ -6,12 +6,12 @@ import { join } from '../boot/join/join-client.ts'
 import { Unavailable } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { openPlatform } from '../runtime/platform/index.ts'
-import type { HttpCall } from '../runtime/platform/ports.ts'
+import type { TlsTarget } from '../runtime/platform/http-ports.ts'
 
 const platform = await openPlatform()
 
 test('what may pass is tried as often as the limit, at growing intervals with jitter, each for its time', async () => {
-  const calls: HttpCall[] = []
+  const calls: TlsTarget[] = []
   const waits: number[] = []
   let failed: unknown
   // Timers of ours keep no process alive
@@ -22,8 +22,8 @@ test('what may pass is tried as often as the limit, at growing intervals with ji
       clock: { ...platform.clock, after: (_, task) => platform.clock.after(0, task) },
       transport: {
         ...platform.transport,
-        async request(call) {
-          calls.push(call)
+        async connectHttp(target) {
+          calls.push(target)
           throw new Unavailable('Nobody listens')
         },
       },

@@ -117,7 +117,7 @@ export function tunnelsWorld(): World {
   }
   const tunnels = createTunnels({
     start, certificate: () => own, placed: (service) => world.placed(service), news: () => world.news(),
-    trust: { roots: [], version: 0, refresh: async () => {}, nameOf, hostOf },
+    trust: { roots: [], version: 0, refresh: async () => {}, nameOf, hostOf, noting: (_, joined) => joined },
     sight: createSight(start, () => world.ask()),
     http: { open: () => Promise.reject(new Unavailable('There is no HTTP here')), recheck: async () => {} },
     telling: { toOne: async () => {}, toAll: async () => {} },

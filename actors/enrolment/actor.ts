@@ -64,7 +64,8 @@ export default actor(Enrolment, {
     onRoots: (clientRoots) => listener.renew?.({ clientRoots }),
   })
   const registrations = await openRegistrations({
-    keys, self, log, systemConfig, vault: asked, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
+    keys, self, log, systemConfig, nodeDaemon: needs.nodeDaemon, token: () => session.token(),
+    vault: { ...asked, joinedHost: (of, settings) => trust.noting(of.host, asked.joinedHost(of, settings)) },
   })
   const keeping = keepRegistered(start, registrations)
   const checks = joinChecks(env[enrolmentEnv.hook] === undefined ? undefined

@@ -8,8 +8,8 @@ export interface JoinAttempt {
   readonly host: string
   /** Of the connection. */
   readonly address: string
-  /** Thumbprint of the key in its statement, if that is sound: the vault lets in only who has it. */
-  readonly device: string | undefined
+  /** Thumbprint of the key in its statement, if that is sound: the vault lets in only who has it. Who asks pays. */
+  device(): string | undefined
 }
 
 /** A check beside the token (seed: rk8s-libvault, join step 14). @throws JoinRefused */
@@ -35,7 +35,7 @@ export const hookCheck = (zone: string, ask: (question: string) => Promise<HookA
   name: 'hook',
   async check({ token: { id, role, createdBy, createdAt, expiresAt, cidr }, host, address, device }) {
     const token = { id, createdBy, createdAt, expiresAt, ...(cidr === undefined ? {} : { cidr }) }
-    const question = { zone, host, role, address, device: device ?? null, token }
+    const question = { zone, host, role, address, device: device() ?? null, token }
     // Whatever keeps it from an answer is a no
     const { allowed, said } = await ask(`${JSON.stringify(question)}\n`).catch((error: unknown) =>
       ({ allowed: false, said: messageOf(error) }))

@@ -11,7 +11,7 @@ import {
 import { JOIN_SEQUENCE, joinStep } from '../join-steps.ts'
 import { JoinRefused, type Enrolled, type Vault } from '../vault/protocol.ts'
 import type { JoinCheck } from './checks.ts'
-import { isNotJoined, type Registrations } from './registrations.ts'
+import { isNotJoined, type Registrations, type There } from './registrations.ts'
 import type { KnownHost } from './trust.ts'
 
 type Ports = Pick<ActorStart, 'keys' | 'clock' | 'step'> & {
@@ -62,11 +62,17 @@ export const serverBy = (fingerprints: () => readonly string[]) =>
 export function createJoins({ keys, clock, step, vault, fingerprints, registrations, checks, late }: Ports): Joins {
   const [skewOf, toServer] = [skewBy(clock), serverBy(fingerprints)]
   const { registrar } = registrations
+  const kidIn = (statement: string): string | undefined => {
+    const stated = verifyStatement(keys, statement)
+    return stated.accepted ? stated.kid : undefined
+  }
   /** Nobody is told that it joined before everybody can know of it. */
   const told = async (
-    host: string, { serial, certificate, chain, roots, notBefore, notAfter }: Enrolled, skewMs: number,
+    host: string, enrolled: Enrolled, skewMs: number, there?: { readonly found: There | undefined },
   ): Promise<JoinAnswer> => {
-    const document = await registrations.settle(host).catch((error: unknown) => {
+    const { serial, certificate, chain, roots, notBefore, notAfter, document: made } = enrolled
+    const first = there && made !== undefined ? { document: made, there: there.found } : undefined
+    const document = await registrations.settle(host, first).catch((error: unknown) => {
       late()
       throw error
     })
@@ -91,18 +97,17 @@ export function createJoins({ keys, clock, step, vault, fingerprints, registrati
       const csrHash = fingerprint(keys, new TextEncoder().encode(csr))
       step(JOIN_SEQUENCE, joinStep.requestReceived, { host, address, csr: csrHash })
       const known = await vault.checkJoinToken({ token, host })
-      await registrations.demandFree(host)
+      const found = await registrations.demandFree(host)
       step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
       const rules: string[] = []
-      const stated = verifyStatement(keys, device)
-      const attempt = { token: known, host, address, device: stated.accepted ? stated.kid : undefined }
+      const attempt = { token: known, host, address, device: () => kidIn(device) }
       for (const { name, check } of checks) rules.push(`${name}: ${await check(attempt)}`)
       step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
       const enrolled = await toServer((server) =>
         vault.enrol({ token, host, csr, device, proof, server, skewMs: Math.max(0, skewMs), registrar }))
       const { serial, device: kid, retried } = enrolled
       step(JOIN_SEQUENCE, joinStep.certificateReceived, { host, serial, device: kid, jti: known.id, retried })
-      return await told(host, enrolled, skewMs)
+      return await told(host, enrolled, skewMs, { found })
     },
     async renew({ csr, device, proof, now }, { name, serial, role }) {
       if (role === 'ood') throw new JoinRefused('Nobody renews here who joined by no token', { reason: 'host' })

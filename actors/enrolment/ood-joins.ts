@@ -68,7 +68,7 @@ export function createOodJoins(
     await registrations.demandOod(host, stated.accepted ? stated.payload.key : undefined)
     step(JOIN_SEQUENCE, joinStep.tokenGood, { host, jti: known.id, expiresAt: known.expiresAt })
     const rules: string[] = []
-    const attempt = { token: known, host, address, device: stated.accepted ? stated.kid : undefined }
+    const attempt = { token: known, host, address, device: () => (stated.accepted ? stated.kid : undefined) }
     for (const { name, check } of checks) rules.push(`${name}: ${await check(attempt)}`)
     step(JOIN_SEQUENCE, joinStep.addressChecked, { host, address, rules: rules.join(', ') })
     const { request, issued }: { request: OodRequest; issued?: OodIssued | undefined } = await toServer((server) =>

@@ -11,6 +11,7 @@ import { isName, kv, type DeviceDocument } from '../records.ts'
 import { KeyExists, KeyNotFound, type SystemConfig } from '../system-config/protocol.ts'
 import { JoinRefused, NotInVault, type JoinedHost, type Registrar, type Vault } from '../vault/protocol.ts'
 import { verifyZoneDocument } from '../zone-document.ts'
+import { nextShared } from './next-shared.ts'
 
 /** What a host needs to judge others, and nothing that it could not judge itself. */
 export interface TrustTold {
@@ -29,8 +30,11 @@ export interface Registrations {
   hosts(): Promise<{ readonly document: string; readonly servers: ReadonlyMap<string, readonly string[]> }>
   /** Says where this host is reached by others. */
   reachedAt(servers: readonly string[]): Promise<void>
-  /** @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here */
-  demandFree(host: string): Promise<void>
+  /**
+   * @throws JoinRefused where the owner has signed for a host of this name, or a user has it: that is nobody's here
+   * @returns what lies there now
+   */
+  demandFree(host: string): Promise<There | undefined>
   /**
    * Nobody becomes an OOD under a name that the owner has given to another key, or to this host itself.
    * @throws JoinRefused
@@ -38,14 +42,22 @@ export interface Registrations {
   demandOod(host: string, key?: PublicJwk): Promise<void>
   /** Its document as it lies in `kv://`. */
   stored(host: string): Promise<string | undefined>
-  /** Makes `kv://` say of this host what the vault says; a retry changes nothing. @returns its document */
-  settle(host: string): Promise<string | undefined>
+  /**
+   * Makes `kv://` say of this host what the vault says; a retry changes nothing. With `first` that is written before
+   * either side is looked at; what was overtaken by then is found as they are. @returns its document
+   */
+  settle(host: string, first?: Written): Promise<string | undefined>
   /**
    * The same for all, of whom it is not so. @returns how many were put right
    * @throws when all were looked at, what the first failed by that could not be put right
    */
   sweep(): Promise<number>
 }
+
+/** What the vault has just registered, and what lay in `kv://` before. */
+export interface Written { readonly document: string; readonly there: There | undefined }
+/** A key of `kv://` as it was found. */
+export interface There { readonly value: string; readonly revision: number }
 
 type Config = Pick<Client<typeof SystemConfig>, 'get' | 'set' | 'execTx' | 'dump'>
 
@@ -85,6 +97,10 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     const { revokedAt, document: anew } = await vault.registerHost({ host, registrar })
     return revokedAt === undefined ? anew : undefined
   }
+  const isByThis = (text: string, host: string): boolean => {
+    const { name, enrolment: by } = readDevice(text) ?? {}
+    return name === host && by?.certificate === certificate && by.ood === ood
+  }
   const stands = async (by: NonNullable<DeviceDocument['enrolment']>): Promise<boolean> => {
     if (by.certificate === certificate && by.ood === ood) return true
     const name = readDevice(by.ood)?.name ?? self.host
@@ -123,6 +139,13 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       if (wanted === undefined) return true
       throw ownerHas(host)
     }
+    await write(host, wanted, there)
+    // Whoever was revoked meanwhile is looked at again
+    return undefined
+  }
+  /** Unless somebody was faster. */
+  const write = async (host: string, wanted: string | undefined, there: There | undefined): Promise<void> => {
+    const key = kv.device(host)
     const action = wanted === undefined ? { action: 'remove' as const }
       : { action: there ? 'update' as const : 'create' as const, value: wanted }
     try {
@@ -133,8 +156,6 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     } catch (error) {
       if (!isOvertaken(error)) throw error
     }
-    // Whoever was revoked meanwhile is looked at again
-    return undefined
   }
 
   /** Documents of OODs, each with its certificate, that were found good: with each join the same is told. */
@@ -148,7 +169,7 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     return true
   }
   /** Hosts of the control plane that stand for the enrolment key. */
-  const oodsNow = async () => {
+  const readOods = async () => {
     const prefix = kv.enrolment('')
     const { items } = await systemConfig.dump({ prefixes: [prefix] }, { token: token() })
     const addresses = new Map(items.map(({ key, value }) => [key, value]))
@@ -160,6 +181,7 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
     }))
     return all.filter((one) => one !== undefined)
   }
+  const oodsNow = nextShared(readOods)
 
   const registrations: Registrations = {
     registrar, owner: zone.payload.root,
@@ -182,10 +204,11 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       if ((await get(key))?.value !== value) await systemConfig.set({ key, value }, { token: token() })
     },
     async demandFree(host) {
-      if (!isName(host)) return
+      if (!isName(host)) return undefined
       const [device, user] = await Promise.all([get(kv.device(host)), get(kv.user(host))])
       if (ownersDocument(device?.value)) throw ownerHas(host)
       if (user) throw new JoinRefused(`A user has this name: ${host}`, { reason: 'owned' })
+      return device
     },
     async demandOod(host, key) {
       const text = isName(host) ? (await get(kv.device(host)))?.value : undefined
@@ -195,7 +218,11 @@ export async function openRegistrations(ports: Ports): Promise<Registrations> {
       if (!isIts) throw ownerHas(host)
     },
     stored: async (host) => (await get(kv.device(host)))?.value,
-    async settle(host) {
+    async settle(host, first) {
+      // Nothing follows from it: whoever was revoked meanwhile, or signed for by the owner, is found by the looks below
+      if (first && first.there?.value !== first.document && isByThis(first.document, host)) {
+        await write(host, first.document, first.there)
+      }
       for (let attempt = 0; attempt < limits.registrationAttempts; attempt++) {
         const settled = await settleOnce(host, await vault.joinedHost({ host }))
         if (settled !== undefined) return settled === true ? undefined : settled

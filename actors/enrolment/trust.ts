@@ -9,7 +9,7 @@ import { serialText } from '../../runtime/x509/serial.ts'
 import { verifyChain } from '../../runtime/x509/verify-chain.ts'
 import { isName } from '../records.ts'
 import type { Authority, Vault } from '../vault/protocol.ts'
-import { countingOf } from './counting.ts'
+import { countingOf, type Counted } from './counting.ts'
 
 /** The connection shows no certificate of the zone that is good now. `details.reason` says what is wrong. */
 export const HostCertificateNeeded = defineError('HostCertificateNeeded')
@@ -34,6 +34,7 @@ export interface ZoneTrust {
   nameOf(certificate: Uint8Array): string | undefined
   /** @throws HostCertificateNeeded */
   hostOf(certificate: Uint8Array | undefined): Promise<KnownHost>
+  readonly noting: Counted['noting']
 }
 
 interface Known {
@@ -101,7 +102,7 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
   return {
     get roots() { return known.pems },
     get version() { return version },
-    refresh,
+    refresh, noting: counting.noting,
     nameOf(der) {
       try {
         const named = identityIn(parseCertificate(der), zone)
@@ -130,7 +131,7 @@ export async function openTrust({ zone, clock, keys, vault, onRoots, warn }: Tru
       if (!named) throw needed('identity', 'The certificate of the connection is of no host of this zone')
       const { name, role } = named
       const serial = serialText(leaf.serial)
-      const fault = await counting(name, role, serial)
+      const fault = await counting.faultOf(name, role, serial)
       if (fault) throw needed(fault, `The certificate of the connection counts no more: ${fault}`)
       return { name, role, serial, notAfter: leaf.notAfter }
     },

@@ -114,6 +114,8 @@ export default actor(Scheduler, {
           if (!term.signal.aborted) log.warn(`A round of the scheduler failed: ${error.message}`)
           return failures + 1
         })
+        // What changes together, as when many hosts join, is for one round: each reads all that there is
+        if (failures === 0) await pause(clock, limits.schedulerGatherMs, term.signal)
         if (term.signal.aborted) return
         const roundMs = waits ? limits.reportMs : limits.schedulerRoundMs
         const nextMs = Math.min(roundMs, silence.nextMs(clock.monotonic()) ?? Infinity)

@@ -1,5 +1,4 @@
 import { safeParse } from 'valibot'
-import type { HttpCall } from '../../runtime/platform/ports.ts'
 import type { TlsCall } from '../../runtime/platform/tls-ports.ts'
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import { NotAZone } from '../errors.ts'
@@ -9,24 +8,47 @@ import type { JoinOptions } from './join-client.ts'
 
 export const serverOf = ({ hostname, port }: JoinOptions): string => `${hostname}:${port}`
 
-/** One request to the control plane. @throws what is in `boot/errors` */
-export async function ask<S extends Schema>(
-  { platform: { transport }, hostname, port, signal, attemptMs }: JoinOptions, schema: S, method: string, path: string,
-  body: unknown, tls: TlsCall,
-): Promise<Infer<S>> {
-  const call: HttpCall = {
-    hostname, port, method, path, tls, signal, withinMs: attemptMs, bytesMax: ANSWER_BYTES_MAX,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    body: body === undefined ? '' : JSON.stringify(body),
+/** The control plane at the other end of a connection, which was judged when that was made. */
+export interface Asking {
+  /** @throws what is in `boot/errors` */
+  ask<S extends Schema>(schema: S, method: string, path: string, body?: unknown): Promise<Infer<S>>
+  close(): void
+}
+
+/** @throws what `Transport.connectHttp` does */
+export async function askingOf(
+  { platform: { transport }, hostname, port, signal, attemptMs: withinMs }: JoinOptions, tls: TlsCall,
+): Promise<Asking> {
+  const connection = await transport.connectHttp({ hostname, port, withinMs, signal }, tls)
+  return {
+    async ask(schema, method, path, body) {
+      const { status, body: pieces } = await connection.request({
+        method, path, signal, withinMs, bytesMax: ANSWER_BYTES_MAX,
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        body: body === undefined ? '' : JSON.stringify(body),
+      })
+      const bytes: number[] = []
+      for await (const piece of pieces) for (const byte of piece) bytes.push(byte)
+      const value = parseJson(Uint8Array.from(bytes))
+      if (status !== 200) throw answerFailure(status, (value ?? {}) as object)
+      const parsed = safeParse(schema, value)
+      if (!parsed.success) throw new NotAZone(`What answers at ${hostname}:${port} is no zone of ours`)
+      return parsed.output
+    },
+    close: () => connection.close(),
   }
-  const { status, body: pieces } = await transport.request(call)
-  const bytes: number[] = []
-  for await (const piece of pieces) for (const byte of piece) bytes.push(byte)
-  const value = parseJson(Uint8Array.from(bytes))
-  if (status !== 200) throw answerFailure(status, (value ?? {}) as object)
-  const parsed = safeParse(schema, value)
-  if (!parsed.success) throw new NotAZone(`What answers at ${hostname}:${port} is no zone of ours`)
-  return parsed.output
+}
+
+/** What is asked by one connection. @throws what `Transport.connectHttp` does, and what is in `boot/errors` */
+export async function withServer<T>(
+  options: JoinOptions, tls: TlsCall, use: (asking: Asking) => Promise<T>,
+): Promise<T> {
+  const asking = await askingOf(options, tls)
+  try {
+    return await use(asking)
+  } finally {
+    asking.close()
+  }
 }
 
 const ANSWER_BYTES_MAX = 256 * 1_024

@@ -1,11 +1,11 @@
 import { askForCertificate, takeCertificate, type CertificateAsked } from '../../actors/host-certificate.ts'
 import {
-  fingerprint, hostAlpn, joinAlpn, JoinAnswer, joinPath, renewalOf, signProof, signStatement, WhoAmI,
+  fingerprint, hostAlpn, JoinAnswer, joinPath, renewalOf, signProof, signStatement, WhoAmI,
 } from '../../actors/join-protocol.ts'
 import type { DeviceRole } from '../../actors/records.ts'
 import { joinStep } from '../../actors/join-steps.ts'
 import type { Evidence } from '../../runtime/actor.ts'
-import { Unavailable, ZonewrightError } from '../../runtime/errors.ts'
+import { ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Platform, PublicJwk, SigningKey } from '../../runtime/platform/ports.ts'
 import type { TlsCall, TlsPair } from '../../runtime/platform/tls-ports.ts'
@@ -13,12 +13,11 @@ import type { Infer } from '../../runtime/protocol.ts'
 import { backoffMs } from '../../runtime/restart.ts'
 import { pause } from '../../runtime/within.ts'
 import { parseCertificate } from '../../runtime/x509/certificate.ts'
-import { sameBytes } from '../../runtime/x509/der.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
 import { JoinNotAllowed, JoinTokenUsed, NotAZone } from '../errors.ts'
-import { ask } from './ask.ts'
+import { withServer } from './ask.ts'
 import { isPassing, lastFailure } from './failures.ts'
-import { demandControlPlane, meet } from './meet.ts'
+import { demandControlPlane, meeting, type Met } from './meet.ts'
 import { readStanding, type HostStanding } from './standing.ts'
 import type { GivenToken } from './token-file.ts'
 
@@ -116,21 +115,24 @@ export async function retrying<T>(options: JoinOptions, once: () => Promise<T>):
 const RETRY = { min: limits.joinRetryMsMin, max: limits.joinRetryMsMax }
 
 async function joinOnce(options: JoinOptions, asked: CertificateAsked): Promise<Joined> {
+  const joined = await meeting(options, (met) => joinBy(options, met, asked))
+  const me = await whoami(options, joined)
+  options.onStep(joinStep.mutualTls, { host: me.host, serial: me.serial, role: me.role })
+  return joined
+}
+
+async function joinBy(options: JoinOptions, met: Met, asked: CertificateAsked): Promise<Joined> {
   const { platform: { keys, clock }, host, given, device, onStep } = options
   const { csr } = asked
-  const met = await meet(options)
-  const { zone, server, skewMs, roots } = met
+  const { zone, server, skewMs, roots, asking } = met
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: given.token, csr, server: fingerprint(keys, server) })
   const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
   const request = { token: given.token, host, csr, device: statement, proof, now: clock.now() }
   onStep(joinStep.requestReceived, { host, csr: fingerprint(keys, encoder.encode(csr)), device: device.public.kid })
-  const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
-  const answer = await ask(options, JoinAnswer, 'POST', joinPath.request, request, tls)
+  const answer = await asking.ask(JoinAnswer, 'POST', joinPath.request, request)
   const joined = accept(options, { zone, roots }, asked, answer, skewMs)
   onStep(joinStep.certificateGiven, { host, serial: joined.serial, notAfter: joined.notAfter, skewMs })
-  const me = await whoami(options, joined)
-  onStep(joinStep.mutualTls, { host: me.host, serial: me.serial, role: me.role })
   return joined
 }
 
@@ -146,38 +148,35 @@ async function renewOnce(options: JoinOptions, before: Joined, asked: Certificat
       server = certificate
     },
   }
-  await ask(options, WhoAmI, 'GET', joinPath.whoami, undefined, call)
-  const iat = Math.floor(clock.now() / 1_000)
-  const proof = signProof(keys, device, { token: serial, csr, server: fingerprint(keys, server!) })
-  const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
-  const request = { csr, device: statement, proof, now: clock.now() }
-  const answer = await ask(options, JoinAnswer, 'POST', joinPath.renew, request, call)
+  const answer = await withServer(options, call, async (asking) => {
+    await asking.ask(WhoAmI, 'GET', joinPath.whoami)
+    const iat = Math.floor(clock.now() / 1_000)
+    const proof = signProof(keys, device, { token: serial, csr, server: fingerprint(keys, server!) })
+    const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
+    const request = { csr, device: statement, proof, now: clock.now() }
+    return asking.ask(JoinAnswer, 'POST', joinPath.renew, request)
+  })
   return accept(options, { zone, roots, owner: standing.zone.root }, asked, answer, answer.skewMs)
 }
 
 /** As a host that joined before, by its device key: after a restart, or when its certificate has ended. */
 export async function renewAgain(options: JoinOptions, owner?: PublicJwk): Promise<Joined> {
   const asked = await askForCertificate(options.platform, options.host)
-  return await retrying(options, () => renewAgainOnce(options, asked, owner))
+  return await retrying(options, () => meeting(options, (met) => renewAgainBy(options, met, asked, owner)))
 }
 
-async function renewAgainOnce(
-  options: JoinOptions, asked: CertificateAsked, owner: PublicJwk | undefined,
+async function renewAgainBy(
+  options: JoinOptions, { zone, server, skewMs, roots, asking }: Met, asked: CertificateAsked,
+  owner: PublicJwk | undefined,
 ): Promise<Joined> {
   const { platform: { keys, clock }, host, device } = options
   const { csr } = asked
-  const { zone, server, skewMs, roots } = await meet(options)
   const iat = Math.floor(clock.now() / 1_000)
   const proof = signProof(keys, device, { token: renewalOf(zone, host), csr, server: fingerprint(keys, server) })
   const statement = signStatement(device, { zone, name: host, role: roleOf(options), key: device.public.jwk, iat })
   const request = { host, csr, device: statement, proof, now: clock.now() }
-  const tls = { roots, alpn: joinAlpn, check: sameServer(server) }
-  const answer = await ask(options, JoinAnswer, 'POST', joinPath.again, request, tls)
+  const answer = await asking.ask(JoinAnswer, 'POST', joinPath.again, request)
   return accept(options, { zone, roots, ...(owner ? { owner } : {}) }, asked, answer, skewMs)
-}
-
-export const sameServer = (server: Uint8Array) => (certificate: Uint8Array): void => {
-  if (!sameBytes(certificate, server)) throw new Unavailable('Another certificate answers than a moment ago')
 }
 
 /** Proof that the certificate is taken: whom the control plane takes this host for. */
@@ -186,7 +185,7 @@ export async function whoami(
 ): Promise<Infer<typeof WhoAmI>> {
   const check = (der: Uint8Array): void => demandControlPlane(parseCertificate(der), zone)
   const call = { roots, alpn: hostAlpn, client: tls, check }
-  const me = await ask(options, WhoAmI, 'GET', joinPath.whoami, undefined, call)
+  const me = await withServer(options, call, ({ ask }) => ask(WhoAmI, 'GET', joinPath.whoami))
   if (me.host !== host || me.serial !== serial) {
     throw new NotAZone(`The control plane takes this host for ${me.host} (${me.serial})`)
   }

@@ -1,6 +1,6 @@
 import { takeCertificate, type CertificateAsked } from '../../actors/host-certificate.ts'
 import { OodJoinAnswer, oodJoinPath, signOodProof, type OodJoined } from '../../actors/join-ood-protocol.ts'
-import { fingerprint, joinAlpn, signStatement } from '../../actors/join-protocol.ts'
+import { fingerprint, signStatement } from '../../actors/join-protocol.ts'
 import { joinStep } from '../../actors/join-steps.ts'
 import { readDeviceBy } from '../../actors/read-device.ts'
 import { openUnsealKey } from '../../actors/sealed-unseal-key.ts'
@@ -16,9 +16,8 @@ import { sameBytes } from '../../runtime/x509/der.ts'
 import { decodePem } from '../../runtime/x509/pem.ts'
 import { verifyChain } from '../../runtime/x509/verify-chain.ts'
 import { NotAZone } from '../errors.ts'
-import { ask } from './ask.ts'
-import { retrying, sameServer, whoami, type Joined, type JoinOptions } from './join-client.ts'
-import { meet, type Met } from './meet.ts'
+import { retrying, whoami, type Joined, type JoinOptions } from './join-client.ts'
+import { meeting, type Met } from './meet.ts'
 import { readStanding } from './standing.ts'
 
 /** Made once, so that each attempt asks for the same, also after this process has ended. */
@@ -63,7 +62,7 @@ export async function joinOod(options: OodJoinOptions): Promise<JoinedOod> {
   for (let polls = 0; ; polls++) {
     // What is asked again was told the first time
     const again: OodJoinOptions = polls === 0 ? options : { ...options, onStep() {} }
-    const { met, answer } = await retrying(again, () => askOnce(again))
+    const { met, answer } = await retrying(again, () => meeting(again, (met) => askOnce(again, met)))
     if (answer.joined) return await accept(options, met, answer.joined)
     if (polls === 0) options.onWaiting(answer.waiting?.device ?? options.device.public.kid)
     await pause(clock, backoffMs(random, polls, POLL), signal)
@@ -72,10 +71,9 @@ export async function joinOod(options: OodJoinOptions): Promise<JoinedOod> {
 }
 
 async function askOnce(
-  options: OodJoinOptions,
+  options: OodJoinOptions, met: Met,
 ): Promise<{ readonly met: Met; readonly answer: Infer<typeof OodJoinAnswer> }> {
   const { platform: { keys, clock }, host, given: { token }, device, onStep, asked } = options
-  const met = await meet(options)
   const [csr, etcdCsr] = [asked.tls.csr, asked.etcd.csr]
   const agreement = toBase64url(asked.agreement.publicKey)
   const server = fingerprint(keys, met.server)
@@ -87,8 +85,7 @@ async function askOnce(
   }
   const of = fingerprint(keys, new TextEncoder().encode(csr))
   onStep(joinStep.requestReceived, { host, csr: of, device: device.public.kid })
-  const tls = { roots: met.roots, alpn: joinAlpn, check: sameServer(met.server) }
-  return { met, answer: await ask(options, OodJoinAnswer, 'POST', oodJoinPath, request, tls) }
+  return { met, answer: await met.asking.ask(OodJoinAnswer, 'POST', oodJoinPath, request) }
 }
 
 /** Judged as if it came from anybody. @throws NotAZone, CertificateDistrusted */

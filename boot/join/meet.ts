@@ -1,14 +1,15 @@
 import { fingerprint, joinAlpn, JoinHello, joinPath } from '../../actors/join-protocol.ts'
 import { joinStep } from '../../actors/join-steps.ts'
 import { readRootSet } from '../../actors/root-set.ts'
-import { TlsNotTrusted, type ZonewrightError } from '../../runtime/errors.ts'
+import { TlsNotTrusted, Unavailable, type ZonewrightError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Infer } from '../../runtime/protocol.ts'
 import { parseCertificate, type Certificate } from '../../runtime/x509/certificate.ts'
+import { sameBytes } from '../../runtime/x509/der.ts'
 import { displayName } from '../../runtime/x509/name.ts'
 import { serialText } from '../../runtime/x509/serial.ts'
 import { ClockSkew, ServerNotTrusted } from '../errors.ts'
-import { ask, serverOf } from './ask.ts'
+import { askingOf, serverOf, withServer, type Asking } from './ask.ts'
 import { tlsFailure } from './failures.ts'
 import type { JoinOptions } from './join-client.ts'
 
@@ -18,10 +19,22 @@ export interface Met {
   readonly server: Uint8Array
   readonly skewMs: number
   readonly roots: readonly string[]
+  /** By the connection that it was met by, where these roots stand for that as well. */
+  readonly asking: Asking
+}
+
+/** Meets the control plane, and asks what there is to ask. @throws what is in `boot/errors` */
+export async function meeting<T>(options: JoinOptions, use: (met: Met) => Promise<T>): Promise<T> {
+  const met = await meet(options)
+  try {
+    return await use(met)
+  } finally {
+    met.asking.close()
+  }
 }
 
 /** Steps 8 to 10: a server that a root of ours, or a set of roots by an anchor of ours, stands for. */
-export async function meet(options: JoinOptions): Promise<Met> {
+async function meet(options: JoinOptions): Promise<Met> {
   const { given, roots, onStep } = options
   try {
     return await hello(options, roots)
@@ -44,7 +57,7 @@ async function hello(options: JoinOptions, roots: readonly string[]): Promise<Me
   let server: Uint8Array | undefined
   onStep(joinStep.tlsAsked, { host, address: serverOf(options) })
   const before = clock.now()
-  const told = await ask(options, JoinHello, 'GET', joinPath.hello, undefined, {
+  const asking = await askingOf(options, {
     roots, alpn: joinAlpn,
     check(der) {
       const certificate = parseCertificate(der)
@@ -57,12 +70,27 @@ async function hello(options: JoinOptions, roots: readonly string[]): Promise<Me
       onStep(joinStep.serverTrusted, { server: fingerprint(keys, der) })
     },
   })
-  const skewMs = told.now - Math.round((before + clock.now()) / 2)
-  if (Math.abs(skewMs) > limits.joinSkewMs) throw skewed(skewMs, 'the clock of the control plane')
-  if (given.zone !== undefined && told.zone !== given.zone) {
-    throw new ServerNotTrusted(`The token is for the zone ${given.zone}, and ${told.zone} answers`)
+  try {
+    const told = await asking.ask(JoinHello, 'GET', joinPath.hello)
+    const skewMs = told.now - Math.round((before + clock.now()) / 2)
+    if (Math.abs(skewMs) > limits.joinSkewMs) throw skewed(skewMs, 'the clock of the control plane')
+    if (given.zone !== undefined && told.zone !== given.zone) {
+      throw new ServerNotTrusted(`The token is for the zone ${given.zone}, and ${told.zone} answers`)
+    }
+    const met = { zone: told.zone, server: server!, skewMs, roots: rootsIn(options, told.roots) ?? roots }
+    if (roots.every((root) => met.roots.includes(root))) return { ...met, asking }
+    // A root that holds no more may have been what it was trusted by: by those that hold it is judged anew
+    asking.close()
+    const again = { roots: met.roots, alpn: joinAlpn, check: sameServer(met.server) }
+    return { ...met, asking: await askingOf(options, again) }
+  } catch (error) {
+    asking.close()
+    throw error
   }
-  return { zone: told.zone, server: server!, skewMs, roots: rootsIn(options, told.roots) ?? roots }
+}
+
+const sameServer = (server: Uint8Array) => (certificate: Uint8Array): void => {
+  if (!sameBytes(certificate, server)) throw new Unavailable('Another certificate answers than a moment ago')
 }
 
 const identitiesOf = ({ extensions: { names = [] } }: Certificate): readonly string[] =>
@@ -95,7 +123,7 @@ function rootsIn({ platform: { keys, clock }, given }: JoinOptions, document: st
 }
 
 const unverifiedHello = (options: JoinOptions): Promise<Infer<typeof JoinHello>> =>
-  ask(options, JoinHello, 'GET', joinPath.hello, undefined, { roots: 'anybody', alpn: joinAlpn })
+  withServer(options, { roots: 'anybody', alpn: joinAlpn }, ({ ask }) => ask(JoinHello, 'GET', joinPath.hello))
 
 /** A certificate that is out of its time may as well be a clock that is: the server is asked for its own, to tell. */
 async function clockFailure(options: JoinOptions, error: ZonewrightError): Promise<Error> {

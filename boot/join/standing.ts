@@ -48,8 +48,11 @@ export function readStanding(
   if (!controlPlane.every(isOod) || controlPlane.length === 0) {
     throw new NotAZone('The documents that were given are not those of the control plane')
   }
+  // What its own document stands by was judged with that
+  const { enrolment } = mine
+  const isOwn = (text: string): boolean => enrolment?.certificate === text && oods.includes(enrolment.ood)
   const isGood = (text: string): boolean =>
-    controlPlane.some((ood) => readEnrolmentCertificate(keys, text, ood) !== undefined)
+    isOwn(text) || controlPlane.some((ood) => readEnrolmentCertificate(keys, text, ood) !== undefined)
   if (!certificates.every(isGood)) throw new NotAZone('No OOD stands for the key that registers hosts')
   return { zoneDocument, zone, document, oods: [...oods], certificates: [...certificates] }
 }

@@ -1,12 +1,21 @@
 import * as Comlink from 'comlink'
 import { fromWire, toWire, ZonewrightError, type WireError } from '../errors.ts'
-import type { WorkerControl, WorkerEvent } from '../worker.ts'
+import type { TrustedDevice, WorkerControl, WorkerEvent } from '../worker.ts'
+import { trustChanges, trustOf, type TrustChanges } from './trust-changes.ts'
 
 type Ports = Parameters<typeof Comlink.transfer>[1]
 
 /** What a worker exposes to its supervisor. */
-export interface ExposedControl extends WorkerControl {
-  observe(listener: (event: WorkerEvent) => void): void
+export interface ExposedControl extends Omit<WorkerControl, 'trust'> {
+  /** Events go by the port, and nobody answers: an answer to each would cost more than it. */
+  observe(port: EventPort): void
+  trustChanges(changes: TrustChanges): Promise<void>
+}
+
+/** What both runtimes' ports have in common here. */
+export interface EventPort {
+  postMessage(event: WorkerEvent): void
+  onmessage: ((message: { data: WorkerEvent }) => void) | null
 }
 
 /** Comlink marks what was thrown by this symbol of its own, which it does not export: it is found by a probe. */
@@ -40,19 +49,24 @@ Comlink.transferHandlers.set('throw', {
 })
 
 /** The control of a worker behind a Comlink proxy: ports are transferred, events arrive by a callback. */
-export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
+export function remoteControl(remote: Comlink.Remote<ExposedControl>, ports: readonly [unknown, unknown]): {
   control: WorkerControl
   onEvent: (listener: (event: WorkerEvent) => void) => void
   /** Of a worker that ended: else Comlink does so whenever the garbage collector finds it. */
   release: () => void
 } {
+  let trusted: readonly TrustedDevice[] | undefined
   const control: WorkerControl = {
     load: (start) => remote.load(start),
     run: (actor, given, introductions, ends) =>
       remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
     introduce: (actor, introduction, end) =>
       remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
-    trust: (devices) => remote.trust(devices),
+    trust(devices) {
+      const changes = trustChanges(trusted, devices)
+      trusted = devices
+      return remote.trustChanges(changes)
+    },
     detach: (actor, protocol, reason, hasEnded) => remote.detach(actor, protocol, reason, hasEnded),
     release: (actor, caller) => remote.release(actor, caller),
     carry: (actor, id, wanted, end) => remote.carry(actor, id, wanted, Comlink.transfer(end, [end] as Ports)),
@@ -68,8 +82,9 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
   }
   // Whoever listens here and throws must not fail the worker that told: the error stays on this side
   const onEvent = (listener: (event: WorkerEvent) => void): void => {
-    const told = (event: WorkerEvent): void => void Promise.resolve(event).then(listener)
-    void remote.observe(Comlink.proxy(told))
+    const [near, far] = ports as [EventPort, EventPort]
+    near.onmessage = ({ data }) => void Promise.resolve(data).then(listener)
+    void remote.observe(Comlink.transfer(far, [far] as unknown as Ports))
   }
   let released = false
   const release = (): void => {
@@ -78,4 +93,14 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
     released = true
   }
   return { control, onEvent, release }
+}
+
+/** In the worker: what its supervisor finds at the other end. */
+export function exposedControl(
+  { trust, ...control }: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
+): ExposedControl {
+  return {
+    ...control, trustChanges: trustOf(trust),
+    observe: (port) => subscribe((event) => port.postMessage(event)),
+  }
 }

@@ -30,9 +30,6 @@ export async function createCrypto(largeMac: LargeMac = 'hmac-sha-256'): Promise
   }
 }
 
-/** RFC 8410: the DER before the 32 bytes of a private key. */
-const X25519_PKCS8 = '302e020100300506032b656e04220420'
-
 function fromPem(pem: string, passphrase: string | undefined): KeyObject {
   let key: KeyObject
   try {
@@ -75,7 +72,7 @@ function verifyKey(jwk: PublicJwk): VerifyKey {
 }
 
 function agreement(random: Random): Agreement {
-  const key = rawPrivateKey(X25519_PKCS8, random.bytes(32))
+  const key = rawPrivateKey('X25519', random.bytes(32))
   const own = createPublicKey(key).export({ format: 'jwk' })
   return {
     publicKey: Buffer.from(String(own.x), 'base64url'),

@@ -1,8 +1,9 @@
-import { request as send, type ClientRequest, type IncomingMessage } from 'node:http'
+import { Agent, request as send, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import { Cancelled, DeadlineExceeded, InvalidArgument, LimitExceeded, messageOf, Unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { HttpAnswer, HttpCall, Transport } from './http-ports.ts'
+import type { HttpAnswer, HttpCall, TlsTarget, Transport } from './http-ports.ts'
+import type { TlsCall } from './tls-ports.ts'
 import { connectTls } from './tls-client.ts'
 
 /** Bytes of the head of an answer; a longer one is Unavailable. */
@@ -13,10 +14,37 @@ const HEAD_BYTES_MAX = 16 * 1024
  * whose body nobody has begun to read within `withinMs` is cut.
  */
 export const httpRequest: Transport['request'] = async (call) =>
-  (call.tls ? over(call, await connected(call, call.tls)) : over(call, undefined))
+  (call.tls ? over(call, only(await connected(call, call.tls))) : over(call, { agent: false }))
+
+/** An agent would make a connection of its own. */
+const only = (secured: Socket): Way => ({ createConnection: () => secured })
+
+/** Open until it is closed, or the server has had enough of it. */
+export const connectHttp: Transport['connectHttp'] = async (target, tls) => {
+  const secured = await connected(target, tls)
+  const where = whereOf(target)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  let isTaken = false
+  agent.createConnection = (_options, done) => {
+    if (isTaken) done?.(new Unavailable(`The connection to ${where} has ended`), undefined as never)
+    else done?.(null, secured)
+    isTaken = true
+    return undefined
+  }
+  return {
+    request: async (call) => {
+      if (secured.destroyed) throw new Unavailable(`The connection to ${where} has ended`)
+      return over({ ...call, hostname: target.hostname, port: target.port }, { agent })
+    },
+    close() {
+      agent.destroy()
+      secured.destroy()
+    },
+  }
+}
 
 /** Whatever is said to the server is said once it is trusted. */
-async function connected(call: HttpCall, tls: NonNullable<HttpCall['tls']>): Promise<Socket> {
+async function connected(call: TlsTarget, tls: TlsCall): Promise<Socket> {
   const { withinMs, signal } = call
   const ending = new AbortController()
   const late = setTimeout(() => {
@@ -33,9 +61,13 @@ async function connected(call: HttpCall, tls: NonNullable<HttpCall['tls']>): Pro
   }
 }
 
-const whereOf = ({ hostname, port, socket }: HttpCall): string => socket ?? `${hostname}:${port}`
+const whereOf = ({ hostname, port, socket }: Pick<HttpCall, 'hostname' | 'port' | 'socket'>): string =>
+  socket ?? `${hostname}:${port}`
 
-const over = (call: HttpCall, secured: Socket | undefined): Promise<HttpAnswer> => new Promise((resolve, reject) => {
+/** By which connection. */
+type Way = Pick<RequestOptions, 'agent' | 'createConnection'>
+
+const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((resolve, reject) => {
   const { hostname, port, method, path, headers, body, withinMs, signal } = call
   const where = whereOf(call)
   const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
@@ -43,9 +75,7 @@ const over = (call: HttpCall, secured: Socket | undefined): Promise<HttpAnswer> 
   let request: ClientRequest
   try {
     request = send({
-      ...(call.socket === undefined ? { hostname, port } : { socketPath: call.socket }),
-      // An agent would make a connection of its own
-      ...(secured ? { createConnection: () => secured } : { agent: false }),
+      ...(call.socket === undefined ? { hostname, port } : { socketPath: call.socket }), ...way,
       method, path, maxHeaderSize: HEAD_BYTES_MAX,
       headers: { ...headers, 'content-length': Buffer.byteLength(body) },
     })

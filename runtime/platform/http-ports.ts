@@ -54,6 +54,17 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+/** A request over a connection that is there. */
+export type HttpAsk = Omit<HttpCall, 'hostname' | 'port' | 'tls' | 'socket'>
+
+/** One connection by TLS for several requests, one after another: the next is sent when an answer has been read. */
+export interface HttpConnection {
+  /** @throws as `Transport.request`; Unavailable also where the connection has ended meanwhile, which it then stays */
+  request(call: HttpAsk): Promise<HttpAnswer>
+  /** Ends what is under way as well; a second time is nothing. */
+  close(): void
+}
+
 export interface TlsTarget {
   readonly hostname: string
   readonly port: number
@@ -97,6 +108,8 @@ export interface Transport extends Sockets {
   ): Promise<HttpServer>
   /** @throws Unavailable when nothing listens or the connection is cut, DeadlineExceeded */
   request(call: HttpCall): Promise<HttpAnswer>
+  /** The server is judged once, for all that is asked of it. @throws as `connectTls` */
+  connectHttp(target: TlsTarget, tls: TlsCall): Promise<HttpConnection>
   /** @throws TlsNotTrusted, Unavailable, DeadlineExceeded, InvalidArgument; what aborted `signal` */
   connectTls(target: TlsTarget, tls: TlsCall): Promise<TlsConnection>
   /** A simulated host has none. */

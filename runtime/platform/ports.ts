@@ -3,7 +3,8 @@ import type { Transport } from './http-ports.ts'
 import type { Machine, ProcessOptions, SpawnedProcess } from './process-ports.ts'
 
 export type {
-  HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, HttpServerOptions, HttpTls, Transport,
+  HttpAnswer, HttpAsk, HttpCall, HttpConnection, HttpRequest, HttpResponse, HttpServer, HttpServerOptions, HttpTls,
+  Transport,
 } from './http-ports.ts'
 
 /**

@@ -5,7 +5,7 @@ import { systemClock } from './clock.ts'
 import { createCrypto } from './crypto.ts'
 import { openFolder } from './files.ts'
 import { serveHttp } from './http.ts'
-import { httpRequest } from './http-client.ts'
+import { connectHttp, httpRequest } from './http-client.ts'
 import { openTls } from './tls-connection.ts'
 import { spawnProcess } from './process.ts'
 import { machine } from './machine.ts'
@@ -45,7 +45,7 @@ export async function systemPlatform(
       restrictsWorkers: workers.restrictsWorkers,
       spawnProcess, machine, usage,
     },
-    transport: { serveHttp, request: httpRequest, connectTls: openTls, serveDatagrams, serveStreams, tcp },
+    transport: { serveHttp, request: httpRequest, connectHttp, connectTls: openTls, serveDatagrams, serveStreams, tcp },
     channelPair: workers.channelPair,
     openChannel: (end) => portChannel(end as Port),
     stores: (location) => ({

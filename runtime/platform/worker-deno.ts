@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as Comlink from 'comlink'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
-import { remoteControl, type ExposedControl } from './comlink.ts'
+import { exposedControl, remoteControl, type ExposedControl } from './comlink.ts'
 import type { SpawnedWorker, SpawnOptions } from './ports.ts'
 import { workerExit } from './worker-exit.ts'
 
@@ -53,7 +53,8 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     died((event as Event & { message: string }).message)
     worker.terminate()
   })
-  const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(worker as unknown as Endpoint))
+  const remote = Comlink.wrap<ExposedControl>(worker as unknown as Endpoint)
+  const { control, onEvent, release } = remoteControl(remote, channelPair())
   return {
     control,
     onEvent,
@@ -107,5 +108,5 @@ function addresses(host: string): string[] {
 export function exposeControl(
   control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
 ): void {
-  Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, globalThis as unknown as Endpoint)
+  Comlink.expose(exposedControl(control, subscribe), globalThis as unknown as Endpoint)
 }

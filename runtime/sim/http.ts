@@ -1,10 +1,10 @@
 import { Cancelled, DeadlineExceeded, InvalidArgument, PortInUse, Unavailable } from '../errors.ts'
 import { createFaults } from '../platform/http-faults.ts'
 import type {
-  HttpAnswer, HttpCall, HttpRequest, HttpResponse, HttpServer, HttpTls, Keys, Transport,
+  HttpAnswer, HttpCall, HttpConnection, HttpRequest, HttpResponse, HttpServer, HttpTls, Keys, Transport,
 } from '../platform/ports.ts'
 import type { TlsTarget } from '../platform/http-ports.ts'
-import type { TlsCall } from '../platform/tls-ports.ts'
+import type { TlsCall, TlsPeer } from '../platform/tls-ports.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
 import { SimulatedStream, type Deliver, type Piece } from './http-stream.ts'
@@ -32,6 +32,9 @@ interface Server {
   onIdle: () => void
 }
 
+/** A connection by TLS: what the server knows of the client, and which server that is. */
+interface Held { readonly peer: TlsPeer; readonly server: Server }
+
 /** All hosts of a run by name: what they have in common is its schedule. */
 const networks = new WeakMap<Schedule, Map<string, HttpPorts>>()
 
@@ -56,10 +59,11 @@ export class HttpPorts {
     networks.set(schedule, this.#network.set(host, this))
   }
 
-  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request' | 'connectTls'> {
+  transportOf(thread: SimulatedThread): Pick<Transport, 'serveHttp' | 'request' | 'connectHttp' | 'connectTls'> {
     return {
       serveHttp: (options, handle) => thread.whileAlive(() => this.#listen(thread, options, handle)),
       request: (call) => this.#send(thread, call),
+      connectHttp: (target, tls) => this.#connect(thread, target, tls),
       connectTls: async (target, tls) => (await this.#dial(thread, target, tls)).connection,
     }
   }
@@ -101,8 +105,8 @@ export class HttpPorts {
     server.tls = tls
   }
 
-  /** @throws Unavailable when nothing listens or the connection is cut */
-  request(from: SimulatedThread, port: Place, request: HttpRequest): Promise<HttpResponse> {
+  /** By a connection to `held`, where there is one. @throws Unavailable when nothing listens or it is cut */
+  request(from: SimulatedThread, port: Place, request: HttpRequest, held?: Server): Promise<HttpResponse> {
     const what = `${request.method} ${request.path}`
     const done = this.#schedule.waiting(from, `${what} of ${this.#host}:${port}`)
     const lane = createLane(this.#random)
@@ -115,6 +119,8 @@ export class HttpPorts {
       })
       const server = this.#servers.get(port)
       if (!server) return cut('Connection refused')
+      // Another one listens there by now
+      if (held && server !== held) return cut('Connection cut')
       const unlist = (task: () => void): void => unlisted(server, task)
       const onCut = (): void => {
         unlist(onCut)
@@ -174,15 +180,31 @@ export class HttpPorts {
     return peer
   }
 
+  async #connect(from: SimulatedThread, target: TlsTarget, tls: TlsCall): Promise<HttpConnection> {
+    const { hostname, port } = target
+    const { connection, accepted, server } = await this.#dial(from, target, tls)
+    let over: string | undefined
+    connection.receive(() => {}, (reason) => { over ??= reason })
+    const held = accepted.then((peer) => ({ peer, server: server! }))
+    held.catch(() => {})
+    return {
+      request: async (call) => {
+        if (over !== undefined) throw new Unavailable(`The connection to ${hostname}:${port} has ended: ${over}`)
+        return this.#send(from, { ...call, hostname, port }, held)
+      },
+      close: () => connection.close('nothing more is asked'),
+    }
+  }
+
   /** @throws what `Transport.connectTls` does */
-  async #dial(from: SimulatedThread, target: TlsTarget, tls: TlsCall): Promise<Dialled> {
+  async #dial(from: SimulatedThread, target: TlsTarget, tls: TlsCall): Promise<Dialled & { server?: Server }> {
     const { hostname, port, withinMs, signal } = target
     const where = `${hostname}:${port}`
     const ports = LOOPBACK.has(hostname) ? this : this.#network.get(hostname)
     if (!ports) throw new Unavailable(`There is no such host: ${where}`)
     const address = ports === this ? '127.0.0.1' : ELSEWHERE
     const server = ports.#servers.get(port)
-    return dialTls({
+    const dialled = await dialTls({
       from, where, hostname, withinMs, signal, medium: this.#medium, random: this.#random, keys: this.#keys,
       addresses: { client: address, server: address },
       listener: server && {
@@ -193,10 +215,11 @@ export class HttpPorts {
         },
       },
     }, tls)
+    return { ...dialled, ...(server ? { server } : {}) }
   }
 
   /** A request of a program of this host, to itself or to another. */
-  #send(from: SimulatedThread, call: HttpCall): Promise<HttpAnswer> {
+  #send(from: SimulatedThread, call: HttpCall, held?: Promise<Held>): Promise<HttpAnswer> {
     const { hostname, port, method, path, headers, body, withinMs, signal } = call
     const own = call.socket !== undefined || LOOPBACK.has(hostname)
     const where = call.socket ?? `${hostname}:${port}`
@@ -208,10 +231,11 @@ export class HttpPorts {
       headers: lowerCase(headers), body: isText(body) ? new TextEncoder().encode(body) : body,
       remoteAddress: own || target === this ? '127.0.0.1' : ELSEWHERE,
     }
-    const send = (tls?: HttpRequest['tls']): Promise<HttpResponse> =>
-      target.request(from, call.socket ?? port, tls ? { ...asked, tls } : asked)
+    const send = (tls?: HttpRequest['tls'], to?: Server): Promise<HttpResponse> =>
+      target.request(from, call.socket ?? port, tls ? { ...asked, tls } : asked, to)
     // One connection a request, as in the adapters; whatever is said to the server is said once it is trusted
-    const answered = call.tls ? this.#secured(from, call, call.tls).then(send) : send()
+    const answered = held ? held.then(({ peer, server }) => send(peer, server))
+      : call.tls ? this.#secured(from, call, call.tls).then((peer) => send(peer)) : send()
     return new Promise((resolve, reject) => {
       let ended = false
       const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)

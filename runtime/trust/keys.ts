@@ -4,7 +4,7 @@ import { limits } from '../limits.ts'
 import type { Keys, PublicJwk, SigningKey, VerifyKey } from '../platform/ports.ts'
 import { toBase64url } from './base64url.ts'
 import type { Denial, DenialReason } from './denial.ts'
-import { parseCompact, signCompact } from './jws.ts'
+import { parseCompact, signCompact, type JwsResult } from './jws.ts'
 import { tokenTypes, type TrustKey } from './token.ts'
 
 /** RFC 7638 §3 with the members of RFC 8037 §2: in lexicographic order, no white space. */
@@ -37,8 +37,9 @@ export interface DocumentRule<S extends GenericSchema> {
   readonly typ: string
   /** Says what the content must be; a loose object keeps the fields that it does not name. */
   readonly schema: S
-  /** The only key that may have signed it. */
+  /** The only key that may have signed it; of one that many are judged by, as it was imported. */
   readonly key?: PublicJwk
+  readonly by?: VerifyKey | undefined
   /** Or the key of this `kid`, if any. */
   readonly lookup?: (kid: string) => PublicJwk | undefined
 }
@@ -51,14 +52,20 @@ export type DocumentVerdict<S extends GenericSchema> =
 export function verifyDocument<S extends GenericSchema>(
   keys: Keys, text: string, rule: DocumentRule<S>,
 ): DocumentVerdict<S> {
+  return verifyParsed(keys, parseCompact(text, limits.document), rule)
+}
+
+/** The same of a text that was read already, by `parseCompact`, since more than one key may have signed it. */
+export function verifyParsed<S extends GenericSchema>(
+  keys: Keys, parsed: JwsResult, rule: DocumentRule<S>,
+): DocumentVerdict<S> {
   const refuse = (reason: DenialReason, detail: string): DocumentVerdict<S> =>
     ({ accepted: false, denial: { layer: 'link', reason, rule: rule.typ, detail } })
-  const parsed = parseCompact(text, limits.document)
   if ('fault' in parsed) return refuse('document/malformed', parsed.detail)
   const { header, payload, signingInput, signature } = parsed.jws
   if (header.typ !== rule.typ || isTokenType(rule.typ)) return refuse('document/typ', `typ ${header.typ}`)
   const jwk = rule.key ?? rule.lookup?.(header.kid)
-  const key = jwk && importedKey(keys, jwk)
+  const key = rule.by ?? (jwk && importedKey(keys, jwk))
   if (!key || key.kid !== header.kid) return refuse('document/unknown-key', `kid ${header.kid}`)
   if (!key.verify(signingInput, signature)) return refuse('document/signature', `kid ${header.kid}`)
   const content = safeParse(rule.schema, payload)
@@ -67,7 +74,7 @@ export function verifyDocument<S extends GenericSchema>(
 }
 
 /** A key that was read from an unchecked document may be no key at all. */
-function importedKey(keys: Keys, jwk: PublicJwk): VerifyKey | undefined {
+export function importedKey(keys: Keys, jwk: PublicJwk): VerifyKey | undefined {
   try {
     return keys.importJwk(jwk)
   } catch {

@@ -68,9 +68,16 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const signature = outer.bytes()
     const { inner, ...fields } = readDer('certificate', tbs, limits.certificateBytes, readTbs)
     if (inner !== algorithm) outer.fail('it is signed by another algorithm than it says')
+    let signer: Uint8Array | undefined
     return {
       ...fields, raw: der, tbs, algorithm, signature,
-      verify: (issuer) => verifySigned(issuer, algorithm, tbs, signature),
+      verify(issuer) {
+        // Of an authority it is asked again with each certificate below it
+        if (signer && sameBytes(signer, issuer.spki)) return true
+        const signed = verifySigned(issuer, algorithm, tbs, signature)
+        if (signed) signer = issuer.spki
+        return signed
+      },
     }
   }))
 }

@@ -153,9 +153,12 @@ function distrust(reason: DistrustReason, certificate: Certificate, detail: stri
   return new CertificateDistrusted(`The certificate of ${whose} is not to be trusted: ${detail}`, { reason, serial })
 }
 
-/** Each key is imported once. */
+const imported = new WeakMap<CertificateKeys, WeakMap<Certificate, CertificatePublicKey>>()
+
+/** Each key is imported once, for as long as somebody has the certificate: authorities are asked for every leaf. */
 function keysOnce(keys: CertificateKeys): Search['keyOf'] {
-  const known = new Map<Certificate, CertificatePublicKey>()
+  const known = imported.get(keys) ?? new WeakMap<Certificate, CertificatePublicKey>()
+  imported.set(keys, known)
   return (certificate) => {
     const key = known.get(certificate) ?? importKey(certificate, keys)
     known.set(certificate, key)

@@ -147,11 +147,11 @@ test('the listener remembers as many hosts as the limit', async () => {
       },
     },
   })
-  for (let index = 0; index <= limits.enrolmentKnownHosts; index++) await counting(`n${index}`, 'node', '01')
+  for (let index = 0; index <= limits.enrolmentKnownHosts; index++) await counting.faultOf(`n${index}`, 'node', '01')
   const before = asks
-  assert.is(await counting(`n${limits.enrolmentKnownHosts}`, 'node', '01'), undefined)
+  assert.is(await counting.faultOf(`n${limits.enrolmentKnownHosts}`, 'node', '01'), undefined)
   assert.is(asks, before)
-  await counting('n0', 'node', '01')
+  await counting.faultOf('n0', 'node', '01')
   assert.is(asks, before + 1, 'the first was forgotten')
 })
 

@@ -164,6 +164,27 @@ live('sleeps while services write what is none of its input, however much that i
   })
 })
 
+live('makes one round of what changes together, while what changes alone waits for nothing', async () => {
+  let dumps = 0
+  await inLiveZone(async (zone) => {
+    await zone.pause(5 * limits.schedulerGatherMs)
+    await zone.set(kv.user('bo'), newUser)
+    await zone.pause(limits.schedulerGatherMs / 2)
+    assert.match(await zone.read(policyKey) ?? '', /g, bo, user/)
+    dumps = 0
+    const [users, apartMs] = [40, limits.schedulerGatherMs / 10]
+    for (let index = 0; index < users; index++) {
+      await zone.set(kv.user(`bo${index}`), { ...newUser, name: `bo${index}` })
+      await zone.pause(apartMs)
+    }
+    // Two a round, which wakes another by what it writes
+    assert.ok(dumps > 2 && dumps < users, `${dumps} dumps`)
+    await zone.pause(2 * limits.schedulerGatherMs)
+    const policy = await zone.read(policyKey) ?? ''
+    for (let index = 0; index < users; index++) assert.match(policy, new RegExp(`g, bo${index}, user`))
+  }, { scheduler: counting(() => void dumps++, () => {}) })
+})
+
 live('is not stopped by one record that it cannot read', async () => {
   await inLiveZone(async (zone) => {
     await zone.set(kv.spec('broken'), '{')

@@ -10,6 +10,10 @@ export const ofActors: Readonly<Record<string, Readonly<Record<string, readonly 
   },
   'actors/scheduler.test.ts': {
     'sleeps while services write what is none of its input, however much that is': ['schedulerRetryMs'],
+    'makes one round of what changes together, while what changes alone waits for nothing': ['schedulerGatherMs'],
+  },
+  'actors/dump-digest.test.ts': {
+    'of a dump in which little has changed that alone is read, and of any other all': ['dumpDigestReads'],
   },
   'actors/session.test.ts': {
     'while verify-hub is away it tries again with growing pauses, and its token serves to the end': [

@@ -162,6 +162,32 @@ test('a Unix socket is a port by its path, on its own host alone', () => simulat
   same(await faultOf(ask(two.transport)), 'Unavailable')
 }).then(() => {}))
 
+test('requests one after another go by one connection, and to nobody who listens there later', () =>
+  staged(async ({ node, ood, served, pause: wait }) => {
+    let judged = 0
+    const { transport } = node.platform
+    const connection = await transport.connectHttp({ hostname: 'ood1', port: PORT, withinMs: 1_000 }, {
+      ...trusting, alpn: 'a/1', client, check: () => void judged++,
+    })
+    const ask = async (): Promise<string> => {
+      const { body } = await connection.request({ method: 'GET', path: '/', headers: {}, body: '', withinMs: 1_000 })
+      let text = ''
+      for await (const piece of body) text += new TextDecoder().decode(piece)
+      return text
+    }
+    const [first, second] = [await ask(), await ask()]
+    same([first === second, /^a\/1 [1-9]\d+ 192/.test(first), judged], [true, true, 1])
+    await served.close(0)
+    await ood.platform.transport.serveHttp({
+      hostname: '0.0.0.0', port: PORT, bodyBytesMax: 1_000, requestMsMax: 1_000,
+      tls: { ...server, clientRoots: [pem(root)], alpn: ['a/1'] },
+    }, async () => ({ status: 200, headers: {}, body: 'somebody else' }))
+    same(await faultOf(ask()), 'Unavailable')
+    await wait(1_000)
+    same(await faultOf(ask()), 'Unavailable')
+    connection.close()
+  }).then(() => {}))
+
 test('certificates of the cheap keys are judged like others', () => simulateWith(async (world) => {
   const [one, two] = [world.startProcess('ood1').platform, world.startProcess('node1').platform]
   const [rootKey, ownKey, strangeKey] = await Promise.all(['root', 'own', 'strange'].map((name) =>

@@ -77,13 +77,14 @@ export function createEnrolling({ barrier, keys, clock, zone, tokens, pki, signe
     { host, csr, skewMs }: Pick<EnrolAsked, 'host' | 'csr' | 'skewMs'>, kid: string,
     as: DeviceRole, beside: Parameters<Pki['issuing']['sign']>[4],
   ): Promise<Issued> => {
-    const { request: { commonName = host, names } } = checkedRequest({ keys }, csr)
+    const checked = checkedRequest({ keys }, csr)
+    const { commonName = host, names } = checked.request
     const identity = identityOf(zone, as, host)
     if (commonName !== host || names.some(({ value }) => value !== identity)) {
       throw refused('name', `The signing request names others than ${host}`)
     }
     const { role, ...use } = await pki.roles.read(as)
-    return pki.issuing.sign(csr, { ...use, role: { ...role, use_csr_common_name: false, use_csr_sans: false } }, {
+    return pki.issuing.sign(checked, { ...use, role: { ...role, use_csr_common_name: false, use_csr_sans: false } }, {
       commonName: host, names: [], skewMs, ttl: limits.joinCertificateSeconds,
     }, { holder: `device:${kid}` }, beside)
   }

@@ -24,7 +24,9 @@ export interface IssuePorts extends KeepPorts {
 
 export interface Issuing {
   /** @throws CertificateRefused, Overloaded */
-  sign(csr: string, use: RoleInUse, wish: Wish, asker: Asker, beside?: WithCertificate): Promise<Issued>
+  sign(
+    csr: string | CheckedRequest, use: RoleInUse, wish: Wish, asker: Asker, beside?: WithCertificate,
+  ): Promise<Issued>
   /** With a key that is made here, and kept nowhere. */
   issue(use: RoleInUse, wish: Wish, asker: Asker): Promise<IssuedWithKey>
   /** For an authority below the one that signs. */
@@ -71,7 +73,7 @@ export function createIssuing(given: IssuePorts): Issuing {
   const { ports } = given
   return {
     async sign(csr, use, wish, asker, beside) {
-      const { request, key } = checkedRequest(ports, csr)
+      const { request, key } = typeof csr === 'string' ? checkedRequest(ports, csr) : csr
       if (request.asksForAuthority) {
         throw refused('authority-request', 'The signing request asks for an authority; a role certifies none')
       }

@@ -97,6 +97,11 @@ export const host: readonly Guard[] = [
       'term.write({ actions })',
       'loses no line of the policy that was written while it made its own',
     ],
+    [
+      'changes are gathered for a round',
+      'if (failures === 0) await pause(clock, limits.schedulerGatherMs, term.signal)', '',
+      'makes one round of what changes together, while what changes alone waits for nothing',
+    ],
   ),
   ...guardsOf('actors/scheduler/boot-actor.ts', 'test/actors/host-guards.test.ts',
     [
