@@ -7,8 +7,8 @@ export function commitNumber(): number {
 }
 
 /**
- * Of what takes long and is the same on each runtime, the half of this one: the oldest Node has the other half, or Deno,
- * and with another commit it may be the other way round.
+ * Of what takes long and is the same on each runtime, the half of this one: Node has the other half, or Deno, and with
+ * another commit it may be the other way round.
  */
 export const halfOf = <T>(all: readonly T[]): readonly T[] => {
   const first = (commitNumber() + Number('Deno' in globalThis)) % 2

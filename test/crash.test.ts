@@ -215,7 +215,9 @@ function defineTests(): void {
       assert.ok(second > 0 && second < RANDOM_KILLS, `some were killed before the first write, some after: ${second}`)
     })
   }
-  killTest('killed at each step in turn, each boot comes further, and the last is whole', [everyStep, ...halfOf(stepsAlone)])
+  killTest('killed at each step in turn, each boot comes further, and the last is whole', [
+    everyStep, ...halfOf(stepsAlone),
+  ])
   killTest('killed after each file of step 0, and around the booted marker, it boots again', [stepZero, marker])
   killTest(
     'killed before all recovery shares are written, it boots again, and does not hide that they are lost',
