@@ -2,7 +2,6 @@ import { safeParse } from 'valibot'
 import type { TlsCall } from '../../runtime/platform/tls-ports.ts'
 import type { Infer, Schema } from '../../runtime/protocol.ts'
 import { NotAZone } from '../errors.ts'
-import { parseJson } from '../parse-json.ts'
 import { answerFailure } from './failures.ts'
 import type { JoinOptions } from './join-client.ts'
 
@@ -27,9 +26,10 @@ export async function askingOf(
         headers: body === undefined ? {} : { 'content-type': 'application/json' },
         body: body === undefined ? '' : JSON.stringify(body),
       })
-      const bytes: number[] = []
-      for await (const piece of pieces) for (const byte of piece) bytes.push(byte)
-      const value = parseJson(Uint8Array.from(bytes))
+      let text = ''
+      const decoder = new TextDecoder()
+      for await (const piece of pieces) text += decoder.decode(piece, { stream: true })
+      const value = parseText(text + decoder.decode())
       if (status !== 200) throw answerFailure(status, (value ?? {}) as object)
       const parsed = safeParse(schema, value)
       if (!parsed.success) throw new NotAZone(`What answers at ${hostname}:${port} is no zone of ours`)
@@ -48,6 +48,15 @@ export async function withServer<T>(
     return await use(asking)
   } finally {
     asking.close()
+  }
+}
+
+/** Undefined where it is no JSON. */
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

@@ -93,13 +93,15 @@ const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((res
   const late = setTimeout(() => end(new DeadlineExceeded(`No answer from ${where} within ${withinMs} ms`)), withinMs)
   const unavailable = (error: unknown): Error =>
     cause ?? new Unavailable(`No answer from ${where}: ${messageOf(error)}`)
+  let isAnswered = false
   request.on('error', (error) => reject(unavailable(error)))
   request.on('close', () => {
     clearTimeout(late)
     signal?.removeEventListener('abort', abort)
-    reject(unavailable('the connection was closed'))
+    if (!isAnswered) reject(unavailable('the connection was closed'))
   })
   request.on('response', (response) => {
+    isAnswered = true
     clearTimeout(late)
     const unread = setTimeout(() => end(new DeadlineExceeded(`Nobody read the answer of ${where}`)), withinMs)
     request.on('close', () => clearTimeout(unread))

@@ -43,13 +43,18 @@ export function connectTls({ hostname, port }: TlsTarget, tls: TlsCall, signal: 
     let connected = false
     socket.once('connect', () => { connected = true })
     socket.on('error', (error: Error & { code?: string }) => end(connectionFault(error, connected, where)))
-    socket.once('close', () => end(new Unavailable(`No TLS with ${where}: the connection was closed`)))
+    let isTaken = false
+    socket.once('close', () => {
+      // An error for nobody, at each end of a connection, would cost more than the end
+      if (!isTaken) end(new Unavailable(`No TLS with ${where}: the connection was closed`))
+    })
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', abort)
       try {
         // Not as an argument: it would not be evaluated where nobody checks
         const certificate = tls.roots === 'anybody' ? shown(socket, where).raw : trusted(socket, name, where)
         tls.check?.(certificate)
+        isTaken = true
         resolve(socket)
       } catch (error) {
         end(error as Error)

@@ -9,7 +9,7 @@ const played = (
 export const simHosts: readonly Guard[] = [
   played(
     'hosts', 'boot/join/join-client.ts', 'a join whose answer was lost is finished as the device that it is',
-    'if (!(error instanceof JoinTokenUsed)) throw error', 'throw error', 3, 'token-once',
+    'if (!(error instanceof JoinTokenUsed)) throw error', 'throw error', 2, 'token-once',
   ),
   played(
     'oods', 'actors/system-config/leaders.ts', 'nobody begins a term while another host has one',

@@ -67,9 +67,9 @@ export const storm: readonly Guard[] = [
     [
       'a rule names the keys that may sign for it',
       'rule.keyReasons.some((pattern) => reasonMatches(pattern, key))', 'rule.keyReasons.length > 0',
-      3, 'matrix', longer,
+      1, 'matrix', longer,
     ],
-    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 2, 'matrix'],
+    ['a token is of the key’s issuer', 'if (key.issuer !== claims.iss) return', 'if (false) return', 6, 'matrix'],
     ['a token is of this epoch', 'if (claims.epoch !== policy.epoch) return', 'if (false) return', 13, 'matrix'],
     ['an expired token is over', 'if (claims.exp <= now) {', 'if (false) {', 40, 'matrix', longer],
     ['a token is not from the future', 'if (skewSeconds > SKEW_SECONDS_MAX) {', 'if (false) {', 1, 'matrix'],
