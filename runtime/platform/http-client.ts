@@ -87,6 +87,8 @@ const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((res
   const end = (error: Error): void => {
     cause ??= error
     request.destroy()
+    // One that still waits for its connection tells of no end
+    reject(cause)
   }
   const abort = (): void => end(cancelled())
   signal?.addEventListener('abort', abort)
