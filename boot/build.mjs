@@ -43,8 +43,13 @@ const bundled = [
   '@peculiar/webcrypto', '@peculiar/x509', 'comlink', 'hash-wasm', 'jose', 'mitt', 'reflect-metadata', 'valibot',
   'yaml',
 ]
-/** yaml's build for Node is CommonJS; this one is the same code as ES modules. */
-const alias = { yaml: './node_modules/yaml/browser/index.js' }
+/**
+ * yaml's build for Node is CommonJS; this one is the same code as ES modules. And x509 needs reflect-metadata before
+ * it, which is CommonJS: that runs where it is imported, and the ES modules of a chunk run before.
+ */
+const alias = {
+  yaml: './node_modules/yaml/browser/index.js', '@peculiar/x509': './node_modules/@peculiar/x509/build/x509.cjs.js',
+}
 
 /** How long a chunk outlives the last build that used it: a process that is running may still import it. */
 const chunkKeepMs = 3_600_000

@@ -62,10 +62,16 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>, ports: rea
       remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
     introduce: (actor, introduction, end) =>
       remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
-    trust(devices) {
+    async trust(devices) {
       const changes = trustChanges(trusted, devices)
       trusted = devices
-      return remote.trustChanges(changes)
+      try {
+        await remote.trustChanges(changes)
+      } catch (error) {
+        // Nobody knows what the worker has of it: the next time it is told all
+        trusted = undefined
+        throw error
+      }
     },
     detach: (actor, protocol, reason, hasEnded) => remote.detach(actor, protocol, reason, hasEnded),
     release: (actor, caller) => remote.release(actor, caller),

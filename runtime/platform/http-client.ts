@@ -34,7 +34,7 @@ export const connectHttp: Transport['connectHttp'] = async (target, tls) => {
   return {
     request: async (call) => {
       if (secured.destroyed) throw new Unavailable(`The connection to ${where} has ended`)
-      return over({ ...call, hostname: target.hostname, port: target.port }, { agent })
+      return over({ ...call, hostname: target.hostname, port: target.port }, { agent }, true)
     },
     close() {
       agent.destroy()
@@ -67,7 +67,8 @@ const whereOf = ({ hostname, port, socket }: Pick<HttpCall, 'hostname' | 'port' 
 /** By which connection. */
 type Way = Pick<RequestOptions, 'agent' | 'createConnection'>
 
-const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((resolve, reject) => {
+/** @param isWhole its answer has to be whole in time too: the next one waits for that */
+const over = (call: HttpCall, way: Way, isWhole = false): Promise<HttpAnswer> => new Promise((resolve, reject) => {
   const { hostname, port, method, path, headers, body, withinMs, signal } = call
   const where = whereOf(call)
   const cancelled = (): Error => new Cancelled(`The request to ${where} was cancelled`)
@@ -87,6 +88,8 @@ const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((res
   const end = (error: Error): void => {
     cause ??= error
     request.destroy()
+    // One that still waits for its connection tells of no end
+    reject(cause)
   }
   const abort = (): void => end(cancelled())
   signal?.addEventListener('abort', abort)
@@ -103,11 +106,13 @@ const over = (call: HttpCall, way: Way): Promise<HttpAnswer> => new Promise((res
   request.on('response', (response) => {
     isAnswered = true
     clearTimeout(late)
-    const unread = setTimeout(() => end(new DeadlineExceeded(`Nobody read the answer of ${where}`)), withinMs)
-    request.on('close', () => clearTimeout(unread))
+    const why = isWhole ? `No whole answer from ${where} within ${withinMs} ms` : `Nobody read the answer of ${where}`
+    const unread = setTimeout(() => end(new DeadlineExceeded(why)), withinMs)
+    const read = (): void => clearTimeout(unread)
+    request.on('close', read)
     resolve({
       status: response.statusCode ?? 0, headers: headersOf(response), cookies: response.headers['set-cookie'] ?? [],
-      body: bodyOf(response, call, { begun: () => clearTimeout(unread), cause: () => cause, end }),
+      body: bodyOf(response, call, { begun: isWhole ? () => {} : read, over: read, cause: () => cause, end }),
     })
   })
   request.end(body)
@@ -121,6 +126,8 @@ function headersOf({ headers }: IncomingMessage): HttpAnswer['headers'] {
 interface Reading {
   /** Somebody reads it. */
   begun(): void
+  /** Nobody does any more. */
+  over(): void
   cause(): Error | undefined
   end(error: Error): void
 }
@@ -131,7 +138,7 @@ const isLines = ({ headers }: IncomingMessage): boolean =>
 
 /** Leaving it ends the connection. */
 async function* bodyOf(
-  response: IncomingMessage, call: HttpCall, { begun, cause, end }: Reading,
+  response: IncomingMessage, call: HttpCall, { begun, over: ended, cause, end }: Reading,
 ): AsyncIterable<Uint8Array> {
   const bytesMax = call.bytesMax ?? (isLines(response) ? Infinity : limits.httpAnswerBytes)
   const where = whereOf(call)
@@ -147,6 +154,8 @@ async function* bodyOf(
     }
   } catch (error) {
     throw cause() ?? new Unavailable(`The answer of ${where} was cut: ${messageOf(error)}`)
+  } finally {
+    ended()
   }
   // A connection that ends in the midst of the body is told as its end on some runtimes
   if (!response.complete) throw cause() ?? new Unavailable(`The answer of ${where} was cut`)

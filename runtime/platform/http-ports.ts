@@ -57,7 +57,10 @@ export interface HttpAnswer {
 /** A request over a connection that is there. */
 export type HttpAsk = Omit<HttpCall, 'hostname' | 'port' | 'tls' | 'socket'>
 
-/** One connection by TLS for several requests, one after another: the next is sent when an answer has been read. */
+/**
+ * One connection by TLS for several requests, one after another: the next is sent when an answer has been read, which
+ * has to be whole within `withinMs` of its head.
+ */
 export interface HttpConnection {
   /** @throws as `Transport.request`; Unavailable also where the connection has ended meanwhile, which it then stays */
   request(call: HttpAsk): Promise<HttpAnswer>

@@ -16,14 +16,17 @@ export function trustChanges(from: readonly TrustedDevice[] | undefined, to: rea
   if (!from) return { anew: true, put: to, gone: [] }
   const found = known.get(from)
   if (found?.[0] === to) return found[1]
-  const before = new Map(from.map((device) => [device.host, device]))
-  const put = to.filter((device) => !isSame(before.get(device.host), device))
-  const now = new Set(to.map(({ host }) => host))
-  const gone = from.filter(({ host }) => !now.has(host)).map(({ host }) => host)
+  // Of a host that is listed twice the last counts, as to whoever reads a whole list
+  const [before, now] = [byHost(from), byHost(to)]
+  const put = [...now.values()].filter((device) => !isSame(before.get(device.host), device))
+  const gone = [...before.keys()].filter((host) => !now.has(host))
   const changes = { anew: false, put, gone }
   known.set(from, [to, changes])
   return changes
 }
+
+const byHost = (devices: readonly TrustedDevice[]): ReadonlyMap<string, TrustedDevice> =>
+  new Map(devices.map((device) => [device.host, device]))
 
 const isSame = (before: TrustedDevice | undefined, { role, jwk: { kty, crv, x } }: TrustedDevice): boolean =>
   before?.role === role && before.jwk.x === x && before.jwk.kty === kty && before.jwk.crv === crv

@@ -5,6 +5,7 @@ import type {
 } from '../platform/ports.ts'
 import type { TlsTarget } from '../platform/http-ports.ts'
 import type { TlsCall, TlsPeer } from '../platform/tls-ports.ts'
+import { deferred } from '../within.ts'
 import { delays } from './delays.ts'
 import type { Medium } from './network.ts'
 import { SimulatedStream, type Deliver, type Piece } from './http-stream.ts'
@@ -183,16 +184,19 @@ export class HttpPorts {
   async #connect(from: SimulatedThread, target: TlsTarget, tls: TlsCall): Promise<HttpConnection> {
     const { hostname, port } = target
     const { connection, accepted, server } = await this.#dial(from, target, tls)
-    let over: string | undefined
-    connection.receive(() => {}, (reason) => { over ??= reason })
+    const closing = deferred<never>()
+    let over: Error | undefined
+    const end = (why: string): Error => (over ??= new Unavailable(`${hostname}:${port} is asked no more: ${why}`))
+    connection.receive(() => {}, end)
     const held = accepted.then((peer) => ({ peer, server: server! }))
     held.catch(() => {})
     return {
-      request: async (call) => {
-        if (over !== undefined) throw new Unavailable(`The connection to ${hostname}:${port} has ended: ${over}`)
-        return this.#send(from, { ...call, hostname, port }, held)
+      request: (call) => (over ? Promise.reject(over)
+        : Promise.race([closing.promise, this.#send(from, { ...call, hostname, port }, held)])),
+      close() {
+        closing.reject(end('nothing more is asked'))
+        connection.close('nothing more is asked')
       },
-      close: () => connection.close('nothing more is asked'),
     }
   }
 

@@ -1,15 +1,20 @@
 /** By which connection a host asks, and by which roots that was judged. */
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { JoinHello } from '../../actors/join-protocol.ts'
 import { rootSetType } from '../../actors/root-set.ts'
+import { withServer } from '../../boot/join/ask.ts'
+import { isPassing } from '../../boot/join/failures.ts'
 import type { JoinOptions } from '../../boot/join/join-client.ts'
 import { meeting } from '../../boot/join/meet.ts'
-import { TlsNotTrusted, Unavailable } from '../../runtime/errors.ts'
+import { DeadlineExceeded, TlsNotTrusted, Unavailable } from '../../runtime/errors.ts'
 import { openPlatform } from '../../runtime/platform/index.ts'
 import type { HttpConnection } from '../../runtime/platform/ports.ts'
 import type { TlsCall } from '../../runtime/platform/tls-ports.ts'
 import { signDocument } from '../../runtime/trust/keys.ts'
+import { tlsPairs } from '../runtime/tls-pairs.ts'
 import { authority, leaf } from '../runtime/x509-fixture.ts'
 
 const platform = await openPlatform()
@@ -84,6 +89,29 @@ test('whoever is no control plane is asked nothing', async () => {
   assert.not.instance(outcome, TlsNotTrusted, 'told as what to do')
   assert.match((outcome as Error).message, /no control plane/)
   assert.equal(judgedBy, [])
+})
+
+test('an answer that begins and does not end is late, and may be asked for again', async () => {
+  const { root: pem, server: pair } = tlsPairs()
+  const stalling = createServer({ cert: pair.certificate, key: pair.key, ALPNProtocols: ['a/1'] }, (socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"zone":'))
+  })
+  await new Promise<void>((resolve) => stalling.listen(0, '127.0.0.1', () => resolve()))
+  const { port } = stalling.address() as AddressInfo
+  const options: JoinOptions = {
+    platform, hostname: '127.0.0.1', port, host: 'node1', given: { token: 't' }, roots: [pem],
+    device: keys.generate(random), attempts: 1, attemptMs: 200, signal: new AbortController().signal,
+    onStep() {}, onRetry() {},
+  }
+  const asked = withServer(options, { roots: [pem], alpn: 'a/1' }, ({ ask }) => ask(JoinHello, 'GET', '/hello'))
+  const outcome = await Promise.race([
+    asked.then(() => undefined, (error: unknown) => error),
+    new Promise((resolve) => setTimeout(() => resolve('It has no end'), 3_000)),
+  ])
+  stalling.close()
+  assert.instance(outcome, DeadlineExceeded, String(outcome))
+  assert.ok(isPassing(outcome))
 })
 
 test.run()

@@ -46,6 +46,10 @@ async function fails(Class: ErrorClass, work: Promise<unknown>): Promise<Error> 
   assert.instance(error, Class, `expected ${Class.name}: ${String(error)}`)
   return error as Error
 }
+/** Fails by itself where nothing ends it. */
+const soon = <T>(work: Promise<T>): Promise<T> => Promise.race([work, new Promise<T>((_, reject) => {
+  setTimeout(() => reject(new Error('It has no end')), 1_500)
+})])
 /** Bare, so that what reaches it is counted by somebody else's code. */
 async function bare(
   answer: (path: string, count: number) => string | undefined,
@@ -125,6 +129,18 @@ test('what is asked ends by its time, its signal or the close of the connection'
   await fails(Unavailable, connection.request(asked('/again')))
   release()
   await fails(LimitExceeded, textOf(await (await connected(port)).request(asked('/long', { bytesMax: 1_000 }))))
+})
+
+test('what waits behind an answer that nobody reads ends by its time and its signal all the same', async () => {
+  const { port, seen } = await bare(() => 'x'.repeat(500_000))
+  const connection = await connected(port)
+  await connection.request(asked('/unread'))
+  await fails(DeadlineExceeded, soon(connection.request(asked('/next', { withinMs: 100 }))))
+  const ending = new AbortController()
+  const cancelled = connection.request(asked('/last', { signal: ending.signal }))
+  ending.abort()
+  await fails(Cancelled, soon(cancelled))
+  assert.equal(seen, ['1 POST /unread'])
 })
 
 test.run()

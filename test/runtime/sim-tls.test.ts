@@ -188,6 +188,20 @@ test('requests one after another go by one connection, and to nobody who listens
     connection.close()
   }).then(() => {}))
 
+test('the close of a connection ends what is under way on it, and what is asked after it', () =>
+  staged(async ({ node }) => {
+    const connection = await node.platform.transport.connectHttp({ hostname: 'ood1', port: PORT, withinMs: 1_000 }, {
+      ...trusting, alpn: 'a/1',
+    })
+    const ask = (): Promise<unknown> =>
+      connection.request({ method: 'GET', path: '/', headers: {}, body: '', withinMs: 1_000 })
+    await ask()
+    const asked = faultOf(ask())
+    connection.close()
+    same([await asked, await faultOf(ask())], ['Unavailable', 'Unavailable'])
+    connection.close()
+  }).then(() => {}))
+
 test('certificates of the cheap keys are judged like others', () => simulateWith(async (world) => {
   const [one, two] = [world.startProcess('ood1').platform, world.startProcess('node1').platform]
   const [rootKey, ownKey, strangeKey] = await Promise.all(['root', 'own', 'strange'].map((name) =>
