@@ -48,6 +48,7 @@ export const runAll = <T>(jobs: readonly T[], run: (job: T) => Promise<void>): P
     }
     const fail = (error: unknown): void => {
       clearInterval(look)
+      waiting.length = 0
       reject(error)
     }
     for (let lane = 0; lane < least; lane++) next()
