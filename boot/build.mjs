@@ -44,11 +44,11 @@ const bundled = [
   'yaml',
 ]
 /**
- * yaml's build for Node is CommonJS; this one is the same code as ES modules. And x509 needs reflect-metadata before
- * it, which is CommonJS: that runs where it is imported, and the ES modules of a chunk run before.
+ * yaml's build for Node is CommonJS; this one is the same code as ES modules. Of hash-wasm's only what is used is kept:
+ * each worker reads it.
  */
 const alias = {
-  yaml: './node_modules/yaml/browser/index.js', '@peculiar/x509': './node_modules/@peculiar/x509/build/x509.cjs.js',
+  yaml: './node_modules/yaml/browser/index.js', 'hash-wasm': './node_modules/hash-wasm/dist/index.esm.js',
 }
 
 /** How long a chunk outlives the last build that used it: a process that is running may still import it. */
@@ -193,8 +193,6 @@ export const common = outdir => ({
   write: false,
   format: 'esm',
   platform: 'node',
-  // ES modules where a package has them: of those only what is used is kept
-  mainFields: ['module', 'main'],
   target: 'node20',
   chunkNames: 'chunks/[name]-[hash]',
   alias,
