@@ -1,9 +1,9 @@
 import { Cancelled, DeadlineExceeded, InvalidArgument, PortInUse, Unavailable } from '../errors.ts'
 import { createFaults } from '../platform/http-faults.ts'
 import type {
-  HttpAnswer, HttpCall, HttpConnection, HttpRequest, HttpResponse, HttpServer, HttpTls, Keys, Transport,
-} from '../platform/ports.ts'
-import type { TlsTarget } from '../platform/http-ports.ts'
+  HttpAnswer, HttpCall, HttpConnection, HttpRequest, HttpResponse, HttpServer, HttpTls, TlsTarget, Transport,
+} from '../platform/http-ports.ts'
+import type { Keys } from '../platform/ports.ts'
 import type { TlsCall, TlsPeer } from '../platform/tls-ports.ts'
 import { deferred } from '../within.ts'
 import { delays } from './delays.ts'
@@ -19,7 +19,6 @@ const FIRST_FREE_PORT = 40_000
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 /** What a server sees of a client on another host (RFC 5737). */
 const ELSEWHERE = '192.0.2.1'
-
 /** A port, or the path of a Unix socket. */
 type Place = number | string
 
@@ -113,8 +112,10 @@ export class HttpPorts {
     const lane = createLane(this.#random)
     const answered = new Promise<HttpResponse>((resolve, reject) => {
       const client = from.on?.name ?? this.#host
-      const deliver: Deliver = (to, kind, payload, task) => this.#carry(client, to !== from, (delayUs) =>
-        this.#schedule.inOrder({ to, lane, delayUs, kind, from: `http ${what}`, payload, task }))
+      // A request whose answer is lost comes to its time limit; a stream of pieces has none, and lacks no piece
+      const by = (again: boolean): Deliver => (to, kind, payload, task) => this.#carry(client, to !== from, again,
+        (delayUs) => this.#schedule.inOrder({ to, lane, delayUs, kind, from: `http ${what}`, payload, task }))
+      const deliver = by(false)
       const cut = (reason: string): void => deliver(from, 'http-cut', reason, () => {
         reject(new Unavailable(`${reason}: ${this.#host}:${port}`))
       })
@@ -122,9 +123,8 @@ export class HttpPorts {
       if (!server) return cut('Connection refused')
       // Another one listens there by now
       if (held && server !== held) return cut('Connection cut')
-      const unlist = (task: () => void): void => unlisted(server, task)
       const onCut = (): void => {
-        unlist(onCut)
+        unlisted(server, onCut)
         cut('Connection cut')
       }
       // It reads no handshake in what it is sent
@@ -135,14 +135,14 @@ export class HttpPorts {
         const { status, body } = response
         const sent = request.method === 'HEAD' ? '' : isWhole(body) ? body : stream(body)
         deliver(from, `http-${status}`, isWhole(sent) ? sent : '', () => resolve({ ...response, body: sent }))
-        unlist(onCut)
+        unlisted(server, onCut)
       }
       const stream = (pieces: AsyncIterable<Piece>): AsyncIterable<Piece> => {
         const cutStream = (): void => sent.cut(`Connection cut: ${this.#host}:${port}`)
         server.running.add(cutStream)
         const sent: SimulatedStream = new SimulatedStream({
-          pieces, schedule: this.#schedule, server: server.thread, client: from, deliver,
-          stallMs: server.options.requestMsMax, onOver: () => unlist(cutStream),
+          pieces, schedule: this.#schedule, server: server.thread, client: from, deliver: by(true),
+          stallMs: server.options.requestMsMax, onOver: () => unlisted(server, cutStream),
         })
         return sent
       }
@@ -151,10 +151,10 @@ export class HttpPorts {
     return answered.finally(done)
   }
 
-  #carry(client: string, toServer: boolean, send: (delayUs: number) => void): void {
+  #carry(client: string, toServer: boolean, again: boolean, send: (delayUs: number) => void): void {
     if (client === this.#host) return send(this.#random.within(delays.http))
     const [from, to] = toServer ? [client, this.#host] : [this.#host, client]
-    this.#medium.wires.carry(from, to, (delayUs) => send(delayUs + this.#random.within(delays.http)))
+    this.#medium.wires.carry(from, to, (delayUs) => send(delayUs + this.#random.within(delays.http)), again)
   }
 
   async #serve(server: Server, request: HttpRequest, cut: () => void): Promise<HttpResponse> {

@@ -59,12 +59,7 @@ export class Wires {
     const pair = `${from} ${to}`
     const wire = this.#wires.get(pair)
     if (!wire) return send(this.#arrives(goodWire))
-    if (wire.cut === 'hold') {
-      this.counts.held++
-      const held = this.#held.get(pair) ?? []
-      this.#held.set(pair, held)
-      return void held.push(() => this.cross(from, to, send))
-    }
+    if (wire.cut === 'hold') return this.#hold(pair, () => this.cross(from, to, send))
     if (wire.cut === 'drop' || this.#strikes(wire.lostPpm)) {
       this.counts.lost++
       return
@@ -72,12 +67,16 @@ export class Wires {
     send(this.#arrives(wire))
   }
 
-  /** As `cross`, for a stream that repeats what is lost and sorts what comes: all of that only takes longer. */
-  carry(from: string, to: string, send: (delayUs: number) => void): void {
+  /**
+   * As `cross`, for a stream that repeats what is lost and sorts what comes: all of that only takes longer.
+   * @param again also what a wire drops: it arrives once that is open again, and nothing that follows is before it
+   */
+  carry(from: string, to: string, send: (delayUs: number) => void, again = false): void {
     const pair = `${from} ${to}`
     const wire = this.#wires.get(pair) ?? goodWire
-    if (wire.cut !== 'open') return this.cross(from, to, () => this.carry(from, to, send))
-    send(this.#slowed(wire))
+    if (wire.cut === 'open') return send(this.#slowed(wire))
+    if (wire.cut === 'hold' || again) return this.#hold(pair, () => this.carry(from, to, send, again))
+    this.counts.lost++
   }
 
   /**
@@ -90,14 +89,8 @@ export class Wires {
       this.counts.lost++
       return false
     }
-    if (wire.cut === 'hold') {
-      this.counts.held++
-      const held = this.#held.get(pair) ?? []
-      this.#held.set(pair, held)
-      held.push(() => void this.pass(from, to, send))
-      return true
-    }
-    send(this.#slowed(wire))
+    if (wire.cut === 'hold') this.#hold(pair, () => void this.pass(from, to, send))
+    else send(this.#slowed(wire))
     return true
   }
 
@@ -120,6 +113,13 @@ export class Wires {
 
   #strikes(ppm: number): boolean {
     return ppm > 0 && this.#random.word() % MILLION < ppm
+  }
+
+  #hold(pair: string, send: () => void): void {
+    this.counts.held++
+    const held = this.#held.get(pair) ?? []
+    this.#held.set(pair, held)
+    held.push(send)
   }
 
   #release(pair: string): void {

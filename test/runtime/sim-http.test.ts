@@ -69,6 +69,32 @@ test('a stream arrives in order and whole, and no more of it is asked for than i
   })
 })
 
+test('of a stream that goes on by a wire which dropped what it was sent no piece is lacking', async () => {
+  await simulateWith(async (world) => {
+    let tell = (_: string): void => {}
+    await serve(world.startProcess('ood1'), async () => ({
+      status: 200, headers: {}, body: (async function* () {
+        for (;;) yield await new Promise<string>((resolve) => { tell = resolve })
+      })(),
+    }))
+    const { body } = await world.startProcess('node1').platform.transport.request(call({ hostname: 'ood1' }))
+    const pieces = body[Symbol.asyncIterator]()
+    const read: string[] = []
+    const reading = (async () => {
+      while (read.length < 3) read.push(new TextDecoder().decode((await pieces.next()).value as Uint8Array))
+    })()
+    for (const [piece, cut] of [['one', 'open'], ['two', 'drop'], ['three', 'open']] as const) {
+      world.setWire('ood1', 'node1', { cut })
+      await pause(world, 200)
+      tell(piece)
+      await pause(world, 200)
+      assert.is(read.length, { one: 1, two: 1, three: 3 }[piece], piece)
+    }
+    await reading
+    assert.equal(read, ['one', 'two', 'three'])
+  })
+})
+
 test('a stream is left when its reader goes, when it reads nothing, and when the server closes', async () => {
   for (const end of ['reader', 'stall', 'close'] as const) {
     await simulateWith(async (world) => {

@@ -55,6 +55,12 @@ export const carrier: readonly Guard[] = [
       'of a frame that lies among others in one buffer, an actor gets that frame and nothing beside it',
     ],
   ),
+  ...guardsOf('runtime/sim/http.ts', 'test/runtime/sim-http.test.ts',
+    [
+      'no piece of a simulated stream is lost', 'deliver: by(true)', 'deliver: by(false)',
+      'of a stream that goes on by a wire which dropped what it was sent no piece is lacking',
+    ],
+  ),
   ...guardsOf('runtime/sim/tls-trust.ts', 'test/runtime/sim-tls.test.ts',
     [
       'a simulated server ends at a root', "if (!endsAt(leaf, others, tls.roots === 'system'",
