@@ -86,7 +86,7 @@ export const storm: readonly Guard[] = [
     ],
     [
       'a rule names its subjects', "rule.subject === 'issuer' ? sub === iss : rule.subject.is.includes(sub)", 'true',
-      4, 'matrix',
+      13, 'matrix',
     ],
   ),
   ...found('actors/system-config/sessions.ts',
