@@ -7,16 +7,13 @@ type Ports = Parameters<typeof Comlink.transfer>[1]
 
 /** What a worker exposes to its supervisor. */
 export interface ExposedControl extends Omit<WorkerControl, 'trust'> {
-  /** Events go by the port, and nobody answers: an answer to each would cost more than it. */
-  observe(port: EventPort): void
+  /** From then on events go by the worker's own channel, and nobody answers: that would cost more than they do. */
+  observe(): void
   trustChanges(changes: TrustChanges): Promise<void>
 }
 
-/** What both runtimes' ports have in common here. */
-export interface EventPort {
-  postMessage(event: WorkerEvent): void
-  onmessage: ((message: { data: WorkerEvent }) => void) | null
-}
+/** Comlink passes over what has no `id`. */
+export interface EventMessage { readonly told: WorkerEvent }
 
 /** Comlink marks what was thrown by this symbol of its own, which it does not export: it is found by a probe. */
 const THROWN = findThrowMarker()
@@ -49,7 +46,9 @@ Comlink.transferHandlers.set('throw', {
 })
 
 /** The control of a worker behind a Comlink proxy: ports are transferred, events arrive by a callback. */
-export function remoteControl(remote: Comlink.Remote<ExposedControl>, ports: readonly [unknown, unknown]): {
+export function remoteControl(
+  remote: Comlink.Remote<ExposedControl>, listen: (take: (message: unknown) => void) => void,
+): {
   control: WorkerControl
   onEvent: (listener: (event: WorkerEvent) => void) => void
   /** Of a worker that ended: else Comlink does so whenever the garbage collector finds it. */
@@ -88,9 +87,11 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>, ports: rea
   }
   // Whoever listens here and throws must not fail the worker that told: the error stays on this side
   const onEvent = (listener: (event: WorkerEvent) => void): void => {
-    const [near, far] = ports as [EventPort, EventPort]
-    near.onmessage = ({ data }) => void Promise.resolve(data).then(listener)
-    void remote.observe(Comlink.transfer(far, [far] as unknown as Ports))
+    listen((message) => {
+      const told = (message as Partial<EventMessage> | undefined)?.told
+      if (told) void Promise.resolve(told).then(listener)
+    })
+    void remote.observe()
   }
   let released = false
   const release = (): void => {
@@ -104,9 +105,7 @@ export function remoteControl(remote: Comlink.Remote<ExposedControl>, ports: rea
 /** In the worker: what its supervisor finds at the other end. */
 export function exposedControl(
   { trust, ...control }: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
+  post: (message: EventMessage) => void,
 ): ExposedControl {
-  return {
-    ...control, trustChanges: trustOf(trust),
-    observe: (port) => subscribe((event) => port.postMessage(event)),
-  }
+  return { ...control, trustChanges: trustOf(trust), observe: () => subscribe((told) => post({ told })) }
 }

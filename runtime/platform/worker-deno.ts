@@ -54,7 +54,9 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     worker.terminate()
   })
   const remote = Comlink.wrap<ExposedControl>(worker as unknown as Endpoint)
-  const { control, onEvent, release } = remoteControl(remote, channelPair())
+  const { control, onEvent, release } = remoteControl(remote, (take) => {
+    worker.addEventListener('message', (event) => take((event as MessageEvent).data))
+  })
   return {
     control,
     onEvent,
@@ -108,5 +110,6 @@ function addresses(host: string): string[] {
 export function exposeControl(
   control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
 ): void {
-  Comlink.expose(exposedControl(control, subscribe), globalThis as unknown as Endpoint)
+  const own = globalThis as unknown as Endpoint & { postMessage(message: unknown): void }
+  Comlink.expose(exposedControl(control, subscribe, (message) => own.postMessage(message)), own)
 }

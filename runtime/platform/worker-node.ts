@@ -22,7 +22,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   worker.on('error', (error: unknown) => died(messageOf(error)))
   worker.on('exit', (code) => died(`exit ${code}`))
   const remote = Comlink.wrap<ExposedControl>(nodeEndpoint(worker))
-  const { control, onEvent, release } = remoteControl(remote, channelPair())
+  const { control, onEvent, release } = remoteControl(remote, (take) => void worker.on('message', take))
   return {
     control,
     onEvent,
@@ -38,6 +38,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
 export function exposeControl(
   control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
 ): void {
-  if (!parentPort) throw new Error('The worker entry runs in a worker only')
-  Comlink.expose(exposedControl(control, subscribe), nodeEndpoint(parentPort))
+  const port = parentPort
+  if (!port) throw new Error('The worker entry runs in a worker only')
+  Comlink.expose(exposedControl(control, subscribe, (message) => port.postMessage(message)), nodeEndpoint(port))
 }
