@@ -1,5 +1,5 @@
 /**
- * Runs the tests: each file in a process of its own, some at a time, on Node as installed, on a current Node and on
+ * Runs the tests: each file in a process of its own, two at a time, on Node as installed, on a current Node and on
  * Deno, and the type checks. uvu has no time limits and can be green without having run (uvu#240), so the summary
  * that a file prints is counted, not only its exit code. Ends with a line `N passed, N failed`.
  */
@@ -7,7 +7,6 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import process from 'node:process'
 import { type Ended, endAll, execute } from './execute.ts'
-import { runAll } from './lanes.ts'
 import { setUp } from './setup.ts'
 import { suites, type RuntimeName, type Suite } from './suites.ts'
 
@@ -38,6 +37,7 @@ interface Outcome {
   readonly output: string
 }
 
+const filesInParallel = 2
 const folders = ['runtime', 'transport', 'actors', 'boot', 'test', 'bench']
 const inCi = process.env.CI === 'true'
 const onDeno = 'Deno' in globalThis
@@ -228,7 +228,10 @@ const main = async (): Promise<void> => {
   const failure = { runtime: 'absent', file: '', passed: 0, failed: 1, seconds: 0, output: '' }
   const outcomes = inCi ? absent.map(reason => report({ ...failure, reason })) : []
   const waiting = [...jobs].sort((a, b) => b.suite.fileSeconds - a.suite.fileSeconds)
-  await runAll(waiting, async job => void outcomes.push(report(await run(job))))
+  const lane = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) outcomes.push(report(await run(job)))
+  }
+  await Promise.all(Array.from({ length: filesInParallel }, lane))
   outcomes.push(...overBudget(outcomes.filter(({ runtime }) => runtime !== 'absent')).map(report))
 
   const sum = (key: 'passed' | 'failed'): number => outcomes.reduce((total, outcome) => total + outcome[key], 0)
