@@ -77,6 +77,8 @@ export async function deviceZone(): Promise<DeviceZone> {
     return await answer?.text() === 'you asked /'
   }, 20_000)
   const owner = ownerOf(zone.zone, platform, path(zone.cwd, '.zone'))
+  await eventually('the others are told of', async () =>
+    (await Promise.all(['open', 'plain'].map((name) => owner.get(kv.info(name))))).every(Boolean), 20_000)
   return {
     ...zone, servicePort: port,
     async policy(lines) {

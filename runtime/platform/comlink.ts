@@ -1,19 +1,13 @@
 import * as Comlink from 'comlink'
 import { fromWire, toWire, ZonewrightError, type WireError } from '../errors.ts'
-import type { TrustedDevice, WorkerControl, WorkerEvent } from '../worker.ts'
-import { trustChanges, trustOf, type TrustChanges } from './trust-changes.ts'
+import type { WorkerControl, WorkerEvent } from '../worker.ts'
 
 type Ports = Parameters<typeof Comlink.transfer>[1]
 
 /** What a worker exposes to its supervisor. */
-export interface ExposedControl extends Omit<WorkerControl, 'trust'> {
-  /** From then on events go by the worker's own channel, and nobody answers: that would cost more than they do. */
-  observe(): void
-  trustChanges(changes: TrustChanges): Promise<void>
+export interface ExposedControl extends WorkerControl {
+  observe(listener: (event: WorkerEvent) => void): void
 }
-
-/** Comlink passes over what has no `id`. */
-export interface EventMessage { readonly told: WorkerEvent }
 
 /** Comlink marks what was thrown by this symbol of its own, which it does not export: it is found by a probe. */
 const THROWN = findThrowMarker()
@@ -46,32 +40,19 @@ Comlink.transferHandlers.set('throw', {
 })
 
 /** The control of a worker behind a Comlink proxy: ports are transferred, events arrive by a callback. */
-export function remoteControl(
-  remote: Comlink.Remote<ExposedControl>, listen: (take: (message: unknown) => void) => void,
-): {
+export function remoteControl(remote: Comlink.Remote<ExposedControl>): {
   control: WorkerControl
   onEvent: (listener: (event: WorkerEvent) => void) => void
   /** Of a worker that ended: else Comlink does so whenever the garbage collector finds it. */
   release: () => void
 } {
-  let trusted: readonly TrustedDevice[] | undefined
   const control: WorkerControl = {
     load: (start) => remote.load(start),
     run: (actor, given, introductions, ends) =>
       remote.run(actor, given, introductions, Comlink.transfer([...ends], ends as Ports)),
     introduce: (actor, introduction, end) =>
       remote.introduce(actor, introduction, Comlink.transfer(end, [end] as Ports)),
-    async trust(devices) {
-      const changes = trustChanges(trusted, devices)
-      trusted = devices
-      try {
-        await remote.trustChanges(changes)
-      } catch (error) {
-        // Nobody knows what the worker has of it: the next time it is told all
-        trusted = undefined
-        throw error
-      }
-    },
+    trust: (devices) => remote.trust(devices),
     detach: (actor, protocol, reason, hasEnded) => remote.detach(actor, protocol, reason, hasEnded),
     release: (actor, caller) => remote.release(actor, caller),
     carry: (actor, id, wanted, end) => remote.carry(actor, id, wanted, Comlink.transfer(end, [end] as Ports)),
@@ -87,11 +68,8 @@ export function remoteControl(
   }
   // Whoever listens here and throws must not fail the worker that told: the error stays on this side
   const onEvent = (listener: (event: WorkerEvent) => void): void => {
-    listen((message) => {
-      const told = (message as Partial<EventMessage> | undefined)?.told
-      if (told) void Promise.resolve(told).then(listener)
-    })
-    void remote.observe()
+    const told = (event: WorkerEvent): void => void Promise.resolve(event).then(listener)
+    void remote.observe(Comlink.proxy(told))
   }
   let released = false
   const release = (): void => {
@@ -100,12 +78,4 @@ export function remoteControl(
     released = true
   }
   return { control, onEvent, release }
-}
-
-/** In the worker: what its supervisor finds at the other end. */
-export function exposedControl(
-  { trust, ...control }: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
-  post: (message: EventMessage) => void,
-): ExposedControl {
-  return { ...control, trustChanges: trustOf(trust), observe: () => subscribe((told) => post({ told })) }
 }

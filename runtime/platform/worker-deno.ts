@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as Comlink from 'comlink'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
-import { exposedControl, remoteControl, type ExposedControl } from './comlink.ts'
+import { remoteControl, type ExposedControl } from './comlink.ts'
 import type { SpawnedWorker, SpawnOptions } from './ports.ts'
 import { workerExit } from './worker-exit.ts'
 
@@ -53,10 +53,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
     died((event as Event & { message: string }).message)
     worker.terminate()
   })
-  const remote = Comlink.wrap<ExposedControl>(worker as unknown as Endpoint)
-  const { control, onEvent, release } = remoteControl(remote, (take) => {
-    worker.addEventListener('message', (event) => take((event as MessageEvent).data))
-  })
+  const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(worker as unknown as Endpoint))
   return {
     control,
     onEvent,
@@ -110,6 +107,5 @@ function addresses(host: string): string[] {
 export function exposeControl(
   control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
 ): void {
-  const own = globalThis as unknown as Endpoint & { postMessage(message: unknown): void }
-  Comlink.expose(exposedControl(control, subscribe, (message) => own.postMessage(message)), own)
+  Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, globalThis as unknown as Endpoint)
 }

@@ -3,7 +3,7 @@ import * as Comlink from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { messageOf } from '../errors.ts'
 import type { WorkerControl, WorkerEvent } from '../worker.ts'
-import { exposedControl, remoteControl, type ExposedControl } from './comlink.ts'
+import { remoteControl, type ExposedControl } from './comlink.ts'
 import type { SpawnedWorker, SpawnOptions } from './ports.ts'
 import { workerExit } from './worker-exit.ts'
 
@@ -21,8 +21,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
   const { died, onExit } = workerExit()
   worker.on('error', (error: unknown) => died(messageOf(error)))
   worker.on('exit', (code) => died(`exit ${code}`))
-  const remote = Comlink.wrap<ExposedControl>(nodeEndpoint(worker))
-  const { control, onEvent, release } = remoteControl(remote, (take) => void worker.on('message', take))
+  const { control, onEvent, release } = remoteControl(Comlink.wrap<ExposedControl>(nodeEndpoint(worker)))
   return {
     control,
     onEvent,
@@ -38,7 +37,6 @@ export function spawnWorker(options: SpawnOptions): SpawnedWorker {
 export function exposeControl(
   control: WorkerControl, subscribe: (listener: (event: WorkerEvent) => void) => void,
 ): void {
-  const port = parentPort
-  if (!port) throw new Error('The worker entry runs in a worker only')
-  Comlink.expose(exposedControl(control, subscribe, (message) => port.postMessage(message)), nodeEndpoint(port))
+  if (!parentPort) throw new Error('The worker entry runs in a worker only')
+  Comlink.expose({ ...control, observe: subscribe } satisfies ExposedControl, nodeEndpoint(parentPort))
 }
