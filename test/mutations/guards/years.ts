@@ -61,7 +61,7 @@ export const years: readonly Guard[] = [
   ...found('runtime/store/movable.ts',
     ['a store goes on where it went', 'if (next) this.#switch(next)', '', 12, 'one-store', moved],
   ),
-  ...guardsOf('runtime/store/move/copy.ts', 'test/runtime/sim-move.test.ts',
+  ...guardsOf('runtime/store/move/copy.ts', 'test/runtime/sim-moves.test.ts',
     [
       'what was copied behind the last page is taken for what it is', '    await this.#resumeBehind()\n', '',
       'what an interrupted move has followed behind the last page is taken for what it is by the next',
